@@ -1,0 +1,235 @@
+//! Facts: what detectors ask of a frame, measured once in one pass.
+//!
+//! Plain data without pointers (the hops of a sound block excepted, which are one flat slice), so
+//! that measuring could move to another process. Luma and chroma levels are *normalised code
+//! values*: 8 bit, limited range, black 16 and white 235, whatever the depth and range of the
+//! source, so that no detector needs to know them. Facts are numbers, never judgements.
+
+use crate::media_time::MediaTime;
+
+/// What the decoder and the packets said about a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DecodeSigns {
+    /// Decoder errors since the previous frame of the track.
+    pub errors: u16,
+    /// The decoder concealed parts of this frame.
+    pub concealed: bool,
+    /// A packet of this frame was marked corrupt by the demuxer (lost or damaged transport packets).
+    pub packet_corrupt: bool,
+    /// A picture that this one refers to is missing.
+    pub reference_missing: bool,
+    /// Damage in this frame or in one that it depends on: set from the first evidence until a
+    /// key frame or recovery point has been shown cleanly.
+    pub damaged: bool,
+    /// A random access point (IDR, CRA, intra picture that opens a GOP).
+    pub key: bool,
+    /// The first key frame of the session has been seen: damage before it is only a late tune-in.
+    pub tuned: bool,
+}
+
+/// Luma of one picture. Levels in normalised code values; shares are of the active picture (0–1).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LumaFacts {
+    /// Mean level.
+    pub mean: f32,
+    /// Standard deviation.
+    pub sigma: f32,
+    /// Lowest level among the sampled rows.
+    pub min: f32,
+    /// Highest level among the sampled rows.
+    pub max: f32,
+    /// Level below which 1 % of the pixels lie.
+    pub p1: f32,
+    /// Median level.
+    pub p50: f32,
+    /// Level below which 99 % of the pixels lie.
+    pub p99: f32,
+    /// Level below which 99.9 % of the pixels lie.
+    pub p999: f32,
+    /// Share of pixels at or below the black level that the measurer was told.
+    pub dark_share: f32,
+    /// Share of pixels more than 24 above that black level and outside learned logo cells.
+    pub content_share: f32,
+    /// Number of those pixels.
+    pub content_pixels: u32,
+    /// Number of pixels more than 24 above the black level inside learned logo cells.
+    pub logo_pixels: u32,
+    /// Mean absolute horizontal difference of neighbouring pixels.
+    pub gradient: f32,
+    /// Share of the picture's area that is active, bars excluded; 1 when there are none.
+    pub active_share: f32,
+}
+
+/// Chroma of one picture. A picture without chroma reads as neutral: 128 and no spread.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChromaFacts {
+    /// Mean of Cb.
+    pub mean_u: f32,
+    /// Mean of Cr.
+    pub mean_v: f32,
+    /// Standard deviation of Cb.
+    pub sigma_u: f32,
+    /// Standard deviation of Cr.
+    pub sigma_v: f32,
+    /// Share of the area where Y, Cb and Cr are all below 8: what a zeroed buffer looks like.
+    pub zero_share: f32,
+}
+
+impl Default for ChromaFacts {
+    fn default() -> Self {
+        Self { mean_u: 128.0, mean_v: 128.0, sigma_u: 0.0, sigma_v: 0.0, zero_share: 0.0 }
+    }
+}
+
+/// How a picture differs from the previous one and from a reference, in block means.
+///
+/// The luma plane is divided into about 80 × 45 cells; a cell's mean resists noise and coding.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MotionFacts {
+    /// False for the first picture and after a change of size or format: nothing to compare with.
+    pub compared: bool,
+    /// True when not one luma pixel differs from the previous picture.
+    pub identical: bool,
+    /// Mean absolute luma difference to the previous picture.
+    pub difference: f32,
+    /// Number of cells.
+    pub cells: u16,
+    /// Cells whose mean changed by more than max(4, 6 × noise) since the previous picture.
+    pub active_cells: u16,
+    /// Robust estimate of the cells' temporal noise: 1.4826 × median change.
+    pub noise: f32,
+    /// Largest change of a cell mean.
+    pub largest: f32,
+    /// Share of cells that differ by more than 10 from the reference picture.
+    pub drifted_share: f32,
+    /// Mean signed difference of the whole picture's level to the reference picture.
+    pub drift: f32,
+    /// Time since the reference picture, which is replaced when more than 2 % of the cells drifted.
+    pub reference_age: MediaTime,
+    /// True when this picture became the new reference because too much had drifted.
+    pub reference_replaced: bool,
+}
+
+/// Everything measured of one picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PictureFacts {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Bits per sample of the source.
+    pub depth: u8,
+    /// The decoder says that this picture holds two fields.
+    pub interlaced: bool,
+    /// What the decoder said.
+    pub signs: DecodeSigns,
+    /// Luma.
+    pub luma: LumaFacts,
+    /// Chroma.
+    pub chroma: ChromaFacts,
+    /// Change.
+    pub motion: MotionFacts,
+}
+
+/// One channel during one hop. Sample values are relative to full scale (−1 to 1).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ChannelHop {
+    /// Mean of the samples: the DC offset.
+    pub mean: f32,
+    /// Mean of the squared samples after the mean is taken off: the AC power.
+    pub power: f32,
+    /// Largest magnitude.
+    pub peak: f32,
+    /// Largest magnitude of the four times oversampled signal (ITU-R BS.1770-5 Annex 2), or the
+    /// sample peak when that is so low that the true peak cannot matter.
+    pub true_peak: f32,
+    /// Samples in the longest run of exactly equal values.
+    pub equal_run: u16,
+}
+
+impl ChannelHop {
+    /// The AC level in dBFS (a full-scale square wave is 0 dB), −200 for none.
+    pub fn level_dbfs(&self) -> f32 {
+        power_to_decibels(self.power)
+    }
+}
+
+/// Converts a mean square to dB, with a floor of −200 dB.
+fn power_to_decibels(power: f32) -> f32 {
+    if power <= 1e-20 { -200.0 } else { 10.0 * power.log10() }
+}
+
+/// A sample-exact stretch of 10 ms.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SoundHop {
+    /// When it begins.
+    pub at: MediaTime,
+    /// For how long: 10 ms, less only at the end of a session or before a gap.
+    pub lasts: MediaTime,
+}
+
+/// The hops completed by one block of samples: `hops[i]` has its channels at `channels[i * count ..]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SoundHops {
+    channel_count: u8,
+    hops: Vec<SoundHop>,
+    channels: Vec<ChannelHop>,
+}
+
+impl SoundHops {
+    /// Makes an empty set for that many channels, at most [`crate::track::CHANNELS_MAX`].
+    pub fn new(channel_count: u8) -> Self {
+        Self { channel_count, hops: Vec::new(), channels: Vec::new() }
+    }
+
+    /// Adds a hop; `channels` must have one entry per channel.
+    pub fn push(&mut self, hop: SoundHop, channels: &[ChannelHop]) {
+        debug_assert_eq!(channels.len(), usize::from(self.channel_count));
+        self.hops.push(hop);
+        self.channels.extend_from_slice(channels);
+    }
+
+    /// Number of channels of every hop.
+    pub fn channel_count(&self) -> usize {
+        usize::from(self.channel_count)
+    }
+
+    /// Number of hops.
+    pub fn len(&self) -> usize {
+        self.hops.len()
+    }
+
+    /// True when the block completed no hop.
+    pub fn is_empty(&self) -> bool {
+        self.hops.is_empty()
+    }
+
+    /// Each hop with its channels, in time order.
+    pub fn iter(&self) -> impl Iterator<Item = (&SoundHop, &[ChannelHop])> {
+        // A track without channels yields no hop; `max(1)` only keeps `chunks` from panicking.
+        self.hops.iter().zip(self.channels.chunks(self.channel_count().max(1)))
+    }
+}
+
+/// Loudness and peaks of an audio track up to a moment (EBU R 128, ITU-R BS.1770-5).
+///
+/// A value that cannot be had, such as the loudness of silence, is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct LoudnessReading {
+    /// Of the last 400 ms, in LUFS.
+    pub momentary_lufs: Option<f64>,
+    /// Of the last 3 s, in LUFS.
+    pub short_term_lufs: Option<f64>,
+    /// Gated, since the session began, in LUFS.
+    pub integrated_lufs: Option<f64>,
+    /// Loudness range since the session began, in LU (EBU Tech 3342).
+    pub loudness_range_lu: Option<f64>,
+    /// Highest momentary loudness so far, in LUFS.
+    pub momentary_max_lufs: Option<f64>,
+    /// Highest short-term loudness so far, in LUFS.
+    pub short_term_max_lufs: Option<f64>,
+    /// Highest true peak so far, in dBTP.
+    pub true_peak_dbtp: Option<f64>,
+    /// Highest sample peak so far, in dBFS.
+    pub sample_peak_dbfs: Option<f64>,
+}

@@ -1,0 +1,15 @@
+//! Frames: one decoded picture or block of samples, immutable, with its facts.
+//!
+//! Made by a session's thread, shared behind `Arc`, dropped wherever the last reader is done.
+
+mod audio;
+mod facts;
+mod stamp;
+mod video;
+
+pub use audio::{AudioFrame, Samples};
+pub use facts::{
+    ChannelHop, ChromaFacts, DecodeSigns, LoudnessReading, LumaFacts, MotionFacts, PictureFacts, SoundHop, SoundHops,
+};
+pub use stamp::{Repair, SourceTime, Stamp};
+pub use video::{Picture, PictureView, Plane, VideoFrame};

@@ -1,0 +1,145 @@
+//! The lifeline: the shared pair *beats / cut* between a thread and its supervisor.
+//!
+//! Beats and progress travel up, the cut travels down; nothing else crosses. Written by one worker
+//! thread, read by its supervisor and the watchdog. No method waits or locks.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+
+/// What a worker thread is busy with; decides how much patience it gets after a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Resolving a name: cannot be interrupted, gets a longer grace.
+    Resolving = 0,
+    /// Connecting and probing.
+    Opening = 1,
+    /// Reading and decoding.
+    Reading = 2,
+    /// Waiting for room in a lane or for the right moment: healthy.
+    Waiting = 3,
+    /// Returned.
+    Done = 4,
+}
+
+impl Phase {
+    fn from_u8(value: u8) -> Self {
+        match value {
+            0 => Self::Resolving,
+            1 => Self::Opening,
+            2 => Self::Reading,
+            3 => Self::Waiting,
+            _ => Self::Done,
+        }
+    }
+}
+
+/// Why a worker was told to stop. Faults are classed by this, never by a foreign error code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CutReason {
+    /// A person or a reload asked for it, or the service ends.
+    Stopped,
+    /// Opening took longer than its limit.
+    OpenLimit,
+    /// Nothing arrived for longer than the stall limit.
+    Stalled,
+}
+
+/// The shared pair *beats / cut*.
+#[derive(Debug)]
+pub struct Lifeline {
+    beats: AtomicU64,
+    progress: AtomicU64,
+    phase: AtomicU8,
+    cut: AtomicBool,
+    reason: Mutex<Option<CutReason>>,
+}
+
+impl Default for Lifeline {
+    fn default() -> Self {
+        Self {
+            beats: AtomicU64::new(0),
+            progress: AtomicU64::new(0),
+            phase: AtomicU8::new(Phase::Opening as u8),
+            cut: AtomicBool::new(false),
+            reason: Mutex::new(None),
+        }
+    }
+}
+
+impl Lifeline {
+    /// Says that the thread is alive, though perhaps without news.
+    pub fn beat(&self) {
+        // Relaxed: only the change of the number matters, no other write hangs on it.
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Says that bytes arrived from the source. Implies a beat.
+    pub fn progress(&self) {
+        self.progress.fetch_add(1, Ordering::Relaxed);
+        self.beat();
+    }
+
+    /// Number of beats so far; a supervisor compares it with its last look.
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
+    }
+
+    /// Number of times that bytes arrived.
+    pub fn progress_count(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    /// Says what the thread is busy with.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+        self.beat();
+    }
+
+    /// What the thread is busy with.
+    pub fn phase(&self) -> Phase {
+        Phase::from_u8(self.phase.load(Ordering::Relaxed))
+    }
+
+    /// Tells the thread to stop. The first reason stays.
+    pub fn cut(&self, reason: CutReason) {
+        if let Ok(mut held) = self.reason.lock() {
+            held.get_or_insert(reason);
+        }
+        // Release pairs with the acquire in `is_cut`: who sees the cut also sees its reason.
+        self.cut.store(true, Ordering::Release);
+    }
+
+    /// True once the thread should stop.
+    pub fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+
+    /// Why it was told to stop.
+    pub fn cut_reason(&self) -> Option<CutReason> {
+        self.reason.lock().map_or(None, |reason| reason.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_reason_for_a_cut_stays() {
+        let line = Lifeline::default();
+        assert!(!line.is_cut());
+        line.cut(CutReason::Stalled);
+        line.cut(CutReason::Stopped);
+        assert!(line.is_cut());
+        assert_eq!(line.cut_reason(), Some(CutReason::Stalled));
+    }
+
+    #[test]
+    fn progress_is_also_a_beat() {
+        let line = Lifeline::default();
+        line.progress();
+        line.beat();
+        assert_eq!((line.progress_count(), line.beats()), (1, 2));
+    }
+}

@@ -1,0 +1,13 @@
+//! The registry of detectors: one file each, one row each.
+
+mod kind;
+
+pub use kind::{Defaults, DetectorKind, OptionDoc, OptionValue, Options};
+
+/// Every detector, by number.
+pub const ALL: &[&DetectorKind] = &[];
+
+/// The detector of that name.
+pub fn by_name(name: &str) -> Option<&'static DetectorKind> {
+    ALL.iter().copied().find(|kind| kind.name == name)
+}
