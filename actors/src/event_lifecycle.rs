@@ -1,0 +1,369 @@
+//! The event lifecycle: verdicts in, raised, escalated and ended out.
+//!
+//! Detectors say what *is*; this machine says what *matters*: hold times, the severity ladder,
+//! the back-dated onset. Pure, in media time, one instance per detector and track, owned by the
+//! detector actor.
+//!
+//! ```text
+//!            Faulty                hold time passed
+//!   Quiet ───────────▶ Pending ───────────────────▶ Raised ◀──────────┐ Faulty again
+//!     ▲                   │ Clear, Overruled          │ Clear,        │
+//!     ├───────────────────┘                           ▼ Overruled     │
+//!     └───────────────────────── Ended ◀──────────── Clearing ────────┘
+//!                                clear_after passed
+//! ```
+
+use crate::detector::{Ladder, Verdict, Worse};
+use crate::event::EventEnd;
+use crate::media_time::MediaTime;
+use crate::severity::Severity;
+
+/// Least time that one verdict may be credited with, however long its frame lasts.
+const CREDIT_FLOOR: MediaTime = MediaTime::from_millis(1_000);
+
+/// What the lifecycle says when something changed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// What happened.
+    pub what: What,
+    /// When the condition began.
+    pub start: MediaTime,
+    /// When it ended: set for [`What::Ended`].
+    pub end: Option<MediaTime>,
+    /// How long it has lasted.
+    pub lasted: MediaTime,
+    /// Severity now.
+    pub severity: Severity,
+    /// The latest score.
+    pub value: f32,
+    /// The worst score.
+    pub peak: f32,
+    /// Class of the verdict with the worst score.
+    pub class: u8,
+}
+
+/// Kinds of change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The hold time passed.
+    Raised,
+    /// A later step of the ladder was reached.
+    Escalated,
+    /// The condition is over.
+    Ended(EventEnd),
+    /// Still open when the input ended: the last word on it.
+    Ongoing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Condition {
+    start: MediaTime,
+    held: MediaTime,
+    value: f32,
+    peak: f32,
+    class: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Quiet,
+    Pending(Condition),
+    Raised(Condition, Severity),
+    Clearing { condition: Condition, severity: Severity, end: MediaTime, cleared: MediaTime },
+}
+
+/// The machine.
+#[derive(Clone, Debug)]
+pub struct EventLifecycle {
+    ladder: Ladder,
+    worse: Worse,
+    state: State,
+    last: Option<MediaTime>,
+}
+
+impl EventLifecycle {
+    /// A machine in its quiet state.
+    pub fn new(ladder: Ladder, worse: Worse) -> Self {
+        Self { ladder, worse, state: State::Quiet, last: None }
+    }
+
+    /// Takes a verdict on what lasted until `at`, from a frame that lasts `lasts`.
+    ///
+    /// Time is credited to the condition from verdict to verdict, but at most max(2 × `lasts`, 1 s)
+    /// each, so that nothing is concluded from frames that were never seen.
+    pub fn judge(&mut self, at: MediaTime, lasts: MediaTime, verdict: &Verdict) -> Option<Change> {
+        let credit_max = (lasts + lasts).max(CREDIT_FLOOR);
+        let passed = self.last.map_or(MediaTime::ZERO, |last| (at - last).clamp(MediaTime::ZERO, credit_max));
+        if *verdict == Verdict::Undecided {
+            // Neither side gets the time, and it is not made up for by the next verdict.
+            self.last = Some(self.last.map_or(at, |last| last.max(at)));
+            return None;
+        }
+        self.last = Some(self.last.map_or(at, |last| last.max(at)));
+        match *verdict {
+            Verdict::Undecided => None,
+            Verdict::Faulty { since, score, class } => self.faulty(at, since.min(at), score, class, passed),
+            Verdict::Clear { since, .. } => self.clear(at, since.min(at), passed),
+            Verdict::Overruled => self.clear(at, at - lasts, passed),
+        }
+    }
+
+    /// Nothing is known up to `until`: the clock stands still over it.
+    pub fn gap(&mut self, until: MediaTime) {
+        self.last = self.last.map(|last| last.max(until));
+    }
+
+    /// Settles what can be settled when the input is over at `at`: a condition that is clearing has
+    /// ended, one that still holds is ongoing.
+    pub fn finish(&mut self, at: MediaTime) -> Option<Change> {
+        match self.state {
+            State::Quiet | State::Pending(_) => None,
+            State::Raised(condition, severity) => {
+                Some(self.change(What::Ongoing, &condition, severity, None, at - condition.start))
+            }
+            State::Clearing { condition, severity, end, .. } => {
+                self.state = State::Quiet;
+                let lasted = end - condition.start;
+                Some(self.change(What::Ended(EventEnd::Cleared), &condition, severity, Some(end), lasted))
+            }
+        }
+    }
+
+    /// Ends whatever is open for a reason that lies outside the pictures and sound.
+    pub fn end(&mut self, at: MediaTime, why: EventEnd) -> Option<Change> {
+        let state = std::mem::replace(&mut self.state, State::Quiet);
+        let (condition, severity, end) = match state {
+            State::Quiet | State::Pending(_) => return None,
+            State::Raised(condition, severity) => (condition, severity, at.max(condition.start)),
+            State::Clearing { condition, severity, end, .. } => (condition, severity, end),
+        };
+        Some(self.change(What::Ended(why), &condition, severity, Some(end), end - condition.start))
+    }
+
+    /// True while an event is open.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Raised(..) | State::Clearing { .. })
+    }
+
+    fn faulty(&mut self, at: MediaTime, since: MediaTime, score: f32, class: u8, passed: MediaTime) -> Option<Change> {
+        let fresh = Condition { start: since, held: at - since, value: score, peak: score, class };
+        match self.state {
+            State::Quiet => self.advance(fresh, None),
+            // A later onset means that the condition was interrupted: what was held counts no more.
+            State::Pending(condition) if since > condition.start => self.advance(fresh, None),
+            State::Pending(condition) => {
+                let condition = self.worsen(condition, since, score, class, passed);
+                self.advance(condition, None)
+            }
+            State::Raised(condition, severity) => {
+                let condition = self.worsen(condition, condition.start, score, class, passed);
+                self.advance(condition, Some(severity))
+            }
+            State::Clearing { condition, severity, .. } => {
+                let condition = self.worsen(condition, condition.start, score, class, at - since);
+                self.advance(condition, Some(severity))
+            }
+        }
+    }
+
+    fn worsen(&self, mut condition: Condition, since: MediaTime, score: f32, class: u8, passed: MediaTime) -> Condition {
+        let is_worse = match self.worse {
+            Worse::Higher => score > condition.peak,
+            Worse::Lower => score < condition.peak,
+        };
+        if is_worse {
+            condition.peak = score;
+            condition.class = class;
+        }
+        condition.value = score;
+        condition.held += passed + (condition.start - since).max(MediaTime::ZERO);
+        condition.start = condition.start.min(since);
+        condition
+    }
+
+    fn advance(&mut self, condition: Condition, before: Option<Severity>) -> Option<Change> {
+        let reached = self.ladder.severity_after(condition.held);
+        let (what, severity) = match (before, reached) {
+            (None, None) => {
+                self.state = State::Pending(condition);
+                return None;
+            }
+            (None, Some(severity)) => (What::Raised, severity),
+            (Some(before), Some(severity)) if severity > before => (What::Escalated, severity),
+            (Some(before), _) => {
+                self.state = State::Raised(condition, before);
+                return None;
+            }
+        };
+        self.state = State::Raised(condition, severity);
+        Some(self.change(what, &condition, severity, None, condition.held))
+    }
+
+    fn clear(&mut self, at: MediaTime, since: MediaTime, passed: MediaTime) -> Option<Change> {
+        let (condition, severity, end, cleared) = match self.state {
+            State::Quiet => return None,
+            State::Pending(_) => {
+                self.state = State::Quiet;
+                return None;
+            }
+            State::Raised(condition, severity) => {
+                let end = since.max(condition.start);
+                (condition, severity, end, at - end)
+            }
+            State::Clearing { condition, severity, end, cleared } => (condition, severity, end, cleared + passed),
+        };
+        if cleared < MediaTime::from(self.ladder.clear_after) {
+            self.state = State::Clearing { condition, severity, end, cleared };
+            return None;
+        }
+        self.state = State::Quiet;
+        Some(self.change(What::Ended(EventEnd::Cleared), &condition, severity, Some(end), end - condition.start))
+    }
+
+    fn change(&self, what: What, condition: &Condition, severity: Severity, end: Option<MediaTime>, lasted: MediaTime) -> Change {
+        Change {
+            what,
+            start: condition.start,
+            end,
+            lasted,
+            severity,
+            value: condition.value,
+            peak: condition.peak,
+            class: condition.class,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const FRAME: i64 = 40;
+
+    fn machine() -> EventLifecycle {
+        let ladder = Ladder {
+            steps: vec![(Duration::from_millis(500), Severity::Info), (Duration::from_secs(2), Severity::Warning)],
+            raise_after: Duration::ZERO,
+            clear_after: Duration::from_millis(300),
+        };
+        EventLifecycle::new(ladder, Worse::Higher)
+    }
+
+    fn time(millis: i64) -> MediaTime {
+        MediaTime::from_millis(millis)
+    }
+
+    /// Plays verdicts frame by frame; `truth` says whether the frame at that time is faulty.
+    fn play(machine: &mut EventLifecycle, from: i64, to: i64, truth: impl Fn(i64) -> bool) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let (mut onset, mut clear) = (None, None);
+        for at in (from..to).step_by(FRAME as usize) {
+            let verdict = if truth(at) {
+                clear = None;
+                Verdict::Faulty { since: time(*onset.get_or_insert(at)), score: 1.0, class: 0 }
+            } else {
+                onset = None;
+                Verdict::Clear { since: time(*clear.get_or_insert(at)), score: 0.0 }
+            };
+            changes.extend(machine.judge(time(at + FRAME), time(FRAME), &verdict));
+        }
+        changes
+    }
+
+    #[test]
+    fn three_seconds_of_black_rise_escalate_and_end_at_their_true_times() {
+        let changes = play(&mut machine(), 0, 12_000, |at| (8_000..11_000).contains(&at));
+        let kinds: Vec<_> = changes.iter().map(|change| change.what).collect();
+        assert_eq!(kinds, [What::Raised, What::Escalated, What::Ended(EventEnd::Cleared)]);
+        let last = changes.last().expect("three changes");
+        assert_eq!((last.start, last.end), (time(8_000), Some(time(11_000))));
+        assert_eq!((last.severity, last.lasted), (Severity::Warning, time(3_000)));
+    }
+
+    #[test]
+    fn a_hold_time_of_exactly_the_condition_is_reached() {
+        let changes = play(&mut machine(), 0, 6_000, |at| (2_000..4_000).contains(&at));
+        assert!(changes.iter().any(|change| change.what == What::Escalated));
+        let shorter = play(&mut machine(), 0, 6_000, |at| (2_000..3_960).contains(&at));
+        assert!(!shorter.iter().any(|change| change.what == What::Escalated));
+    }
+
+    #[test]
+    fn a_gap_freezes_the_clock() {
+        let mut machine = machine();
+        let faulty = Verdict::Faulty { since: time(0), score: 1.0, class: 0 };
+        assert_eq!(machine.judge(time(40), time(40), &faulty), None);
+        machine.gap(time(10_000));
+        assert_eq!(machine.judge(time(10_040), time(40), &faulty), None, "only 80 ms were seen");
+    }
+
+    #[test]
+    fn a_verdict_credits_at_most_a_second_of_unseen_time() {
+        let mut machine = machine();
+        let faulty = Verdict::Faulty { since: time(0), score: 1.0, class: 0 };
+        machine.judge(time(40), time(40), &faulty);
+        let change = machine.judge(time(60_000), time(40), &faulty).expect("a second was credited");
+        assert_eq!((change.what, change.severity), (What::Raised, Severity::Info));
+    }
+
+    #[test]
+    fn an_overruled_onset_is_dropped_at_once_and_an_open_event_ends() {
+        let mut machine = machine();
+        play(&mut machine, 0, 400, |_| true);
+        machine.judge(time(440), time(40), &Verdict::Overruled);
+        assert!(play(&mut machine, 440, 900, |_| true).is_empty(), "the hold time starts anew");
+        play(&mut machine, 900, 2_000, |_| true);
+        assert!(machine.is_open());
+        let ended = (0..10).find_map(|frame| machine.judge(time(2_040 + frame * 40), time(40), &Verdict::Overruled));
+        assert_eq!(ended.expect("cleared").end, Some(time(2_000)));
+    }
+
+    #[test]
+    fn a_short_interruption_does_not_split_an_event() {
+        let changes = play(&mut machine(), 0, 8_000, |at| (1_000..4_000).contains(&at) && at != 2_000);
+        assert_eq!(changes.iter().filter(|change| change.what == What::Raised).count(), 1);
+        assert_eq!(changes.last().and_then(|change| change.end), Some(time(4_000)));
+    }
+
+    #[test]
+    fn at_the_end_of_the_input_a_held_condition_is_ongoing_and_a_cleared_one_has_ended() {
+        let mut held = machine();
+        play(&mut held, 0, 2_000, |at| at >= 1_000);
+        let change = held.finish(time(2_000)).expect("open");
+        assert_eq!((change.what, change.lasted), (What::Ongoing, time(1_000)));
+        let mut cleared = machine();
+        play(&mut cleared, 0, 2_000, |at| (1_000..1_880).contains(&at));
+        let change = cleared.finish(time(2_000)).expect("open");
+        assert_eq!(change.end, Some(time(1_880)));
+    }
+
+    proptest! {
+        /// Whatever the verdicts: changes alternate properly, and no end lies before its start.
+        #[test]
+        fn raised_and_ended_alternate(script in prop::collection::vec((0_u8..4, 1_i64..3_000), 1..300)) {
+            let mut machine = machine();
+            let (mut open, mut at) = (false, 0);
+            for (kind, step) in script {
+                at += step;
+                let verdict = match kind {
+                    0 => Verdict::Undecided,
+                    1 => Verdict::Clear { since: time(at - step), score: 0.0 },
+                    2 => Verdict::Faulty { since: time(at - step), score: 1.0, class: 0 },
+                    _ => Verdict::Overruled,
+                };
+                let Some(change) = machine.judge(time(at), time(step), &verdict) else { continue };
+                match change.what {
+                    What::Raised => { prop_assert!(!open); open = true; }
+                    What::Escalated => prop_assert!(open),
+                    What::Ended(_) => { prop_assert!(open); open = false; }
+                    What::Ongoing => prop_assert!(false, "only finish says so"),
+                }
+                prop_assert!(change.end.is_none_or(|end| end >= change.start));
+                prop_assert!(change.start <= time(at));
+            }
+            prop_assert_eq!(open, machine.is_open());
+        }
+    }
+}

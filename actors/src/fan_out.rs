@@ -1,0 +1,91 @@
+//! The fan-out: offers each item to every lane that is interested in it.
+//!
+//! Owned by a stream, used by its session's thread; the outlets can be exchanged while a session
+//! runs, which is how detectors are retuned and rebuilt without a new session.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::bell::Bell;
+use crate::detector::LaneKind;
+use crate::item::Item;
+use crate::lane::{LaneMeter, LaneSender, Offer};
+use crate::lifeline::Lifeline;
+use crate::track::TrackKind;
+
+/// One lane with its bell.
+#[derive(Debug)]
+pub struct Outlet {
+    /// Which items it takes.
+    pub kind: LaneKind,
+    /// The lane.
+    pub lane: LaneSender,
+    /// The bell of the actor that drains it; absent where the caller drains by hand.
+    pub bell: Option<Arc<Bell>>,
+}
+
+/// The outlets of one stream.
+#[derive(Debug, Default)]
+pub struct FanOut {
+    outlets: ArcSwap<Vec<Outlet>>,
+}
+
+/// What became of an item that was offered to all lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Every interested lane was asked.
+    Done,
+    /// The lifeline was cut while waiting for room.
+    Cut,
+}
+
+impl FanOut {
+    /// Replaces all outlets. The next item goes to the new ones.
+    pub fn exchange(&self, outlets: Vec<Outlet>) {
+        self.outlets.store(Arc::new(outlets));
+    }
+
+    /// Offers an item to every interested lane; losses are counted by the lane alone.
+    pub fn offer(&self, item: &Item, line: &Lifeline) -> Delivery {
+        for outlet in self.outlets.load().iter() {
+            if !interests(outlet.kind, item) {
+                continue;
+            }
+            match outlet.lane.offer(item.clone(), line) {
+                Offer::Taken | Offer::TakenDisplacing { .. } | Offer::Refused => {
+                    if let Some(bell) = &outlet.bell {
+                        bell.ring();
+                    }
+                }
+                // An actor that ended; its supervisor exchanges the outlets.
+                Offer::Closed => {}
+                Offer::Cut => return Delivery::Cut,
+            }
+        }
+        Delivery::Done
+    }
+
+    /// Calls `look` with the meter of every lane.
+    pub fn meters(&self, mut look: impl FnMut(LaneKind, &LaneMeter, usize)) {
+        for outlet in self.outlets.load().iter() {
+            look(outlet.kind, outlet.lane.meter(), outlet.lane.len());
+        }
+    }
+}
+
+/// Whether a lane of that kind takes this item.
+pub fn interests(kind: LaneKind, item: &Item) -> bool {
+    match item {
+        Item::Started(_) | Item::Clock(_) | Item::Ended(_) => true,
+        Item::Video(_) => kind == LaneKind::Picture,
+        Item::Audio(_) => kind == LaneKind::Sound,
+        Item::Packets(_) => kind == LaneKind::Input,
+        Item::Gap(gap) => match gap.track.kind {
+            TrackKind::Video => kind == LaneKind::Picture,
+            TrackKind::Audio => kind == LaneKind::Sound,
+            TrackKind::Input => true,
+            TrackKind::Subtitle | TrackKind::Data => kind == LaneKind::Input,
+        },
+    }
+}

@@ -1,0 +1,362 @@
+//! Lanes: bounded channels from a session's thread to a detector actor, with a named policy for
+//! when they are full.
+//!
+//! One sender (the session's thread) and one receiver (the actor's arbiter). Only frames are ever
+//! displaced: the few items that say what the frames mean travel in a reserve of their own and
+//! always arrive, in order.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TryRecvError, TrySendError, bounded};
+
+use crate::item::Item;
+use crate::lifeline::{Lifeline, Phase};
+
+/// Places beyond the capacity that only items other than frames may take.
+const RESERVE: usize = 64;
+
+/// How long a waiting sender goes without beating and looking at the cut.
+const WAIT_SLICE: Duration = Duration::from_millis(50);
+
+/// What happens to a frame when the lane is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The oldest waiting frame goes. For live pictures and sound: what is newest matters most.
+    DropOldest,
+    /// The new frame goes. When a gapless beginning matters more than being current.
+    DropNewest,
+    /// The sender waits: nothing is lost, the source is slowed. For files.
+    Wait,
+}
+
+/// What became of an offered item.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// It is in the lane.
+    Taken,
+    /// It is in the lane; that many older frames went.
+    TakenDisplacing {
+        /// Frames that were dropped.
+        dropped: u32,
+    },
+    /// The lane is full and the item was dropped.
+    Refused,
+    /// The receiver is gone.
+    Closed,
+    /// The lifeline was cut while waiting.
+    Cut,
+}
+
+/// Counts of a lane since it was made. Written by the sender, read by anyone.
+#[derive(Debug, Default)]
+pub struct LaneMeter {
+    taken: AtomicU64,
+    displaced: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl LaneMeter {
+    // Relaxed throughout: these are counts that nothing else is ordered by.
+
+    /// Items that entered the lane.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Frames dropped to make room for newer ones.
+    pub fn displaced(&self) -> u64 {
+        self.displaced.load(Ordering::Relaxed)
+    }
+
+    /// Items that were not let in.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Items other than frames that were met while displacing; older than all in the channel.
+    carried: Mutex<VecDeque<Item>>,
+    receiver_gone: AtomicBool,
+    meter: LaneMeter,
+}
+
+/// The sending end, owned by a session's thread.
+#[derive(Debug)]
+pub struct LaneSender {
+    sender: Sender<Item>,
+    /// For displacing only; the reason why the channel itself never reports a gone receiver.
+    oldest: Option<Receiver<Item>>,
+    shared: Arc<Shared>,
+    capacity: usize,
+    when_full: WhenFull,
+}
+
+/// The receiving end, owned by a detector actor. Drains the lane when dropped.
+#[derive(Debug)]
+pub struct LaneReceiver {
+    receiver: Receiver<Item>,
+    shared: Arc<Shared>,
+}
+
+/// Makes a lane for `capacity` frames.
+pub fn lane(capacity: NonZeroUsize, when_full: WhenFull) -> (LaneSender, LaneReceiver) {
+    let (sender, receiver) = bounded(capacity.get() + RESERVE);
+    let shared = Arc::new(Shared {
+        carried: Mutex::new(VecDeque::new()),
+        receiver_gone: AtomicBool::new(false),
+        meter: LaneMeter::default(),
+    });
+    let oldest = (when_full == WhenFull::DropOldest).then(|| receiver.clone());
+    (
+        LaneSender { sender, oldest, shared: shared.clone(), capacity: capacity.get(), when_full },
+        LaneReceiver { receiver, shared },
+    )
+}
+
+impl LaneSender {
+    /// Puts an item into the lane, or does what the policy says. Waits only with [`WhenFull::Wait`],
+    /// beating meanwhile, and then until there is room, the receiver is gone, or the cut.
+    pub fn offer(&self, item: Item, line: &Lifeline) -> Offer {
+        // Acquire pairs with the release in the receiver's drop.
+        if self.shared.receiver_gone.load(Ordering::Acquire) {
+            return Offer::Closed;
+        }
+        let offer = if self.when_full == WhenFull::Wait {
+            self.offer_waiting(item, line)
+        } else if item.is_frame() && self.sender.len() >= self.capacity {
+            self.offer_frame_to_full(item)
+        } else {
+            self.offer_to_reserve(item)
+        };
+        let meter = &self.shared.meter;
+        match offer {
+            Offer::Taken => drop(meter.taken.fetch_add(1, Ordering::Relaxed)),
+            Offer::TakenDisplacing { dropped } => {
+                meter.taken.fetch_add(1, Ordering::Relaxed);
+                meter.displaced.fetch_add(u64::from(dropped), Ordering::Relaxed);
+            }
+            Offer::Refused => drop(meter.refused.fetch_add(1, Ordering::Relaxed)),
+            Offer::Closed | Offer::Cut => {}
+        }
+        offer
+    }
+
+    /// The counts of this lane.
+    pub fn meter(&self) -> &LaneMeter {
+        &self.shared.meter
+    }
+
+    /// Items waiting in the lane.
+    pub fn len(&self) -> usize {
+        self.sender.len()
+    }
+
+    /// True when nothing waits in the lane.
+    pub fn is_empty(&self) -> bool {
+        self.sender.is_empty()
+    }
+
+    fn offer_to_reserve(&self, item: Item) -> Offer {
+        match self.sender.try_send(item) {
+            Ok(()) => Offer::Taken,
+            Err(TrySendError::Disconnected(_)) => Offer::Closed,
+            Err(TrySendError::Full(item)) if item.is_frame() => self.offer_frame_to_full(item),
+            // The reserve is full of items of this kind: make room among the frames for it.
+            Err(TrySendError::Full(item)) => match self.when_full {
+                WhenFull::DropOldest => self.displace_for(item),
+                WhenFull::DropNewest | WhenFull::Wait => Offer::Refused,
+            },
+        }
+    }
+
+    fn offer_frame_to_full(&self, item: Item) -> Offer {
+        match self.when_full {
+            WhenFull::DropOldest => self.displace_for(item),
+            WhenFull::DropNewest | WhenFull::Wait => Offer::Refused,
+        }
+    }
+
+    /// Drops the oldest frame; what is met before it moves to the carried items, which the
+    /// receiver takes first, so the order stays.
+    fn displace_for(&self, item: Item) -> Offer {
+        let Some(oldest) = &self.oldest else { return Offer::Refused };
+        let mut carried = self.shared.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dropped = 0;
+        while dropped == 0 {
+            match oldest.try_recv() {
+                Ok(old) if old.is_frame() => dropped += 1,
+                Ok(old) => carry(&mut carried, old),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        // The lock is held, so the receiver takes nothing meanwhile and there is room now.
+        match self.sender.try_send(item) {
+            Ok(()) if dropped == 0 => Offer::Taken,
+            Ok(()) => Offer::TakenDisplacing { dropped },
+            Err(_) => Offer::Refused,
+        }
+    }
+
+    fn offer_waiting(&self, mut item: Item, line: &Lifeline) -> Offer {
+        // Only this sender fills the lane, so the length can only shrink between look and send.
+        if self.sender.len() < self.capacity || !item.is_frame() {
+            match self.sender.try_send(item) {
+                Ok(()) => return Offer::Taken,
+                Err(TrySendError::Disconnected(_)) => return Offer::Closed,
+                Err(TrySendError::Full(back)) => item = back,
+            }
+        }
+        let phase = line.phase();
+        line.enter(Phase::Waiting);
+        let offer = loop {
+            match self.sender.send_timeout(item, WAIT_SLICE) {
+                Ok(()) => break Offer::Taken,
+                Err(SendTimeoutError::Disconnected(_)) => break Offer::Closed,
+                Err(SendTimeoutError::Timeout(_)) if line.is_cut() => break Offer::Cut,
+                Err(SendTimeoutError::Timeout(back)) => item = back,
+            }
+            line.beat();
+        };
+        line.enter(phase);
+        offer
+    }
+}
+
+/// Keeps an item for the receiver. Of clocks only the newest matters, which bounds the queue: the
+/// others are a handful per session.
+fn carry(carried: &mut VecDeque<Item>, item: Item) {
+    if matches!((carried.back(), &item), (Some(Item::Clock(_)), Item::Clock(_))) {
+        carried.pop_back();
+    }
+    carried.push_back(item);
+}
+
+impl LaneReceiver {
+    /// The oldest item, if there is one.
+    pub fn take(&self) -> Option<Item> {
+        let mut carried = self.shared.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        carried.pop_front().or_else(|| self.receiver.try_recv().ok())
+    }
+
+    /// True when nothing waits in the lane.
+    pub fn is_empty(&self) -> bool {
+        self.receiver.is_empty() && self.shared.carried.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+impl Drop for LaneReceiver {
+    fn drop(&mut self) {
+        // Release: a sender that sees the flag puts nothing more in after the drain below.
+        self.shared.receiver_gone.store(true, Ordering::Release);
+        while self.receiver.try_recv().is_ok() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media_time::MediaTime;
+    use crate::scripted::video_item;
+    use proptest::prelude::*;
+
+    fn frame(seq: u64) -> Item {
+        video_item(seq, MediaTime::from_millis(seq as i64 * 40))
+    }
+
+    fn seq(item: &Item) -> Option<u64> {
+        match item {
+            Item::Video(frame) => Some(frame.stamp.seq),
+            _ => None,
+        }
+    }
+
+    fn capacity(frames: usize) -> NonZeroUsize {
+        NonZeroUsize::new(frames).expect("tests use capacities above zero")
+    }
+
+    #[test]
+    fn a_full_lane_drops_the_oldest_frame_and_counts_it() {
+        let line = Lifeline::default();
+        let (sender, receiver) = lane(capacity(2), WhenFull::DropOldest);
+        assert_eq!(sender.offer(frame(0), &line), Offer::Taken);
+        assert_eq!(sender.offer(frame(1), &line), Offer::Taken);
+        assert_eq!(sender.offer(frame(2), &line), Offer::TakenDisplacing { dropped: 1 });
+        assert_eq!(sender.meter().displaced(), 1);
+        let left: Vec<_> = std::iter::from_fn(|| receiver.take()).filter_map(|item| seq(&item)).collect();
+        assert_eq!(left, [1, 2]);
+    }
+
+    #[test]
+    fn a_full_lane_that_drops_the_newest_refuses_frames_but_not_the_end() {
+        let line = Lifeline::default();
+        let (sender, receiver) = lane(capacity(1), WhenFull::DropNewest);
+        assert_eq!(sender.offer(frame(0), &line), Offer::Taken);
+        assert_eq!(sender.offer(frame(1), &line), Offer::Refused);
+        assert_eq!(sender.offer(Item::Ended(crate::item::EndReason::Finished), &line), Offer::Taken);
+        assert_eq!(sender.meter().refused(), 1);
+        assert_eq!(receiver.take().as_ref().and_then(seq), Some(0));
+        assert!(matches!(receiver.take(), Some(Item::Ended(_))));
+    }
+
+    #[test]
+    fn a_waiting_sender_ends_by_the_cut() {
+        let line = Lifeline::default();
+        let (sender, _receiver) = lane(capacity(1), WhenFull::Wait);
+        for number in 0..=RESERVE as u64 {
+            assert_eq!(sender.offer(Item::Clock(MediaTime::from_millis(number as i64)), &line), Offer::Taken);
+        }
+        line.cut(crate::lifeline::CutReason::Stopped);
+        assert_eq!(sender.offer(frame(1), &line), Offer::Cut);
+    }
+
+    #[test]
+    fn a_lane_whose_receiver_went_is_closed_under_every_policy() {
+        for when_full in [WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::Wait] {
+            let line = Lifeline::default();
+            let (sender, receiver) = lane(capacity(1), when_full);
+            drop(receiver);
+            assert_eq!(sender.offer(frame(0), &line), Offer::Closed);
+        }
+    }
+
+    proptest! {
+        /// Against a naive model: order is kept, only frames go, and every one that goes is counted.
+        #[test]
+        fn nothing_but_frames_is_lost_and_order_is_kept(script in prop::collection::vec((0_u8..4, any::<bool>()), 1..200)) {
+            let line = Lifeline::default();
+            let (sender, receiver) = lane(capacity(4), WhenFull::DropOldest);
+            let mut number = 0_i64;
+            let (mut offered, mut got) = (Vec::new(), Vec::new());
+            for (kind, read) in script {
+                number += 1;
+                if kind == 0 {
+                    let item = Item::Gap(crate::item::Gap {
+                        track: crate::track::TrackId::INPUT, from: MediaTime::ZERO,
+                        to: MediaTime::from_nanos(number), why: crate::item::GapReason::Source });
+                    prop_assert_eq!(sender.offer(item, &line), Offer::Taken);
+                    offered.push((number, false));
+                } else {
+                    let _ = sender.offer(frame(number as u64), &line);
+                    offered.push((number, true));
+                }
+                if read { got.extend(receiver.take()); }
+            }
+            got.extend(std::iter::from_fn(|| receiver.take()));
+            let numbers: Vec<i64> = got.iter().map(|item| match item {
+                Item::Gap(gap) => gap.to.as_nanos(),
+                other => seq(other).expect("only gaps and frames were sent") as i64,
+            }).collect();
+            prop_assert!(numbers.is_sorted());
+            let lost = offered.iter().filter(|(number, _)| !numbers.contains(number)).count() as u64;
+            prop_assert!(offered.iter().all(|(number, is_frame)| *is_frame || numbers.contains(number)));
+            prop_assert_eq!(lost, sender.meter().displaced());
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Workers: the one place where threads of this program are made.
+//!
+//! Each has a name, a lifeline, and a root that catches panics and says how it ended.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use crate::lifeline::{Lifeline, Phase};
+
+/// Stack of a worker in bytes: decoders keep their tables on the heap, 2 MiB is ample.
+const STACK_BYTES: usize = 2 << 20;
+
+static LIVING: AtomicU64 = AtomicU64::new(0);
+
+/// How a worker's work ended.
+#[derive(Debug)]
+pub enum WorkEnd<T> {
+    /// It returned.
+    Returned(T),
+    /// It panicked with that message.
+    Panicked(String),
+}
+
+/// Workers that are running now, abandoned ones included.
+pub fn living() -> u64 {
+    LIVING.load(Ordering::Relaxed)
+}
+
+/// Starts a named thread that does `work` and then calls `done` with the outcome.
+///
+/// Neither a panic of the work nor one of `done` leaves the thread. Errors are the system's refusal
+/// to make another thread.
+pub fn spawn<T>(
+    name: &str,
+    line: Arc<Lifeline>,
+    work: impl FnOnce(&Arc<Lifeline>) -> T + Send + 'static,
+    done: impl FnOnce(WorkEnd<T>) + Send + 'static,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    let label = name.to_owned();
+    thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(move || {
+        LIVING.fetch_add(1, Ordering::Relaxed);
+        let end = match catch_unwind(AssertUnwindSafe(|| work(&line))) {
+            Ok(value) => WorkEnd::Returned(value),
+            Err(panic) => WorkEnd::Panicked(panic_message(&*panic)),
+        };
+        line.enter(Phase::Done);
+        if catch_unwind(AssertUnwindSafe(|| done(end))).is_err() {
+            tracing::error!(thread = label, "the report of a worker's end panicked");
+        }
+        LIVING.fetch_sub(1, Ordering::Relaxed);
+    })
+}
+
+/// The text of a panic, at most 300 bytes.
+pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("panic without a message");
+    text.char_indices().take_while(|(at, _)| *at < 300).map(|(_, c)| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::bounded;
+
+    #[test]
+    fn a_panic_ends_in_a_report_not_in_the_process() {
+        let (sender, receiver) = bounded(1);
+        let handle = spawn(
+            "test",
+            Arc::default(),
+            |_| -> () { panic!("boom\n{}", "x".repeat(999)) },
+            move |end| sender.send(end).expect("the test listens"),
+        )
+        .expect("a thread can be made");
+        handle.join().expect("the root catches everything");
+        let WorkEnd::Panicked(text) = receiver.recv().expect("a report") else { panic!("it panicked") };
+        assert!(text.starts_with("boom ") && text.len() <= 300);
+    }
+}
