@@ -239,9 +239,28 @@ fn parse_wall(text: &str) -> Option<Wall> {
     Some(Wall(SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(millis)))
 }
 
+/// What the desk writes into the events of a stream, beside what was measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StreamCard {
+    /// The configured name.
+    pub stream: Arc<str>,
+    /// The title that people read.
+    pub title: Option<String>,
+    /// Name of the profile in force.
+    pub profile: String,
+    /// Name of the tier in force.
+    pub tier: Option<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Where to read what to do.
+    pub runbook_url: Option<String>,
+}
+
 /// A change as a detector actor or a stream's life reports it, before the desk completes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventChange {
+    /// The stream.
+    pub card: Arc<StreamCard>,
     /// Which condition.
     pub key: EventKey,
     /// Programme and rendition of the track.
@@ -285,8 +304,8 @@ pub enum ChangeKind {
     Ended(EventEnd),
     /// It happened at one moment and is over at once.
     Found,
-    /// The track was looked at and the condition does not hold: settles an event from before a restart.
-    SeenClear,
+    /// It is still open now that the input is over: the last word on its peak and length.
+    Ongoing,
 }
 
 #[cfg(test)]

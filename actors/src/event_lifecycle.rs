@@ -92,13 +92,12 @@ impl EventLifecycle {
     /// Time is credited to the condition from verdict to verdict, but at most max(2 × `lasts`, 1 s)
     /// each, so that nothing is concluded from frames that were never seen.
     pub fn judge(&mut self, at: MediaTime, lasts: MediaTime, verdict: &Verdict) -> Option<Change> {
-        let credit_max = (lasts + lasts).max(CREDIT_FLOOR);
-        let passed = self.last.map_or(MediaTime::ZERO, |last| (at - last).clamp(MediaTime::ZERO, credit_max));
         if *verdict == Verdict::Undecided {
-            // Neither side gets the time, and it is not made up for by the next verdict.
-            self.last = Some(self.last.map_or(at, |last| last.max(at)));
+            // Says nothing about time either: clocks of other tracks run ahead of this one's frames.
             return None;
         }
+        let credit_max = (lasts + lasts).max(CREDIT_FLOOR);
+        let passed = self.last.map_or(MediaTime::ZERO, |last| (at - last).clamp(MediaTime::ZERO, credit_max));
         self.last = Some(self.last.map_or(at, |last| last.max(at)));
         match *verdict {
             Verdict::Undecided => None,
@@ -166,7 +165,14 @@ impl EventLifecycle {
         }
     }
 
-    fn worsen(&self, mut condition: Condition, since: MediaTime, score: f32, class: u8, passed: MediaTime) -> Condition {
+    fn worsen(
+        &self,
+        mut condition: Condition,
+        since: MediaTime,
+        score: f32,
+        class: u8,
+        passed: MediaTime,
+    ) -> Condition {
         let is_worse = match self.worse {
             Worse::Higher => score > condition.peak,
             Worse::Lower => score < condition.peak,
@@ -220,7 +226,14 @@ impl EventLifecycle {
         Some(self.change(What::Ended(EventEnd::Cleared), &condition, severity, Some(end), end - condition.start))
     }
 
-    fn change(&self, what: What, condition: &Condition, severity: Severity, end: Option<MediaTime>, lasted: MediaTime) -> Change {
+    fn change(
+        &self,
+        what: What,
+        condition: &Condition,
+        severity: Severity,
+        end: Option<MediaTime>,
+        lasted: MediaTime,
+    ) -> Change {
         Change {
             what,
             start: condition.start,
@@ -337,6 +350,19 @@ mod tests {
         play(&mut cleared, 0, 2_000, |at| (1_000..1_880).contains(&at));
         let change = cleared.finish(time(2_000)).expect("open");
         assert_eq!(change.end, Some(time(1_880)));
+    }
+
+    #[test]
+    fn clocks_that_run_ahead_take_no_time_from_the_frames() {
+        let mut machine = machine();
+        let mut raised = None;
+        for frame in 0..20 {
+            let at = time(frame * 40 + 40);
+            machine.judge(at + time(100), time(100), &Verdict::Undecided);
+            let verdict = Verdict::Faulty { since: time(0), score: 1.0, class: 0 };
+            raised = raised.or(machine.judge(at, time(40), &verdict).map(|_| at));
+        }
+        assert_eq!(raised, Some(time(520)), "the first frame that ends after 0.5 s");
     }
 
     proptest! {

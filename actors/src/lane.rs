@@ -262,17 +262,21 @@ impl Drop for LaneReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::PictureFacts;
     use crate::media_time::MediaTime;
-    use crate::scripted::video_item;
+    use crate::scripted::Scribe;
+    use crate::track::SessionNumber;
     use proptest::prelude::*;
 
-    fn frame(seq: u64) -> Item {
-        video_item(seq, MediaTime::from_millis(seq as i64 * 40))
+    /// A frame that carries its number as its time in milliseconds.
+    fn frame(number: u64) -> Item {
+        let at = MediaTime::from_millis(number as i64);
+        Scribe::new(SessionNumber(1)).picture(at, MediaTime::from_millis(1), PictureFacts::default())
     }
 
     fn seq(item: &Item) -> Option<u64> {
         match item {
-            Item::Video(frame) => Some(frame.stamp.seq),
+            Item::Video(frame) => Some(frame.stamp.media_time.as_millis() as u64),
             _ => None,
         }
     }

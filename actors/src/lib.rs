@@ -4,14 +4,32 @@
 //! [`source::FrameSource`], [`detector::Detector`], [`sink::Sink`] and [`sink::EventStore`].
 #![forbid(unsafe_code)]
 
+pub mod alarm_model;
+pub mod bell;
+pub mod cpu_accounts;
 pub mod detector;
+pub mod detector_actor;
+pub mod detector_group;
+pub mod detector_host;
 pub mod event;
+pub mod event_desk;
+pub mod event_lifecycle;
+pub mod fan_out;
 pub mod frame;
+pub mod ingest;
 pub mod item;
+pub mod lane;
+pub mod latency;
 pub mod lifeline;
 pub mod media_time;
+pub mod meters;
+pub mod paced;
+pub mod pulse;
 pub mod scripted;
 pub mod severity;
 pub mod sink;
+pub mod sink_thread;
 pub mod source;
+pub mod store_thread;
 pub mod track;
+pub mod worker;

@@ -52,6 +52,7 @@ pub struct Lifeline {
     progress: AtomicU64,
     phase: AtomicU8,
     cut: AtomicBool,
+    fenced: AtomicBool,
     reason: Mutex<Option<CutReason>>,
 }
 
@@ -62,6 +63,7 @@ impl Default for Lifeline {
             progress: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Opening as u8),
             cut: AtomicBool::new(false),
+            fenced: AtomicBool::new(false),
             reason: Mutex::new(None),
         }
     }
@@ -113,6 +115,16 @@ impl Lifeline {
     /// True once the thread should stop.
     pub fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Acquire)
+    }
+
+    /// Shuts the thread out: it was abandoned and replaced, nothing that it still says may count.
+    pub fn fence(&self) {
+        self.fenced.store(true, Ordering::Release);
+    }
+
+    /// True once the thread was abandoned.
+    pub fn is_fenced(&self) -> bool {
+        self.fenced.load(Ordering::Acquire)
     }
 
     /// Why it was told to stop.

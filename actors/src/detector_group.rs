@@ -1,0 +1,445 @@
+//! A detector group: every detector of one lane of one stream, asked together about each item.
+//!
+//! Applies precedence, feeds the lifecycles and turns what they say into event changes. Owned by a
+//! detector actor, on its arbiter; pure but for reading the clocks that it is handed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::cpu_accounts::CpuAccounts;
+use crate::detector::{DetectorSpec, Finding, INPUT_TRACK, LaneKind, Precedence, Situation, Verdict};
+use crate::detector_host::{Called, DetectorHost};
+use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
+use crate::event_lifecycle::{Change, What};
+use crate::item::{EndReason, Gap, GapReason, Item};
+use crate::media_time::MediaTime;
+use crate::pulse::{InCall, Pulse};
+use crate::severity::Severity;
+use crate::track::{SessionInfo, SessionNumber, TRACKS_MAX, TrackId, TrackInfo, TrackKind};
+
+/// How far apart `Clock` items are: what one of them is credited with.
+const CLOCK_LASTS: MediaTime = MediaTime::from_millis(100);
+
+/// What to do with events that are still open when a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtEnd {
+    /// Keep them: the next session confirms or clears them. For the service.
+    Keep,
+    /// Settle them: nothing follows. For checking an input once.
+    Settle,
+}
+
+/// One track with the detectors that watch it.
+struct Seat {
+    info: TrackInfo,
+    hosts: Vec<DetectorHost>,
+    /// The number that its next frame should have, and where the last one ended.
+    next: Option<(u64, MediaTime)>,
+}
+
+/// The group.
+pub struct DetectorGroup {
+    number: u32,
+    kind: LaneKind,
+    card: Arc<StreamCard>,
+    specs: Vec<Arc<DetectorSpec>>,
+    accounts: Arc<CpuAccounts>,
+    pulse: Arc<Pulse>,
+    at_end: AtEnd,
+    barred: BTreeSet<u16>,
+    seats: Vec<Seat>,
+    session: Option<Arc<SessionInfo>>,
+    /// Added to a session's own times, so that events that outlive a session keep one timeline.
+    offset: MediaTime,
+    /// The newest time of the session, with when it was seen.
+    newest: (MediaTime, Option<Instant>),
+    changes: Vec<EventChange>,
+    panics: u64,
+}
+
+impl DetectorGroup {
+    /// A group without tracks: those come with the first [`Item::Started`].
+    pub fn new(
+        number: u32,
+        kind: LaneKind,
+        card: Arc<StreamCard>,
+        specs: &[Arc<DetectorSpec>],
+        accounts: Arc<CpuAccounts>,
+        pulse: Arc<Pulse>,
+        at_end: AtEnd,
+    ) -> Self {
+        Self {
+            number,
+            kind,
+            card,
+            specs: specs.iter().filter(|spec| spec.lane == kind).cloned().collect(),
+            accounts,
+            pulse,
+            at_end,
+            barred: BTreeSet::new(),
+            seats: Vec::new(),
+            session: None,
+            offset: MediaTime::ZERO,
+            newest: (MediaTime::ZERO, None),
+            changes: Vec::new(),
+            panics: 0,
+        }
+    }
+
+    /// Which lane it drinks from.
+    pub fn kind(&self) -> LaneKind {
+        self.kind
+    }
+
+    /// Never builds that detector again: it did not return once.
+    pub fn bar(&mut self, detector: u16) {
+        self.barred.insert(detector);
+    }
+
+    /// Asks the detectors about an item; changes are fetched by [`DetectorGroup::drain_changes`].
+    pub fn handle(&mut self, item: &Item, now: Wall) {
+        match item {
+            Item::Started(info) => self.start(info, now),
+            Item::Video(frame) => {
+                self.note_gap(frame.stamp.track, frame.stamp.seq, frame.stamp.media_time, frame.stamp.end(), now)
+            }
+            Item::Audio(frame) => {
+                self.note_gap(frame.stamp.track, frame.stamp.seq, frame.stamp.media_time, frame.stamp.end(), now)
+            }
+            Item::Packets(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
+        }
+        self.inspect(item, now);
+        if let Item::Gap(gap) = item {
+            self.freeze_clocks(gap);
+        }
+        if let Item::Ended(reason) = item {
+            self.finish(reason, now);
+        }
+    }
+
+    /// The changes since the last call.
+    pub fn drain_changes(&mut self) -> std::vec::Drain<'_, EventChange> {
+        self.changes.drain(..)
+    }
+
+    /// Ends every open event for a reason of the configuration or of a person.
+    pub fn end_all(&mut self, why: EventEnd, now: Wall) {
+        let at = self.newest.0 + self.offset;
+        for seat in 0..self.seats.len() {
+            for host in 0..self.seats[seat].hosts.len() {
+                let change = self.seats[seat].hosts[host].lifecycle.end(at, why);
+                self.emit(seat, host, change, at, now);
+            }
+        }
+    }
+
+    /// Books the CPU time of all detectors.
+    pub fn book(&mut self) {
+        for host in self.seats.iter_mut().flat_map(|seat| &mut seat.hosts) {
+            host.book();
+        }
+    }
+
+    /// Panics of its detectors so far.
+    pub fn panics(&self) -> u64 {
+        self.panics
+    }
+
+    /// The newest media time that it has seen in the session.
+    pub fn reached(&self) -> MediaTime {
+        self.newest.0
+    }
+
+    fn start(&mut self, info: &Arc<SessionInfo>, now: Wall) {
+        let is_new_session = self.session.as_ref().is_some_and(|session| session.session != info.session);
+        if is_new_session {
+            // The new session's clock starts anew: put it behind the old one by the time in between.
+            let pause =
+                self.newest.1.map_or(MediaTime::ZERO, |seen| info.started.saturating_duration_since(seen).into());
+            self.offset = self.offset + self.newest.0 + pause - info.at;
+            self.newest = (info.at, None);
+            for seat in &mut self.seats {
+                seat.next = None;
+                for host in &mut seat.hosts {
+                    host.lifecycle.gap(info.at + self.offset);
+                }
+            }
+        }
+        self.session = Some(info.clone());
+        let wanted: Vec<TrackInfo> = match self.kind {
+            LaneKind::Picture => tracks_of(info, TrackKind::Video),
+            LaneKind::Sound => tracks_of(info, TrackKind::Audio),
+            LaneKind::Input => vec![TrackInfo::bare(INPUT_TRACK)],
+        };
+        self.leave_vanished(&wanted, now);
+        for track in wanted {
+            self.seat(track);
+        }
+    }
+
+    /// Ends what was open on tracks that are gone; that they are gone is told by the detectors of
+    /// absence, which stay.
+    fn leave_vanished(&mut self, wanted: &[TrackInfo], now: Wall) {
+        let at = self.newest.0 + self.offset;
+        for seat in 0..self.seats.len() {
+            let track = self.seats[seat].info.track;
+            if wanted.iter().any(|info| info.track == track) {
+                continue;
+            }
+            for host in 0..self.seats[seat].hosts.len() {
+                if self.seats[seat].hosts[host].spec.precedence != Precedence::Lost {
+                    let change = self.seats[seat].hosts[host].lifecycle.end(at, EventEnd::Suspended);
+                    self.emit(seat, host, change, at, now);
+                }
+            }
+        }
+    }
+
+    fn seat(&mut self, track: TrackInfo) {
+        if let Some(seat) = self.seats.iter_mut().find(|seat| seat.info.track == track.track) {
+            seat.info = track;
+            return;
+        }
+        if self.seats.len() >= usize::from(TRACKS_MAX) {
+            return;
+        }
+        let hosts = self
+            .specs
+            .iter()
+            .filter(|spec| (spec.applies)(&track) && !self.barred.contains(&spec.number))
+            .map(|spec| DetectorHost::new(spec.clone(), &track, self.accounts.of(spec.name)))
+            .collect();
+        self.seats.push(Seat { info: track, hosts, next: None });
+    }
+
+    /// Tells the detectors when frames between the last and this one never came: a lane was full.
+    fn note_gap(&mut self, track: TrackId, seq: u64, begin: MediaTime, end: MediaTime, now: Wall) {
+        let Some(seat) = self.seats.iter_mut().find(|seat| seat.info.track == track) else { return };
+        let expected = seat.next.replace((seq + 1, end));
+        if let Some((next, last_end)) = expected
+            && seq > next
+        {
+            let gap = Gap { track, from: last_end, to: begin, why: GapReason::Displaced };
+            self.inspect(&Item::Gap(gap), now);
+            self.freeze_clocks(&gap);
+        }
+    }
+
+    fn freeze_clocks(&mut self, gap: &Gap) {
+        let until = gap.to + self.offset;
+        for seat in self.seats.iter_mut().filter(|seat| gap.track == INPUT_TRACK || seat.info.track == gap.track) {
+            for host in &mut seat.hosts {
+                host.lifecycle.gap(until);
+            }
+        }
+    }
+
+    fn inspect(&mut self, item: &Item, now: Wall) {
+        let track = item.track();
+        for seat in 0..self.seats.len() {
+            if track == INPUT_TRACK || self.seats[seat].info.track == track {
+                self.ask(seat, item, now);
+                overrule(&mut self.seats[seat].hosts);
+                self.judge(seat, item, now);
+            }
+        }
+        self.pulse.leave();
+    }
+
+    fn ask(&mut self, seat: usize, item: &Item, now: Wall) {
+        let mut from = Instant::now();
+        let mut troubles = Vec::new();
+        let Seat { info, hosts, .. } = &mut self.seats[seat];
+        for (index, host) in hosts.iter_mut().enumerate().filter(|(_, host)| host.is_enabled()) {
+            self.pulse.enter(InCall { group: self.number, detector: host.spec.number });
+            let (called, until) = host.call(item, info, self.session.as_ref(), from);
+            from = until;
+            match called {
+                Called::Answered => {}
+                Called::Panicked(message) => troubles.push((index, message, false)),
+                Called::Disabled(message) => troubles.push((index, message, true)),
+            }
+        }
+        for (host, message, disabled) in troubles {
+            self.report_panic(seat, host, &message, disabled, now);
+        }
+    }
+
+    fn report_panic(&mut self, seat: usize, host: usize, message: &str, disabled: bool, now: Wall) {
+        self.panics += 1;
+        let (track, name) = (self.seats[seat].info.track, self.seats[seat].hosts[host].spec.name);
+        tracing::error!(stream = &*self.card.stream, detector = name, %track, fault = "panic", disabled, "a detector panicked: {message}");
+        if disabled {
+            let text = format!("{name} disabled on {track} after repeated internal failures: {message}");
+            self.report_disabled(track, &text, now);
+        }
+    }
+
+    /// Raises `detector_disabled`, which lasts until the stream's detectors are built anew.
+    pub fn report_disabled(&mut self, track: TrackId, message: &str, now: Wall) {
+        let at = self.newest.0 + self.offset;
+        self.changes.push(EventChange {
+            card: self.card.clone(),
+            key: EventKey { stream: self.card.stream.clone(), track, detector: "detector_disabled".into() },
+            program: None,
+            session: self.session_number(),
+            what: ChangeKind::Raised,
+            start: at,
+            started_at: now,
+            end: None,
+            ended_at: None,
+            changed_at: now,
+            severity: Severity::Major,
+            value: None,
+            peak: None,
+            threshold: None,
+            unit: "",
+            message: message.to_owned(),
+        });
+    }
+
+    fn judge(&mut self, seat: usize, item: &Item, now: Wall) {
+        let Some((at, lasts)) = span(item) else { return };
+        self.newest = (self.newest.0.max(at), Some(Instant::now()));
+        let at = at + self.offset;
+        for host in 0..self.seats[seat].hosts.len() {
+            let offset = self.offset;
+            let seated = &mut self.seats[seat].hosts[host];
+            let findings = std::mem::take(&mut seated.findings);
+            let verdict = shift(seated.verdict, offset);
+            let change = seated.lifecycle.judge(at, lasts, &verdict);
+            self.emit(seat, host, change, at, now);
+            for finding in findings {
+                self.emit_finding(seat, host, finding, now);
+            }
+        }
+    }
+
+    fn finish(&mut self, reason: &EndReason, now: Wall) {
+        if self.at_end == AtEnd::Keep {
+            tracing::debug!(stream = &*self.card.stream, ?reason, "session over, events kept");
+            return;
+        }
+        let at = self.newest.0 + self.offset;
+        for seat in 0..self.seats.len() {
+            for host in 0..self.seats[seat].hosts.len() {
+                let change = self.seats[seat].hosts[host].lifecycle.finish(at);
+                self.emit(seat, host, change, at, now);
+            }
+        }
+    }
+
+    fn emit(&mut self, seat: usize, host: usize, change: Option<Change>, at: MediaTime, now: Wall) {
+        let Some(change) = change else { return };
+        let seat = &self.seats[seat];
+        let spec = &seat.hosts[host].spec;
+        let what = match change.what {
+            What::Raised => ChangeKind::Raised,
+            What::Escalated => ChangeKind::Escalated,
+            What::Ended(why) => ChangeKind::Ended(why),
+            What::Ongoing => ChangeKind::Ongoing,
+        };
+        let situation = Situation { lasted: change.lasted, peak: change.peak, class: change.class };
+        self.changes.push(EventChange {
+            card: self.card.clone(),
+            key: EventKey { stream: self.card.stream.clone(), track: seat.info.track, detector: spec.name.into() },
+            program: seat.info.program,
+            session: self.session_number(),
+            what,
+            start: change.start,
+            started_at: earlier(now, at - change.start),
+            end: change.end,
+            ended_at: change.end.map(|end| earlier(now, at - end)),
+            changed_at: now,
+            severity: change.severity,
+            value: finite(change.value),
+            peak: finite(change.peak),
+            threshold: spec.threshold,
+            unit: spec.unit,
+            message: (spec.message)(&situation),
+        });
+    }
+
+    fn emit_finding(&mut self, seat: usize, host: usize, finding: Finding, now: Wall) {
+        let at = finding.at + self.offset;
+        let newest = self.newest.0 + self.offset;
+        let seat = &self.seats[seat];
+        let spec = &seat.hosts[host].spec;
+        let lowest = (spec.ladder)(&seat.info).steps.first().map_or(Severity::Info, |(_, severity)| *severity);
+        let when = earlier(now, newest - at);
+        self.changes.push(EventChange {
+            card: self.card.clone(),
+            key: EventKey { stream: self.card.stream.clone(), track: seat.info.track, detector: spec.name.into() },
+            program: seat.info.program,
+            session: self.session_number(),
+            what: ChangeKind::Found,
+            start: at,
+            started_at: when,
+            end: Some(at),
+            ended_at: Some(when),
+            changed_at: now,
+            severity: finding.severity.unwrap_or(lowest),
+            value: finding.score.and_then(finite),
+            peak: finding.score.and_then(finite),
+            threshold: spec.threshold,
+            unit: spec.unit,
+            message: finding.message,
+        });
+    }
+
+    fn session_number(&self) -> SessionNumber {
+        self.session.as_ref().map_or(SessionNumber(0), |session| session.session)
+    }
+}
+
+fn tracks_of(info: &SessionInfo, kind: TrackKind) -> Vec<TrackInfo> {
+    info.tracks.iter().filter(|track| track.track.kind == kind).cloned().collect()
+}
+
+/// The precedence table: a condition that holds explains every later one on the same track.
+fn overrule(hosts: &mut [DetectorHost]) {
+    let explains = |precedence| !matches!(precedence, Precedence::Rest | Precedence::Apart);
+    let Some(first) = hosts
+        .iter()
+        .filter(|host| matches!(host.verdict, Verdict::Faulty { .. }) && explains(host.spec.precedence))
+        .map(|host| host.spec.precedence)
+        .min()
+    else {
+        return;
+    };
+    for host in hosts {
+        let later = host.spec.precedence > first && host.spec.precedence != Precedence::Apart;
+        if later && matches!(host.verdict, Verdict::Faulty { .. }) {
+            host.verdict = Verdict::Overruled;
+        }
+    }
+}
+
+/// Up to when an item lets a detector speak, and for how long it lasts.
+fn span(item: &Item) -> Option<(MediaTime, MediaTime)> {
+    match item {
+        Item::Started(info) => Some((info.at, MediaTime::ZERO)),
+        Item::Video(frame) => Some((frame.stamp.end(), frame.stamp.lasts)),
+        Item::Audio(frame) => Some((frame.stamp.end(), frame.stamp.lasts)),
+        Item::Packets(facts) => Some((facts.at, facts.lasts)),
+        Item::Clock(at) => Some((*at, CLOCK_LASTS)),
+        Item::Gap(_) | Item::Ended(_) => None,
+    }
+}
+
+fn shift(verdict: Verdict, offset: MediaTime) -> Verdict {
+    match verdict {
+        Verdict::Clear { since, score } => Verdict::Clear { since: since + offset, score },
+        Verdict::Faulty { since, score, class } => Verdict::Faulty { since: since + offset, score, class },
+        Verdict::Undecided | Verdict::Overruled => verdict,
+    }
+}
+
+fn earlier(now: Wall, ago: MediaTime) -> Wall {
+    Wall(now.0.checked_sub(ago.to_duration()).unwrap_or(now.0))
+}
+
+fn finite(score: f32) -> Option<f32> {
+    score.is_finite().then_some(score)
+}

@@ -1,0 +1,141 @@
+//! A detector at work: one instance on one track with its lifecycle, behind `catch_unwind`.
+//!
+//! Owned by a detector group. A panic costs the instance one item: it is rebuilt by its factory and
+//! its open event stays. [`PANICS_MAX`] panics within [`PANICS_WITHIN`] disable it.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::cpu_accounts::CpuAccount;
+use crate::detector::{Detector, DetectorSpec, Finding, Verdict, Verdicts};
+use crate::event_lifecycle::EventLifecycle;
+use crate::item::Item;
+use crate::track::{SessionInfo, TrackInfo};
+use crate::worker::panic_message;
+
+/// So many panics...
+pub const PANICS_MAX: usize = 5;
+/// ...within so much time disable a detector on that track.
+pub const PANICS_WITHIN: Duration = Duration::from_secs(300);
+
+/// What a call of a detector came to.
+#[derive(Debug)]
+pub enum Called {
+    /// It answered.
+    Answered,
+    /// It panicked with that message; the item is lost to it, the next one finds a new instance.
+    Panicked(String),
+    /// It panicked once too often and is disabled from now on.
+    Disabled(String),
+}
+
+/// One instance with its lifecycle.
+pub struct DetectorHost {
+    /// What it is.
+    pub spec: Arc<DetectorSpec>,
+    /// What becomes of its verdicts.
+    pub lifecycle: EventLifecycle,
+    /// Its word on the item at hand.
+    pub verdict: Verdict,
+    /// Its findings about the item at hand.
+    pub findings: Vec<Finding>,
+    detector: Option<Box<dyn Detector>>,
+    verdicts: Verdicts,
+    panics: VecDeque<Instant>,
+    busy: Duration,
+    account: Arc<CpuAccount>,
+}
+
+impl DetectorHost {
+    /// Builds the first instance. A factory that panics leaves the host disabled.
+    pub fn new(spec: Arc<DetectorSpec>, track: &TrackInfo, account: Arc<CpuAccount>) -> Self {
+        let lifecycle = EventLifecycle::new((spec.ladder)(track), spec.worse);
+        let detector = build(&spec, track);
+        Self {
+            spec,
+            lifecycle,
+            verdict: Verdict::Undecided,
+            findings: Vec::new(),
+            detector,
+            verdicts: Verdicts::default(),
+            panics: VecDeque::new(),
+            busy: Duration::ZERO,
+            account,
+        }
+    }
+
+    /// True unless it was disabled.
+    pub fn is_enabled(&self) -> bool {
+        self.detector.is_some()
+    }
+
+    /// Disables it: it is asked no more.
+    pub fn disable(&mut self) {
+        self.detector = None;
+        self.verdict = Verdict::Undecided;
+    }
+
+    /// Asks it about an item that began to be inspected at `from`; returns when it was done.
+    pub fn call(
+        &mut self,
+        item: &Item,
+        track: &TrackInfo,
+        session: Option<&Arc<SessionInfo>>,
+        from: Instant,
+    ) -> (Called, Instant) {
+        self.verdict = Verdict::Undecided;
+        let Some(detector) = &mut self.detector else { return (Called::Answered, from) };
+        let verdicts = &mut self.verdicts;
+        let result = catch_unwind(AssertUnwindSafe(|| detector.inspect(item, verdicts)));
+        let until = Instant::now();
+        self.busy += until - from;
+        let called = match result {
+            Ok(()) => {
+                (self.verdict, self.findings) = self.verdicts.take();
+                Called::Answered
+            }
+            Err(panic) => self.recover(panic_message(&*panic), track, session, until),
+        };
+        (called, until)
+    }
+
+    /// Books the time that its calls took since the last time.
+    pub fn book(&mut self) {
+        self.account.add(std::mem::take(&mut self.busy));
+    }
+
+    /// Puts a fresh instance in the place of one that panicked, and tells it of the session.
+    fn recover(
+        &mut self,
+        message: String,
+        track: &TrackInfo,
+        session: Option<&Arc<SessionInfo>>,
+        now: Instant,
+    ) -> Called {
+        self.verdicts = Verdicts::default();
+        self.panics.push_back(now);
+        while self.panics.front().is_some_and(|first| now.saturating_duration_since(*first) > PANICS_WITHIN) {
+            self.panics.pop_front();
+        }
+        if self.panics.len() >= PANICS_MAX {
+            self.disable();
+            return Called::Disabled(message);
+        }
+        self.detector = build(&self.spec, track);
+        if let (Some(detector), Some(session)) = (&mut self.detector, session) {
+            let started = Item::Started(session.clone());
+            let verdicts = &mut self.verdicts;
+            if catch_unwind(AssertUnwindSafe(|| detector.inspect(&started, verdicts))).is_err() {
+                self.detector = None;
+            }
+            self.verdicts = Verdicts::default();
+        }
+        if self.detector.is_none() { Called::Disabled(message) } else { Called::Panicked(message) }
+    }
+}
+
+fn build(spec: &Arc<DetectorSpec>, track: &TrackInfo) -> Option<Box<dyn Detector>> {
+    catch_unwind(AssertUnwindSafe(|| (spec.build)(track))).ok()
+}

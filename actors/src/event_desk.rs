@@ -1,0 +1,257 @@
+//! The event desk: where all event changes converge, are judged together, committed and published.
+//!
+//! One thread, `desk`. Changes come over one lane that never drops; an event is in the store
+//! before anyone is told of it, or goes out marked as not stored.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use crate::alarm_model::{AlarmModel, monitor_change};
+use crate::detector::LaneKind;
+use crate::event::{ChangeKind, Event, EventChange, EventEnd, EventState, Wall};
+use crate::lifeline::Lifeline;
+use crate::severity::Severity;
+use crate::sink::{EventStore, Sink, SinkError};
+use crate::sink_thread::SinkThread;
+use crate::store_thread::{Commit, StoreThread};
+use crate::worker;
+
+/// Places in the event lane.
+pub const EVENT_LANE_MAX: usize = 8_192;
+
+/// Changes judged and committed together.
+const GROUP_MAX: usize = 256;
+
+/// How often the desk looks at the clock when nothing happens.
+const TICK: Duration = Duration::from_millis(500);
+
+/// How long sinks get at the end.
+const FINISH_WITHIN: Duration = Duration::from_secs(2);
+
+/// What reaches the desk.
+#[derive(Debug)]
+pub enum DeskMessage {
+    /// A condition changed.
+    Change(Box<EventChange>),
+    /// A detector actor has judged everything of a session that ended.
+    Drained(LaneKind),
+    /// A stream is gone: its open events end for that reason.
+    Forget(Arc<str>, EventEnd),
+    /// A stream's detectors were rebuilt: its open events must be confirmed.
+    Doubt(Arc<str>),
+    /// Finish what came before this, then end; the sender is dropped when all is done.
+    Stop(Sender<()>),
+}
+
+/// What anyone may know of the desk. Written by the desk's thread.
+#[derive(Default)]
+pub struct DeskBoard {
+    open: ArcSwap<Vec<Arc<Event>>>,
+    totals: Mutex<BTreeMap<(Arc<str>, Arc<str>, Severity), u64>>,
+    is_degraded: AtomicBool,
+    unstored: AtomicU64,
+}
+
+impl DeskBoard {
+    /// Every open event.
+    pub fn open(&self) -> Arc<Vec<Arc<Event>>> {
+        self.open.load_full()
+    }
+
+    /// Raised events by stream, detector and severity at the raise.
+    pub fn totals(&self) -> BTreeMap<(Arc<str>, Arc<str>, Severity), u64> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True while the store takes nothing.
+    pub fn is_degraded(&self) -> bool {
+        self.is_degraded.load(Ordering::Relaxed)
+    }
+
+    /// Changes that wait to be stored, plus those that never will be.
+    pub fn unstored(&self) -> u64 {
+        self.unstored.load(Ordering::Relaxed)
+    }
+}
+
+/// What a desk is made of.
+pub struct DeskParts {
+    /// Name of the node.
+    pub node: Arc<str>,
+    /// Where changes are made durable; absent only in tests and one-shot checks.
+    pub store: Option<Box<dyn EventStore>>,
+    /// Who is told.
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// The longest hold time of an event's detector: how long a confirmation may take.
+    pub hold_of: Box<dyn Fn(&Event) -> Duration + Send>,
+}
+
+/// The way to the desk.
+#[derive(Clone)]
+pub struct DeskHandle {
+    /// The event lane.
+    pub events: Sender<DeskMessage>,
+    /// What may be known.
+    pub board: Arc<DeskBoard>,
+}
+
+/// Why a desk could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The store could not say what was open.
+    #[error(transparent)]
+    Store(#[from] SinkError),
+    /// The system refused a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+struct Desk {
+    model: AlarmModel,
+    store: Option<StoreThread>,
+    sinks: Vec<SinkThread>,
+    hold_of: Box<dyn Fn(&Event) -> Duration + Send>,
+    board: Arc<DeskBoard>,
+}
+
+/// Starts the desk's thread; recovers what was open before it.
+pub fn start(mut parts: DeskParts) -> Result<DeskHandle, DeskError> {
+    let recovered = parts.store.as_mut().map(|store| store.recover()).transpose()?.unwrap_or_default();
+    let mut model = AlarmModel::new(parts.node, recovered.sequence);
+    let now = Instant::now();
+    for event in recovered.open {
+        let hold = (parts.hold_of)(&event);
+        model.recover(event, hold, now);
+    }
+    let board = Arc::new(DeskBoard::default());
+    let desk = Desk {
+        model,
+        store: parts.store.map(StoreThread::start).transpose()?,
+        sinks: parts.sinks.into_iter().map(SinkThread::start).collect::<Result<_, _>>()?,
+        hold_of: parts.hold_of,
+        board: board.clone(),
+    };
+    desk.publish_board();
+    let (events, inbox) = bounded(EVENT_LANE_MAX);
+    // The thread ends by `Stop` or when the last sender is gone.
+    drop(worker::spawn("desk", Arc::<Lifeline>::default(), move |_| desk.run(&inbox), |_| {})?);
+    Ok(DeskHandle { events, board })
+}
+
+impl Desk {
+    fn run(mut self, inbox: &Receiver<DeskMessage>) {
+        let stopped = self.work(inbox);
+        for sink in self.sinks {
+            sink.finish(FINISH_WITHIN);
+        }
+        drop(stopped);
+    }
+
+    /// Works until it is told to stop or nobody is left to tell it anything.
+    fn work(&mut self, inbox: &Receiver<DeskMessage>) -> Option<Sender<()>> {
+        loop {
+            let first = match inbox.recv_timeout(TICK) {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return None,
+            };
+            let mut stop = None;
+            let mut events = Vec::new();
+            for message in first.into_iter().chain(inbox.try_iter().take(GROUP_MAX - 1)) {
+                match message {
+                    DeskMessage::Stop(done) => stop = Some(done),
+                    other => events.extend(self.judge(other)),
+                }
+            }
+            events.extend(self.model.tick(Instant::now(), wall()));
+            self.commit_and_publish(events);
+            if stop.is_some() {
+                // Behind the stop may be words of actors that were ending while it was sent.
+                self.drain_rest(inbox);
+                return stop;
+            }
+        }
+    }
+
+    fn drain_rest(&mut self, inbox: &Receiver<DeskMessage>) {
+        let events: Vec<Event> =
+            inbox.try_iter().take(EVENT_LANE_MAX).flat_map(|message| self.judge(message)).collect();
+        self.commit_and_publish(events);
+    }
+
+    fn judge(&mut self, message: DeskMessage) -> Vec<Event> {
+        match message {
+            DeskMessage::Change(change) => self.model.step(*change),
+            DeskMessage::Forget(stream, why) => self.model.forget_stream(&stream, why, wall()),
+            DeskMessage::Doubt(stream) => {
+                self.model.doubt_stream(&stream, &self.hold_of, Instant::now());
+                Vec::new()
+            }
+            DeskMessage::Drained(_) | DeskMessage::Stop(_) => Vec::new(),
+        }
+    }
+
+    fn commit_and_publish(&mut self, events: Vec<Event>) {
+        let has_backlog = self.store.as_ref().is_some_and(|store| store.waiting() > 0 || store.trouble().is_some());
+        if events.is_empty() && !has_backlog {
+            return;
+        }
+        let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
+        let commit = self.store.as_mut().map_or(Commit::Stored, |store| store.commit(&events));
+        self.publish(events, commit);
+        self.note_store_health();
+        self.publish_board();
+    }
+
+    fn publish(&mut self, events: Vec<Arc<Event>>, commit: Commit) {
+        for event in events {
+            if event.state == EventState::Raised {
+                let key = (event.stream.clone(), event.detector.clone(), event.severity);
+                let mut totals = self.board.totals.lock().unwrap_or_else(PoisonError::into_inner);
+                *totals.entry(key).or_default() += 1;
+            }
+            let told = match commit {
+                Commit::Stored => event,
+                Commit::Deferred => Arc::new(Event { stored: Some(false), ..(*event).clone() }),
+            };
+            for sink in &self.sinks {
+                sink.offer(&told);
+            }
+        }
+    }
+
+    /// Raises and ends `store_degraded`, which takes the same way as every event.
+    fn note_store_health(&mut self) {
+        let Some(store) = &self.store else { return };
+        let trouble = store.trouble().map(str::to_owned);
+        self.board.unstored.store(store.waiting() as u64 + store.lost(), Ordering::Relaxed);
+        let was_degraded = self.board.is_degraded.swap(trouble.is_some(), Ordering::Relaxed);
+        if was_degraded == trouble.is_some() {
+            return;
+        }
+        let (what, message) = match trouble {
+            Some(why) => (ChangeKind::Raised, format!("events are not being stored: {why}")),
+            None => (ChangeKind::Ended(EventEnd::Cleared), "events are being stored again".to_owned()),
+        };
+        tracing::warn!(fault = "store_degraded", "{message}");
+        let change = monitor_change("store_degraded", what, Severity::Major, message, wall());
+        let events: Vec<Arc<Event>> = self.model.step(change).into_iter().map(Arc::new).collect();
+        let commit = self.store.as_mut().map_or(Commit::Stored, |store| store.commit(&events));
+        self.publish(events, commit);
+    }
+
+    fn publish_board(&self) {
+        let mut open: Vec<Arc<Event>> = self.model.open_events().cloned().map(Arc::new).collect();
+        open.sort_by(|a, b| a.id.cmp(&b.id));
+        self.board.open.store(Arc::new(open));
+    }
+}
+
+fn wall() -> Wall {
+    Wall(SystemTime::now())
+}
