@@ -203,6 +203,9 @@ pub struct DetectorSpec {
     pub lane: LaneKind,
     /// Where it stands in the precedence table.
     pub precedence: Precedence,
+    /// Everything that was configured of it, as text: a reload that leaves it equal leaves the
+    /// running instance alone.
+    pub tuning: String,
     /// When it is raised, with which severity, and when it ends; per track.
     pub ladder: Arc<dyn Fn(&TrackInfo) -> Ladder + Send + Sync>,
     /// The score at which it becomes faulty, where there is one number.

@@ -11,8 +11,9 @@ use actix::prelude::*;
 use crossbeam_channel::{Sender, TrySendError};
 
 use crate::bell::{Bell, Nudge};
+use crate::detector::DetectorSpec;
 use crate::detector_group::DetectorGroup;
-use crate::event::{EventEnd, Wall};
+use crate::event::{EventEnd, StreamCard, Wall};
 use crate::event_desk::DeskMessage;
 use crate::item::Item;
 use crate::lane::LaneReceiver;
@@ -157,6 +158,25 @@ impl Handler<Retire> for DetectorActor {
         self.group.end_all(why, Wall(SystemTime::now()));
         self.unsent.extend(self.group.drain_changes().map(|change| DeskMessage::Change(Box::new(change))));
         self.finish_retiring(ctx);
+    }
+}
+
+/// Takes over new settings without a new session.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Retune {
+    /// What events say of the stream.
+    pub card: Arc<StreamCard>,
+    /// Every detector of the stream.
+    pub specs: Arc<Vec<Arc<DetectorSpec>>>,
+}
+
+impl Handler<Retune> for DetectorActor {
+    type Result = ();
+    fn handle(&mut self, message: Retune, ctx: &mut Context<Self>) {
+        self.group.retune(message.card, &message.specs, Wall(SystemTime::now()));
+        self.unsent.extend(self.group.drain_changes().map(|change| DeskMessage::Change(Box::new(change))));
+        self.drain(ctx);
     }
 }
 

@@ -134,6 +134,46 @@ impl DetectorGroup {
         }
     }
 
+    /// Takes over new settings: instances whose settings are the same go on, the others are replaced
+    /// and their open events end.
+    pub fn retune(&mut self, card: Arc<StreamCard>, specs: &[Arc<DetectorSpec>], now: Wall) {
+        let specs: Vec<_> = specs.iter().filter(|spec| spec.lane == self.kind).cloned().collect();
+        let at = self.newest.0 + self.offset;
+        for seat in 0..self.seats.len() {
+            for host in (0..self.seats[seat].hosts.len()).rev() {
+                let old = &self.seats[seat].hosts[host].spec;
+                if specs.iter().any(|new| new.number == old.number && new.tuning == old.tuning) {
+                    continue;
+                }
+                let change = self.seats[seat].hosts[host].lifecycle.end(at, EventEnd::ConfigChanged);
+                self.emit(seat, host, change, at, now);
+                self.seats[seat].hosts.remove(host);
+            }
+            self.seat_missing(seat, &specs);
+        }
+        self.card = card;
+        self.specs = specs;
+    }
+
+    /// Builds the detectors that a seat lacks, and tells them of the session.
+    fn seat_missing(&mut self, seat: usize, specs: &[Arc<DetectorSpec>]) {
+        let Seat { info, hosts, .. } = &mut self.seats[seat];
+        for spec in specs {
+            let is_seated = hosts.iter().any(|host| host.spec.number == spec.number);
+            if is_seated || !(spec.applies)(info) || self.barred.contains(&spec.number) {
+                continue;
+            }
+            let mut host = DetectorHost::new(spec.clone(), info, self.accounts.of(spec.name));
+            if let Some(session) = &self.session {
+                // What it finds about a start that is long past is no news; a panic shows again soon.
+                drop(host.call(&Item::Started(session.clone()), info, None, Instant::now()));
+                host.findings.clear();
+            }
+            hosts.push(host);
+        }
+        hosts.sort_by_key(|host| host.spec.number);
+    }
+
     /// Books the CPU time of all detectors.
     pub fn book(&mut self) {
         for host in self.seats.iter_mut().flat_map(|seat| &mut seat.hosts) {

@@ -28,7 +28,7 @@ pub struct Outlet {
 /// The outlets of one stream.
 #[derive(Debug, Default)]
 pub struct FanOut {
-    outlets: ArcSwap<Vec<Outlet>>,
+    outlets: ArcSwap<Vec<Arc<Outlet>>>,
 }
 
 /// What became of an item that was offered to all lanes.
@@ -41,8 +41,12 @@ pub enum Delivery {
 }
 
 impl FanOut {
-    /// Replaces all outlets. The next item goes to the new ones.
-    pub fn exchange(&self, outlets: Vec<Outlet>) {
+    /// Puts an outlet in the place of the one of its kind, or beside the others. The next item
+    /// goes to it.
+    pub fn exchange(&self, outlet: Outlet) {
+        let mut outlets: Vec<Arc<Outlet>> = self.outlets.load().iter().cloned().collect();
+        outlets.retain(|old| old.kind != outlet.kind);
+        outlets.push(Arc::new(outlet));
         self.outlets.store(Arc::new(outlets));
     }
 

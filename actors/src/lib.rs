@@ -6,6 +6,7 @@
 
 pub mod alarm_model;
 pub mod bell;
+pub mod connect_bucket;
 pub mod cpu_accounts;
 pub mod detector;
 pub mod detector_actor;
@@ -25,11 +26,13 @@ pub mod media_time;
 pub mod meters;
 pub mod paced;
 pub mod pulse;
+pub mod restart;
 pub mod scripted;
 pub mod severity;
 pub mod sink;
 pub mod sink_thread;
 pub mod source;
 pub mod store_thread;
+pub mod stream_life;
 pub mod track;
 pub mod worker;

@@ -2,6 +2,7 @@
 //!
 //! The lock is held for a copy, never while waiting.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -57,12 +58,20 @@ impl SessionMeters {
 
 /// Where a stream's readings are published.
 #[derive(Debug, Default)]
-pub struct MeterBook(Mutex<SessionMeters>);
+pub struct MeterBook {
+    newest: Mutex<SessionMeters>,
+    frames: AtomicU64,
+}
 
 impl MeterBook {
     /// The newest readings.
     pub fn read(&self) -> SessionMeters {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Frames delivered by all sessions so far; how a supervisor sees that pictures or sound flow.
+    pub fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
     }
 }
 
@@ -121,6 +130,8 @@ impl MeterReader {
     }
 
     fn note_frame(&mut self, track: TrackId, end: MediaTime, damaged: bool, loudness: Option<LoudnessReading>) {
+        // Relaxed: a count of its own.
+        self.book.frames.fetch_add(1, Ordering::Relaxed);
         let wall = Wall(std::time::SystemTime::now());
         let tracks = &mut self.meters.tracks;
         let index = match tracks.iter().position(|meters| meters.track == track) {
@@ -154,6 +165,6 @@ impl MeterReader {
             self.window = Window { since: now, bytes: 0, pictures: 0 };
         }
         self.published = now;
-        self.book.0.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&self.meters);
+        self.book.newest.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&self.meters);
     }
 }
