@@ -94,6 +94,10 @@ impl AlarmModel {
     }
 
     fn is_from_replaced_session(&mut self, change: &EventChange) -> bool {
+        // Session 0 is the stream's or the monitor's own word, which belongs to no session.
+        if change.session == SessionNumber(0) {
+            return false;
+        }
         let newest = self.sessions.entry(change.key.stream.clone()).or_default();
         *newest = (*newest).max(change.session);
         change.session < *newest

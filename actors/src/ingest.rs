@@ -84,26 +84,107 @@ pub fn run(
     line: &Arc<Lifeline>,
     news: &dyn Fn(SessionNews),
 ) -> EndReason {
-    line.enter(Phase::Opening);
-    let mut meters = MeterReader::new(parts.meters.clone());
-    let reason = match parts.opener.open(session, line) {
-        Ok(source) => {
-            line.enter(Phase::Reading);
-            let mut source = Paced::new(source, parts.pace, line.clone());
-            pump(&mut source, session, parts, line, &mut meters, news)
-        }
-        Err(error) => EndReason::Failed(Arc::new(error)),
+    let mut run = SessionRun::new(session, parts.clone(), line.clone());
+    let reason = match run.open() {
+        Ok(()) => loop {
+            match run.step(news) {
+                Step::Delivered(_) => {}
+                Step::Ended(reason) => break reason,
+            }
+        },
+        Err(reason) => reason,
     };
-    let reason = why_it_ended(reason, line, parts);
-    if line.is_fenced() {
-        return reason;
+    run.finish(reason)
+}
+
+/// What one step of a session came to.
+#[derive(Debug)]
+pub enum Step {
+    /// An item was offered to the lanes; the time that it takes the stream to, if it moves time.
+    Delivered(Option<MediaTime>),
+    /// Nothing more comes.
+    Ended(EndReason),
+}
+
+/// A session in steps, for threads and for tests that play it inline on virtual time.
+pub struct SessionRun {
+    session: SessionNumber,
+    parts: SessionParts,
+    line: Arc<Lifeline>,
+    meters: MeterReader,
+    source: Option<Paced>,
+    batch: Vec<(Stage, Duration)>,
+    is_open: bool,
+}
+
+impl SessionRun {
+    /// A session that has not been opened.
+    pub fn new(session: SessionNumber, parts: SessionParts, line: Arc<Lifeline>) -> Self {
+        let meters = MeterReader::new(parts.meters.clone());
+        Self { session, parts, line, meters, source: None, batch: Vec::with_capacity(BATCH_MAX), is_open: false }
     }
-    let ended = Item::Ended(reason.clone());
-    meters.note(&ended, Instant::now());
-    if parts.fan_out.offer(&ended, line) == Delivery::Cut {
-        tracing::debug!(%session, "a lane was full when the session was cut; its actor is gone or going");
+
+    /// Opens the source.
+    pub fn open(&mut self) -> Result<(), EndReason> {
+        self.line.enter(Phase::Opening);
+        match self.parts.opener.open(self.session, &self.line) {
+            Ok(source) => {
+                self.line.enter(Phase::Reading);
+                self.source = Some(Paced::new(source, self.parts.pace, self.line.clone()));
+                Ok(())
+            }
+            Err(error) => Err(EndReason::Failed(Arc::new(error))),
+        }
     }
-    reason
+
+    /// Takes one item from the source to the lanes.
+    pub fn step(&mut self, news: &dyn Fn(SessionNews)) -> Step {
+        if self.line.is_cut() {
+            return Step::Ended(EndReason::Stopped);
+        }
+        let item = match self.source.as_mut().map_or(Ok(None), FrameSource::next) {
+            Ok(Some(item)) => item,
+            Ok(None) => return Step::Ended(EndReason::Finished),
+            Err(error) => return Step::Ended(EndReason::Failed(Arc::new(error))),
+        };
+        // A thread that hung and was replaced may wake up here: what it brings is too late.
+        if self.line.is_cut() {
+            return Step::Ended(EndReason::Stopped);
+        }
+        self.line.beat();
+        if !self.is_open {
+            self.is_open = true;
+            news(SessionNews::Opened(self.session));
+        }
+        if let Some(latency) = decode_latency(&item) {
+            self.batch.push((Stage::Decode, latency));
+            if self.batch.len() >= BATCH_MAX {
+                self.parts.latencies.record(&mut self.batch);
+            }
+        }
+        self.meters.note(&item, Instant::now());
+        match self.parts.fan_out.offer(&item, &self.line) {
+            Delivery::Done => Step::Delivered(time_of(&item)),
+            Delivery::Cut => Step::Ended(EndReason::Stopped),
+        }
+    }
+
+    /// Closes the source and puts the end into the lanes, unless the thread was fenced off.
+    pub fn finish(mut self, reason: EndReason) -> EndReason {
+        self.parts.latencies.record(&mut self.batch);
+        // Closed before the end is told: who hears of it may open the same address again.
+        self.source = None;
+        let reason = why_it_ended(reason, &self.line, &self.parts);
+        if self.line.is_fenced() {
+            return reason;
+        }
+        let ended = Item::Ended(reason.clone());
+        self.meters.note(&ended, Instant::now());
+        if self.parts.fan_out.offer(&ended, &self.line) == Delivery::Cut {
+            tracing::debug!(session = %self.session, "a lane was full when the session was cut");
+        }
+        reason
+    }
 }
 
 /// A cut that we asked for has our reason, whatever the source made of it.
@@ -119,50 +200,6 @@ fn why_it_ended(reason: EndReason, line: &Lifeline, parts: &SessionParts) -> End
             }
         },
     }
-}
-
-fn pump(
-    source: &mut dyn FrameSource,
-    session: SessionNumber,
-    parts: &SessionParts,
-    line: &Arc<Lifeline>,
-    meters: &mut MeterReader,
-    news: &dyn Fn(SessionNews),
-) -> EndReason {
-    let mut batch: Vec<(Stage, Duration)> = Vec::with_capacity(BATCH_MAX);
-    let mut is_open = false;
-    let reason = loop {
-        if line.is_cut() {
-            break EndReason::Stopped;
-        }
-        let item = match source.next() {
-            Ok(Some(item)) => item,
-            Ok(None) => break EndReason::Finished,
-            Err(error) => break EndReason::Failed(Arc::new(error)),
-        };
-        // A thread that hung and was replaced may wake up here: what it brings is too late.
-        if line.is_cut() {
-            break EndReason::Stopped;
-        }
-        line.beat();
-        let now = Instant::now();
-        if !is_open {
-            is_open = true;
-            news(SessionNews::Opened(session));
-        }
-        if let Some(latency) = decode_latency(&item) {
-            batch.push((Stage::Decode, latency));
-            if batch.len() >= BATCH_MAX {
-                parts.latencies.record(&mut batch);
-            }
-        }
-        meters.note(&item, now);
-        if parts.fan_out.offer(&item, line) == Delivery::Cut {
-            break EndReason::Stopped;
-        }
-    };
-    parts.latencies.record(&mut batch);
-    reason
 }
 
 fn decode_latency(item: &Item) -> Option<Duration> {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alarm_model;
+pub mod arbiters;
 pub mod bell;
 pub mod connect_bucket;
 pub mod cpu_accounts;
@@ -18,12 +19,14 @@ pub mod event_lifecycle;
 pub mod fan_out;
 pub mod frame;
 pub mod ingest;
+pub mod input_watch;
 pub mod item;
 pub mod lane;
 pub mod latency;
 pub mod lifeline;
 pub mod media_time;
 pub mod meters;
+pub mod monitor;
 pub mod paced;
 pub mod pulse;
 pub mod restart;
@@ -32,7 +35,9 @@ pub mod severity;
 pub mod sink;
 pub mod sink_thread;
 pub mod source;
+pub mod status;
 pub mod store_thread;
 pub mod stream_life;
+pub mod supervisor;
 pub mod track;
 pub mod worker;

@@ -69,6 +69,11 @@ impl MeterBook {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Forgets the readings of a session that is over.
+    pub fn clear(&self) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = SessionMeters::default();
+    }
+
     /// Frames delivered by all sessions so far; how a supervisor sees that pictures or sound flow.
     pub fn frames(&self) -> u64 {
         self.frames.load(Ordering::Relaxed)

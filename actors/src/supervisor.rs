@@ -1,0 +1,653 @@
+//! The supervisor of one stream: acts out what [`StreamLife`] decides.
+//!
+//! An actor on the control arbiter. It starts and cuts sessions, keeps the stream's detector actors
+//! alive, speaks for the input when nothing flows, and publishes the stream's status once a second.
+//! It never waits and opens nothing itself.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use actix::prelude::*;
+
+use crate::arbiters::{ArbiterLost, Arbiters, Seat};
+use crate::bell::Bell;
+use crate::connect_bucket::ConnectBucket;
+use crate::detector::{DetectorSpec, LaneKind};
+use crate::detector_actor::{DetectorActor, HangBell, Retire, Retune};
+use crate::detector_group::{AtEnd, DetectorGroup};
+use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
+use crate::event_desk::{DeskHandle, DeskMessage};
+use crate::fan_out::{FanOut, Outlet};
+use crate::ingest::{self, SessionNews, SessionParts, SessionRun, Step};
+use crate::input_watch::InputWatch;
+use crate::item::{EndReason, Item};
+use crate::lane::{WhenFull, lane};
+use crate::latency::{LatencyBook, Stage, StageHistograms};
+use crate::lifeline::{CutReason, Lifeline, Phase};
+use crate::media_time::MediaTime;
+use crate::meters::MeterBook;
+use crate::monitor::{Monitor, StreamGone};
+use crate::paced::Pace;
+use crate::severity::Severity;
+use crate::source::Opener;
+use crate::status::{StatusBoard, StreamStatus};
+use crate::stream_life::{Effect, Input, Look, StreamLife};
+use crate::track::{SessionNumber, TrackId};
+
+/// How often a supervisor looks at its session.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Ticks between two publications of the status.
+const TICKS_PER_PUBLICATION: u64 = 4;
+
+/// Changes that wait for room in the event lane; a supervisor makes a handful.
+const UNSENT_MAX: usize = 256;
+
+/// Where a session runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionMode {
+    /// On a thread of its own. The service.
+    Thread,
+    /// On the supervisor's arbiter, in (virtual) time. Tests with sources that never block.
+    Inline,
+}
+
+/// Capacities of a stream's lanes, and what happens when they are full.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneSizes {
+    /// Pictures that may wait.
+    pub picture: NonZeroUsize,
+    /// Blocks of sound that may wait.
+    pub sound: NonZeroUsize,
+    /// Reports of the demuxer that may wait.
+    pub input: NonZeroUsize,
+    /// The policy.
+    pub when_full: WhenFull,
+}
+
+impl Default for LaneSizes {
+    fn default() -> Self {
+        let places = |count| NonZeroUsize::new(count).expect("the constants are above zero");
+        // Two seconds of 25 pictures and of 20 ms blocks.
+        Self { picture: places(50), sound: places(100), input: places(32), when_full: WhenFull::DropOldest }
+    }
+}
+
+/// A stream as the engine runs it.
+#[derive(Clone)]
+pub struct StreamSetup {
+    /// What events say of it.
+    pub card: Arc<StreamCard>,
+    /// Opens it.
+    pub opener: Arc<dyn Opener>,
+    /// Its detectors.
+    pub specs: Arc<Vec<Arc<DetectorSpec>>>,
+    /// How fast its items may come.
+    pub pace: Pace,
+    /// Its lanes.
+    pub lanes: LaneSizes,
+    /// Where its sessions run.
+    pub mode: SessionMode,
+}
+
+/// What all streams of a node share.
+#[derive(Clone)]
+pub struct Engine {
+    /// Where detector actors live.
+    pub arbiters: Arc<Arbiters>,
+    /// Who may open, when.
+    pub bucket: Arc<ConnectBucket>,
+    /// Where changes go.
+    pub desk: DeskHandle,
+    /// Where status is published.
+    pub board: Arc<StatusBoard>,
+}
+
+struct RunningGroup {
+    number: u32,
+    kind: LaneKind,
+    seat: Seat,
+    actor: Addr<DetectorActor>,
+}
+
+/// The actor.
+pub struct Supervisor {
+    setup: StreamSetup,
+    engine: Engine,
+    monitor: Addr<Monitor>,
+    life: StreamLife,
+    watch: InputWatch,
+    fan_out: Arc<FanOut>,
+    latencies: Arc<LatencyBook>,
+    meters: Arc<MeterBook>,
+    lines: BTreeMap<SessionNumber, Arc<Lifeline>>,
+    groups: Vec<RunningGroup>,
+    barred: Vec<u16>,
+    frames_before: BTreeMap<TrackId, u64>,
+    receive_dropped_before: u64,
+    restarts: BTreeMap<&'static str, u64>,
+    last_error: Option<String>,
+    unsent: VecDeque<DeskMessage>,
+    ticks: u64,
+    ending: Option<EventEnd>,
+}
+
+static GROUPS: AtomicU32 = AtomicU32::new(1);
+
+impl Supervisor {
+    /// A supervisor for a stream; it begins as soon as it is started.
+    pub fn new(setup: StreamSetup, engine: Engine, monitor: Addr<Monitor>) -> Self {
+        let now = control_now();
+        let limits = setup.opener.limits();
+        let watch = InputWatch::new(setup.specs.iter().find(|spec| spec.name == "input_down"), now);
+        Self {
+            life: StreamLife::new(limits, SessionNumber(0), now),
+            watch,
+            setup,
+            engine,
+            monitor,
+            fan_out: Arc::default(),
+            latencies: Arc::default(),
+            meters: Arc::default(),
+            lines: BTreeMap::new(),
+            groups: Vec::new(),
+            barred: Vec::new(),
+            frames_before: BTreeMap::new(),
+            receive_dropped_before: 0,
+            restarts: BTreeMap::new(),
+            last_error: None,
+            unsent: VecDeque::new(),
+            ticks: 0,
+            ending: None,
+        }
+    }
+
+    fn stream(&self) -> &Arc<str> {
+        &self.setup.card.stream
+    }
+
+    fn apply(&mut self, input: Input, ctx: &mut Context<Self>) {
+        let mut inputs = VecDeque::from([input]);
+        // Each effect asks at most one more question, so this ends.
+        while let Some(input) = inputs.pop_front() {
+            for effect in self.life.step(input, control_now()) {
+                match effect {
+                    Effect::Ask => inputs.push_back(self.ask_bucket()),
+                    Effect::Open(session) => inputs.extend(self.open(session, ctx)),
+                    Effect::Cut(session, why) => self.cut(session, why),
+                    Effect::Abandon(session) => self.abandon(session),
+                    Effect::Quarantined(wait) => self.report_quarantine(Some(wait)),
+                    Effect::Released => self.report_quarantine(None),
+                    Effect::Stopped => self.leave(ctx),
+                }
+            }
+        }
+    }
+
+    fn ask_bucket(&self) -> Input {
+        match self.engine.bucket.take(self.setup.opener.host(), control_now()) {
+            Ok(()) => Input::Granted,
+            Err(wait) => Input::Deferred(wait),
+        }
+    }
+
+    fn open(&mut self, session: SessionNumber, ctx: &mut Context<Self>) -> Option<Input> {
+        self.keep_totals();
+        let line = Arc::<Lifeline>::default();
+        self.lines.insert(session, line.clone());
+        let parts = SessionParts {
+            opener: self.setup.opener.clone(),
+            fan_out: self.fan_out.clone(),
+            latencies: self.latencies.clone(),
+            meters: self.meters.clone(),
+            pace: self.setup.pace,
+        };
+        tracing::debug!(stream = &**self.stream(), session = session.0, "opening");
+        if self.setup.mode == SessionMode::Inline {
+            run_inline(session, parts, line, ctx);
+            return None;
+        }
+        let supervisor = ctx.address();
+        match ingest::start(self.stream(), session, parts, line, move |news| supervisor.do_send(News(news))) {
+            Ok(_) => None,
+            Err(error) => {
+                let fault =
+                    crate::source::SourceError::Panicked { what: "thread start".into(), why: error.to_string() };
+                Some(Input::Ended(session, EndReason::Failed(Arc::new(fault)), dice()))
+            }
+        }
+    }
+
+    fn cut(&mut self, session: SessionNumber, why: CutReason) {
+        if let Some(line) = self.lines.get(&session) {
+            line.cut(why);
+        }
+    }
+
+    fn abandon(&mut self, session: SessionNumber) {
+        tracing::error!(
+            stream = &**self.stream(),
+            session = session.0,
+            fault = "hang",
+            "a session's thread did not return after its cut and was abandoned"
+        );
+        if let Some(line) = self.lines.get(&session) {
+            line.fence();
+        }
+        self.engine.board.health.abandon();
+        self.count_end("abandoned");
+    }
+
+    fn note_end(&mut self, session: SessionNumber, reason: &EndReason) {
+        let Some(line) = self.lines.remove(&session) else { return };
+        if line.is_fenced() {
+            self.engine.board.health.returned();
+            return;
+        }
+        let stream = &**self.stream();
+        match reason {
+            EndReason::Failed(error) => {
+                tracing::warn!(stream, session = session.0, fault = error.cause(), "session ended: {error}");
+                self.last_error = Some(error.to_string());
+                self.count_end(error.cause());
+            }
+            EndReason::Finished => {
+                tracing::info!(stream, session = session.0, "session ended: the source finished");
+                self.last_error = Some("the source finished".to_owned());
+                self.count_end("finished");
+            }
+            EndReason::Stopped => tracing::debug!(stream, session = session.0, "session stopped"),
+        }
+    }
+
+    fn count_end(&mut self, cause: &'static str) {
+        *self.restarts.entry(cause).or_default() += 1;
+    }
+
+    /// Adds the ending session's counts to the totals, before the next session's begin at zero.
+    fn keep_totals(&mut self) {
+        let meters = self.meters.read();
+        if meters.info.as_ref().is_some_and(|info| Some(info.session) != self.life.session()) {
+            for track in &meters.tracks {
+                *self.frames_before.entry(track.track).or_default() += track.frames;
+            }
+            self.receive_dropped_before += meters.receive_dropped;
+            self.meters.clear();
+        }
+    }
+
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        let look =
+            self.life.session().and_then(|session| self.lines.get(&session)).map(|line| look_at(line, &self.meters));
+        self.apply(Input::Tick(look), ctx);
+        self.watch_input();
+        self.send_events();
+        self.mend_groups();
+        self.ticks += 1;
+        if self.ticks.is_multiple_of(TICKS_PER_PUBLICATION) {
+            self.publish();
+        }
+    }
+
+    fn watch_input(&mut self) {
+        let now = control_now();
+        let error = self.last_error.as_deref().filter(|_| !self.life.is_live());
+        let session = self.life.session().unwrap_or_default();
+        if self.ending.is_none()
+            && let Some(change) = self.watch.look(self.meters.frames(), error, now)
+        {
+            let change = change.complete(&self.setup.card, session, wall());
+            self.unsent.push_back(DeskMessage::Change(Box::new(change)));
+        }
+    }
+
+    fn report_quarantine(&mut self, wait: Option<Duration>) {
+        let (what, message) = match wait {
+            Some(wait) => {
+                let cause = self.last_error.as_deref().unwrap_or("repeated internal failures");
+                (
+                    ChangeKind::Raised,
+                    format!("quarantined for {} min after repeated failures of ours: {cause}", wait.as_secs() / 60),
+                )
+            }
+            None => (ChangeKind::Ended(EventEnd::Cleared), "quarantine over, trying again".to_owned()),
+        };
+        tracing::warn!(stream = &**self.stream(), fault = "quarantine", "{message}");
+        let change = own_change(&self.setup.card, "stream_quarantined", what, message);
+        self.unsent.push_back(DeskMessage::Change(Box::new(change)));
+    }
+
+    fn send_events(&mut self) {
+        while let Some(message) = self.unsent.pop_front() {
+            if let Err(back) = self.engine.desk.events.try_send(message) {
+                self.unsent.push_front(back.into_inner());
+                break;
+            }
+        }
+        // More cannot come together in a tick than the tick after next sends.
+        self.unsent.truncate(UNSENT_MAX);
+    }
+
+    fn start_groups(&mut self) {
+        for kind in [LaneKind::Picture, LaneKind::Sound, LaneKind::Input] {
+            if self.setup.specs.iter().any(|spec| spec.lane == kind) {
+                self.start_group(kind);
+            }
+        }
+    }
+
+    /// Starts the detector actor of a lane, in the place of the one that was there.
+    fn start_group(&mut self, kind: LaneKind) {
+        if let Some(old) = self.groups.iter().position(|group| group.kind == kind) {
+            self.groups.swap_remove(old).seat.leave();
+        }
+        let capacity = match kind {
+            LaneKind::Picture => self.setup.lanes.picture,
+            LaneKind::Sound => self.setup.lanes.sound,
+            LaneKind::Input => self.setup.lanes.input,
+        };
+        let (sender, receiver) = lane(capacity, self.setup.lanes.when_full);
+        let number = GROUPS.fetch_add(1, Ordering::Relaxed);
+        let seat = self.engine.arbiters.choose();
+        let parts = GroupParts {
+            number,
+            kind,
+            card: self.setup.card.clone(),
+            specs: self.setup.specs.clone(),
+            barred: self.barred.clone(),
+            engine: self.engine.clone(),
+            seat: seat.clone(),
+            latencies: self.latencies.clone(),
+        };
+        let actor = DetectorActor::start_in_arbiter(&seat.arbiter, move |_| parts.build(receiver));
+        let bell = Arc::new(Bell::new(actor.clone().recipient()));
+        actor.do_send(HangBell(bell.clone()));
+        if let Some(info) = self.meters.read().info {
+            // A lane made a moment ago has room.
+            let line = Lifeline::default();
+            if sender.offer(Item::Started(info), &line) != crate::lane::Offer::Taken {
+                tracing::debug!(stream = &**self.stream(), "a fresh lane did not take the session's start");
+            }
+            bell.ring();
+        }
+        self.fan_out.exchange(Outlet { kind, lane: sender, bell: Some(bell) });
+        self.groups.push(RunningGroup { number, kind, seat, actor });
+    }
+
+    /// Rebuilds detector actors that are gone: their arbiter ended, or they panicked themselves.
+    fn mend_groups(&mut self) {
+        if self.ending.is_some() {
+            return;
+        }
+        let gone: Vec<LaneKind> =
+            self.groups.iter().filter(|group| !group.actor.connected()).map(|group| group.kind).collect();
+        for kind in gone {
+            tracing::error!(stream = &**self.stream(), ?kind, fault = "panic", "a detector actor ended; it is rebuilt");
+            self.start_group(kind);
+            self.doubt();
+        }
+    }
+
+    /// What is open of this stream must be confirmed: the new actors know nothing of it.
+    fn doubt(&mut self) {
+        let stream = self.stream().clone();
+        self.unsent.push_back(DeskMessage::Doubt(stream));
+    }
+
+    fn publish(&mut self) {
+        let mut latencies = StageHistograms::default();
+        self.latencies.drain_into(&mut latencies);
+        self.engine.board.absorb(&latencies);
+        let total = latencies.stage(Stage::Total);
+        let meters = self.meters.read();
+        let mut frames = self.frames_before.clone();
+        for track in &meters.tracks {
+            *frames.entry(track.track).or_default() += track.frames;
+        }
+        let mut lane_dropped = (0, 0);
+        self.fan_out.meters(|_, meter, _| {
+            lane_dropped.0 += meter.displaced();
+            lane_dropped.1 += meter.refused();
+        });
+        self.engine.board.publish(StreamStatus {
+            card: self.setup.card.clone(),
+            state: self.life.state_name(),
+            up: self.life.is_live() && self.watch.is_flowing(),
+            session: self.life.session().unwrap_or_default(),
+            receive_dropped: self.receive_dropped_before + meters.receive_dropped,
+            meters,
+            frames,
+            lane_dropped,
+            restarts: self.restarts.clone(),
+            last_error: self.last_error.clone(),
+            abandoned: self.life.abandoned(),
+            total_p99: (!total.is_empty()).then(|| Duration::from_micros(total.value_at_quantile(0.99))),
+            at: wall(),
+        });
+    }
+
+    /// Nothing runs any more: the detector actors end, then this one.
+    fn leave(&mut self, ctx: &mut Context<Self>) {
+        let why = self.ending.unwrap_or(EventEnd::Suspended);
+        let actors: Vec<_> = self.groups.drain(..).map(|group| group.actor).collect();
+        let (stream, events) = (self.stream().clone(), self.engine.desk.events.clone());
+        let board = self.engine.board.clone();
+        let gone = async move {
+            for actor in actors {
+                // At the end of the service open events stay open: a restart confirms them.
+                if why == EventEnd::StreamRemoved && actor.send(Retire(why)).await.is_err() {
+                    tracing::debug!("a detector actor was gone before it was retired");
+                }
+            }
+            (stream, events, board)
+        };
+        let limited = async move { tokio::time::timeout(Duration::from_secs(2), gone).await };
+        ctx.spawn(limited.into_actor(self).map(move |left, supervisor, ctx| {
+            if why == EventEnd::StreamRemoved {
+                supervisor.unsent.push_back(DeskMessage::Forget(supervisor.stream().clone(), why));
+                supervisor.send_events();
+                supervisor.engine.board.remove(supervisor.stream());
+            }
+            drop(left);
+            supervisor.monitor.do_send(StreamGone(supervisor.stream().clone()));
+            ctx.stop();
+        }));
+    }
+}
+
+/// What it takes to build a detector actor on its arbiter.
+struct GroupParts {
+    number: u32,
+    kind: LaneKind,
+    card: Arc<StreamCard>,
+    specs: Arc<Vec<Arc<DetectorSpec>>>,
+    barred: Vec<u16>,
+    engine: Engine,
+    seat: Seat,
+    latencies: Arc<LatencyBook>,
+}
+
+impl GroupParts {
+    fn build(self, receiver: crate::lane::LaneReceiver) -> DetectorActor {
+        let accounts = self.engine.board.cpu.clone();
+        let mut group =
+            DetectorGroup::new(self.number, self.kind, self.card, &self.specs, accounts, self.seat.pulse, AtEnd::Keep);
+        for detector in self.barred {
+            group.bar(detector);
+        }
+        DetectorActor::new(group, receiver, self.engine.desk.events, self.latencies)
+    }
+}
+
+/// Plays a session on the supervisor's arbiter, each item when its time has come.
+fn run_inline(session: SessionNumber, parts: SessionParts, line: Arc<Lifeline>, ctx: &mut Context<Supervisor>) {
+    let supervisor = ctx.address();
+    let parts = SessionParts { pace: Pace::Unbound, ..parts };
+    ctx.spawn(actix::fut::wrap_future(async move {
+        let news = |news| supervisor.do_send(News(news));
+        let mut run = SessionRun::new(session, parts, line);
+        let begin = tokio::time::Instant::now();
+        let reason = match run.open() {
+            Ok(()) => loop {
+                match run.step(&news) {
+                    Step::Delivered(Some(at)) => tokio::time::sleep_until(begin + at.to_duration()).await,
+                    Step::Delivered(None) => tokio::task::yield_now().await,
+                    Step::Ended(reason) => break reason,
+                }
+            },
+            Err(reason) => reason,
+        };
+        let reason = run.finish(reason);
+        news(SessionNews::Ended(session, reason));
+    }));
+}
+
+fn look_at(line: &Lifeline, meters: &MeterBook) -> Look {
+    let phase = line.phase();
+    // While it waits for room or for its time, a beat is as good as bytes.
+    let healthy_beats = if phase == Phase::Waiting { line.beats() } else { 0 };
+    Look { progress: line.progress_count().wrapping_add(meters.frames()).wrapping_add(healthy_beats), phase }
+}
+
+fn own_change(card: &Arc<StreamCard>, detector: &'static str, what: ChangeKind, message: String) -> EventChange {
+    let now = wall();
+    EventChange {
+        card: card.clone(),
+        key: EventKey { stream: card.stream.clone(), track: TrackId::INPUT, detector: detector.into() },
+        program: None,
+        // A stream's own word is never fenced off by a session, nor does it fence one off.
+        session: SessionNumber(0),
+        what,
+        start: MediaTime::ZERO,
+        started_at: now,
+        end: None,
+        ended_at: matches!(what, ChangeKind::Ended(_)).then_some(now),
+        changed_at: now,
+        severity: Severity::Major,
+        value: None,
+        peak: None,
+        threshold: None,
+        unit: "",
+        message,
+    }
+}
+
+fn wall() -> Wall {
+    Wall(SystemTime::now())
+}
+
+/// Control time, which tests may turn.
+fn control_now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Uniform in 0..1, from the standard library's per-process random keys.
+fn dice() -> f64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    (RandomState::new().build_hasher().finish() >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.start_groups();
+        ctx.run_interval(TICK, Self::tick);
+        self.apply(Input::Start, ctx);
+        self.publish();
+    }
+}
+
+/// What a session's thread has to tell.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct News(SessionNews);
+
+impl Handler<News> for Supervisor {
+    type Result = ();
+    fn handle(&mut self, News(news): News, ctx: &mut Context<Self>) {
+        match news {
+            SessionNews::Opened(session) => {
+                tracing::info!(stream = &**self.stream(), session = session.0, "session open");
+                self.apply(Input::Opened(session), ctx);
+            }
+            SessionNews::Ended(session, reason) => {
+                self.note_end(session, &reason);
+                self.apply(Input::Ended(session, reason, dice()), ctx);
+            }
+        }
+    }
+}
+
+/// Ends the stream: its session is cut, its actors end, and the monitor is told.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct End(pub EventEnd);
+
+impl Handler<End> for Supervisor {
+    type Result = ();
+    fn handle(&mut self, End(why): End, ctx: &mut Context<Self>) {
+        self.ending = Some(why);
+        self.apply(Input::Stop, ctx);
+    }
+}
+
+/// Takes over new detectors and labels without a new session.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct RetuneStream {
+    /// What events say of it from now on.
+    pub card: Arc<StreamCard>,
+    /// Its detectors from now on.
+    pub specs: Arc<Vec<Arc<DetectorSpec>>>,
+}
+
+impl Handler<RetuneStream> for Supervisor {
+    type Result = ();
+    fn handle(&mut self, message: RetuneStream, _: &mut Context<Self>) {
+        self.setup.card = message.card;
+        self.setup.specs = message.specs;
+        self.watch.retune(self.setup.specs.iter().find(|spec| spec.name == "input_down"));
+        for group in &self.groups {
+            group.actor.do_send(Retune { card: self.setup.card.clone(), specs: self.setup.specs.clone() });
+        }
+        for kind in [LaneKind::Picture, LaneKind::Sound, LaneKind::Input] {
+            let is_wanted = self.setup.specs.iter().any(|spec| spec.lane == kind);
+            if is_wanted && !self.groups.iter().any(|group| group.kind == kind) {
+                self.start_group(kind);
+            }
+        }
+    }
+}
+
+impl Handler<ArbiterLost> for Supervisor {
+    type Result = ();
+    fn handle(&mut self, lost: ArbiterLost, _: &mut Context<Self>) {
+        let is_here = |seat: &Seat| seat.place == lost.place && seat.generation == lost.generation;
+        let stranded: Vec<(u32, LaneKind)> =
+            self.groups.iter().filter(|group| is_here(&group.seat)).map(|group| (group.number, group.kind)).collect();
+        for (number, kind) in &stranded {
+            if *number == lost.call.group {
+                self.bar(lost.call.detector);
+            }
+            self.start_group(*kind);
+        }
+        if !stranded.is_empty() {
+            self.doubt();
+        }
+    }
+}
+
+impl Supervisor {
+    /// Builds a detector that did not return never again, and says so.
+    fn bar(&mut self, detector: u16) {
+        self.barred.push(detector);
+        let name = self.setup.specs.iter().find(|spec| spec.number == detector).map_or("unknown", |spec| spec.name);
+        let message = format!("{name} disabled: it did not return from a call within 2 s");
+        tracing::error!(stream = &**self.stream(), detector = name, fault = "hang", "{message}");
+        let change = own_change(&self.setup.card, "detector_disabled", ChangeKind::Raised, message);
+        self.unsent.push_back(DeskMessage::Change(Box::new(change)));
+    }
+}
