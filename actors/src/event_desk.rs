@@ -48,11 +48,14 @@ pub enum DeskMessage {
     Stop(Sender<()>),
 }
 
+/// Raised events by stream, detector and severity.
+pub type EventTotals = BTreeMap<(Arc<str>, Arc<str>, Severity), u64>;
+
 /// What anyone may know of the desk. Written by the desk's thread.
 #[derive(Default)]
 pub struct DeskBoard {
     open: ArcSwap<Vec<Arc<Event>>>,
-    totals: Mutex<BTreeMap<(Arc<str>, Arc<str>, Severity), u64>>,
+    totals: Mutex<EventTotals>,
     is_degraded: AtomicBool,
     unstored: AtomicU64,
 }
@@ -64,7 +67,7 @@ impl DeskBoard {
     }
 
     /// Raised events by stream, detector and severity at the raise.
-    pub fn totals(&self) -> BTreeMap<(Arc<str>, Arc<str>, Severity), u64> {
+    pub fn totals(&self) -> EventTotals {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

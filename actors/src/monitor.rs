@@ -14,8 +14,9 @@ use crate::alarm_model::monitor_change;
 use crate::arbiters::ArbiterLost;
 use crate::event::{ChangeKind, EventEnd, Wall};
 use crate::event_desk::DeskMessage;
+use crate::setup::{Engine, StreamSetup};
 use crate::severity::Severity;
-use crate::supervisor::{End, Engine, RetuneStream, StreamSetup, Supervisor};
+use crate::supervisor::{End, RetuneStream, Supervisor};
 
 /// How long all streams together get to end.
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);

@@ -44,10 +44,10 @@ impl RestartLadder {
             self.failures = 0;
             self.quarantines = 0;
         }
-        if class == FaultClass::Ours {
-            if let Some(quarantine) = self.count_ours(now) {
-                return RestartDecision::Quarantine(quarantine);
-            }
+        if class == FaultClass::Ours
+            && let Some(quarantine) = self.count_ours(now)
+        {
+            return RestartDecision::Quarantine(quarantine);
         }
         let (first, longest) = match class {
             FaultClass::Source | FaultClass::Cancelled => SOURCE_BACK_OFF,

@@ -5,35 +5,30 @@
 //! It never waits and opens nothing itself.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use actix::prelude::*;
 
-use crate::arbiters::{ArbiterLost, Arbiters, Seat};
-use crate::bell::Bell;
-use crate::connect_bucket::ConnectBucket;
-use crate::detector::{DetectorSpec, LaneKind};
-use crate::detector_actor::{DetectorActor, HangBell, Retire, Retune};
-use crate::detector_group::{AtEnd, DetectorGroup};
+use crate::arbiters::ArbiterLost;
+use crate::detector::DetectorSpec;
+use crate::detector_actor::Retire;
 use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
-use crate::event_desk::{DeskHandle, DeskMessage};
-use crate::fan_out::{FanOut, Outlet};
+use crate::event_desk::DeskMessage;
+use crate::fan_out::FanOut;
 use crate::ingest::{self, SessionNews, SessionParts, SessionRun, Step};
 use crate::input_watch::InputWatch;
-use crate::item::{EndReason, Item};
-use crate::lane::{WhenFull, lane};
+use crate::item::EndReason;
 use crate::latency::{LatencyBook, Stage, StageHistograms};
 use crate::lifeline::{CutReason, Lifeline, Phase};
 use crate::media_time::MediaTime;
 use crate::meters::MeterBook;
 use crate::monitor::{Monitor, StreamGone};
 use crate::paced::Pace;
+use crate::setup::{Engine, SessionMode, StreamSetup};
 use crate::severity::Severity;
-use crate::source::Opener;
-use crate::status::{StatusBoard, StreamStatus};
+use crate::status::StreamStatus;
+use crate::stream_groups::StreamGroups;
 use crate::stream_life::{Effect, Input, Look, StreamLife};
 use crate::track::{SessionNumber, TrackId};
 
@@ -46,73 +41,6 @@ const TICKS_PER_PUBLICATION: u64 = 4;
 /// Changes that wait for room in the event lane; a supervisor makes a handful.
 const UNSENT_MAX: usize = 256;
 
-/// Where a session runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionMode {
-    /// On a thread of its own. The service.
-    Thread,
-    /// On the supervisor's arbiter, in (virtual) time. Tests with sources that never block.
-    Inline,
-}
-
-/// Capacities of a stream's lanes, and what happens when they are full.
-#[derive(Clone, Copy, Debug)]
-pub struct LaneSizes {
-    /// Pictures that may wait.
-    pub picture: NonZeroUsize,
-    /// Blocks of sound that may wait.
-    pub sound: NonZeroUsize,
-    /// Reports of the demuxer that may wait.
-    pub input: NonZeroUsize,
-    /// The policy.
-    pub when_full: WhenFull,
-}
-
-impl Default for LaneSizes {
-    fn default() -> Self {
-        let places = |count| NonZeroUsize::new(count).expect("the constants are above zero");
-        // Two seconds of 25 pictures and of 20 ms blocks.
-        Self { picture: places(50), sound: places(100), input: places(32), when_full: WhenFull::DropOldest }
-    }
-}
-
-/// A stream as the engine runs it.
-#[derive(Clone)]
-pub struct StreamSetup {
-    /// What events say of it.
-    pub card: Arc<StreamCard>,
-    /// Opens it.
-    pub opener: Arc<dyn Opener>,
-    /// Its detectors.
-    pub specs: Arc<Vec<Arc<DetectorSpec>>>,
-    /// How fast its items may come.
-    pub pace: Pace,
-    /// Its lanes.
-    pub lanes: LaneSizes,
-    /// Where its sessions run.
-    pub mode: SessionMode,
-}
-
-/// What all streams of a node share.
-#[derive(Clone)]
-pub struct Engine {
-    /// Where detector actors live.
-    pub arbiters: Arc<Arbiters>,
-    /// Who may open, when.
-    pub bucket: Arc<ConnectBucket>,
-    /// Where changes go.
-    pub desk: DeskHandle,
-    /// Where status is published.
-    pub board: Arc<StatusBoard>,
-}
-
-struct RunningGroup {
-    number: u32,
-    kind: LaneKind,
-    seat: Seat,
-    actor: Addr<DetectorActor>,
-}
-
 /// The actor.
 pub struct Supervisor {
     setup: StreamSetup,
@@ -124,8 +52,7 @@ pub struct Supervisor {
     latencies: Arc<LatencyBook>,
     meters: Arc<MeterBook>,
     lines: BTreeMap<SessionNumber, Arc<Lifeline>>,
-    groups: Vec<RunningGroup>,
-    barred: Vec<u16>,
+    groups: StreamGroups,
     frames_before: BTreeMap<TrackId, u64>,
     receive_dropped_before: u64,
     restarts: BTreeMap<&'static str, u64>,
@@ -135,13 +62,14 @@ pub struct Supervisor {
     ending: Option<EventEnd>,
 }
 
-static GROUPS: AtomicU32 = AtomicU32::new(1);
-
 impl Supervisor {
     /// A supervisor for a stream; it begins as soon as it is started.
     pub fn new(setup: StreamSetup, engine: Engine, monitor: Addr<Monitor>) -> Self {
         let now = control_now();
         let limits = setup.opener.limits();
+        let fan_out = Arc::<FanOut>::default();
+        let latencies = Arc::<LatencyBook>::default();
+        let groups = StreamGroups::new(engine.clone(), fan_out.clone(), latencies.clone());
         let watch = InputWatch::new(setup.specs.iter().find(|spec| spec.name == "input_down"), now);
         Self {
             life: StreamLife::new(limits, SessionNumber(0), now),
@@ -149,12 +77,11 @@ impl Supervisor {
             setup,
             engine,
             monitor,
-            fan_out: Arc::default(),
-            latencies: Arc::default(),
+            fan_out,
+            latencies,
             meters: Arc::default(),
             lines: BTreeMap::new(),
-            groups: Vec::new(),
-            barred: Vec::new(),
+            groups,
             frames_before: BTreeMap::new(),
             receive_dropped_before: 0,
             restarts: BTreeMap::new(),
@@ -331,62 +258,10 @@ impl Supervisor {
         self.unsent.truncate(UNSENT_MAX);
     }
 
-    fn start_groups(&mut self) {
-        for kind in [LaneKind::Picture, LaneKind::Sound, LaneKind::Input] {
-            if self.setup.specs.iter().any(|spec| spec.lane == kind) {
-                self.start_group(kind);
-            }
-        }
-    }
-
-    /// Starts the detector actor of a lane, in the place of the one that was there.
-    fn start_group(&mut self, kind: LaneKind) {
-        if let Some(old) = self.groups.iter().position(|group| group.kind == kind) {
-            self.groups.swap_remove(old).seat.leave();
-        }
-        let capacity = match kind {
-            LaneKind::Picture => self.setup.lanes.picture,
-            LaneKind::Sound => self.setup.lanes.sound,
-            LaneKind::Input => self.setup.lanes.input,
-        };
-        let (sender, receiver) = lane(capacity, self.setup.lanes.when_full);
-        let number = GROUPS.fetch_add(1, Ordering::Relaxed);
-        let seat = self.engine.arbiters.choose();
-        let parts = GroupParts {
-            number,
-            kind,
-            card: self.setup.card.clone(),
-            specs: self.setup.specs.clone(),
-            barred: self.barred.clone(),
-            engine: self.engine.clone(),
-            seat: seat.clone(),
-            latencies: self.latencies.clone(),
-        };
-        let actor = DetectorActor::start_in_arbiter(&seat.arbiter, move |_| parts.build(receiver));
-        let bell = Arc::new(Bell::new(actor.clone().recipient()));
-        actor.do_send(HangBell(bell.clone()));
-        if let Some(info) = self.meters.read().info {
-            // A lane made a moment ago has room.
-            let line = Lifeline::default();
-            if sender.offer(Item::Started(info), &line) != crate::lane::Offer::Taken {
-                tracing::debug!(stream = &**self.stream(), "a fresh lane did not take the session's start");
-            }
-            bell.ring();
-        }
-        self.fan_out.exchange(Outlet { kind, lane: sender, bell: Some(bell) });
-        self.groups.push(RunningGroup { number, kind, seat, actor });
-    }
-
     /// Rebuilds detector actors that are gone: their arbiter ended, or they panicked themselves.
     fn mend_groups(&mut self) {
-        if self.ending.is_some() {
-            return;
-        }
-        let gone: Vec<LaneKind> =
-            self.groups.iter().filter(|group| !group.actor.connected()).map(|group| group.kind).collect();
-        for kind in gone {
-            tracing::error!(stream = &**self.stream(), ?kind, fault = "panic", "a detector actor ended; it is rebuilt");
-            self.start_group(kind);
+        if self.ending.is_none() && self.groups.mend(&self.setup, &self.meters) {
+            tracing::error!(stream = &**self.stream(), fault = "panic", "a detector actor ended; it is rebuilt");
             self.doubt();
         }
     }
@@ -432,7 +307,7 @@ impl Supervisor {
     /// Nothing runs any more: the detector actors end, then this one.
     fn leave(&mut self, ctx: &mut Context<Self>) {
         let why = self.ending.unwrap_or(EventEnd::Suspended);
-        let actors: Vec<_> = self.groups.drain(..).map(|group| group.actor).collect();
+        let actors = self.groups.take_actors();
         let (stream, events) = (self.stream().clone(), self.engine.desk.events.clone());
         let board = self.engine.board.clone();
         let gone = async move {
@@ -455,30 +330,6 @@ impl Supervisor {
             supervisor.monitor.do_send(StreamGone(supervisor.stream().clone()));
             ctx.stop();
         }));
-    }
-}
-
-/// What it takes to build a detector actor on its arbiter.
-struct GroupParts {
-    number: u32,
-    kind: LaneKind,
-    card: Arc<StreamCard>,
-    specs: Arc<Vec<Arc<DetectorSpec>>>,
-    barred: Vec<u16>,
-    engine: Engine,
-    seat: Seat,
-    latencies: Arc<LatencyBook>,
-}
-
-impl GroupParts {
-    fn build(self, receiver: crate::lane::LaneReceiver) -> DetectorActor {
-        let accounts = self.engine.board.cpu.clone();
-        let mut group =
-            DetectorGroup::new(self.number, self.kind, self.card, &self.specs, accounts, self.seat.pulse, AtEnd::Keep);
-        for detector in self.barred {
-            group.bar(detector);
-        }
-        DetectorActor::new(group, receiver, self.engine.desk.events, self.latencies)
     }
 }
 
@@ -553,7 +404,7 @@ fn dice() -> f64 {
 impl Actor for Supervisor {
     type Context = Context<Self>;
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.start_groups();
+        self.groups.start_all(&self.setup, &self.meters);
         ctx.run_interval(TICK, Self::tick);
         self.apply(Input::Start, ctx);
         self.publish();
@@ -610,40 +461,24 @@ impl Handler<RetuneStream> for Supervisor {
         self.setup.card = message.card;
         self.setup.specs = message.specs;
         self.watch.retune(self.setup.specs.iter().find(|spec| spec.name == "input_down"));
-        for group in &self.groups {
-            group.actor.do_send(Retune { card: self.setup.card.clone(), specs: self.setup.specs.clone() });
-        }
-        for kind in [LaneKind::Picture, LaneKind::Sound, LaneKind::Input] {
-            let is_wanted = self.setup.specs.iter().any(|spec| spec.lane == kind);
-            if is_wanted && !self.groups.iter().any(|group| group.kind == kind) {
-                self.start_group(kind);
-            }
-        }
+        self.groups.retune(&self.setup, &self.meters);
     }
 }
 
 impl Handler<ArbiterLost> for Supervisor {
     type Result = ();
     fn handle(&mut self, lost: ArbiterLost, _: &mut Context<Self>) {
-        let is_here = |seat: &Seat| seat.place == lost.place && seat.generation == lost.generation;
-        let stranded: Vec<(u32, LaneKind)> =
-            self.groups.iter().filter(|group| is_here(&group.seat)).map(|group| (group.number, group.kind)).collect();
-        for (number, kind) in &stranded {
-            if *number == lost.call.group {
-                self.bar(lost.call.detector);
-            }
-            self.start_group(*kind);
-        }
-        if !stranded.is_empty() {
-            self.doubt();
+        let Some(stranded) = self.groups.leave_arbiter(lost, &self.setup, &self.meters) else { return };
+        self.doubt();
+        if let Some(detector) = stranded.culprit {
+            self.report_barred(detector);
         }
     }
 }
 
 impl Supervisor {
-    /// Builds a detector that did not return never again, and says so.
-    fn bar(&mut self, detector: u16) {
-        self.barred.push(detector);
+    /// Says that a detector that did not return will not be built again.
+    fn report_barred(&mut self, detector: u16) {
         let name = self.setup.specs.iter().find(|spec| spec.number == detector).map_or("unknown", |spec| spec.name);
         let message = format!("{name} disabled: it did not return from a call within 2 s");
         tracing::error!(stream = &**self.stream(), detector = name, fault = "hang", "{message}");

@@ -1,0 +1,178 @@
+//! The detector actors of one stream: started, retuned, mended and moved.
+//!
+//! Part of the stream's supervisor, on the control arbiter. It knows which actor drains which lane
+//! on which arbiter, and exchanges a lane together with its actor.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use actix::prelude::*;
+
+use crate::arbiters::{ArbiterLost, Seat};
+use crate::bell::Bell;
+use crate::detector::{DetectorSpec, LaneKind};
+use crate::detector_actor::{DetectorActor, HangBell, Retune};
+use crate::detector_group::{AtEnd, DetectorGroup};
+use crate::event::StreamCard;
+use crate::fan_out::{FanOut, Outlet};
+use crate::item::Item;
+use crate::lane::{LaneReceiver, Offer, lane};
+use crate::latency::LatencyBook;
+use crate::lifeline::Lifeline;
+use crate::meters::MeterBook;
+use crate::setup::{Engine, StreamSetup};
+
+static GROUPS: AtomicU32 = AtomicU32::new(1);
+
+const KINDS: [LaneKind; 3] = [LaneKind::Picture, LaneKind::Sound, LaneKind::Input];
+
+struct RunningGroup {
+    number: u32,
+    kind: LaneKind,
+    seat: Seat,
+    actor: Addr<DetectorActor>,
+}
+
+/// What a lost arbiter cost a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Stranded {
+    /// The detector of this stream that did not return, if it was one of this stream.
+    pub culprit: Option<u16>,
+}
+
+/// The detector actors of one stream.
+pub struct StreamGroups {
+    engine: Engine,
+    fan_out: Arc<FanOut>,
+    latencies: Arc<LatencyBook>,
+    groups: Vec<RunningGroup>,
+    barred: Vec<u16>,
+}
+
+impl StreamGroups {
+    /// No actors yet.
+    pub fn new(engine: Engine, fan_out: Arc<FanOut>, latencies: Arc<LatencyBook>) -> Self {
+        Self { engine, fan_out, latencies, groups: Vec::new(), barred: Vec::new() }
+    }
+
+    /// Starts an actor for every lane that a detector drinks from.
+    pub fn start_all(&mut self, setup: &StreamSetup, meters: &MeterBook) {
+        for kind in KINDS.into_iter().filter(|kind| is_wanted(setup, *kind)) {
+            self.start(kind, setup, meters);
+        }
+    }
+
+    /// Takes over new settings; starts actors for lanes that had none.
+    pub fn retune(&mut self, setup: &StreamSetup, meters: &MeterBook) {
+        for group in &self.groups {
+            group.actor.do_send(Retune { card: setup.card.clone(), specs: setup.specs.clone() });
+        }
+        for kind in KINDS.into_iter().filter(|kind| is_wanted(setup, *kind)) {
+            if !self.groups.iter().any(|group| group.kind == kind) {
+                self.start(kind, setup, meters);
+            }
+        }
+    }
+
+    /// Rebuilds actors that have ended; true when there were any.
+    pub fn mend(&mut self, setup: &StreamSetup, meters: &MeterBook) -> bool {
+        let gone: Vec<LaneKind> =
+            self.groups.iter().filter(|group| !group.actor.connected()).map(|group| group.kind).collect();
+        for kind in &gone {
+            self.start(*kind, setup, meters);
+        }
+        !gone.is_empty()
+    }
+
+    /// Rebuilds the actors that lived on a lost arbiter elsewhere, without the detector that does
+    /// not return; nothing when none did.
+    pub fn leave_arbiter(&mut self, lost: ArbiterLost, setup: &StreamSetup, meters: &MeterBook) -> Option<Stranded> {
+        let is_here = |seat: &Seat| seat.place == lost.place && seat.generation == lost.generation;
+        let stranded: Vec<(u32, LaneKind)> =
+            self.groups.iter().filter(|group| is_here(&group.seat)).map(|group| (group.number, group.kind)).collect();
+        if stranded.is_empty() {
+            return None;
+        }
+        let culprit = stranded.iter().any(|(number, _)| *number == lost.call.group).then_some(lost.call.detector);
+        self.barred.extend(culprit);
+        for (_, kind) in stranded {
+            self.start(kind, setup, meters);
+        }
+        Some(Stranded { culprit })
+    }
+
+    /// Gives up every actor, for the caller to end.
+    pub fn take_actors(&mut self) -> Vec<Addr<DetectorActor>> {
+        self.groups
+            .drain(..)
+            .map(|group| {
+                group.seat.leave();
+                group.actor
+            })
+            .collect()
+    }
+
+    /// Starts the actor of a lane, in the place of the one that was there.
+    fn start(&mut self, kind: LaneKind, setup: &StreamSetup, meters: &MeterBook) {
+        if let Some(old) = self.groups.iter().position(|group| group.kind == kind) {
+            self.groups.swap_remove(old).seat.leave();
+        }
+        let capacity = match kind {
+            LaneKind::Picture => setup.lanes.picture,
+            LaneKind::Sound => setup.lanes.sound,
+            LaneKind::Input => setup.lanes.input,
+        };
+        let (sender, receiver) = lane(capacity, setup.lanes.when_full);
+        let number = GROUPS.fetch_add(1, Ordering::Relaxed);
+        let seat = self.engine.arbiters.choose();
+        let parts = GroupParts {
+            number,
+            kind,
+            card: setup.card.clone(),
+            specs: setup.specs.clone(),
+            barred: self.barred.clone(),
+            engine: self.engine.clone(),
+            seat: seat.clone(),
+            latencies: self.latencies.clone(),
+        };
+        let actor = DetectorActor::start_in_arbiter(&seat.arbiter, move |_| parts.build(receiver));
+        let bell = Arc::new(Bell::new(actor.clone().recipient()));
+        actor.do_send(HangBell(bell.clone()));
+        if let Some(info) = meters.read().info {
+            if sender.offer(Item::Started(info), &Lifeline::default()) != Offer::Taken {
+                tracing::debug!(stream = &*setup.card.stream, "a fresh lane did not take the session's start");
+            }
+            bell.ring();
+        }
+        self.fan_out.exchange(Outlet { kind, lane: sender, bell: Some(bell) });
+        self.groups.push(RunningGroup { number, kind, seat, actor });
+    }
+}
+
+fn is_wanted(setup: &StreamSetup, kind: LaneKind) -> bool {
+    setup.specs.iter().any(|spec| spec.lane == kind)
+}
+
+/// What it takes to build a detector actor on its arbiter.
+struct GroupParts {
+    number: u32,
+    kind: LaneKind,
+    card: Arc<StreamCard>,
+    specs: Arc<Vec<Arc<DetectorSpec>>>,
+    barred: Vec<u16>,
+    engine: Engine,
+    seat: Seat,
+    latencies: Arc<LatencyBook>,
+}
+
+impl GroupParts {
+    fn build(self, receiver: LaneReceiver) -> DetectorActor {
+        let accounts = self.engine.board.cpu.clone();
+        let mut group =
+            DetectorGroup::new(self.number, self.kind, self.card, &self.specs, accounts, self.seat.pulse, AtEnd::Keep);
+        for detector in self.barred {
+            group.bar(detector);
+        }
+        DetectorActor::new(group, receiver, self.engine.desk.events, self.latencies)
+    }
+}
