@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackId;
 
 use super::{Report, ReportEvent, ReportInput, plain};
@@ -161,6 +160,8 @@ fn write_events(page: &mut Page, events: &[ReportEvent]) {
 
 #[cfg(test)]
 mod tests {
+    use avwatch_actors::severity::Severity;
+
     use super::super::fixture::{event, example, input};
     use super::*;
 
