@@ -313,6 +313,23 @@ mod tests {
     }
 
     #[test]
+    fn every_command_line_in_the_read_me_is_accepted() {
+        // Every second part between fences is code.
+        let lines: Vec<&str> = include_str!("../../README.md")
+            .split("```")
+            .skip(1)
+            .step_by(2)
+            .flat_map(str::lines)
+            .filter_map(|line| line.trim_start_matches("$ ").split('#').next())
+            .filter(|line| line.starts_with("avwatch "))
+            .collect();
+        assert!(lines.len() >= 5, "{lines:?}");
+        for line in lines {
+            parse(line).expect(line);
+        }
+    }
+
+    #[test]
     fn help_and_version_are_no_errors() {
         for line in ["avwatch --help", "avwatch --version", "avwatch check --help", "avwatch help config show"] {
             assert_eq!(parse(line).expect_err("ends the process").exit_code(), 0, "{line}");

@@ -1,5 +1,6 @@
 //! The report as one page for people: styles inside, no scripts, nothing fetched, everything escaped.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use avwatch_actors::track::TrackId;
@@ -109,9 +110,12 @@ fn write_tracks(page: &mut Page, input: &ReportInput) {
         page.raw("</td></tr>\n");
         write_timeline(page, input, track.track);
     }
-    if input.events.iter().any(|event| event.track == TrackId::INPUT) {
-        page.raw("<tr>").cell("", "input").raw("<td></td></tr>\n");
-        write_timeline(page, input, TrackId::INPUT);
+    // The input as a whole, and tracks that are missed: they have events, but nothing else to tell.
+    let told = |track: &TrackId| input.tracks.iter().any(|info| info.track == *track);
+    let others: BTreeSet<TrackId> = input.events.iter().map(|event| event.track).filter(|track| !told(track)).collect();
+    for track in others {
+        page.raw("<tr>").cell("", &track.to_string()).raw("<td></td></tr>\n");
+        write_timeline(page, input, track);
     }
     page.raw("</tbody></table>\n");
 }
@@ -197,6 +201,15 @@ mod tests {
         for word in ["http://", "https://", "url(", "src=", "href="] {
             assert!(!page.contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn an_event_of_a_track_that_is_missing_has_a_timeline_too() {
+        let mut missed = input("a.ts");
+        missed.events = vec![event("audio_missing", 25, Severity::Warning, 0, 20_000)];
+        missed.events[0].track = TrackId::audio(1);
+        let page = render(&Report::new("file", Severity::Warning, vec![missed]));
+        assert!(page.contains("aria-label=\"timeline of audio:1\""), "{page}");
     }
 
     #[test]

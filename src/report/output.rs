@@ -37,13 +37,13 @@ pub enum OutputError {
 }
 
 impl Destination {
-    /// Finds out what kind of place `path` is; standard output when there is none.
+    /// Finds out what kind of place `path` is; standard output when there is none or it is `-`.
     ///
     /// # Errors
     ///
     /// The path is a folder, or its folder does not exist.
     pub fn new(path: Option<&Path>) -> Result<Self, OutputError> {
-        let Some(path) = path else { return Ok(Self::Stdout) };
+        let Some(path) = path.filter(|path| *path != Path::new("-")) else { return Ok(Self::Stdout) };
         place(path).map_err(|cause| OutputError::Place { path: path.to_owned(), cause })
     }
 
@@ -135,6 +135,12 @@ mod tests {
         Destination::new(Some(&link)).expect("a place").write(b"new").expect("writes");
         assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
         assert_eq!(fs::read(&target).expect("reads"), b"new");
+    }
+
+    #[test]
+    fn a_dash_is_standard_output() {
+        assert!(matches!(Destination::new(Some(Path::new("-"))), Ok(Destination::Stdout)));
+        assert!(matches!(Destination::new(None), Ok(Destination::Stdout)));
     }
 
     #[test]

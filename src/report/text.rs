@@ -72,8 +72,9 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     line(
         &mut out,
         format_args!(
-            "{} inputs, profile {}: {} passed, {} failed, {} could not be checked",
+            "{} input{}, profile {}: {} passed, {} failed, {} could not be checked",
             report.inputs.len(),
+            if report.inputs.len() == 1 { "" } else { "s" },
             plain(&report.profile),
             count(ReportVerdict::Pass),
             count(ReportVerdict::Fail),

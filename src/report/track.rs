@@ -197,3 +197,37 @@ impl Measurements {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn record(info: &TrackInfo) -> Value {
+        serde_json::to_value(ReportTrack::new(info, 0, 0.5)).expect("is JSON")
+    }
+
+    #[test]
+    fn what_is_unknown_of_a_track_is_null() {
+        let unknown = json!({"track": "video:0", "codec": null, "width": null, "height": null, "frame_rate": null,
+            "pixel_format": null, "frames": 0, "coverage": 0.5});
+        assert_eq!(record(&TrackInfo::bare(TrackId::video(0))), unknown);
+    }
+
+    #[test]
+    fn what_a_container_says_of_a_track_is_told() {
+        let track = TrackId { kind: TrackKind::Subtitle, number: 1 };
+        let info = TrackInfo {
+            codec: "dvb_subtitle".to_owned(),
+            pid: Some(0x104),
+            language: Some("deu".to_owned()),
+            program: Some(7),
+            ..TrackInfo::bare(track)
+        };
+        let told = json!({"track": "subtitle:1", "codec": "dvb_subtitle", "pid": 260, "language": "deu",
+            "program": 7, "coverage": 0.5});
+        assert_eq!(record(&info), told);
+        assert_eq!(ReportTrack::new(&info, 0, 0.5).describe(), "dvb_subtitle deu (coverage 50.0 %)");
+    }
+}
