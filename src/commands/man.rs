@@ -57,7 +57,8 @@ pub fn write_to(folder: &Path) -> Result<usize, ManError> {
 /// The command tree is our own and two levels deep, so the recursion is too.
 fn collect(command: &Command, pages: &mut Vec<Page>) {
     let mut text = Vec::new();
-    let man = Man::new(command.clone()).manual("avwatch manual");
+    let source = concat!("avwatch ", env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command.clone()).source(source).manual("avwatch manual");
     man.render(&mut text).expect("writing into memory does not fail");
     pages.push(Page { file: man.get_filename(), text });
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
