@@ -10,6 +10,7 @@ pub mod frame;
 pub mod item;
 pub mod lifeline;
 pub mod media_time;
+pub mod scripted;
 pub mod severity;
 pub mod sink;
 pub mod source;
