@@ -6,3 +6,4 @@ pub mod measure;
 pub mod media;
 pub mod profile;
 pub mod secret_url;
+pub mod synthetic;
