@@ -37,10 +37,13 @@ impl Picture for DecodedPicture {
     }
 }
 
+/// A picture with what the decoder said of it.
+pub(super) type SignedPicture = (Arc<dyn Picture>, DecodeSigns);
+
 /// What became of one picture.
 pub(super) struct Decoded {
     /// The decoder's picture; none when it refused the packet.
-    pub(super) picture: Option<(Arc<dyn Picture>, DecodeSigns)>,
+    pub(super) picture: Option<SignedPicture>,
     /// Size of the packet.
     pub(super) bytes: usize,
     /// Whether the decoder refused it.
@@ -61,7 +64,8 @@ impl VideoCodec {
     /// Opens encoder and decoder; `what` names the input in errors.
     pub(super) fn open(recipe: &Recipe, what: &Arc<str>) -> Result<Self, SourceError> {
         let failed = |error| cannot_open(what, "H.264", error);
-        let found = encoder::find_by_name("libx264").ok_or_else(|| cannot_open(what, "H.264", Error::EncoderNotFound))?;
+        let found =
+            encoder::find_by_name("libx264").ok_or_else(|| cannot_open(what, "H.264", Error::EncoderNotFound))?;
         let mut context = codec::Context::new_with_codec(found).encoder().video().map_err(failed)?;
         context.set_width(recipe.width);
         context.set_height(recipe.height);
@@ -219,6 +223,16 @@ impl SoundCodec {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for SoundCodec {
+    fn drop(&mut self) {
+        // Drained, so that the encoder does not complain of sound left inside. It holds two blocks;
+        // an encoder that cannot be drained is freed all the same.
+        let mut packet = Packet::empty();
+        let drained = self.encoder.send_eof().is_ok();
+        while drained && self.encoder.receive_packet(&mut packet).is_ok() {}
     }
 }
 

@@ -100,7 +100,8 @@ impl PictureMaker {
             if dice.bool() { size } else { -size }
         };
         let drift = (speed(0.025, 160), speed(0.008, 60));
-        let mut objects = [Object { radius: (0, 0), start: (0, 0), speed: (0, 0), look: (0, 0), negative: false }; OBJECTS];
+        let mut objects =
+            [Object { radius: (0, 0), start: (0, 0), speed: (0, 0), look: (0, 0), negative: false }; OBJECTS];
         for object in &mut objects {
             object.speed = (speed(0.12, 512), speed(0.03, 128));
         }
@@ -117,7 +118,8 @@ impl PictureMaker {
     /// The picture of that number.
     pub(super) fn make(&mut self, number: u64) -> Arc<YuvPicture> {
         let mut shared = self.take_buffer();
-        let picture = Arc::get_mut(&mut shared).expect("a buffer is taken from the pool only when nobody else holds it");
+        let picture =
+            Arc::get_mut(&mut shared).expect("a buffer is taken from the pool only when nobody else holds it");
         self.paint(number, picture);
         if self.pool.len() < POOL_MAX {
             self.pool.push(shared.clone());
@@ -218,87 +220,4 @@ fn copy_wrapped(to: &mut [u8], row: &[u8], start: usize) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn maker(text: &str) -> PictureMaker {
-        PictureMaker::new(&text.parse().unwrap())
-    }
-
-    /// Mean absolute luma difference of every cell of an 8 × 8 grid.
-    fn cell_changes(before: &YuvPicture, after: &YuvPicture) -> Vec<f64> {
-        let (width, height) = (before.width, before.height);
-        let mut cells = Vec::new();
-        for cell in 0..64 {
-            let (left, top) = (cell % 8 * width / 8, cell / 8 * height / 8);
-            let mut sum = 0_u64;
-            for y in top..top + height / 8 {
-                for x in left..left + width / 8 {
-                    sum += u64::from(before.luma[y * width + x].abs_diff(after.luma[y * width + x]));
-                }
-            }
-            cells.push(sum as f64 / (width / 8 * (height / 8)) as f64);
-        }
-        cells
-    }
-
-    fn mean(picture: &YuvPicture) -> f64 {
-        picture.luma.iter().map(|level| f64::from(*level)).sum::<f64>() / picture.luma.len() as f64
-    }
-
-    #[test]
-    fn the_same_seed_and_number_give_the_same_picture_on_any_maker() {
-        let text = "size=320x180&seed=7";
-        let (mut one, mut other) = (maker(text), maker(text));
-        for number in 0..40 {
-            one.make(number);
-        }
-        assert!(one.make(40).planes() == other.make(40).planes());
-        assert!(other.make(40).planes() != maker("size=320x180&seed=8").make(40).planes());
-    }
-
-    #[test]
-    fn every_part_of_a_clean_picture_moves_all_the_time() {
-        for text in ["size=640x360&seed=3", "size=320x180&fps=240", "size=64x64&fps=1"] {
-            let mut maker = maker(text);
-            let mut before = maker.make(0);
-            for number in 1..200 {
-                let after = maker.make(number);
-                let still = cell_changes(&before, &after).into_iter().filter(|change| *change < 0.8).count();
-                assert_eq!(still, 0, "{text}: picture {number}");
-                before = after;
-            }
-        }
-    }
-
-    #[test]
-    fn clean_pictures_neither_flash_nor_leave_the_legal_range_nor_lack_colour() {
-        for seed in 1..6 {
-            let mut maker = maker(&format!("size=640x360&seed={seed}"));
-            let mut level = mean(&maker.make(0));
-            for number in (1..1_500).step_by(7) {
-                let picture = maker.make(number);
-                let next = mean(&picture);
-                assert!((60.0..180.0).contains(&next) && (next - level).abs() < 8.0, "{seed}: {number}: {level} {next}");
-                level = next;
-                assert!(picture.luma.iter().all(|level| (16..=235).contains(level)));
-                for plane in &picture.chroma {
-                    let (low, high) = (plane.iter().min().unwrap(), plane.iter().max().unwrap());
-                    assert!(high - low > 20 && *low >= 84 && *high <= 172);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_buffer_is_reused_only_when_nobody_holds_it() {
-        let mut maker = maker("size=64x64");
-        let held = maker.make(0);
-        let copy = held.luma.clone();
-        for number in 1..100 {
-            maker.make(number);
-        }
-        assert!(held.luma == copy);
-        assert_eq!(maker.pool.len(), 2);
-    }
-}
+mod tests;

@@ -79,16 +79,19 @@ impl DefectPlan {
     /// [`TRUTH_MAX`] entries.
     pub fn truth_between(&self, from: MediaTime, to: MediaTime) -> Vec<PlannedDefect> {
         let mut found = Vec::new();
+        let mut visited = 0;
         // Quantising moves a span by less than a second (one picture at the slowest rate).
         let margin = MediaTime::from_millis(1_000);
         self.visit(from - margin, to, |entry| {
             let planned = self.quantise(entry);
             let is_moment = planned.kind.is_moment();
-            let overlaps = if is_moment { planned.from >= from } else { planned.from < planned.to && planned.to > from };
+            let overlaps =
+                if is_moment { planned.from >= from } else { planned.from < planned.to && planned.to > from };
             if overlaps && planned.from < to {
                 found.push(planned);
             }
-            found.len() < TRUTH_MAX
+            visited += 1;
+            found.len() < TRUTH_MAX && visited < 2 * TRUTH_MAX
         });
         found.sort_by_key(|planned| (planned.from, planned.track, planned.kind));
         found

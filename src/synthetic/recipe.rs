@@ -11,6 +11,7 @@ use std::time::Duration;
 use avwatch_actors::media_time::MediaTime;
 
 use super::defect::{DefectKind, Place};
+use super::plan::block_samples;
 
 /// Most defects in one recipe.
 pub const DEFECTS_MAX: usize = 1_000;
@@ -272,15 +273,17 @@ impl Recipe {
         {
             return wrong(format!("begins after the end, duration={}", duration.as_secs_f64()));
         }
-        let frame = 1.0 / self.fps.as_f64();
+        if kind.is_moment() && defect.from.is_zero() {
+            return wrong("would end the stream before it begins".to_owned());
+        }
+        // Shorter ones could fall between two pictures or blocks and be nowhere.
         let least = match kind.place() {
-            Place::Picture => Duration::from_secs_f64(frame),
-            Place::Sound => Duration::from_millis(20),
-            Place::Input => Duration::ZERO,
+            Place::Picture => 1.0 / self.fps.as_f64(),
+            Place::Sound => f64::from(block_samples(self)) / f64::from(self.sample_rate),
+            Place::Input => 0.001,
         };
-        // A microsecond of grace: 0.033 s is meant to be one picture of 29.97 a second.
-        if !kind.is_moment() && defect.lasts + Duration::from_micros(1_000) < least {
-            return wrong(format!("is shorter than {} s, the least that it can last", least.as_secs_f64()));
+        if !kind.is_moment() && defect.lasts < Duration::from_secs_f64(least) {
+            return wrong(format!("is shorter than {least:.3} s, the least that it can last"));
         }
         Ok(())
     }
@@ -291,8 +294,7 @@ fn parse_size(piece: &Piece<'_>) -> Result<(u32, u32), RecipeError> {
     let (width, height): (u32, u32) = parsed.ok_or_else(|| piece.wrong("write WIDTHxHEIGHT, such as 1280x720"))?;
     let in_range = |value: u32, (low, high): (u32, u32)| (low..=high).contains(&value) && value.is_multiple_of(2);
     if !in_range(width, WIDTHS) || !in_range(height, HEIGHTS) {
-        let why =
-            format!("allowed: even numbers from {}x{} to {}x{}", WIDTHS.0, HEIGHTS.0, WIDTHS.1, HEIGHTS.1);
+        let why = format!("allowed: even numbers from {}x{} to {}x{}", WIDTHS.0, HEIGHTS.0, WIDTHS.1, HEIGHTS.1);
         return Err(piece.wrong(why));
     }
     Ok((width, height))
@@ -347,7 +349,10 @@ fn parse_defect(piece: &Piece<'_>) -> Result<Defect, RecipeError> {
     };
     let time = |word: &str| {
         parse_time(word).ok_or_else(|| {
-            piece.wrong(format_args!("'{text}': '{}' is no time: write seconds, or a unit of ms, s, m, h", shorten(word)))
+            piece.wrong(format_args!(
+                "'{text}': '{}' is no time: write seconds, or a unit of ms, s, m, h",
+                shorten(word)
+            ))
         })
     };
     match (kind.is_moment(), when.split_once('+')) {
@@ -394,7 +399,9 @@ fn parse_time(word: &str) -> Option<Duration> {
 fn nearest(word: &str, names: &[&str]) -> String {
     let word = shorten(word);
     let best = names.iter().map(|name| (strsim::damerau_levenshtein(&word, name), name)).min();
-    best.filter(|(distance, _)| *distance <= 3).map(|(_, name)| format!(" (did you mean '{name}'?)")).unwrap_or_default()
+    best.filter(|(distance, _)| *distance <= 3)
+        .map(|(_, name)| format!(" (did you mean '{name}'?)"))
+        .unwrap_or_default()
 }
 
 /// At most 40 characters of what somebody wrote.

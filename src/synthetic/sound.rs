@@ -174,6 +174,9 @@ fn over(number: u64, sample: f32) -> f32 {
     0.95 * window * sign
 }
 
+/// A programme that somebody may still hold, by sample rate and number of channels.
+type Entry = ((u32, u8), Weak<Programme>);
+
 /// The loops of one sample rate, and the gain of one layout.
 struct Programme {
     notes: [Vec<f32>; 2],
@@ -185,7 +188,7 @@ impl Programme {
     /// The programme of that rate and layout; made by the first who asks and freed after the last.
     fn shared(sample_rate: u32, channels: u8) -> Arc<Self> {
         // At most one entry per rate and layout that a recipe can ask for.
-        static SHARED: Mutex<Vec<((u32, u8), Weak<Programme>)>> = Mutex::new(Vec::new());
+        static SHARED: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
         // A panic while making one leaves the list as it was.
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (sample_rate, channels);
@@ -200,13 +203,11 @@ impl Programme {
 
     fn make(sample_rate: u32, channels: u8) -> Self {
         let rate = sample_rate as usize;
-        let sine: Vec<f32> = (0..SINE_LEN).map(|n| (n as f32 / SINE_LEN as f32 * std::f32::consts::TAU).sin()).collect();
+        let sine: Vec<f32> =
+            (0..SINE_LEN).map(|n| (n as f32 / SINE_LEN as f32 * std::f32::consts::TAU).sin()).collect();
         let mut dice = fastrand::Rng::with_seed(0x50_0d);
-        let mut programme = Self {
-            notes: make_notes(rate, &sine, &mut dice),
-            voice: make_voice(rate, &sine, &mut dice),
-            gain: 1.0,
-        };
+        let mut programme =
+            Self { notes: make_notes(rate, &sine, &mut dice), voice: make_voice(rate, &sine, &mut dice), gain: 1.0 };
         programme.gain = programme.gain_to_target(sample_rate, channels).unwrap_or(DEFAULT_GAIN);
         programme
     }

@@ -152,8 +152,7 @@ impl SyntheticSource {
         let recipe = setting.recipe.clone();
         let end = recipe.duration.map_or(MediaTime::MAX, MediaTime::from);
         let started = Item::Started(Arc::new(session_info(&recipe, stream, setting.session, start)));
-        let sounds =
-            if recipe.channels > 0 { Some(SoundTrack::open(setting.clone(), start, end)?) } else { None };
+        let sounds = if recipe.channels > 0 { Some(SoundTrack::open(setting.clone(), start, end)?) } else { None };
         Ok(Self {
             what: setting.what.clone(),
             plan: setting.plan.clone(),
@@ -181,7 +180,9 @@ impl SyntheticSource {
     /// Stands still until the stall is over, and goes on where the time then is.
     fn stall(&mut self, defect: PlannedDefect) -> Result<(), SourceError> {
         if defect.from > self.reported {
+            // What came before goes out first; then the stall is due again.
             self.report(defect.from);
+            return Ok(());
         }
         self.thread.stall(&self.what, defect.from, defect.to)?;
         let gap = Gap { track: TrackId::INPUT, from: defect.from, to: defect.to, why: GapReason::Source };

@@ -11,15 +11,8 @@ const BLACK: [u8; 3] = [16, 128, 128];
 /// The blue that receivers show when the signal is missing.
 const BLUE: [u8; 3] = [32, 240, 118];
 /// 75 % bars after ITU-R BT.709: white, yellow, cyan, green, magenta, red, blue.
-const BARS: [[u8; 3]; 7] = [
-    [180, 128, 128],
-    [168, 44, 136],
-    [145, 147, 44],
-    [133, 63, 52],
-    [63, 193, 204],
-    [51, 109, 212],
-    [28, 212, 120],
-];
+const BARS: [[u8; 3]; 7] =
+    [[180, 128, 128], [168, 44, 136], [145, 147, 44], [133, 63, 52], [63, 193, 204], [51, 109, 212], [28, 212, 120]];
 
 /// Keeps the latest still, for a defect shows the same one picture after picture.
 #[derive(Default)]

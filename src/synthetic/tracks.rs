@@ -15,7 +15,7 @@ use avwatch_actors::source::SourceError;
 use avwatch_actors::track::{SessionNumber, TrackId};
 
 use super::defect::{DefectKind, Place};
-use super::encoded::{SoundCodec, VideoCodec};
+use super::encoded::{SignedPicture, SoundCodec, VideoCodec};
 use super::measurer::{PictureMeasurer, SoundMeasurer};
 use super::picture::{PictureMaker, YuvPicture};
 use super::plan::{DefectPlan, block_samples};
@@ -64,7 +64,7 @@ pub(super) struct PictureTrack {
     previous: Option<Arc<dyn Picture>>,
     number: u64,
     seq: u64,
-    /// The next picture must be a key picture.
+    /// The next picture that is not damaged must be a key picture.
     key_due: bool,
     missing_since: Option<MediaTime>,
     pub(super) tally: Tally,
@@ -179,11 +179,10 @@ impl PictureTrack {
         made: Arc<YuvPicture>,
         number: u64,
         damage: bool,
-    ) -> Result<Option<(Arc<dyn Picture>, DecodeSigns)>, SourceError> {
-        // A key picture right after damage ends the damage where the plan says that it ends.
-        let key = std::mem::take(&mut self.key_due) || number.is_multiple_of(self.setting.recipe.fps.key_distance());
-        self.key_due = damage && self.codec.is_some();
-        let key = key && !(damage && self.key_due && self.seq > 0);
+    ) -> Result<Option<SignedPicture>, SourceError> {
+        // A key picture right after real damage ends it where the plan says that it ends.
+        let key = number.is_multiple_of(self.setting.recipe.fps.key_distance()) || (self.key_due && !damage);
+        self.key_due = damage && (self.key_due || self.codec.is_some());
         let counts = &mut self.tally.counts;
         counts.packets += 1;
         counts.corrupt += u32::from(damage);

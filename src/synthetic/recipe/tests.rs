@@ -1,5 +1,7 @@
 //! Recipes as people write them, and what they are told.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn recipe(text: &str) -> Recipe {
@@ -76,7 +78,10 @@ fn complaints_name_key_place_and_what_is_allowed() {
         ("defects=end@10+1", "is a moment: write end@from"),
         ("defects=black@x+2", "'x' is no time"),
         ("defects=black@1e3+2", "'1e3' is no time"),
-        ("defects=black@1+0.01", "is shorter than 0.04 s"),
+        ("defects=black@1+0.01", "is shorter than 0.040 s"),
+        ("defects=silence@1+0.01", "is shorter than 0.020 s"),
+        ("defects=stall@1+0", "is shorter than 0.001 s"),
+        ("defects=end@0", "would end the stream before it begins"),
         ("defects=black@10+2,freeze@11+2", "character 20: 'freeze@11+2' overlaps 'black@10+2'"),
         ("defects=silence@1+1&audio=0", "needs audio=1 or more"),
         ("audio=1&defects=channel_silence@1+1", "needs audio=2 or more"),
@@ -104,4 +109,13 @@ fn defects_of_picture_and_sound_may_overlap() {
 fn long_nonsense_is_shortened_in_the_complaint() {
     assert!(complaint(&"x".repeat(500)).len() < 200);
     assert!(complaint(&"x".repeat(TEXT_MAX + 1)).contains("is longer than"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "(\\PC{0,60}|(defects|fps|size|loop)=[0-9a-z@+,.x/&=µ]{0,40})") {
+        if let Ok(made) = text.parse::<Recipe>() {
+            prop_assert!(made.fps.as_f64() >= 1.0 && made.defects.len() <= DEFECTS_MAX);
+        }
+    }
 }

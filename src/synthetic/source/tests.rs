@@ -256,6 +256,22 @@ fn an_end_ends_the_session_and_the_next_one_goes_on_from_there() {
 }
 
 #[test]
+fn what_came_before_a_stall_is_delivered_before_it() {
+    let opener = opener("size=64x64&defects=stall@0.25+3600");
+    let line = Arc::new(Lifeline::default());
+    let mut source = opener.open(SessionNumber(1), &line).unwrap();
+    loop {
+        if let Some(Item::Clock(at)) = source.next().unwrap()
+            && at == MediaTime::from_millis(250)
+        {
+            break;
+        }
+    }
+    line.cut(CutReason::Stopped);
+    assert!(matches!(source.next(), Err(SourceError::Stopped)));
+}
+
+#[test]
 fn a_stall_takes_real_time_and_the_stream_goes_on_after_it() {
     let opener = opener("size=64x64&duration=2&defects=stall@1+0.1");
     let begun = Instant::now();
@@ -303,4 +319,17 @@ fn without_audio_there_is_one_track() {
     let items = play(&opener("size=64x64&duration=0.5&audio=0"), 1);
     assert!(matches!(&items[0], Item::Started(info) if info.tracks.len() == 1));
     assert!(sounds(&items).is_empty() && pictures(&items).len() == 13);
+}
+#[test]
+fn every_layout_rate_and_odd_size_goes_through_the_codecs() {
+    for (text, count) in [
+        ("size=66x70&audio=1&rate=32000", 25),
+        ("size=96x64&audio=6&rate=44100&fps=240", 240),
+        ("size=64x64&audio=2&rate=96000&fps=1", 1),
+    ] {
+        let items = play(&opener(&format!("{text}&duration=1&codec=h264")), 1);
+        assert_eq!(pictures(&items).len(), count, "{text}");
+        assert!(!sounds(&items).is_empty());
+        assert!(sounds(&items).iter().all(|frame| frame.hops.iter().all(|(_, channels)| channels[0].peak < 0.8)));
+    }
 }
