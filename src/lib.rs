@@ -8,3 +8,4 @@ pub mod media;
 pub mod profile;
 pub mod report;
 pub mod secret_url;
+pub mod synthetic;

@@ -344,7 +344,6 @@ pub fn session_info(stream: &Arc<str>, session: SessionNumber, tracks: Vec<Track
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -1,0 +1,339 @@
+//! The two tracks of a synthetic source: what makes one frame after the other of each.
+//!
+//! Owned by the source, on its session's thread. A track knows when its next frame is due, makes it,
+//! spoils it after the plan, measures it and stamps it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use avwatch_actors::frame::{
+    AudioFrame, DecodeSigns, Picture, PictureFacts, PictureView, Repair, SourceTime, Stamp, VideoFrame,
+};
+use avwatch_actors::item::{PacketCounts, TimelineMark, TimelineSign};
+use avwatch_actors::media_time::MediaTime;
+use avwatch_actors::source::SourceError;
+use avwatch_actors::track::{SessionNumber, TrackId};
+
+use super::defect::{DefectKind, Place};
+use super::encoded::{SignedPicture, SoundCodec, VideoCodec};
+use super::measurer::{PictureMeasurer, SoundMeasurer};
+use super::picture::{PictureMaker, YuvPicture};
+use super::plan::{DefectPlan, block_samples};
+use super::recipe::{CodecChoice, FrameRate, Recipe};
+use super::sound::{self, SoundBlock, SoundMaker};
+use super::still::Stills;
+use crate::measure::MeasurePlan;
+
+/// What both tracks need to know of their session.
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub(super) recipe: Arc<Recipe>,
+    pub(super) plan: Arc<DefectPlan>,
+    pub(super) measure: MeasurePlan,
+    pub(super) session: SessionNumber,
+    /// Names the input in errors.
+    pub(super) what: Arc<str>,
+}
+
+/// What a track tells the next report of packets.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) counts: PacketCounts,
+    pub(super) marks: Vec<TimelineMark>,
+    /// End of the newest frame.
+    pub(super) end: Option<MediaTime>,
+}
+
+/// A picture that a frame carries while the track holds it for the next comparison.
+struct Held(Arc<dyn Picture>);
+
+impl Picture for Held {
+    fn view(&self) -> PictureView<'_> {
+        self.0.view()
+    }
+}
+
+/// Makes `video:0`.
+pub(super) struct PictureTrack {
+    setting: Setting,
+    maker: PictureMaker,
+    stills: Stills,
+    frozen: Option<(u64, Arc<YuvPicture>)>,
+    codec: Option<VideoCodec>,
+    measurer: PictureMeasurer,
+    previous: Option<Arc<dyn Picture>>,
+    number: u64,
+    seq: u64,
+    /// The next picture that is not damaged must be a key picture.
+    key_due: bool,
+    missing_since: Option<MediaTime>,
+    pub(super) tally: Tally,
+}
+
+impl PictureTrack {
+    pub(super) fn open(setting: Setting, at: MediaTime) -> Result<Self, SourceError> {
+        let recipe = &*setting.recipe;
+        let codec = match recipe.codec {
+            CodecChoice::Raw => None,
+            CodecChoice::H264 => Some(VideoCodec::open(recipe, &setting.what)?),
+        };
+        Ok(Self {
+            maker: PictureMaker::new(recipe),
+            stills: Stills::default(),
+            frozen: None,
+            codec,
+            measurer: PictureMeasurer::new(&setting.measure),
+            previous: None,
+            number: recipe.fps.first_at(at),
+            seq: 0,
+            key_due: true,
+            missing_since: None,
+            tally: Tally::default(),
+            setting,
+        })
+    }
+
+    /// When the next picture is due.
+    pub(super) fn due(&self) -> MediaTime {
+        self.setting.recipe.fps.time_of(self.number)
+    }
+
+    /// Goes on at that time; the source says so, and every decoder begins anew.
+    pub(super) fn skip_to(&mut self, at: MediaTime) -> Result<(), SourceError> {
+        self.tally.marks.push(mark(TrackId::video(0), at, TimelineSign::Signalled));
+        self.number = self.setting.recipe.fps.first_at(at);
+        self.key_due = true;
+        if self.codec.is_some() {
+            self.codec = Some(VideoCodec::open(&self.setting.recipe, &self.setting.what)?);
+        }
+        Ok(())
+    }
+
+    /// The next picture; `None` when the plan or the decoder left it out.
+    pub(super) fn next(&mut self) -> Result<Option<Arc<VideoFrame>>, SourceError> {
+        let arrived = Instant::now();
+        let (number, at) = (self.number, self.due());
+        self.number += 1;
+        let defect = self.setting.plan.at(Place::Picture, at);
+        let kind = defect.map(|defect| defect.kind);
+        if kind == Some(DefectKind::VideoMissing) {
+            self.missing_since.get_or_insert(at);
+            return Ok(None);
+        }
+        if let Some(since) = self.missing_since.take() {
+            self.tally.marks.push(mark(TrackId::video(0), at, TimelineSign::Gap { missing: at - since }));
+        }
+        let made = self.content(number, defect.map(|defect| (defect.kind, defect.from)));
+        let Some((picture, signs)) = self.decode(made, number, kind == Some(DefectKind::DecodeError))? else {
+            return Ok(None);
+        };
+        let view = picture.view();
+        let previous = self.previous.as_ref().map(|previous| previous.view());
+        let measures = self.measurer.measure(&view, previous.as_ref(), at);
+        let facts = PictureFacts {
+            width: self.setting.recipe.width,
+            height: self.setting.recipe.height,
+            depth: view.depth,
+            interlaced: false,
+            signs,
+            luma: measures.luma,
+            chroma: measures.chroma,
+            motion: measures.motion,
+        };
+        let fps = self.setting.recipe.fps;
+        let lasts = fps.time_of(number + 1) - at;
+        let base = (fps.denominator, fps.numerator);
+        let stamp =
+            stamp(TrackId::video(0), self.setting.session, (self.seq, number as i64), (at, lasts), base, arrived);
+        self.seq += 1;
+        self.tally.end = Some(at + lasts);
+        let kept: Option<Box<dyn Picture>> =
+            self.setting.measure.keep_pictures.then(|| Box::new(Held(picture.clone())) as Box<dyn Picture>);
+        self.previous = Some(picture);
+        Ok(Some(Arc::new(VideoFrame::new(stamp, facts, kept))))
+    }
+
+    /// What is in the picture.
+    fn content(&mut self, number: u64, defect: Option<(DefectKind, MediaTime)>) -> Arc<YuvPicture> {
+        let Some((kind, from)) = defect else {
+            self.frozen = None;
+            return self.maker.make(number);
+        };
+        if kind == DefectKind::Freeze {
+            let onset = self.setting.recipe.fps.first_at(from);
+            if let Some((frozen, picture)) = &self.frozen
+                && *frozen == onset
+            {
+                return picture.clone();
+            }
+            let picture = self.maker.make(onset);
+            self.frozen = Some((onset, picture.clone()));
+            return picture;
+        }
+        let still = self.stills.of(kind, &self.setting.recipe);
+        still.unwrap_or_else(|| self.maker.make(number))
+    }
+
+    fn decode(
+        &mut self,
+        made: Arc<YuvPicture>,
+        number: u64,
+        damage: bool,
+    ) -> Result<Option<SignedPicture>, SourceError> {
+        // A key picture right after real damage ends it where the plan says that it ends.
+        let key = number.is_multiple_of(self.setting.recipe.fps.key_distance()) || (self.key_due && !damage);
+        self.key_due = damage && (self.key_due || self.codec.is_some());
+        let counts = &mut self.tally.counts;
+        counts.packets += 1;
+        counts.corrupt += u32::from(damage);
+        let Some(codec) = &mut self.codec else {
+            counts.bytes += made.planes().iter().map(|(plane, _)| plane.len() as u64).sum::<u64>();
+            counts.undecodable += u32::from(damage);
+            let signs = DecodeSigns {
+                errors: u16::from(damage),
+                concealed: damage,
+                packet_corrupt: damage,
+                reference_missing: false,
+                damaged: damage,
+                key,
+                tuned: true,
+            };
+            return Ok(Some((made, signs)));
+        };
+        let decoded = codec.pass(&made, number, key, damage)?;
+        counts.bytes += decoded.bytes as u64;
+        counts.undecodable += u32::from(decoded.refused);
+        Ok(decoded.picture)
+    }
+}
+
+/// Makes `audio:0`.
+pub(super) struct SoundTrack {
+    setting: Setting,
+    maker: SoundMaker,
+    codec: Option<SoundCodec>,
+    measurer: SoundMeasurer,
+    blocks: FrameRate,
+    scratch: SoundBlock,
+    number: u64,
+    seq: u64,
+    end: MediaTime,
+    missing_since: Option<MediaTime>,
+    pub(super) tally: Tally,
+}
+
+impl SoundTrack {
+    /// Opens the track; no block begins at or after `end`.
+    pub(super) fn open(setting: Setting, at: MediaTime, end: MediaTime) -> Result<Self, SourceError> {
+        let recipe = &*setting.recipe;
+        let rate = i32::try_from(recipe.sample_rate).expect("sample rates come from a short list");
+        let blocks = FrameRate { numerator: rate, denominator: block_samples(recipe) as i32 };
+        let number = blocks.first_at(at);
+        let codec = match recipe.codec {
+            CodecChoice::Raw => None,
+            CodecChoice::H264 => Some(SoundCodec::open(recipe, number, &setting.what)?),
+        };
+        Ok(Self {
+            maker: SoundMaker::new(recipe, setting.plan.clone()),
+            codec,
+            measurer: SoundMeasurer::new(&setting.measure, recipe.sample_rate, &sound::roles(recipe.channels)),
+            blocks,
+            scratch: SoundBlock::default(),
+            number,
+            seq: 0,
+            end,
+            missing_since: None,
+            tally: Tally::default(),
+            setting,
+        })
+    }
+
+    /// When the next block is due.
+    pub(super) fn due(&self) -> MediaTime {
+        self.blocks.time_of(self.number)
+    }
+
+    /// Goes on at that time; the source says so, and every decoder begins anew.
+    pub(super) fn skip_to(&mut self, at: MediaTime) -> Result<(), SourceError> {
+        self.tally.marks.push(mark(TrackId::audio(0), at, TimelineSign::Signalled));
+        self.number = self.blocks.first_at(at);
+        if self.codec.is_some() {
+            self.codec = Some(SoundCodec::open(&self.setting.recipe, self.number, &self.setting.what)?);
+        }
+        Ok(())
+    }
+
+    /// The next block; `None` when the plan left it out.
+    pub(super) fn next(&mut self) -> Result<Option<Arc<AudioFrame>>, SourceError> {
+        let arrived = Instant::now();
+        let at = self.due();
+        let sample = self.number * u64::from(block_samples(&self.setting.recipe));
+        let bytes = self.fill(self.number)?;
+        self.number += 1;
+        if self.setting.plan.at(Place::Sound, at).is_some_and(|defect| defect.kind == DefectKind::AudioMissing) {
+            self.missing_since.get_or_insert(at);
+            return Ok(None);
+        }
+        if let Some(since) = self.missing_since.take() {
+            self.tally.marks.push(mark(TrackId::audio(0), at, TimelineSign::Gap { missing: at - since }));
+        }
+        let planes: Vec<&[f32]> = self.scratch.0.iter().map(Vec::as_slice).collect();
+        let mut measures = self.measurer.measure(at, &planes);
+        if self.due() >= self.end {
+            let rest = self.measurer.finish();
+            rest.hops.iter().for_each(|(hop, channels)| measures.hops.push(*hop, channels));
+            measures.loudness = rest.loudness.or(measures.loudness);
+        }
+        let lasts = self.due() - at;
+        let base = (1, self.setting.recipe.sample_rate as i32);
+        let stamp =
+            stamp(TrackId::audio(0), self.setting.session, (self.seq, sample as i64), (at, lasts), base, arrived);
+        self.seq += 1;
+        self.tally.counts.packets += 1;
+        self.tally.counts.bytes += bytes as u64;
+        self.tally.end = Some(at + lasts);
+        let kept = self.setting.measure.keep_samples.then(|| Box::new(self.scratch.clone()) as _);
+        let signs = DecodeSigns { key: true, tuned: true, ..DecodeSigns::default() };
+        Ok(Some(Arc::new(AudioFrame::new(stamp, signs, measures.hops, measures.loudness, kept))))
+    }
+
+    /// Puts the samples of a block into the scratch block and says how many bytes that took.
+    fn fill(&mut self, number: u64) -> Result<usize, SourceError> {
+        let count = block_samples(&self.setting.recipe) as usize;
+        let maker = &self.maker;
+        let mut make = |number: u64, block: &mut SoundBlock| maker.make(number * count as u64, count, block);
+        let Some(codec) = &mut self.codec else {
+            make(number, &mut self.scratch);
+            return Ok(count * self.scratch.0.len() * size_of::<f32>());
+        };
+        let (decoded, block, bytes) = codec.next(&mut make)?;
+        debug_assert_eq!(decoded, number, "the codec gives every block once, in order");
+        self.scratch = block;
+        Ok(bytes)
+    }
+}
+
+fn mark(track: TrackId, at: MediaTime, sign: TimelineSign) -> TimelineMark {
+    TimelineMark { track, at, sign, source_time: None }
+}
+
+fn stamp(
+    track: TrackId,
+    session: SessionNumber,
+    (seq, ticks): (u64, i64),
+    (media_time, lasts): (MediaTime, MediaTime),
+    base: (i32, i32),
+    arrived: Instant,
+) -> Stamp {
+    Stamp {
+        track,
+        session,
+        seq,
+        media_time,
+        lasts,
+        source_time: Some(SourceTime { pts: Some(ticks), dts: Some(ticks), base }),
+        repair: Repair::None,
+        arrived,
+        ready: Instant::now(),
+    }
+}
