@@ -51,7 +51,7 @@ pub struct DetectorHost {
 impl DetectorHost {
     /// Builds the first instance. A factory that panics leaves the host disabled.
     pub fn new(spec: Arc<DetectorSpec>, track: &TrackInfo, account: Arc<CpuAccount>) -> Self {
-        let lifecycle = EventLifecycle::new((spec.ladder)(track), spec.worse);
+        let lifecycle = EventLifecycle::new((spec.ladder)(track), spec.worse).with_limits(spec.class_limits.clone());
         let detector = build(&spec, track);
         Self {
             spec,

@@ -13,7 +13,7 @@
 //!                                clear_after passed
 //! ```
 
-use crate::detector::{Ladder, Verdict, Worse};
+use crate::detector::{ClassLimits, Ladder, Verdict, Worse};
 use crate::event::EventEnd;
 use crate::media_time::MediaTime;
 use crate::severity::Severity;
@@ -73,9 +73,10 @@ enum State {
 }
 
 /// The machine.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EventLifecycle {
     ladder: Ladder,
+    limits: Option<ClassLimits>,
     worse: Worse,
     state: State,
     last: Option<MediaTime>,
@@ -84,7 +85,13 @@ pub struct EventLifecycle {
 impl EventLifecycle {
     /// A machine in its quiet state.
     pub fn new(ladder: Ladder, worse: Worse) -> Self {
-        Self { ladder, worse, state: State::Quiet, last: None }
+        Self { ladder, limits: None, worse, state: State::Quiet, last: None }
+    }
+
+    /// The same machine, heeding what the class of a verdict allows.
+    #[must_use]
+    pub fn with_limits(self, limits: Option<ClassLimits>) -> Self {
+        Self { limits, ..self }
     }
 
     /// Takes a verdict on what lasted until `at`, from a frame that lasts `lasts`.
@@ -188,7 +195,8 @@ impl EventLifecycle {
     }
 
     fn advance(&mut self, condition: Condition, before: Option<Severity>) -> Option<Change> {
-        let reached = self.ladder.severity_after(condition.held);
+        let limit = self.limits.as_ref().and_then(|limits| limits(condition.class));
+        let reached = self.ladder.severity_within(condition.held, limit);
         let (what, severity) = match (before, reached) {
             (None, None) => {
                 self.state = State::Pending(condition);

@@ -48,7 +48,7 @@ impl ReportEvent {
         let (end, ongoing) = match (change.what, change.end) {
             (ChangeKind::Found, _) => (change.start, false),
             (ChangeKind::Ended(EventEnd::Cleared), Some(end)) => (end, false),
-            (ChangeKind::Ended(_) | ChangeKind::Raised | ChangeKind::Escalated | ChangeKind::SeenClear, _) => {
+            (ChangeKind::Ended(_) | ChangeKind::Raised | ChangeKind::Escalated | ChangeKind::Ongoing, _) => {
                 (duration, true)
             }
         };
@@ -111,6 +111,7 @@ mod tests {
     fn change(what: ChangeKind, start: i64, end: Option<i64>) -> EventChange {
         let wall = Wall(SystemTime::UNIX_EPOCH);
         EventChange {
+            card: std::sync::Arc::default(),
             key: EventKey { stream: "a".into(), track: TrackId::video(0), detector: "black".into() },
             program: None,
             session: SessionNumber(1),
