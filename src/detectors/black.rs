@@ -317,7 +317,7 @@ mod tests {
     fn a_share_that_trembles_at_the_limit_stays_one_black() {
         let trembling = |index: u64| {
             let mut facts = black();
-            facts.luma.dark_share = if index % 2 == 0 { 0.982 } else { 0.975 };
+            facts.luma.dark_share = if index.is_multiple_of(2) { 0.982 } else { 0.975 };
             facts
         };
         let items = Film::new(25.0).then(4.0, trembling).items;

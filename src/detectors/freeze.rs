@@ -2,15 +2,16 @@
 //!
 //! Judged on how many cells of the picture (about 80 × 45 block means) changed by more than
 //! `max(4, 6 × noise)` since the previous picture, over a window of one second (at least six
-//! pictures, at most 240). A picture is *active* when a cell changed so, or when all of them
-//! tremble by more than noise does.
+//! pictures, at most 240). A picture is *active* when a cell changed so and by more than 7, or when
+//! all of them tremble by more than noise does; *strong* when a cell changed by more than 10.
 //!
-//! - **Still**: fewer than a fifth of the window's pictures are active, for one second since the
-//!   last movement. So a coding pulse at a key frame, or one picture a second that differs, does
-//!   not hide a standing picture; a box of 12 × 12 pixels that moves all the time does prevent it.
+//! - **Still**: fewer than a fifth of the window's pictures are strong and fewer than half of them
+//!   active, for one second since the last movement. So coding a still anew at each key frame or
+//!   small group of pictures, or one picture a second that differs, does not hide it; a box of
+//!   12 × 12 pixels that moves all the time does prevent it.
 //! - **Onset**: the first showing of the held picture, that is the last active picture of the
-//!   movement. A lone weak change (no cell by 10 or more) apart from it is a pulse, not movement.
-//! - **End**: at once at a cut, else when a fifth of the window is active, or at a slow change;
+//!   movement. A weak one apart from it is a coding pulse, not movement.
+//! - **End**: at once at a cut, else when the window is no longer still, or at a slow change;
 //!   back-dated to the first picture of the new movement. After a cut each slide is its own still.
 //! - **Slow change** is no freeze: a level that drifts steadily in one direction, or a reference
 //!   picture that had to be replaced although no single picture was active. After one, stillness
@@ -20,7 +21,8 @@
 //!
 //! Sources: window, a fifth, and the cell threshold were measured on still pictures at 100 kb/s to
 //! 1 Mb/s, under noise, and on films, fades, cameras and a moving box, which FFmpeg's `freezedetect`
-//! misses or calls wrongly. Hold times are the published defaults; `news-sport` halves them,
+//! misses or calls wrongly: stills of x264 at 100 kb/s pulse by up to 9 in every fourth picture,
+//! noise by up to 7. Movement in colour alone, at the same luma, is not seen. Hold times are the published defaults; `news-sport` halves them,
 //! `static-ok` begins at 600 s, a common limit for slates and talk.
 //!
 //! Owned by the picture actor of a stream, on its arbiter. Sees facts only.
@@ -85,16 +87,21 @@ const WINDOW: MediaTime = MediaTime::from_millis(1_000);
 const WINDOW_MIN: usize = 6;
 /// And at most this many: one second at 240 pictures a second.
 const WINDOW_MAX: usize = 240;
-/// The window moves when one in this many of its pictures is active.
-const ACTIVE_PART: usize = 5;
+/// The window moves when one in this many of its pictures is strong, or one in so many active.
+const STRONG_PART: usize = 5;
+const ACTIVE_PART: usize = 2;
+/// The largest change of a cell that still may be noise.
+const EVIDENT: f32 = 7.0;
 /// Cell noise above this is movement everywhere: noise of a picture averages out within a cell.
 const NOISE_MAX: f32 = 2.0;
-/// A change of some cell by this much is strong: key-frame pulses stay below 7.
+/// A change of some cell by more than this is strong: coding pulses stay below 9.
 const STRONG: f32 = 10.0;
 /// Strong pictures this close belong to the same movement (motion at a fifth of the frame rate).
 const LINK_STRONG: usize = 5;
 /// Weak ones must be this close.
 const LINK_WEAK: usize = 2;
+/// Pictures coded from both sides take on this much of a movement before it begins.
+const FORESHADOW_MAX: usize = 3;
 /// Least steady drift of the mean level over a quarter of the window that is a slow change.
 const DRIFT_STEP: f32 = 0.1;
 /// Levels this close are the same level, when a slow change has come to its end.
@@ -127,8 +134,9 @@ enum State {
 struct Freeze {
     track: TrackId,
     ring: VecDeque<Sample>,
-    /// Active samples in the ring.
+    /// Active and strong samples in the ring.
     active: usize,
+    strong: usize,
     state: State,
     /// Onset of what may turn out to be a still.
     candidate: MediaTime,
@@ -152,6 +160,7 @@ impl Freeze {
             track,
             ring: VecDeque::with_capacity(WINDOW_MAX + 1),
             active: 0,
+            strong: 0,
             state: State::Unknown,
             candidate: MediaTime::ZERO,
             demand: WINDOW,
@@ -166,7 +175,9 @@ impl Freeze {
     fn look(&mut self, frame: &VideoFrame, out: &mut Verdicts) {
         let (at, end, motion) = (frame.stamp.media_time, frame.stamp.end(), &frame.facts.motion);
         let known = motion.compared;
-        let active = known && !motion.identical && (motion.active_cells > 0 || motion.noise > NOISE_MAX);
+        let active = known
+            && !motion.identical
+            && ((motion.active_cells > 0 && motion.largest > EVIDENT) || motion.noise > NOISE_MAX);
         let sample = Sample { at, end, active, strong: active && motion.largest > STRONG, drift: motion.drift };
         if !known {
             self.begin(sample);
@@ -213,6 +224,7 @@ impl Freeze {
         self.ring.clear();
         self.ring.push_back(Sample { drift: 0.0, ..sample });
         self.active = usize::from(sample.active);
+        self.strong = usize::from(sample.strong);
         self.reference_at = sample.at;
         self.drifted_at = None;
         self.drifting = false;
@@ -221,10 +233,12 @@ impl Freeze {
     fn push(&mut self, sample: Sample) {
         self.ring.push_back(sample);
         self.active += usize::from(sample.active);
+        self.strong += usize::from(sample.strong);
         while self.ring.len() > WINDOW_MAX || (self.ring.len() > WINDOW_MIN && self.ring[0].end + WINDOW <= sample.end)
         {
-            let old = self.ring.pop_front().is_some_and(|old| old.active);
-            self.active -= usize::from(old);
+            let Some(old) = self.ring.pop_front() else { break };
+            self.active -= usize::from(old.active);
+            self.strong -= usize::from(old.strong);
         }
     }
 
@@ -233,8 +247,7 @@ impl Freeze {
         self.quiet += 1;
         if sample.active {
             let standing = matches!(self.state, State::Standing(_));
-            let linked = self.quiet <= if self.moving() { LINK_STRONG } else { LINK_WEAK };
-            if !standing && (sample.strong || linked) {
+            if !standing && (sample.strong || self.quiet <= LINK_WEAK) {
                 self.candidate = sample.at;
             }
             self.quiet = 0;
@@ -280,14 +293,16 @@ impl Freeze {
         };
     }
 
-    /// A fifth of the window, or more, is active.
+    /// The window holds more strong or active pictures than coding or noise bring about.
     fn moving(&self) -> bool {
-        self.active > 0 && self.active * ACTIVE_PART >= self.ring.len().max(WINDOW_MIN)
+        let count = self.ring.len().max(WINDOW_MIN);
+        self.strong * STRONG_PART >= count || self.active * ACTIVE_PART >= count
     }
 
-    /// The first active picture of the movement that reaches to the newest picture.
+    /// The first picture of the movement that reaches to the newest picture: the first strong one,
+    /// unless the movement had been weak for longer than coding foreshadows a strong one.
     fn movement_began(&self) -> Option<MediaTime> {
-        let mut began = None;
+        let (mut began, mut strong, mut weak_before) = (None, None, 0);
         let mut gap = 0;
         for sample in self.ring.iter().rev() {
             gap += 1;
@@ -296,10 +311,15 @@ impl Freeze {
                     break;
                 }
                 began = Some(sample.at);
+                weak_before += 1;
+                if sample.strong {
+                    strong = began;
+                    weak_before = 0;
+                }
                 gap = 0;
             }
         }
-        began
+        strong.filter(|_| weak_before <= FORESHADOW_MAX).or(began)
     }
 
     /// The mean level moves steadily in one direction, a quarter of the window after the other.

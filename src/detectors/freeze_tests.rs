@@ -26,7 +26,7 @@ fn pulse() -> PictureFacts {
         cells: 3600,
         active_cells: 40,
         difference: 0.6,
-        largest: 6.0,
+        largest: 8.5,
         noise: 0.4,
         ..MotionFacts::default()
     })
@@ -96,9 +96,26 @@ fn a_coded_still_with_a_pulse_at_every_key_frame_is_frozen_throughout() {
 
 #[test]
 fn a_pulse_in_every_second_of_mpeg_2_does_not_hide_a_still() {
-    let coded = |index: u64| if index % 15 == 0 { pulse() } else { still() };
+    let coded = |index: u64| if index.is_multiple_of(15) { pulse() } else { still() };
     let items = Film::new(25.0).then(1.0, |_| film()).then(6.0, coded).items;
     assert_eq!(frozen(&items).len(), 1);
+}
+
+#[test]
+fn a_still_coded_anew_in_every_fourth_picture_is_frozen_from_its_first() {
+    let items = Film::new(25.0).then(6.0, |index| if index % 4 == 3 { pulse() } else { still() }).items;
+    assert_eq!(frozen(&items), [(0.0, None)]);
+}
+
+#[test]
+fn movement_that_coding_foreshadows_ends_a_freeze_at_its_first_real_picture() {
+    let items = Film::new(25.0).then(3.0, |_| still()).then(0.08, |_| pulse()).then(1.0, |_| calm_film()).items;
+    assert_eq!(frozen(&items), [(0.0, Some(3.08))]);
+}
+
+#[test]
+fn weak_movement_in_every_picture_is_no_freeze() {
+    assert_eq!(frozen(&Film::new(25.0).then(10.0, |_| pulse()).items), []);
 }
 
 #[test]

@@ -302,6 +302,7 @@ impl Detector for Rolling {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use avwatch_actors::item::EndReason;
 

@@ -327,6 +327,7 @@ fn specs(resolved: &ResolvedDetector, expect: &Expect) -> Vec<DetectorSpec> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use avwatch_actors::track::TrackId;
 
