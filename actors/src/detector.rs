@@ -172,7 +172,32 @@ impl Ladder {
         }
         self.steps.iter().rev().find(|(hold, _)| held >= hold.as_nanos()).map(|(_, severity)| *severity)
     }
+
+    /// The same for a verdict of a class with a limit: later than usual, and never above its most.
+    pub fn severity_within(&self, held: MediaTime, limit: Option<ClassLimit>) -> Option<Severity> {
+        let severity = self.severity_after(held)?;
+        match limit {
+            None => Some(severity),
+            Some(limit) if held < MediaTime::from(limit.raise_after) => None,
+            Some(limit) => Some(severity.min(limit.most)),
+        }
+    }
 }
+
+/// What verdicts of one class may at most become, whatever the ladder says.
+///
+/// For conditions whose severity depends on what or how much it is, not only on how long it lasts:
+/// one lost frame in a thousand is `info` however long that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClassLimit {
+    /// The highest severity.
+    pub most: Severity,
+    /// Time in the condition before which nothing is raised.
+    pub raise_after: Duration,
+}
+
+/// The limit of each class of a detector; `None` where the ladder alone decides.
+pub type ClassLimits = Arc<dyn Fn(u8) -> Option<ClassLimit> + Send + Sync>;
 
 /// Everything about a condition that a message may mention.
 #[derive(Clone, Copy, Debug)]
@@ -208,6 +233,8 @@ pub struct DetectorSpec {
     pub tuning: String,
     /// When it is raised, with which severity, and when it ends; per track.
     pub ladder: Arc<dyn Fn(&TrackInfo) -> Ladder + Send + Sync>,
+    /// What the class of a verdict allows, see [`Ladder::severity_within`]; absent for most.
+    pub class_limits: Option<ClassLimits>,
     /// The score at which it becomes faulty, where there is one number.
     pub threshold: Option<f32>,
     /// What a person reads, from the situation.
@@ -245,6 +272,17 @@ mod tests {
         assert_eq!(ladder.severity_after(MediaTime::from_millis(1_999)), None);
         assert_eq!(ladder.severity_after(MediaTime::from_millis(2_000)), Some(Severity::Info));
         assert_eq!(ladder.severity_after(MediaTime::from_millis(10_000)), Some(Severity::Major));
+    }
+
+    #[test]
+    fn a_class_limit_delays_and_caps_but_never_raises() {
+        let limit = Some(ClassLimit { most: Severity::Info, raise_after: Duration::from_secs(5) });
+        let ladder = ladder(0);
+        assert_eq!(ladder.severity_within(MediaTime::from_millis(4_999), limit), None);
+        assert_eq!(ladder.severity_within(MediaTime::from_millis(5_000), limit), Some(Severity::Info));
+        assert_eq!(ladder.severity_within(MediaTime::from_millis(10_000), limit), Some(Severity::Info));
+        assert_eq!(ladder.severity_within(MediaTime::from_millis(10_000), None), Some(Severity::Major));
+        assert_eq!(ladder.severity_within(MediaTime::from_millis(1_000), None), None);
     }
 
     #[test]

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use avwatch_actors::detector::{DetectorFactory, LaneKind, Precedence, Situation, Worse};
+use avwatch_actors::detector::{ClassLimits, DetectorFactory, LaneKind, Precedence, Situation, Worse};
 use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackInfo;
 
 use crate::measure::MeasurePlan;
+use crate::media::spec::Expect;
 use crate::profile::Profile;
 
 /// One row of the registry.
@@ -23,8 +24,8 @@ pub struct DetectorKind {
     pub unit: &'static str,
     /// Which scores are worse.
     pub worse: Worse,
-    /// Which lane it drinks from.
-    pub lane: LaneKind,
+    /// Which lanes it drinks from: one instance per track of each.
+    pub lanes: &'static [LaneKind],
     /// Where it stands in the precedence table.
     pub precedence: Precedence,
     /// The rule of a standard that it checks, such as `TR 101 290 1.4`.
@@ -39,12 +40,15 @@ pub struct DetectorKind {
     pub needs: fn(&Options, &mut MeasurePlan),
     /// The score at which it calls the condition, for events; `None` when there is no one number.
     pub threshold: fn(&Options) -> Option<f32>,
+    /// What the class of a verdict allows, where severity does not depend on time alone.
+    pub class_limits: fn(&Options) -> Option<ClassLimits>,
     /// Whether to watch this track at all.
     pub applies: fn(&TrackInfo) -> bool,
     /// What a person reads.
     pub message: fn(&Situation) -> String,
-    /// Makes a factory of instances. Options are complete and within their ranges.
-    pub build: fn(&Options) -> DetectorFactory,
+    /// Makes a factory of instances. Options are complete and within their ranges; the other
+    /// argument is what the operator said of the stream.
+    pub build: fn(&Options, &Expect) -> DetectorFactory,
 }
 
 /// The keys that every detector has.
@@ -58,6 +62,8 @@ pub struct Defaults {
     pub secondary_steps: Option<Vec<(Duration, Severity)>>,
     /// Time without the condition until the event ends.
     pub clear_after: Duration,
+    /// In reports on files: events that lie wholly within this much of head or tail are `info` only.
+    pub edge_grace: Duration,
 }
 
 /// Documentation, default and range of one option of a detector.
@@ -123,4 +129,9 @@ impl Options {
     pub fn flag(&self, name: &str) -> bool {
         matches!(self.0.get(name), Some(OptionValue::Flag(true)))
     }
+}
+
+/// How long a condition has lasted, as messages say it: `3.0 s`.
+pub(super) fn lasted(situation: &Situation) -> String {
+    format!("{:.1} s", situation.lasted.as_secs_f64())
 }

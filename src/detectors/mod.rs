@@ -1,13 +1,116 @@
 //! The registry of detectors: one file each, one row each.
+//!
+//! Everything outward follows from a row: configuration keys, listings, schema, metric labels. A
+//! new detector is one file and one line in [`ALL`], and its word leaves [`PLANNED`].
 
+mod audio_missing;
+mod black;
+mod channel_silence;
+mod decode_error;
+mod format_change;
+mod freeze;
+mod input_down;
 mod kind;
+mod loudness;
+mod missing;
+mod quiet;
+mod resolve;
+mod scrambled;
+mod silence;
+mod table;
+#[cfg(test)]
+mod testing;
+mod timestamp;
+mod true_peak;
+mod video_missing;
+mod words;
 
 pub use kind::{Defaults, DetectorKind, OptionDoc, OptionValue, Options};
+pub use resolve::{DetectorSettings, OptionError, ResolvedDetector, measure_plan, resolve};
+pub use words::{OWN, PLANNED, RESERVED, UnknownDetector, look_up};
 
-/// Every detector, by number.
-pub const ALL: &[&DetectorKind] = &[];
+/// Every detector that is built, by number.
+pub const ALL: &[&DetectorKind] = &[
+    &black::KIND,
+    &freeze::KIND,
+    &decode_error::KIND,
+    &format_change::KIND,
+    &video_missing::KIND,
+    &silence::KIND,
+    &channel_silence::KIND,
+    &loudness::KIND,
+    &true_peak::KIND,
+    &audio_missing::KIND,
+    &timestamp::KIND,
+    &input_down::KIND,
+    &scrambled::KIND,
+];
 
 /// The detector of that name.
 pub fn by_name(name: &str) -> Option<&'static DetectorKind> {
     ALL.iter().copied().find(|kind| kind.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::media::spec::Expect;
+    use crate::profile::Profile;
+
+    #[test]
+    fn numbers_rise_and_no_number_or_word_is_used_twice() {
+        assert!(ALL.is_sorted_by(|a, b| a.number < b.number));
+        let mut numbers = BTreeSet::new();
+        let mut names = BTreeSet::new();
+        let built = ALL.iter().map(|kind| (kind.number, kind.name));
+        for (number, name) in built.chain([PLANNED, RESERVED, OWN].into_iter().flatten().copied()) {
+            assert!(numbers.insert(number), "{number} of {name} is used twice");
+            assert!(names.insert(name), "{name} is used twice");
+        }
+    }
+
+    #[test]
+    fn every_published_word_is_built_planned_reserved_or_our_own() {
+        let published = "black freeze block_corruption blur solid_color color_bars letterbox flash stutter \
+            decode_error format_change video_missing gamut interlacing silence channel_silence loudness true_peak \
+            clipping phase mono dropout dc_offset hum audio_missing av_sync timestamp input_down bitrate frame_rate \
+            scrambled captions_missing subtitles_missing ts_sync ts_continuity ts_pat ts_pmt ts_pid ts_pcr ts_pts \
+            ts_tei ts_crc ts_cat rtp_loss srt_loss manifest_stale manifest_sequence manifest_http manifest_variant \
+            scte35_missing scte35_timing rendition_mismatch monitor_degraded monitor_overload notification_failed \
+            store_degraded detector_disabled stream_quarantined";
+        let published: BTreeSet<&str> = published.split_whitespace().collect();
+        let ours = ALL.iter().map(|kind| kind.name);
+        let ours: BTreeSet<&str> =
+            ours.chain([PLANNED, RESERVED, OWN].into_iter().flatten().map(|(_, name)| *name)).collect();
+        assert_eq!(ours, published);
+    }
+
+    #[test]
+    fn every_row_is_documented() {
+        for kind in ALL {
+            assert!(!kind.summary.is_empty() && !kind.summary.ends_with('.'), "{}: summary", kind.name);
+            assert!(!kind.source.is_empty(), "{}: source", kind.name);
+            assert!(!kind.unit.is_empty(), "{}: unit", kind.name);
+            assert!(!kind.lanes.is_empty(), "{}: lanes", kind.name);
+            for option in kind.options {
+                assert!(option.doc.ends_with('.') && option.doc.len() > 20, "{}.{}: doc", kind.name, option.name);
+                assert!(option.range.0 < option.range.1, "{}.{}: range", kind.name, option.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_defaults_of_every_profile_resolve_within_their_own_ranges() {
+        for kind in ALL {
+            for profile in Profile::ALL {
+                let resolved = resolve(kind, profile, &[], &Expect::default());
+                let resolved = resolved.unwrap_or_else(|error| panic!("{} in {profile}: {error}", kind.name));
+                assert_eq!(resolved.options, Options::defaults(kind, profile));
+                assert!(!resolved.steps.is_empty(), "{} in {profile} has no step", kind.name);
+                assert_eq!(resolved.specs.len(), kind.lanes.len());
+            }
+        }
+    }
 }

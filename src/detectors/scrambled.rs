@@ -1,0 +1,143 @@
+//! Scrambled: a track's packets are encrypted where clear ones are due.
+//!
+//! The share of scrambled packets of the track that has the most, over each stretch that the
+//! demuxer reports (about 100 ms). From `share` on it is faulty, since the begin of the stretch; it
+//! is clear again below half of that. Stretches without packets say nothing. With
+//! `expect = { scrambled = true }` the detector is silent. Score: the share, unit `ratio`.
+//!
+//! Sources: transport_scrambling_control of ISO/IEC 13818-1; half of the packets, because a service
+//! is scrambled as a whole or not at all, while single packets may be damaged.
+//!
+//! Owned by the input actor of a stream, on its arbiter. Sees packet counts only.
+
+use std::sync::Arc;
+
+use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdicts, Worse};
+use avwatch_actors::item::{Item, PacketFacts};
+use avwatch_actors::media_time::MediaTime;
+use avwatch_actors::severity::Severity::{Major, Warning};
+use avwatch_actors::track::{TrackInfo, TrackKind};
+
+use super::kind::lasted;
+use super::table::Table;
+use super::{DetectorKind, OptionDoc, OptionValue};
+
+/// The row.
+pub(super) const KIND: DetectorKind = DetectorKind {
+    number: 404,
+    name: "scrambled",
+    summary: "Packets are encrypted although clear ones are expected",
+    unit: "ratio",
+    worse: Worse::Higher,
+    lanes: &[LaneKind::Input],
+    precedence: Precedence::Apart,
+    standard_ref: Some("ISO/IEC 13818-1 transport_scrambling_control"),
+    source: "ISO/IEC 13818-1; hold time from operational practice",
+    options: &[OptionDoc {
+        name: "share",
+        doc: "Share of scrambled packets of one track, from 0 to 1, from which on it counts as scrambled.",
+        default: |_| OptionValue::Number(0.5),
+        range: (0.01, 1.0),
+    }],
+    defaults: |profile| {
+        Table { live: &[(5_000, Major)], fast: &[(3_000, Major)], file: &[(0, Warning)] }.defaults(profile)
+    },
+    needs: |_, _| {},
+    threshold: |options| Some(options.number("share") as f32),
+    class_limits: |_| None,
+    applies: |track| track.track.kind == TrackKind::Input,
+    message: |situation: &Situation| {
+        format!("{:.0} % of a track's packets scrambled for {}", situation.peak * 100.0, lasted(situation))
+    },
+    build: |options, expect| {
+        let share = options.number("share") as f32;
+        let expected = expect.scrambled == Some(true);
+        Arc::new(move |_: &TrackInfo| Box::new(Scrambled { share, expected, state: None }) as Box<dyn Detector>)
+    },
+};
+
+struct Scrambled {
+    share: f32,
+    expected: bool,
+    /// Whether scrambled, and since when.
+    state: Option<(bool, MediaTime)>,
+}
+
+impl Scrambled {
+    fn look(&mut self, facts: &PacketFacts, out: &mut Verdicts) {
+        let mut share = None;
+        for (_, counts) in facts.tracks.iter().filter(|(_, counts)| counts.packets > 0) {
+            let of_track = counts.scrambled as f32 / counts.packets as f32;
+            share = Some(share.map_or(of_track, |most: f32| most.max(of_track)));
+        }
+        let Some(share) = share else { return };
+        let was = self.state.is_some_and(|(scrambled, _)| scrambled);
+        let scrambled = share >= if was { self.share / 2.0 } else { self.share };
+        let since = match self.state {
+            Some((before, since)) if before == scrambled => since,
+            Some(_) | None => facts.at - facts.lasts,
+        };
+        self.state = Some((scrambled, since));
+        if scrambled {
+            out.faulty(since, share);
+        } else {
+            out.clear(since, share);
+        }
+    }
+}
+
+impl Detector for Scrambled {
+    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
+        match item {
+            Item::Packets(facts) if !self.expected => self.look(facts, out),
+            Item::Started(info) if info.revision == 0 => self.state = None,
+            Item::Video(_)
+            | Item::Audio(_)
+            | Item::Started(_)
+            | Item::Packets(_)
+            | Item::Clock(_)
+            | Item::Gap(_)
+            | Item::Ended(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use avwatch_actors::item::PacketCounts;
+    use avwatch_actors::track::TrackId;
+
+    use super::super::testing::{at, build, build_expecting, stretches};
+    use super::*;
+    use crate::media::spec::Expect;
+    use crate::profile::Profile;
+
+    /// Stretches of 100 ms in which that many of ten video packets are scrambled.
+    fn packets(scrambled: &[u32]) -> Vec<Item> {
+        let stretch = |(index, scrambled): (usize, &u32)| {
+            let counts = PacketCounts { packets: 10, scrambled: *scrambled, ..PacketCounts::default() };
+            Item::Packets(Arc::new(PacketFacts {
+                at: at((index + 1) as f64 * 0.1),
+                lasts: at(0.1),
+                tracks: vec![(TrackId::audio(0), PacketCounts::default()), (TrackId::video(0), counts)],
+                ..PacketFacts::default()
+            }))
+        };
+        scrambled.iter().enumerate().map(stretch).collect()
+    }
+
+    #[test]
+    fn scrambled_packets_are_found_from_their_stretch_to_the_first_clear_one() {
+        let input = TrackInfo::bare(TrackId::INPUT);
+        let found = stretches(&mut *build(&KIND, Profile::Ott, &input, &[]), &packets(&[0, 10, 10, 4, 10, 0, 0]));
+        assert_eq!((found.len(), found[0].start, found[0].end, found[0].score), (1, 0.1, Some(0.5), 1.0));
+    }
+
+    #[test]
+    fn expected_scrambling_is_nothing() {
+        let expect = Expect { scrambled: Some(true), ..Expect::default() };
+        let input = TrackInfo::bare(TrackId::INPUT);
+        let mut detector = build_expecting(&KIND, Profile::Ott, &input, &[], &expect);
+        assert_eq!(stretches(&mut *detector, &packets(&[10; 10])), []);
+    }
+}
