@@ -105,7 +105,7 @@ fn row(kind: &DetectorKind, profiles: &[Profile]) -> Row {
         summary: kind.summary,
         unit: kind.unit,
         worse: kind.worse,
-        lane: kind.lane,
+        lanes: kind.lanes,
         standard_ref: kind.standard_ref,
         source: kind.source,
         options: options.collect(),
@@ -229,7 +229,7 @@ mod tests {
             _ => vec![(Duration::from_secs(600), Severity::Major)],
         };
         let clear_after = Duration::from_secs(10);
-        Defaults { enabled: profile != Profile::Radio, steps, secondary_steps: None, clear_after }
+        Defaults { enabled: profile != Profile::Radio, steps, secondary_steps: None, clear_after, edge_grace: Duration::ZERO }
     }
 
     static KIND: DetectorKind = DetectorKind {
@@ -238,7 +238,7 @@ mod tests {
         summary: "picture that is black",
         unit: "ratio",
         worse: Worse::Higher,
-        lane: LaneKind::Picture,
+        lanes: &[LaneKind::Picture],
         precedence: Precedence::Solid,
         standard_ref: Some("EBU QC 0051B"),
         source: "own measurements",
@@ -251,9 +251,10 @@ mod tests {
         defaults,
         needs: |_, _| {},
         threshold: |_| None,
+        class_limits: |_| None,
         applies: |_| true,
         message: |_| String::new(),
-        build: |_| Arc::new(|_| Box::new(Idle)),
+        build: |_, _| Arc::new(|_| Box::new(Idle)),
     };
 
     fn list(profile: Option<Profile>, format: ListFormat) -> String {

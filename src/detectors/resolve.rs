@@ -309,6 +309,10 @@ fn specs(resolved: &ResolvedDetector, expect: &Expect) -> Vec<DetectorSpec> {
     let (main, secondary) = (ladder(&resolved.steps), ladder(&resolved.secondary_steps));
     let ladder = Arc::new(move |track: &TrackInfo| if track.secondary { secondary.clone() } else { main.clone() });
     let build = (kind.build)(&resolved.options, expect);
+    let tuning = format!(
+        "{:?} {:?} {:?} {:?} {:?} {expect:?}",
+        resolved.steps, resolved.secondary_steps, resolved.raise_after, resolved.clear_after, resolved.options
+    );
     let spec = |lane| DetectorSpec {
         number: kind.number,
         name: kind.name,
@@ -316,6 +320,7 @@ fn specs(resolved: &ResolvedDetector, expect: &Expect) -> Vec<DetectorSpec> {
         worse: kind.worse,
         lane,
         precedence: kind.precedence,
+        tuning: tuning.clone(),
         ladder: ladder.clone(),
         class_limits: (kind.class_limits)(&resolved.options),
         threshold: (kind.threshold)(&resolved.options),
