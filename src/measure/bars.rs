@@ -71,10 +71,12 @@ impl BarFinder {
 
     /// Takes the strips of a zone of `rows` rows; `scale` is levels per code value.
     pub(super) fn zone(&mut self, strips: &[u64], width: usize, rows: usize, scale: f64) {
+        let last = strips.len() - 1;
+        let per_sum = |strip_width: usize| scale / (strip_width * rows) as f64;
+        let (full, narrow) = (per_sum(STRIP), per_sum(width - last * STRIP));
         for (strip, (column, &packed)) in self.columns.iter_mut().zip(strips).enumerate() {
             let (sum, dark, _) = unpack(packed);
-            let pixels = STRIP.min(width - strip * STRIP) * rows;
-            let mean = f64::from(sum) * scale / pixels as f64;
+            let mean = f64::from(sum) * if strip == last { narrow } else { full };
             column.dark += dark;
             column.lowest = column.lowest.min(mean);
             column.highest = column.highest.max(mean);

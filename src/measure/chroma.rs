@@ -2,7 +2,7 @@
 
 use avwatch_actors::frame::{ChromaFacts, PictureView, Plane};
 
-use super::kernels::{ChromaSums, Cpu, chroma_row, sample_at};
+use super::kernels::{Cpu, Spread, sample_at, spread_of_row};
 use super::levels::{Scale, ceiling, ratio, zero_limit};
 
 /// Distance of the rows that are looked at.
@@ -17,31 +17,26 @@ pub(super) fn measure(cpu: Cpu, picture: &PictureView<'_>, first_row: usize) -> 
     let bytes = if picture.depth > 8 { 2 } else { 1 };
     let (top, limit) = (ceiling(picture.depth), zero_limit(picture.depth));
     let scale = Scale::chroma(picture.depth, picture.full_range);
-    let (mut sums_u, mut sums_v) = (ChromaSums::default(), ChromaSums::default());
-    let (mut pixels, mut zeros) = (0_u64, 0_u64);
+    let (mut all_u, mut all_v) = (Spread::default(), Spread::default());
+    let mut zeros = 0_u64;
     // A plane of a single row has no row 1.
     for y in (first_row.min(u.height - 1)..u.height).step_by(ROW_STEP) {
-        let row_u = add(&mut sums_u, chroma_row(cpu, u.row(y, bytes), bytes, top));
-        let row_v = add(&mut sums_v, chroma_row(cpu, v.row(y, bytes), bytes, top));
-        pixels += u.width as u64;
+        let row_u = spread_of_row(cpu, u.row(y, bytes), bytes, top);
+        let row_v = spread_of_row(cpu, v.row(y, bytes), bytes, top);
         // Real content has no such values: only rows of damaged pictures are looked at in detail.
         if row_u.lowest < limit && row_v.lowest < limit {
             zeros += zeros_of_row(&picture.luma, u, v, y, bytes, limit);
         }
+        all_u.add(&row_u);
+        all_v.add(&row_v);
     }
     ChromaFacts {
-        mean_u: scale.mean(sums_u.sum, pixels),
-        mean_v: scale.mean(sums_v.sum, pixels),
-        sigma_u: scale.sigma(sums_u.sum, sums_u.squares, pixels),
-        sigma_v: scale.sigma(sums_v.sum, sums_v.squares, pixels),
-        zero_share: ratio(zeros, pixels) as f32,
+        mean_u: scale.mean(all_u.sum, all_u.count),
+        mean_v: scale.mean(all_v.sum, all_v.count),
+        sigma_u: scale.sigma(&all_u),
+        sigma_v: scale.sigma(&all_v),
+        zero_share: ratio(zeros, all_u.count) as f32,
     }
-}
-
-fn add(sums: &mut ChromaSums, row: ChromaSums) -> ChromaSums {
-    sums.sum += row.sum;
-    sums.squares += row.squares;
-    row
 }
 
 /// Chroma samples of a row that are zeroed together with the luma at their place.

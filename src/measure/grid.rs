@@ -59,11 +59,6 @@ impl Grid {
         let width = if column + 1 == self.columns { self.width - column * self.side } else { self.side };
         width * self.pixel_rows(row)
     }
-
-    /// The column of cells that a strip of 8 pixels belongs to.
-    fn column_of_strip(&self, strip: usize) -> usize {
-        (strip * STRIP / self.side).min(self.columns - 1)
-    }
 }
 
 /// What the pixels of each cell add up to.
@@ -86,11 +81,16 @@ impl CellSums {
 
     /// Adds the strips of one whole row of cells.
     pub(super) fn add_row(&mut self, grid: &Grid, row: usize, strips: &[u64]) {
-        for (strip, &packed) in strips.iter().enumerate() {
-            let (sum, _, content) = unpack(packed);
-            let cell = row * grid.columns + grid.column_of_strip(strip);
-            self.sums[cell] += u64::from(sum);
-            self.content[cell] += content;
+        let strips_per_cell = grid.side / STRIP;
+        for column in 0..grid.columns {
+            let from = column * strips_per_cell;
+            let to = if column + 1 == grid.columns { strips.len() } else { from + strips_per_cell };
+            let cell = row * grid.columns + column;
+            for &packed in &strips[from..to] {
+                let (sum, _, content) = unpack(packed);
+                self.sums[cell] += u64::from(sum);
+                self.content[cell] += content;
+            }
         }
     }
 }

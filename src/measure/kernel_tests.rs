@@ -54,9 +54,9 @@ proptest! {
             let mut strips = vec![0; values.len().div_ceil(STRIP) * words_per_strip(bytes)];
             let sums = luma_row(cpu, &input, levels, change, &mut strips);
             prop_assert_eq!(sums.sum, expected[0]);
-            let of_levels = [u64::from(sums.dark), u64::from(sums.content), sums.squares, sums.gradient];
-            prop_assert_eq!(of_levels.as_slice(), if levels { &expected[1..5] } else { &[0; 4] });
-            prop_assert_eq!(sums.difference, if change { expected[5] } else { 0 });
+            let of_levels = [u64::from(sums.dark), u64::from(sums.content), sums.gradient];
+            prop_assert_eq!(of_levels.as_slice(), if levels { &expected[1..4] } else { &[0; 3] });
+            prop_assert_eq!(sums.difference, if change { expected[4] } else { 0 });
             for (strip, chunk) in values.chunks(STRIP).enumerate() {
                 let words = words_per_strip(bytes);
                 let packed = strips[strip * words..][..words].iter().sum();
@@ -68,11 +68,16 @@ proptest! {
     }
 
     #[test]
-    fn chroma_rows_sum_up_as_the_naive_twin((row, _, bytes, ceiling) in two_rows()) {
-        let (sum, squares, lowest) = naive::chroma_row(&naive::samples(&row, bytes, ceiling));
+    fn spreads_are_those_of_the_naive_twin((row, other, bytes, ceiling) in two_rows()) {
+        let [first, second] = [&row, &other].map(|row| naive::samples(row, bytes, ceiling));
+        let both = naive::spread(&[first.clone(), second.clone()].concat());
         for cpu in paths() {
-            let sums = chroma_row(cpu, &row, bytes, ceiling);
-            prop_assert_eq!((sums.sum, sums.squares, u64::from(sums.lowest)), (sum, squares, lowest));
+            let mut spread = spread_of_row(cpu, &row, bytes, ceiling);
+            let found = [spread.sum, spread.squares, spread.lowest.into(), spread.highest.into()];
+            prop_assert_eq!(found, naive::spread(&first));
+            spread.add(&spread_of_row(cpu, &other, bytes, ceiling));
+            let found = [spread.sum, spread.squares, spread.lowest.into(), spread.highest.into()];
+            prop_assert_eq!((found, spread.count as usize), (both, first.len() + second.len()));
         }
     }
 
@@ -82,13 +87,16 @@ proptest! {
         let shift = depth.saturating_sub(10);
         let values: Vec<u64> =
             naive::samples(&row, bytes, ceiling).iter().map(|value| value >> shift << shift).collect();
-        let mut histogram = Histogram::new(depth);
-        histogram.add_row(&[7; 64]);
-        histogram.clear();
-        histogram.add_row(&row);
-        let asked = [0, 10, 500, 990, 999, 1000];
-        let expected = asked.map(|per_mille| naive::level(&values, per_mille) as u32);
-        prop_assert_eq!(histogram.levels(asked), expected);
+        for odd in [false, true] {
+            let sampled: Vec<u64> = values.iter().copied().skip(usize::from(odd)).step_by(2).collect();
+            let mut histogram = Histogram::new(depth);
+            histogram.add_row(&[7; 64], !odd);
+            histogram.clear();
+            histogram.add_row(&row, odd);
+            let asked = [0, 10, 500, 990, 999, 1000];
+            let expected = asked.map(|per_mille| naive::level(&sampled, per_mille) as u32);
+            prop_assert_eq!(histogram.levels(asked), expected);
+        }
     }
 
     #[test]
@@ -143,10 +151,13 @@ fn widest_rows_do_not_overflow() {
             let input = RowInput { row: &row, previous: &previous, bytes, ceiling, dark: -1, content: 0 };
             let mut strips = vec![0; 65_535_usize.div_ceil(STRIP) * words_per_strip(bytes)];
             let sums = luma_row(cpu, &input, true, true, &mut strips);
-            assert_eq!((sums.sum, sums.content, sums.squares), (expected[0], 65_535, expected[3]));
-            assert_eq!((sums.gradient, sums.difference), (expected[4], expected[5]));
-            let chroma = chroma_row(cpu, &row, bytes, ceiling);
-            assert_eq!((chroma.sum, chroma.squares), (expected[0], expected[3]));
+            assert_eq!((sums.sum, sums.content), (expected[0], 65_535));
+            assert_eq!((sums.gradient, sums.difference), (expected[3], expected[4]));
+            let spread = spread_of_row(cpu, &row, bytes, ceiling);
+            assert_eq!(
+                [spread.sum, spread.squares, spread.lowest.into(), spread.highest.into()],
+                naive::spread(&values)
+            );
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Nothing is clamped: a limited-range 5 stays 5, a full-range 0 becomes 16.
 
+use super::kernels::Spread;
+
 /// Span of normalised luma, black to white.
 const LUMA_SPAN: f64 = 219.0;
 /// Span of normalised chroma.
@@ -50,12 +52,10 @@ impl Scale {
     }
 
     /// The standard deviation of samples, exact in integers up to the last root.
-    pub(super) fn sigma(self, sum: u64, squares: u64, count: u64) -> f32 {
-        if count == 0 {
-            return 0.0;
-        }
-        let spread = u128::from(squares) * u128::from(count) - u128::from(sum) * u128::from(sum);
-        ((spread as f64).sqrt() / count as f64 * self.scale) as f32
+    pub(super) fn sigma(self, spread: &Spread) -> f32 {
+        let (count, sum) = (u128::from(spread.count), u128::from(spread.sum));
+        let variance = u128::from(spread.squares) * count - sum * sum;
+        if count == 0 { 0.0 } else { ((variance as f64).sqrt() / count as f64 * self.scale) as f32 }
     }
 
     /// A mean difference of levels from a sum of raw ones.

@@ -11,29 +11,33 @@ pub fn samples(row: &[u8], bytes: usize, ceiling: u16) -> Vec<u64> {
     row.chunks_exact(2).map(|pair| u64::from(u16::from_le_bytes([pair[0], pair[1]]).min(ceiling))).collect()
 }
 
-/// Sum, dark count, content count, sum of squares, gradient and difference of a row of samples.
-pub fn luma_row(row: &[u64], previous: &[u64], dark: i64, content: i64) -> [u64; 6] {
-    let mut sums = [0; 6];
+/// Sum, dark count, content count, gradient and difference of a row of samples.
+pub fn luma_row(row: &[u64], previous: &[u64], dark: i64, content: i64) -> [u64; 5] {
+    let mut sums = [0; 5];
     for (x, &value) in row.iter().enumerate() {
         sums[0] += value;
         sums[1] += u64::from(value as i64 <= dark);
         sums[2] += u64::from(value as i64 > content);
-        sums[3] += value * value;
         if let Some(&next) = row.get(x + 1) {
-            sums[4] += value.abs_diff(next);
+            sums[3] += value.abs_diff(next);
         }
-        sums[5] += value.abs_diff(previous[x]);
+        sums[4] += value.abs_diff(previous[x]);
     }
     sums
 }
 
-/// Sum, sum of squares and lowest sample of a row.
-pub fn chroma_row(row: &[u64]) -> (u64, u64, u64) {
-    (row.iter().sum(), row.iter().map(|value| value * value).sum(), row.iter().copied().min().unwrap_or(65_535))
+/// Sum, sum of squares, lowest and highest sample of a row.
+pub fn spread(row: &[u64]) -> [u64; 4] {
+    let sum = row.iter().sum();
+    let squares = row.iter().map(|value| value * value).sum();
+    [sum, squares, row.iter().copied().min().unwrap_or(0), row.iter().copied().max().unwrap_or(0)]
 }
 
-/// The level at or below which `per_mille` thousandths of the samples lie.
+/// The level at or below which `per_mille` thousandths of the samples lie; 0 of none.
 pub fn level(row: &[u64], per_mille: u64) -> u64 {
+    if row.is_empty() {
+        return 0;
+    }
     let mut sorted = row.to_vec();
     sorted.sort_unstable();
     let rank = (row.len() as u64 * per_mille).div_ceil(1000).max(1);

@@ -10,7 +10,7 @@ use avwatch_actors::media_time::MediaTime;
 use super::bars::{BarFinder, Bars};
 use super::chroma;
 use super::grid::{CellSums, Grid};
-use super::kernels::{Cpu, Histogram, RowInput, RowSums, STRIP, luma_row, words_per_strip};
+use super::kernels::{Cpu, Histogram, RowInput, RowSums, STRIP, Spread, luma_row, spread_of_row, words_per_strip};
 use super::levels::{CONTENT_ABOVE_BLACK, Scale, ceiling, ratio};
 use super::logo::LogoMemory;
 use super::motion::{MotionMemory, Scanned};
@@ -18,8 +18,8 @@ use super::plan::MeasurePlan;
 
 /// Widest and highest picture that is measured; media refuses far smaller ones.
 const SIDE_MAX: usize = 65_535;
-/// Distance of the rows that go into the histogram.
-const HISTOGRAM_ROW_STEP: usize = 4;
+/// Distance of the rows that go into extremes, deviation and percentiles.
+const SAMPLED_ROW_STEP: usize = 4;
 /// Pictures with at least this share of dark pixels teach no logo.
 const TEACHES_BELOW: f32 = 0.9;
 
@@ -149,6 +149,7 @@ struct State {
     grid: Grid,
     count: usize,
     histogram: Histogram,
+    spread: Spread,
     strips: Vec<u64>,
     cells: CellSums,
     means: Vec<f32>,
@@ -171,6 +172,7 @@ impl State {
             grid: Grid::new(shape.width, shape.height),
             count: 0,
             histogram: Histogram::new(shape.depth),
+            spread: Spread::default(),
             strips: vec![0; words],
             cells: CellSums::default(),
             means: Vec::new(),
@@ -194,6 +196,7 @@ impl State {
         let change = plan.motion && previous.is_some();
         self.cells.clear(&self.grid);
         self.histogram.clear();
+        self.spread = Spread::default();
         self.bar_finder.begin(width);
         let mut totals = RowSums::default();
         for y in 0..height {
@@ -212,8 +215,9 @@ impl State {
                 let texture = f64::from(self.scale.span(sums.gradient, width as u64));
                 self.bar_finder.row(sums.dark as usize == width, texture);
                 // Another quarter of the rows each time: both fields are seen, and in the end all rows.
-                if y % HISTOGRAM_ROW_STEP == self.count % HISTOGRAM_ROW_STEP.min(height) {
-                    self.histogram.add_row(row);
+                if y % SAMPLED_ROW_STEP == self.count % SAMPLED_ROW_STEP.min(height) {
+                    self.spread.add(&spread_of_row(cpu, row, bytes, ceiling(depth)));
+                    self.histogram.add_row(row, self.count / SAMPLED_ROW_STEP % 2 == 1 && width > 1);
                 }
             }
             if let Some(cell_row) = self.grid.row_ending(y) {
@@ -258,13 +262,13 @@ impl State {
         }
         let logo_pixels = self.logo.logo_pixels(&self.cells.content);
         let content_pixels = sums.content - logo_pixels;
-        let levels = self.histogram.levels([0, 10, 500, 990, 999, 1000]);
-        let [min, p1, p50, p99, p999, max] = levels.map(|raw| self.scale.level(f64::from(raw)));
+        let levels = self.histogram.levels([10, 500, 990, 999]);
+        let [p1, p50, p99, p999] = levels.map(|raw| self.scale.level(f64::from(raw)));
         LumaFacts {
             mean: self.scale.mean(sums.sum, area),
-            sigma: self.scale.sigma(sums.sum, sums.squares, area),
-            min,
-            max,
+            sigma: self.scale.sigma(&self.spread),
+            min: self.scale.level(f64::from(self.spread.lowest)),
+            max: self.scale.level(f64::from(self.spread.highest)),
             p1,
             p50,
             p99,
@@ -283,7 +287,6 @@ fn add(totals: &mut RowSums, row: &RowSums) {
     totals.sum += row.sum;
     totals.dark += row.dark;
     totals.content += row.content;
-    totals.squares += row.squares;
     totals.gradient += row.gradient;
     totals.difference += row.difference;
 }

@@ -138,7 +138,7 @@ fn luma_facts_of_a_known_picture() {
     // A quarter of the picture at 100, the rest at 20.
     let luma = measure_one(&TestPicture::grey(20).with_box(0, 0, WIDTH, HEIGHT / 4, 100)).luma;
     assert_eq!(luma.mean, 40.0);
-    assert!((luma.sigma - 34.641_016).abs() < 1e-4, "80 × √(1/4 × 3/4)");
+    assert!((luma.sigma - 34.64).abs() < 0.5, "80 × √(1/4 × 3/4), of every fourth row");
     assert_eq!((luma.min, luma.p1, luma.p50, luma.p99, luma.max), (20.0, 20.0, 20.0, 100.0, 100.0));
     assert_eq!((luma.dark_share, luma.content_share), (0.75, 0.25));
     assert_eq!(luma.content_pixels as usize, WIDTH * HEIGHT / 4);

@@ -5,7 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::portable::{self, Byte, Word};
-use super::{ChromaSums, RowInput, RowSums, STRIP, unpack, words_per_strip};
+use super::{RowInput, RowSums, STRIP, Spread, unpack, words_per_strip};
 
 /// Pixels per vector of 8-bit samples.
 const BYTES_AT_ONCE: usize = 32;
@@ -51,7 +51,6 @@ fn widen(lanes: __m256i) -> __m256i {
 /// The running sums of a row in vectors.
 struct Lanes {
     packed: __m256i,
-    squares: __m256i,
     gradient: __m256i,
     difference: __m256i,
 }
@@ -61,7 +60,7 @@ impl Lanes {
     #[inline]
     fn zero() -> Self {
         let zero = _mm256_setzero_si256();
-        Self { packed: zero, squares: zero, gradient: zero, difference: zero }
+        Self { packed: zero, gradient: zero, difference: zero }
     }
 
     /// Joins what the vectors hold with the tail; all lanes are 64 bits wide by now.
@@ -72,7 +71,6 @@ impl Lanes {
             sum: tail.sum + u64::from(sum),
             dark: tail.dark + dark,
             content: tail.content + content,
-            squares: tail.squares + total(self.squares),
             gradient: tail.gradient + total(self.gradient),
             difference: tail.difference + total(self.difference),
         }
@@ -101,11 +99,6 @@ pub(super) fn row_u8<const LEVELS: bool, const CHANGE: bool>(input: &RowInput<'_
             let content = _mm256_sad_epu8(_mm256_andnot_si256(plain, one), zero);
             let counts = _mm256_or_si256(_mm256_slli_epi64(dark, 32), _mm256_slli_epi64(content, 48));
             packed = _mm256_or_si256(packed, counts);
-            let low = _mm256_unpacklo_epi8(current, zero);
-            let high = _mm256_unpackhi_epi8(current, zero);
-            // 4 × 255² a lane and step: 65,535 pixels stay below 2³².
-            let squares = _mm256_add_epi32(_mm256_madd_epi16(low, low), _mm256_madd_epi16(high, high));
-            lanes.squares = _mm256_add_epi32(lanes.squares, squares);
             let gradient = _mm256_sad_epu8(current, load(input.row, x + 1));
             lanes.gradient = _mm256_add_epi64(lanes.gradient, gradient);
         }
@@ -117,7 +110,6 @@ pub(super) fn row_u8<const LEVELS: bool, const CHANGE: bool>(input: &RowInput<'_
         lanes.packed = _mm256_add_epi64(lanes.packed, packed);
         x += BYTES_AT_ONCE;
     }
-    lanes.squares = widen(lanes.squares);
     lanes.join(portable::row::<Byte, LEVELS, CHANGE>(input, x, strips))
 }
 
@@ -145,8 +137,6 @@ pub(super) fn row_u16<const LEVELS: bool, const CHANGE: bool>(input: &RowInput<'
             let content = _mm256_madd_epi16(_mm256_andnot_si256(plain, minus_ones), minus_ones);
             let counts = widen(_mm256_or_si256(dark, _mm256_slli_epi32(content, 16)));
             packed = _mm256_or_si256(packed, _mm256_slli_epi64(counts, 32));
-            // 2 × 16,383² is the most that a signed lane must hold; then it is widened.
-            lanes.squares = _mm256_add_epi64(lanes.squares, widen(_mm256_madd_epi16(current, current)));
             let next = _mm256_min_epu16(load(input.row, 2 * (x + 1)), ceiling);
             lanes.gradient = _mm256_add_epi32(lanes.gradient, absolute_pairs(current, next));
         }
@@ -171,11 +161,21 @@ fn absolute_pairs(one: __m256i, other: __m256i) -> __m256i {
     _mm256_madd_epi16(_mm256_abs_epi16(_mm256_sub_epi16(one, other)), _mm256_set1_epi16(1))
 }
 
-/// Sums up a row of 8-bit chroma.
+/// The lanes of a vector as bytes.
 #[target_feature(enable = "avx2")]
-pub(super) fn chroma_u8(row: &[u8]) -> ChromaSums {
+#[inline]
+fn lanes_of(vector: __m256i) -> [u8; 32] {
+    let mut bytes = [0_u8; 32];
+    // SAFETY: the array is 32 bytes long; storeu needs no alignment.
+    unsafe { _mm256_storeu_si256(bytes.as_mut_ptr().cast(), vector) }
+    bytes
+}
+
+/// Measures the spread of a row of 8-bit samples.
+#[target_feature(enable = "avx2")]
+pub(super) fn spread_u8(row: &[u8]) -> Spread {
     let zero = _mm256_setzero_si256();
-    let (mut sum, mut squares) = (zero, zero);
+    let (mut sum, mut squares, mut highest) = (zero, zero, zero);
     let mut lowest = _mm256_set1_epi8(-1);
     let mut x = 0;
     while x + BYTES_AT_ONCE <= row.len() {
@@ -183,26 +183,58 @@ pub(super) fn chroma_u8(row: &[u8]) -> ChromaSums {
         sum = _mm256_add_epi64(sum, _mm256_sad_epu8(current, zero));
         let low = _mm256_unpacklo_epi8(current, zero);
         let high = _mm256_unpackhi_epi8(current, zero);
+        // 4 × 255² a lane and step: 65,535 samples stay below 2³².
         let both = _mm256_add_epi32(_mm256_madd_epi16(low, low), _mm256_madd_epi16(high, high));
         squares = _mm256_add_epi32(squares, both);
         lowest = _mm256_min_epu8(lowest, current);
+        highest = _mm256_max_epu8(highest, current);
         x += BYTES_AT_ONCE;
     }
-    let tail = portable::chroma::<Byte>(&row[x..], u16::from(u8::MAX));
-    let mut bytes = [0_u8; 32];
-    // SAFETY: the array is 32 bytes long; storeu needs no alignment.
-    unsafe { _mm256_storeu_si256(bytes.as_mut_ptr().cast(), lowest) }
-    let lowest = bytes.iter().copied().fold(u8::MAX, u8::min);
-    ChromaSums {
-        sum: tail.sum + total(sum),
-        squares: tail.squares + total(widen(squares)),
-        // With less than a vector, the vector minimum is just the start value.
-        lowest: if x == 0 { tail.lowest } else { tail.lowest.min(u16::from(lowest)) },
+    let mut spread = portable::spread::<Byte>(&row[x..], u16::from(u8::MAX));
+    if x > 0 {
+        spread.add(&Spread {
+            count: x as u64,
+            sum: total(sum),
+            squares: total(widen(squares)),
+            lowest: lanes_of(lowest).into_iter().fold(u8::MAX, u8::min).into(),
+            highest: lanes_of(highest).into_iter().fold(0, u8::max).into(),
+        });
     }
+    spread
 }
 
-/// Sums up a row of 9- to 16-bit chroma: the portable loop, compiled for AVX2.
+/// Measures the spread of a row of 9- to 14-bit samples.
 #[target_feature(enable = "avx2")]
-pub(super) fn chroma_u16(row: &[u8], ceiling: u16) -> ChromaSums {
-    portable::chroma::<Word>(row, ceiling)
+pub(super) fn spread_u16(row: &[u8], ceiling: u16) -> Spread {
+    debug_assert!(ceiling <= super::AVX2_CEILING);
+    let zero = _mm256_setzero_si256();
+    let ones = _mm256_set1_epi16(1);
+    let top = _mm256_set1_epi16(ceiling as i16);
+    let (mut sum, mut squares, mut highest) = (zero, zero, zero);
+    let mut lowest = top;
+    let mut x = 0;
+    while x + WORDS_AT_ONCE <= row.len() / 2 {
+        let current = _mm256_min_epu16(load(row, 2 * x), top);
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(current, ones));
+        // 2 × 16,383² is the most that a signed lane must hold; then it is widened.
+        squares = _mm256_add_epi64(squares, widen(_mm256_madd_epi16(current, current)));
+        lowest = _mm256_min_epu16(lowest, current);
+        highest = _mm256_max_epu16(highest, current);
+        x += WORDS_AT_ONCE;
+    }
+    let mut spread = portable::spread::<Word>(&row[2 * x..], ceiling);
+    if x > 0 {
+        let (low, high) = (lanes_of(lowest), lanes_of(highest));
+        let words = |bytes: &[u8; 32]| -> [u16; 16] {
+            std::array::from_fn(|lane| u16::from_le_bytes([bytes[2 * lane], bytes[2 * lane + 1]]))
+        };
+        spread.add(&Spread {
+            count: x as u64,
+            sum: total(widen(sum)),
+            squares: total(squares),
+            lowest: words(&low).into_iter().fold(ceiling, u16::min),
+            highest: words(&high).into_iter().fold(0, u16::max),
+        });
+    }
+    spread
 }

@@ -69,8 +69,6 @@ pub struct RowSums {
     pub dark: u32,
     /// Pixels that are content.
     pub content: u32,
-    /// Sum of the squared samples.
-    pub squares: u64,
     /// Sum of the absolute differences of neighbours.
     pub gradient: u64,
     /// Sum of the absolute differences to the previous picture.
@@ -95,7 +93,7 @@ pub const fn words_per_strip(bytes: usize) -> usize {
 
 /// Sums up one row and adds its strips to `strips`.
 ///
-/// `levels` asks for dark, content, squares and gradient, `change` for the difference; what is not
+/// `levels` asks for dark, content and gradient, `change` for the difference; what is not
 /// asked for stays 0. `strips` has [`words_per_strip`] words for each begun strip of 8 pixels and
 /// may gather rows until 65,535 pixels have gone into one strip. Rows are at most 65,535 pixels wide.
 pub fn luma_row(cpu: Cpu, input: &RowInput<'_>, levels: bool, change: bool, strips: &mut [u64]) -> RowSums {
@@ -132,32 +130,47 @@ fn dispatch<const LEVELS: bool, const CHANGE: bool>(cpu: Cpu, input: &RowInput<'
     }
 }
 
-/// What a row of a chroma plane adds up to, in raw code values.
+/// What the samples of a row tell without their order, in raw code values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ChromaSums {
+pub struct Spread {
+    /// Number of samples.
+    pub count: u64,
     /// Sum of the samples.
     pub sum: u64,
     /// Sum of the squared samples.
     pub squares: u64,
-    /// Lowest sample; the highest possible value for an empty row.
+    /// Lowest sample; 0 of none.
     pub lowest: u16,
+    /// Highest sample; 0 of none.
+    pub highest: u16,
 }
 
-/// Sums up one row of chroma; `bytes` and `ceiling` as in [`RowInput`].
-pub fn chroma_row(cpu: Cpu, row: &[u8], bytes: usize, ceiling: u16) -> ChromaSums {
+impl Spread {
+    /// Adds the samples of another row.
+    pub fn add(&mut self, row: &Self) {
+        self.lowest = if self.count == 0 { row.lowest } else { self.lowest.min(row.lowest) };
+        self.highest = self.highest.max(row.highest);
+        self.count += row.count;
+        self.sum += row.sum;
+        self.squares += row.squares;
+    }
+}
+
+/// Measures the spread of one row, which is not empty; `bytes` and `ceiling` as in [`RowInput`].
+pub fn spread_of_row(cpu: Cpu, row: &[u8], bytes: usize, ceiling: u16) -> Spread {
     match (cpu, bytes) {
         #[cfg(target_arch = "x86_64")]
         (Cpu::Avx2(_), 1) => {
             // SAFETY: `Cpu::Avx2` exists only where AVX2 was detected.
-            unsafe { avx2::chroma_u8(row) }
+            unsafe { avx2::spread_u8(row) }
         }
         #[cfg(target_arch = "x86_64")]
-        (Cpu::Avx2(_), _) => {
+        (Cpu::Avx2(_), _) if ceiling <= AVX2_CEILING => {
             // SAFETY: as above.
-            unsafe { avx2::chroma_u16(row, ceiling) }
+            unsafe { avx2::spread_u16(row, ceiling) }
         }
-        (_, 1) => portable::chroma::<portable::Byte>(row, u16::from(u8::MAX)),
-        _ => portable::chroma::<portable::Word>(row, ceiling),
+        (_, 1) => portable::spread::<portable::Byte>(row, u16::from(u8::MAX)),
+        _ => portable::spread::<portable::Word>(row, ceiling),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Also the tails of the AVX2 kernels: what is left of a row when no full vector fits any more.
 
-use super::{ChromaSums, RowInput, RowSums, STRIP, pack, words_per_strip};
+use super::{RowInput, RowSums, STRIP, Spread, pack, words_per_strip};
 
 /// How a sample lies in memory.
 pub(super) trait Sample {
@@ -79,14 +79,11 @@ fn strip<S: Sample, const LEVELS: bool, const CHANGE: bool, const N: usize>(
     let (mut dark, mut content) = (0, 0);
     if LEVELS {
         let mut gradient = 0;
-        let mut squares = 0_u64;
         for (index, &value) in values.iter().enumerate() {
             dark += u32::from(value as i32 <= input.dark);
             content += u32::from(value as i32 > input.content);
-            squares += u64::from(value * value);
             gradient += value.abs_diff(S::at(row, index + 1).min(ceiling));
         }
-        sums.squares += squares;
         sums.gradient += u64::from(gradient);
     }
     if CHANGE {
@@ -116,7 +113,6 @@ fn last_pixel<S: Sample, const LEVELS: bool, const CHANGE: bool>(
     if LEVELS {
         dark = u32::from(value as i32 <= input.dark);
         content = u32::from(value as i32 > input.content);
-        sums.squares += u64::from(value * value);
     }
     if CHANGE {
         sums.difference += u64::from(value.abs_diff(S::at(input.previous, x).min(ceiling)));
@@ -130,11 +126,11 @@ fn last_pixel<S: Sample, const LEVELS: bool, const CHANGE: bool>(
 /// Samples whose sums fit into 32 bits: 256 × 255² and 256 × 65,535 do.
 const CHUNK: usize = 256;
 
-/// Sums up a row of chroma.
+/// Measures the spread of a row.
 #[inline(always)]
-pub(super) fn chroma<S: Sample>(row: &[u8], ceiling: u16) -> ChromaSums {
-    let mut sums = ChromaSums { sum: 0, squares: 0, lowest: u16::MAX };
-    let mut lowest = u32::from(u16::MAX);
+pub(super) fn spread<S: Sample>(row: &[u8], ceiling: u16) -> Spread {
+    let mut spread = Spread { count: (row.len() / S::BYTES) as u64, ..Spread::default() };
+    let (mut lowest, mut highest) = (u32::from(u16::MAX), 0);
     for chunk in row.chunks(CHUNK * S::BYTES) {
         let mut sum = 0_u32;
         let mut squares_narrow = 0_u32;
@@ -148,10 +144,13 @@ pub(super) fn chroma<S: Sample>(row: &[u8], ceiling: u16) -> ChromaSums {
                 squares_wide += u64::from(value * value);
             }
             lowest = lowest.min(value);
+            highest = highest.max(value);
         }
-        sums.sum += u64::from(sum);
-        sums.squares += u64::from(squares_narrow) + squares_wide;
+        spread.sum += u64::from(sum);
+        spread.squares += u64::from(squares_narrow) + squares_wide;
     }
-    sums.lowest = lowest as u16;
-    sums
+    if spread.count > 0 {
+        (spread.lowest, spread.highest) = (lowest as u16, highest as u16);
+    }
+    spread
 }
