@@ -6,20 +6,26 @@ use super::{RowInput, RowSums, STRIP, Spread, pack, words_per_strip};
 
 /// How a sample lies in memory.
 pub(super) trait Sample {
-    /// Bytes of a sample.
-    const BYTES: usize;
-    /// The sample at that index.
-    fn at(bytes: &[u8], index: usize) -> u32;
+    /// The bytes of a sample.
+    type Raw: Copy;
+    /// Its value.
+    fn value(raw: Self::Raw) -> u32;
+    /// A row of samples; an odd byte at the end is left out.
+    fn samples(row: &[u8]) -> &[Self::Raw];
 }
 
 /// 8-bit samples.
 pub(super) struct Byte;
 
 impl Sample for Byte {
-    const BYTES: usize = 1;
+    type Raw = u8;
     #[inline(always)]
-    fn at(bytes: &[u8], index: usize) -> u32 {
-        u32::from(bytes[index])
+    fn value(raw: u8) -> u32 {
+        u32::from(raw)
+    }
+    #[inline(always)]
+    fn samples(row: &[u8]) -> &[u8] {
+        row
     }
 }
 
@@ -27,100 +33,65 @@ impl Sample for Byte {
 pub(super) struct Word;
 
 impl Sample for Word {
-    const BYTES: usize = 2;
+    type Raw = [u8; 2];
     #[inline(always)]
-    fn at(bytes: &[u8], index: usize) -> u32 {
-        u32::from(u16::from_le_bytes([bytes[2 * index], bytes[2 * index + 1]]))
+    fn value(raw: [u8; 2]) -> u32 {
+        u32::from(u16::from_le_bytes(raw))
+    }
+    #[inline(always)]
+    fn samples(row: &[u8]) -> &[[u8; 2]] {
+        row.as_chunks::<2>().0
     }
 }
 
 /// Sums up a row from pixel `from` on, which must begin a strip.
+///
+/// Several short loops over a row that stays in the first cache: each of them vectorises, one
+/// large loop would not. No sum can exceed 65,535², which fits 32 bits.
 #[inline(always)]
 pub(super) fn row<S: Sample, const LEVELS: bool, const CHANGE: bool>(
     input: &RowInput<'_>,
     from: usize,
     strips: &mut [u64],
 ) -> RowSums {
-    let width = input.row.len() / S::BYTES;
+    let ceiling = u32::from(input.ceiling);
+    let value = |raw: S::Raw| S::value(raw).min(ceiling);
+    let row = &S::samples(input.row)[from..];
     let mut sums = RowSums::default();
-    let mut x = from;
-    // A full strip also needs the right neighbour of its last pixel.
-    while x + STRIP < width {
-        let packed = strip::<S, LEVELS, CHANGE, STRIP>(input, x, &mut sums);
-        strips[x / STRIP * words_per_strip(S::BYTES)] += packed;
-        x += STRIP;
+    let words = words_per_strip(size_of::<S::Raw>());
+    let strips = &mut strips[from / STRIP * words..];
+    let (whole, rest) = row.as_chunks::<STRIP>();
+    for (strip, pixels) in whole.iter().enumerate() {
+        strips[strip * words] += strip_sums::<LEVELS, _>(pixels.map(value), input, &mut sums);
     }
-    while x < width {
-        let packed = if x + 1 < width {
-            strip::<S, LEVELS, CHANGE, 1>(input, x, &mut sums)
-        } else {
-            last_pixel::<S, LEVELS, CHANGE>(input, x, &mut sums)
-        };
-        strips[x / STRIP * words_per_strip(S::BYTES)] += packed;
-        x += 1;
+    for &pixel in rest {
+        strips[whole.len() * words] += strip_sums::<LEVELS, _>([value(pixel)], input, &mut sums);
+    }
+    if LEVELS && !row.is_empty() {
+        let steps = row.iter().zip(&row[1..]).map(|(one, next)| value(*one).abs_diff(value(*next)));
+        sums.gradient = steps.sum::<u32>().into();
+    }
+    if CHANGE {
+        let previous = &S::samples(input.previous)[from..];
+        let steps = row.iter().zip(previous).map(|(now, then)| value(*now).abs_diff(value(*then)));
+        sums.difference = steps.sum::<u32>().into();
     }
     sums
 }
 
-/// Adds `N` pixels from `x` on, the last of which has a right neighbour; returns them packed.
+/// Adds the pixels of a strip, or one of them, to the row's sums; returns them packed.
 #[inline(always)]
-fn strip<S: Sample, const LEVELS: bool, const CHANGE: bool, const N: usize>(
-    input: &RowInput<'_>,
-    x: usize,
-    sums: &mut RowSums,
-) -> u64 {
-    let ceiling = u32::from(input.ceiling);
-    let row = &input.row[x * S::BYTES..(x + N + 1) * S::BYTES];
-    let mut values = [0_u32; N];
-    for (index, value) in values.iter_mut().enumerate() {
-        *value = S::at(row, index).min(ceiling);
-    }
+fn strip_sums<const LEVELS: bool, const N: usize>(values: [u32; N], input: &RowInput<'_>, sums: &mut RowSums) -> u64 {
     let sum: u32 = values.iter().sum();
     let (mut dark, mut content) = (0, 0);
     if LEVELS {
-        let mut gradient = 0;
-        for (index, &value) in values.iter().enumerate() {
-            dark += u32::from(value as i32 <= input.dark);
-            content += u32::from(value as i32 > input.content);
-            gradient += value.abs_diff(S::at(row, index + 1).min(ceiling));
-        }
-        sums.gradient += u64::from(gradient);
-    }
-    if CHANGE {
-        let previous = &input.previous[x * S::BYTES..(x + N) * S::BYTES];
-        let mut difference = 0;
-        for (index, &value) in values.iter().enumerate() {
-            difference += value.abs_diff(S::at(previous, index).min(ceiling));
-        }
-        sums.difference += u64::from(difference);
+        dark = values.iter().map(|value| u32::from(*value as i32 <= input.dark)).sum();
+        content = values.iter().map(|value| u32::from(*value as i32 > input.content)).sum();
     }
     sums.sum += u64::from(sum);
     sums.dark += dark;
     sums.content += content;
     pack(sum, dark, content)
-}
-
-/// Adds the last pixel of a row, which has no right neighbour.
-#[inline(always)]
-fn last_pixel<S: Sample, const LEVELS: bool, const CHANGE: bool>(
-    input: &RowInput<'_>,
-    x: usize,
-    sums: &mut RowSums,
-) -> u64 {
-    let ceiling = u32::from(input.ceiling);
-    let value = S::at(input.row, x).min(ceiling);
-    let (mut dark, mut content) = (0, 0);
-    if LEVELS {
-        dark = u32::from(value as i32 <= input.dark);
-        content = u32::from(value as i32 > input.content);
-    }
-    if CHANGE {
-        sums.difference += u64::from(value.abs_diff(S::at(input.previous, x).min(ceiling)));
-    }
-    sums.sum += u64::from(value);
-    sums.dark += dark;
-    sums.content += content;
-    pack(value, dark, content)
 }
 
 /// Samples whose sums fit into 32 bits: 256 × 255² and 256 × 65,535 do.
@@ -129,16 +100,17 @@ const CHUNK: usize = 256;
 /// Measures the spread of a row.
 #[inline(always)]
 pub(super) fn spread<S: Sample>(row: &[u8], ceiling: u16) -> Spread {
-    let mut spread = Spread { count: (row.len() / S::BYTES) as u64, ..Spread::default() };
+    let row = S::samples(row);
+    let mut spread = Spread { count: row.len() as u64, ..Spread::default() };
     let (mut lowest, mut highest) = (u32::from(u16::MAX), 0);
-    for chunk in row.chunks(CHUNK * S::BYTES) {
+    for chunk in row.chunks(CHUNK) {
         let mut sum = 0_u32;
         let mut squares_narrow = 0_u32;
         let mut squares_wide = 0_u64;
-        for index in 0..chunk.len() / S::BYTES {
-            let value = S::at(chunk, index).min(u32::from(ceiling));
+        for &raw in chunk {
+            let value = S::value(raw).min(u32::from(ceiling));
             sum += value;
-            if S::BYTES == 1 {
+            if size_of::<S::Raw>() == 1 {
                 squares_narrow += value * value;
             } else {
                 squares_wide += u64::from(value * value);
