@@ -35,7 +35,8 @@ impl Bars {
 /// What one strip of 8 columns was like over the height of the picture.
 #[derive(Clone, Copy, Default)]
 struct Column {
-    dark: u32,
+    /// Something in it is not dark.
+    shows: bool,
     lowest: f64,
     highest: f64,
 }
@@ -55,7 +56,7 @@ impl BarFinder {
     pub(super) fn begin(&mut self, width: usize) {
         (self.top, self.bottom, self.rows) = (0, 0, 0);
         self.columns.clear();
-        let fresh = Column { dark: 0, lowest: f64::INFINITY, highest: f64::NEG_INFINITY };
+        let fresh = Column { shows: false, lowest: f64::INFINITY, highest: f64::NEG_INFINITY };
         self.columns.resize(width.div_ceil(STRIP), fresh);
     }
 
@@ -71,13 +72,14 @@ impl BarFinder {
 
     /// Takes the strips of a zone of `rows` rows; `scale` is levels per code value.
     pub(super) fn zone(&mut self, strips: &[u64], width: usize, rows: usize, scale: f64) {
-        let last = strips.len() - 1;
-        let per_sum = |strip_width: usize| scale / (strip_width * rows) as f64;
-        let (full, narrow) = (per_sum(STRIP), per_sum(width - last * STRIP));
         for (strip, (column, &packed)) in self.columns.iter_mut().zip(strips).enumerate() {
             let (sum, dark, _) = unpack(packed);
-            let mean = f64::from(sum) * if strip == last { narrow } else { full };
-            column.dark += dark;
+            let pixels = STRIP.min(width - strip * STRIP) * rows;
+            if column.shows || (dark as usize) < pixels {
+                column.shows = true;
+                continue;
+            }
+            let mean = f64::from(sum) * scale / pixels as f64;
             column.lowest = column.lowest.min(mean);
             column.highest = column.highest.max(mean);
         }
@@ -89,7 +91,7 @@ impl BarFinder {
         if dark == pixels {
             return Bars::default();
         }
-        let found = Bars { rows: self.top.min(self.bottom), columns: self.dark_columns(width, height) };
+        let found = Bars { rows: self.top.min(self.bottom), columns: self.dark_columns(width) };
         if (dark as f64) < TOO_DARK * pixels as f64 {
             self.learned = found;
             return found;
@@ -98,15 +100,12 @@ impl BarFinder {
     }
 
     /// Pixels of dark columns on both sides, at least.
-    fn dark_columns(&self, width: usize, height: usize) -> usize {
+    fn dark_columns(&self, width: usize) -> usize {
         // The last strip may be narrower than the others: then the right bar ends in mid-strip.
         let remainder = (STRIP - width % STRIP) % STRIP;
-        let is_bar = |(strip, column): &(usize, &Column)| {
-            let pixels = STRIP.min(width - strip * STRIP) * height;
-            column.dark as usize == pixels && column.highest - column.lowest <= UNEVEN_MAX
-        };
-        let left = self.columns.iter().enumerate().take_while(is_bar).count() * STRIP;
-        let right = self.columns.iter().enumerate().rev().take_while(is_bar).count() * STRIP;
+        let is_bar = |column: &&Column| !column.shows && column.highest - column.lowest <= UNEVEN_MAX;
+        let left = self.columns.iter().take_while(is_bar).count() * STRIP;
+        let right = self.columns.iter().rev().take_while(is_bar).count() * STRIP;
         left.min(right.saturating_sub(remainder))
     }
 }
@@ -121,6 +120,8 @@ mod tests {
         for y in 0..100 {
             finder.row(y < dark_top || y >= 100 - dark_bottom, texture);
         }
+        // In every strip of columns something is not dark.
+        finder.zone(&[0; 13], 100, 100, 1.0);
         finder.finish((dark_share * 10_000.0) as u64, 100, 100)
     }
 

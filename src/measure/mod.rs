@@ -8,6 +8,7 @@
 
 mod bars;
 mod chroma;
+mod gate;
 mod grid;
 #[doc(hidden)]
 pub mod kernels; // Public for the benches only.

@@ -1,6 +1,6 @@
 //! What the sound measurer says of samples whose truth is known.
 
-use avwatch_actors::frame::{ChannelHop, SoundHop};
+use avwatch_actors::frame::{ChannelHop, LoudnessReading, SoundHop};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::ChannelRole;
 use proptest::prelude::*;
@@ -197,10 +197,7 @@ fn silence_and_too_little_sound_have_no_loudness() {
     let last =
         |samples: &[f32]| measure_mono(48_000, samples, 480).pop().and_then(|last| last.loudness).expect("a reading");
     let silent = last(&[0.0; 48_000 * 4]);
-    assert_eq!(
-        silent,
-        avwatch_actors::frame::LoudnessReading { loudness_range_lu: silent.loudness_range_lu, ..Default::default() }
-    );
+    assert_eq!(silent, LoudnessReading::default());
     let short = last(&sine(48_000, 1_000.0, 0.5, 48_000));
     assert!(short.momentary_lufs.is_some() && short.short_term_lufs.is_none() && short.short_term_max_lufs.is_none());
 }
@@ -231,7 +228,7 @@ fn a_mono_track_counts_once_and_not_as_two_loudspeakers() {
     // BS.1770-5: 0 dBFS at 997 Hz in one channel is −3.01 LKFS.
     let samples = sine(48_000, 997.0, 1.0, 48_000 * 5);
     let reading = measure_mono(48_000, &samples, 4_800).pop().and_then(|last| last.loudness).expect("a reading");
-    assert!((reading.short_term_lufs.expect("loud") + 3.01).abs() < 0.02, "{reading:?}");
+    assert!((reading.integrated_lufs.expect("loud") + 3.01).abs() < 0.02, "{reading:?}");
 }
 
 #[test]
@@ -241,7 +238,7 @@ fn lfe_is_left_out_and_surrounds_weigh_more() {
     let loudness = |role: ChannelRole| {
         let mut measurer = SoundMeasurer::new(&plan(), 48_000, &[ChannelRole::Left, role]);
         measurer.measure(millis(0), &[&silence, &tone]);
-        measurer.reading().short_term_lufs
+        measurer.reading().integrated_lufs
     };
     assert_eq!(loudness(ChannelRole::Lfe), None);
     let difference = loudness(ChannelRole::Surround).expect("heard") - loudness(ChannelRole::Right).expect("heard");
