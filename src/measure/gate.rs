@@ -7,7 +7,9 @@
 const ABSOLUTE_GATE: f64 = -70.0;
 /// Bins in one LU.
 const BINS_PER_LU: f64 = 10.0;
-/// Bins, from −70 to +10 LUFS; louder blocks count in the last one.
+/// Loudest block that is believed, in LUFS: one broken sample must not drown a whole session.
+const LOUDEST: f64 = 10.0;
+/// Bins, from the gate to the loudest.
 const BINS: usize = 800;
 /// Relative gate of integrated loudness (BS.1770-5), in LU.
 const INTEGRATED_GATE: f64 = -10.0;
@@ -47,6 +49,7 @@ impl GatedBlocks {
 
     /// Adds a block, unless it is too quiet.
     pub(super) fn add(&mut self, energy: f64) {
+        let energy = energy.min(energy_of(LOUDEST));
         let loudness = lufs(energy);
         if loudness > ABSOLUTE_GATE {
             let bin = &mut self.bins[(((loudness - ABSOLUTE_GATE) * BINS_PER_LU) as usize).min(BINS - 1)];

@@ -330,7 +330,7 @@ fn a_logo_that_has_gone_is_forgotten() {
 }
 
 #[test]
-fn a_logo_is_remembered_for_ten_minutes_of_lessons_and_no_longer() {
+fn a_logo_stays_learned_while_old_lessons_are_dropped() {
     // Over 12 minutes of lessons: every bucket is filled and the oldest is taken out again.
     let mut measurer = PictureMeasurer::new(&PLAN);
     let mut dice = Dice(5);

@@ -1,7 +1,7 @@
 //! The innermost loops, chosen at run time by what the CPU can do.
 //!
 //! Pure functions over one row or one hop, called on the decoding thread. Each has a naive twin in
-//! `measure/naive.rs` against which it is tested on random sizes. They never read beyond the slices
+//! `naive.rs` against which it is tested on random sizes. They never read beyond the slices
 //! they are given, and give the same numbers on every CPU.
 
 #[cfg(target_arch = "x86_64")]

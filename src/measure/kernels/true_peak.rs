@@ -10,6 +10,7 @@ pub const TRUE_PEAK_TAPS: usize = 12;
 pub const TRUE_PEAK_GAIN_MAX: f32 = 2.023;
 
 /// Phases 0 and 1 of the table; 3 and 2 are the same ones reversed.
+#[allow(clippy::excessive_precision, reason = "as printed in the table; all of them are exact in binary")]
 const PHASES: [[f32; TRUE_PEAK_TAPS]; 4] = {
     let outer = [
         0.001708984375,
