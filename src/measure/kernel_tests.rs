@@ -1,0 +1,163 @@
+//! Every kernel, on every path this CPU has, against its naive twin on random sizes and values.
+
+use proptest::prelude::*;
+
+use super::kernels::*;
+use super::naive;
+
+/// The paths to test: always the portable one, and the detected one where it differs.
+fn paths() -> Vec<Cpu> {
+    let mut paths = vec![Cpu::Portable, Cpu::detect()];
+    paths.dedup();
+    paths
+}
+
+/// Rows of bytes, of which some hold long flat parts, as pictures do.
+fn row(width: usize, bytes: usize) -> impl Strategy<Value = Vec<u8>> {
+    let random = prop::collection::vec(any::<u8>(), width * bytes);
+    (random, 0..5_u8).prop_map(|(mut row, kind)| {
+        match kind {
+            0 => row.fill(0),
+            1 => row.fill(255),
+            2 => row.iter_mut().for_each(|byte| *byte = 16 + *byte % 4),
+            _ => {}
+        }
+        row
+    })
+}
+
+/// Two rows of the same width and format, with that format's ceiling.
+fn two_rows() -> impl Strategy<Value = (Vec<u8>, Vec<u8>, usize, u16)> {
+    (1_usize..300, 8_u32..=16).prop_flat_map(|(width, depth)| {
+        let bytes = if depth > 8 { 2 } else { 1 };
+        (row(width, bytes), row(width, bytes), Just(bytes), Just(((1_u32 << depth) - 1) as u16))
+    })
+}
+
+proptest! {
+    #[test]
+    fn luma_rows_sum_up_as_the_naive_twin(
+        (row, previous, bytes, ceiling) in two_rows(),
+        dark in -1_i32..70_000,
+        content in 0_i32..70_000,
+        small in any::<bool>(),
+        levels in any::<bool>(),
+        change in any::<bool>(),
+    ) {
+        // Most thresholds should fall among the values of the format.
+        let (dark, content) = if small { (dark % 256, content % 256) } else { (dark, content) };
+        let values = naive::samples(&row, bytes, ceiling);
+        let before = naive::samples(&previous, bytes, ceiling);
+        let expected = naive::luma_row(&values, &before, i64::from(dark), i64::from(content));
+        for cpu in paths() {
+            let input = RowInput { row: &row, previous: &previous, bytes, ceiling, dark, content };
+            let mut strips = vec![0; values.len().div_ceil(STRIP) * words_per_strip(bytes)];
+            let sums = luma_row(cpu, &input, levels, change, &mut strips);
+            prop_assert_eq!(sums.sum, expected[0]);
+            let of_levels = [u64::from(sums.dark), u64::from(sums.content), sums.gradient];
+            prop_assert_eq!(of_levels.as_slice(), if levels { &expected[1..4] } else { &[0; 3] });
+            prop_assert_eq!(sums.difference, if change { expected[4] } else { 0 });
+            for (strip, chunk) in values.chunks(STRIP).enumerate() {
+                let words = words_per_strip(bytes);
+                let packed = strips[strip * words..][..words].iter().sum();
+                let part = naive::luma_row(chunk, chunk, i64::from(dark), i64::from(content));
+                let counts = if levels { (part[1] as u32, part[2] as u32) } else { (0, 0) };
+                prop_assert_eq!(unpack(packed), (part[0] as u32, counts.0, counts.1));
+            }
+        }
+    }
+
+    #[test]
+    fn spreads_are_those_of_the_naive_twin((row, other, bytes, ceiling) in two_rows()) {
+        let [first, second] = [&row, &other].map(|row| naive::samples(row, bytes, ceiling));
+        let both = naive::spread(&[first.clone(), second.clone()].concat());
+        for cpu in paths() {
+            let mut spread = spread_of_row(cpu, &row, bytes, ceiling);
+            let found = [spread.sum, spread.squares, spread.lowest.into(), spread.highest.into()];
+            prop_assert_eq!(found, naive::spread(&first));
+            spread.add(&spread_of_row(cpu, &other, bytes, ceiling));
+            let found = [spread.sum, spread.squares, spread.lowest.into(), spread.highest.into()];
+            prop_assert_eq!((found, spread.count as usize), (both, first.len() + second.len()));
+        }
+    }
+
+    #[test]
+    fn percentiles_are_those_of_sorted_samples((row, _, bytes, ceiling) in two_rows()) {
+        let depth = 16 - ceiling.leading_zeros() as u8;
+        let shift = depth.saturating_sub(10);
+        let values: Vec<u64> =
+            naive::samples(&row, bytes, ceiling).iter().map(|value| value >> shift << shift).collect();
+        for odd in [false, true] {
+            let sampled: Vec<u64> = values.iter().copied().skip(usize::from(odd)).step_by(2).collect();
+            let mut histogram = Histogram::new(depth);
+            histogram.add_row(&[7; 64], !odd);
+            histogram.clear();
+            histogram.add_row(&row, odd);
+            let asked = [0, 10, 500, 990, 999, 1000];
+            let expected = asked.map(|per_mille| naive::level(&sampled, per_mille) as u32);
+            prop_assert_eq!(histogram.levels(asked), expected);
+        }
+    }
+
+    #[test]
+    fn hops_sum_up_as_the_naive_twin(samples in prop::collection::vec(-1.5_f32..1.5, 1..700), offset in -1.0_f32..1.0) {
+        let samples: Vec<f32> = samples.iter().map(|sample| sample + offset).collect();
+        let (mean, power, peak) = naive::hop(&samples);
+        let count = samples.len() as f64;
+        let first = hop_sums(Cpu::Portable, &samples);
+        prop_assert!((first.sum / count - mean).abs() < 1e-12);
+        prop_assert!((first.squares / count - (first.sum / count).powi(2) - power).abs() < 1e-12);
+        prop_assert_eq!(first.peak, peak);
+        // Not just close: the same bits on every path.
+        prop_assert_eq!(hop_sums(Cpu::detect(), &samples), first);
+    }
+
+    #[test]
+    fn runs_are_found_across_any_cuts(samples in prop::collection::vec(0_u8..3, 0..300), repeat in 1_usize..40, cut in 1_usize..50) {
+        let samples: Vec<f32> = samples.iter().flat_map(|value| vec![f32::from(*value); repeat]).collect();
+        let mut run = Run::default();
+        let longest = samples.chunks(cut).map(|chunk| run.longest(chunk)).max().unwrap_or(0);
+        prop_assert_eq!(usize::from(longest), naive::longest_run(&samples));
+    }
+
+    #[test]
+    fn the_interpolated_peak_is_the_naive_twins(samples in prop::collection::vec(-1.0_f32..1.0, 0..200)) {
+        let expected = naive::interpolated_peak(&samples);
+        let first = interpolated_peak(Cpu::Portable, &samples);
+        // Twelve products in single precision.
+        prop_assert!((f64::from(first) - expected).abs() < 1e-6);
+        prop_assert_eq!(interpolated_peak(Cpu::detect(), &samples), first);
+        let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+        prop_assert!(first <= peak * TRUE_PEAK_GAIN_MAX);
+    }
+}
+
+#[test]
+fn the_largest_gain_of_the_interpolator_is_the_stated_one() {
+    // The worst case for phase 1: full scale with the sign of each coefficient.
+    let signs = [-1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0];
+    let peak = naive::interpolated_peak(&signs);
+    assert!(peak <= f64::from(TRUE_PEAK_GAIN_MAX) && peak > f64::from(TRUE_PEAK_GAIN_MAX) - 0.001, "{peak}");
+}
+
+#[test]
+fn widest_rows_do_not_overflow() {
+    for (bytes, ceiling) in [(1, 255), (2, (1 << 14) - 1), (2, u16::MAX)] {
+        let row = vec![255; 65_535 * bytes];
+        let previous = vec![0; 65_535 * bytes];
+        let values = naive::samples(&row, bytes, ceiling);
+        let expected = naive::luma_row(&values, &naive::samples(&previous, bytes, ceiling), -1, 0);
+        for cpu in paths() {
+            let input = RowInput { row: &row, previous: &previous, bytes, ceiling, dark: -1, content: 0 };
+            let mut strips = vec![0; 65_535_usize.div_ceil(STRIP) * words_per_strip(bytes)];
+            let sums = luma_row(cpu, &input, true, true, &mut strips);
+            assert_eq!((sums.sum, sums.content), (expected[0], 65_535));
+            assert_eq!((sums.gradient, sums.difference), (expected[3], expected[4]));
+            let spread = spread_of_row(cpu, &row, bytes, ceiling);
+            assert_eq!(
+                [spread.sum, spread.squares, spread.lowest.into(), spread.highest.into()],
+                naive::spread(&values)
+            );
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Change in cell means: against the previous picture and against a reference picture.
+//!
+//! The reference is the picture since which hardly anything moved. It is replaced as soon as more
+//! than 2 % of the cells are over 10 levels away from it, which any fade, however slow, brings about
+//! in the end; before that, the signed drift of the whole picture tells a slow fade, which keeps
+//! its sign and grows, from requantisation, which does neither.
+
+use avwatch_actors::frame::MotionFacts;
+use avwatch_actors::media_time::MediaTime;
+
+/// Smallest change of a cell that counts, in levels.
+const ACTIVE_MIN: f32 = 4.0;
+/// The same in units of the cells' noise.
+const ACTIVE_NOISES: f32 = 6.0;
+/// Median of the magnitudes to standard deviation, of normally distributed changes.
+const MEDIAN_TO_SIGMA: f32 = 1.4826;
+/// Distance of a cell to the reference that counts as drifted, in levels.
+const DRIFTED_ABOVE: f32 = 10.0;
+/// Share of drifted cells that makes a new reference.
+const DRIFTED_SHARE_MAX: f64 = 0.02;
+
+/// Cell means of the previous and of the reference picture.
+#[derive(Default)]
+pub(super) struct MotionMemory {
+    previous: Vec<f32>,
+    reference: Vec<f32>,
+    reference_level: f32,
+    reference_at: MediaTime,
+    changes: Vec<f32>,
+}
+
+/// What the scan of a picture found, in levels.
+pub(super) struct Scanned<'a> {
+    /// Mean levels of the cells.
+    pub(super) means: &'a [f32],
+    /// Mean level of the picture.
+    pub(super) level: f32,
+    /// Mean absolute difference to the previous picture, if there was one of the same format.
+    pub(super) difference: Option<f32>,
+    /// When the picture is shown.
+    pub(super) at: MediaTime,
+}
+
+impl MotionMemory {
+    /// Compares a picture with what is remembered, and remembers it.
+    pub(super) fn measure(&mut self, scanned: &Scanned<'_>) -> MotionFacts {
+        let means = scanned.means;
+        let Some(difference) = scanned.difference.filter(|_| self.previous.len() == means.len()) else {
+            self.refer_to(scanned);
+            self.previous.clear();
+            self.previous.extend_from_slice(means);
+            return MotionFacts { cells: means.len() as u16, ..MotionFacts::default() };
+        };
+        let mut facts = MotionFacts {
+            compared: true,
+            // Exact: a single differing code value is at least 2⁻⁴⁰ on average.
+            identical: difference == 0.0,
+            difference,
+            cells: means.len() as u16,
+            drift: scanned.level - self.reference_level,
+            reference_age: (scanned.at - self.reference_at).max(MediaTime::ZERO),
+            ..MotionFacts::default()
+        };
+        self.compare_cells(means, &mut facts);
+        let drifted = means.iter().zip(&self.reference).filter(|(now, then)| (**now - **then).abs() > DRIFTED_ABOVE);
+        let drifted_share = drifted.count() as f64 / means.len() as f64;
+        facts.drifted_share = drifted_share as f32;
+        if drifted_share > DRIFTED_SHARE_MAX {
+            facts.reference_replaced = true;
+            facts.reference_age = MediaTime::ZERO;
+            self.refer_to(scanned);
+        }
+        self.previous.copy_from_slice(means);
+        facts
+    }
+
+    fn compare_cells(&mut self, means: &[f32], facts: &mut MotionFacts) {
+        self.changes.clear();
+        self.changes.extend(means.iter().zip(&self.previous).map(|(now, then)| (now - then).abs()));
+        // The lower median of the magnitudes; the order of the others does not matter below.
+        let middle = (self.changes.len() - 1) / 2;
+        let (_, median, _) = self.changes.select_nth_unstable_by(middle, f32::total_cmp);
+        facts.noise = MEDIAN_TO_SIGMA * *median;
+        let active_above = ACTIVE_MIN.max(ACTIVE_NOISES * facts.noise);
+        facts.active_cells = self.changes.iter().filter(|change| **change > active_above).count() as u16;
+        facts.largest = self.changes.iter().copied().fold(0.0, f32::max);
+    }
+
+    fn refer_to(&mut self, scanned: &Scanned<'_>) {
+        self.reference.clear();
+        self.reference.extend_from_slice(scanned.means);
+        self.reference_level = scanned.level;
+        self.reference_at = scanned.at;
+    }
+}

@@ -1,0 +1,292 @@
+//! The picture measurer: everything that is asked of a picture, from one walk over its rows.
+//!
+//! One per video track, owned by the session's decoding thread. It looks at the pictures it is
+//! lent, keeps cell means, bars and the logo mask from one to the next, and may never wait, judge
+//! or keep a picture. Memory: under 1 MB at any size.
+
+use avwatch_actors::frame::{ChromaFacts, LumaFacts, MotionFacts, PictureView, Plane};
+use avwatch_actors::media_time::MediaTime;
+
+use super::bars::{BarFinder, Bars};
+use super::chroma;
+use super::grid::{CellSums, Grid};
+use super::kernels::{Cpu, Histogram, RowInput, RowSums, STRIP, Spread, luma_row, spread_of_row, words_per_strip};
+use super::levels::{CONTENT_ABOVE_BLACK, Scale, ceiling, ratio};
+use super::logo::LogoMemory;
+use super::motion::{MotionMemory, Scanned};
+use super::plan::MeasurePlan;
+
+/// Widest and highest picture that is measured; media refuses far smaller ones.
+const SIDE_MAX: usize = 65_535;
+/// Distance of the rows that go into extremes, deviation and percentiles.
+const SAMPLED_ROW_STEP: usize = 4;
+/// Pictures with at least this share of dark pixels teach no logo.
+const TEACHES_BELOW: f32 = 0.9;
+
+/// Everything measured of the pixels of one picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PictureMeasures {
+    /// Luma; all 0 unless the plan asks for it.
+    pub luma: LumaFacts,
+    /// Chroma; neutral unless the plan asks for it.
+    pub chroma: ChromaFacts,
+    /// Change; nothing compared unless the plan asks for it.
+    pub motion: MotionFacts,
+}
+
+/// Measures the pictures of one track.
+pub struct PictureMeasurer {
+    plan: MeasurePlan,
+    cpu: Cpu,
+    state: Option<State>,
+}
+
+impl PictureMeasurer {
+    /// A measurer that has seen nothing yet.
+    pub fn new(plan: &MeasurePlan) -> Self {
+        Self { plan: *plan, cpu: Cpu::detect(), state: None }
+    }
+
+    /// The same on a CPU of choice.
+    #[cfg(test)]
+    pub(super) fn on(plan: &MeasurePlan, cpu: Cpu) -> Self {
+        Self { plan: *plan, cpu, state: None }
+    }
+
+    /// Measures a picture; `previous` is the one measured before it, `at` when it is shown.
+    ///
+    /// Without a previous picture of the same size and format nothing is compared and a new
+    /// reference begins; when the picture itself has another size or format than the one before,
+    /// bars and logo are forgotten too. A picture whose planes do not hold what they claim, or of an
+    /// impossible depth or size, measures as nothing and makes the measurer start anew.
+    pub fn measure(
+        &mut self,
+        picture: &PictureView<'_>,
+        previous: Option<&PictureView<'_>>,
+        at: MediaTime,
+    ) -> PictureMeasures {
+        let Some(shape) = Shape::of(picture) else {
+            self.reset();
+            return PictureMeasures::default();
+        };
+        if self.state.as_ref().is_none_or(|state| state.shape != shape) {
+            self.state = None;
+        }
+        let state = self.state.get_or_insert_with(|| State::new(&self.plan, shape));
+        let previous = previous.filter(|previous| Shape::of(previous) == Some(shape));
+        let mut measures = PictureMeasures::default();
+        if self.plan.luma || self.plan.motion {
+            let sums = state.scan(self.cpu, &self.plan, picture, previous.map(|previous| &previous.luma));
+            if self.plan.luma {
+                measures.luma = state.luma_facts(&sums, at);
+            }
+            if self.plan.motion {
+                let area = (shape.width * shape.height) as u64;
+                let difference = previous.map(|_| state.scale.span(sums.difference, area));
+                let level = state.scale.mean(sums.sum, area);
+                measures.motion = state.motion.measure(&Scanned { means: &state.means, level, difference, at });
+            }
+        }
+        if self.plan.chroma {
+            measures.chroma = chroma::measure(self.cpu, picture, state.count % 2);
+        }
+        state.count = state.count.wrapping_add(1);
+        measures
+    }
+
+    /// Forgets every picture, as at the beginning of a session.
+    pub fn reset(&mut self) {
+        self.state = None;
+    }
+}
+
+/// Size and format: pictures of different shape cannot be compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    width: usize,
+    height: usize,
+    chroma: Option<(usize, usize)>,
+    depth: u8,
+    full_range: bool,
+}
+
+impl Shape {
+    /// The shape of a picture whose planes hold what they claim.
+    fn of(picture: &PictureView<'_>) -> Option<Self> {
+        if !(8..=16).contains(&picture.depth) {
+            return None;
+        }
+        let bytes = if picture.depth > 8 { 2 } else { 1 };
+        let holds = |plane: &Plane<'_>| {
+            let row = plane.width * bytes;
+            let sides = 1..=SIDE_MAX;
+            let fits = sides.contains(&plane.width) && sides.contains(&plane.height) && plane.stride >= row;
+            fits && plane.bytes.len() >= plane.stride * (plane.height - 1) + row
+        };
+        let mut size = None;
+        if let Some([u, v]) = &picture.chroma {
+            if !holds(u) || !holds(v) || (u.width, u.height) != (v.width, v.height) {
+                return None;
+            }
+            size = Some((u.width, u.height));
+        }
+        holds(&picture.luma).then_some(Self {
+            width: picture.luma.width,
+            height: picture.luma.height,
+            chroma: size,
+            depth: picture.depth,
+            full_range: picture.full_range,
+        })
+    }
+}
+
+/// What is kept from picture to picture while the shape stays, and room to work in.
+struct State {
+    shape: Shape,
+    scale: Scale,
+    dark: i32,
+    content: i32,
+    grid: Grid,
+    count: usize,
+    histogram: Histogram,
+    spread: Spread,
+    strips: Vec<u64>,
+    cells: CellSums,
+    means: Vec<f32>,
+    bar_finder: BarFinder,
+    bars: Bars,
+    logo: LogoMemory,
+    motion: MotionMemory,
+}
+
+impl State {
+    fn new(plan: &MeasurePlan, shape: Shape) -> Self {
+        let scale = Scale::luma(shape.depth, shape.full_range);
+        let black = f64::from(plan.black_level.max(0.0));
+        let words = shape.width.div_ceil(STRIP) * words_per_strip(if shape.depth > 8 { 2 } else { 1 });
+        Self {
+            shape,
+            scale,
+            dark: scale.highest_at_most(black),
+            content: scale.highest_at_most(black + CONTENT_ABOVE_BLACK).max(0),
+            grid: Grid::new(shape.width, shape.height),
+            count: 0,
+            histogram: Histogram::new(shape.depth),
+            spread: Spread::default(),
+            strips: vec![0; words],
+            cells: CellSums::default(),
+            means: Vec::new(),
+            bar_finder: BarFinder::default(),
+            bars: Bars::default(),
+            logo: LogoMemory::default(),
+            motion: MotionMemory::default(),
+        }
+    }
+
+    /// Walks over the rows once and leaves cells, histogram and bars behind; returns the totals.
+    fn scan(
+        &mut self,
+        cpu: Cpu,
+        plan: &MeasurePlan,
+        picture: &PictureView<'_>,
+        previous: Option<&Plane<'_>>,
+    ) -> RowSums {
+        let Shape { width, height, depth, .. } = self.shape;
+        let bytes = if depth > 8 { 2 } else { 1 };
+        let change = plan.motion && previous.is_some();
+        self.cells.clear(&self.grid);
+        self.histogram.clear();
+        self.spread = Spread::default();
+        self.bar_finder.begin(width);
+        let mut totals = RowSums::default();
+        for y in 0..height {
+            let row = picture.luma.row(y, bytes);
+            let input = RowInput {
+                row,
+                previous: previous.filter(|_| change).map_or(&[], |plane| plane.row(y, bytes)),
+                bytes,
+                ceiling: ceiling(depth),
+                dark: self.dark,
+                content: self.content,
+            };
+            let sums = luma_row(cpu, &input, plan.luma, change, &mut self.strips);
+            add(&mut totals, &sums);
+            if plan.luma {
+                let texture = f64::from(self.scale.span(sums.gradient, width as u64));
+                self.bar_finder.row(sums.dark as usize == width, texture);
+                // Another quarter of the rows each time: both fields are seen, and in the end all rows.
+                if y % SAMPLED_ROW_STEP == self.count % SAMPLED_ROW_STEP.min(height) {
+                    self.spread.add(&spread_of_row(cpu, row, bytes, ceiling(depth)));
+                    self.histogram.add_row(row, self.count / SAMPLED_ROW_STEP % 2 == 1 && width > 1);
+                }
+            }
+            if let Some(cell_row) = self.grid.row_ending(y) {
+                self.end_cell_row(cell_row, bytes);
+            }
+        }
+        self.bars = match plan.luma {
+            true => self.bar_finder.finish(u64::from(totals.dark), width, height),
+            false => Bars::default(),
+        };
+        let (grid, scale) = (&self.grid, self.scale);
+        self.means.clear();
+        let means = self.cells.sums.iter().enumerate().map(|(cell, &sum)| scale.mean(sum, grid.pixels(cell) as u64));
+        self.means.extend(means);
+        totals
+    }
+
+    /// Hands the strips gathered since the last row of cells to cells and bars.
+    fn end_cell_row(&mut self, cell_row: usize, bytes: usize) {
+        let strips = self.shape.width.div_ceil(STRIP);
+        if bytes == 2 {
+            // Two words a strip: join them in place.
+            for strip in 0..strips {
+                self.strips[strip] = self.strips[2 * strip] + self.strips[2 * strip + 1];
+            }
+        }
+        let joined = &self.strips[..strips];
+        self.cells.add_row(&self.grid, cell_row, joined);
+        self.bar_finder.zone(joined, self.shape.width, self.grid.pixel_rows(cell_row), self.scale.scale);
+        self.strips.fill(0);
+    }
+
+    /// Reduces what the scan left behind.
+    fn luma_facts(&mut self, sums: &RowSums, at: MediaTime) -> LumaFacts {
+        let Shape { width, height, .. } = self.shape;
+        let area = (width * height) as u64;
+        let active = self.bars.active_pixels(width, height);
+        // All pixels of bars are dark and none is content.
+        let dark_share = ratio(u64::from(sums.dark) - (area - active), active) as f32;
+        if dark_share < TEACHES_BELOW && self.logo.is_due(at) {
+            self.logo.look(at, &self.means, &self.cells.content, &self.grid);
+        }
+        let logo_pixels = self.logo.logo_pixels(&self.cells.content);
+        let content_pixels = sums.content - logo_pixels;
+        let levels = self.histogram.levels([10, 500, 990, 999]);
+        let [p1, p50, p99, p999] = levels.map(|raw| self.scale.level(f64::from(raw)));
+        LumaFacts {
+            mean: self.scale.mean(sums.sum, area),
+            sigma: self.scale.sigma(&self.spread),
+            min: self.scale.level(f64::from(self.spread.lowest)),
+            max: self.scale.level(f64::from(self.spread.highest)),
+            p1,
+            p50,
+            p99,
+            p999,
+            dark_share,
+            content_share: ratio(u64::from(content_pixels), active) as f32,
+            content_pixels,
+            logo_pixels,
+            gradient: self.scale.span(sums.gradient, ((width - 1) * height) as u64),
+            active_share: ratio(active, area) as f32,
+        }
+    }
+}
+
+fn add(totals: &mut RowSums, row: &RowSums) {
+    totals.sum += row.sum;
+    totals.dark += row.dark;
+    totals.content += row.content;
+    totals.gradient += row.gradient;
+    totals.difference += row.difference;
+}
