@@ -44,7 +44,7 @@ struct Row {
     summary: &'static str,
     unit: &'static str,
     worse: Worse,
-    lane: LaneKind,
+    lanes: &'static [LaneKind],
     standard_ref: Option<&'static str>,
     source: &'static str,
     options: Vec<OptionRow>,
@@ -229,7 +229,13 @@ mod tests {
             _ => vec![(Duration::from_secs(600), Severity::Major)],
         };
         let clear_after = Duration::from_secs(10);
-        Defaults { enabled: profile != Profile::Radio, steps, secondary_steps: None, clear_after, edge_grace: Duration::ZERO }
+        Defaults {
+            enabled: profile != Profile::Radio,
+            steps,
+            secondary_steps: None,
+            clear_after,
+            edge_grace: Duration::ZERO,
+        }
     }
 
     static KIND: DetectorKind = DetectorKind {
@@ -287,7 +293,7 @@ mod tests {
         assert_eq!(list["schema"], SCHEMA);
         let row = &list["detectors"][0];
         assert_eq!((row["name"].as_str(), row["number"].as_u64()), (Some("black"), Some(1)));
-        assert_eq!((row["worse"].as_str(), row["lane"].as_str()), (Some("higher"), Some("picture")));
+        assert_eq!((row["worse"].as_str(), row["lanes"][0].as_str()), (Some("higher"), Some("picture")));
         assert_eq!(row["profiles"].as_object().expect("an object").len(), Profile::ALL.len());
         let file = &row["profiles"]["file"];
         assert_eq!(file["steps"][0], serde_json::json!({"after_s": 0.5, "severity": "info"}));

@@ -7,7 +7,6 @@
 
 mod defect;
 mod encoded;
-mod measurer;
 mod picture;
 mod plan;
 mod recipe;

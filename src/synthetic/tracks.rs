@@ -16,13 +16,13 @@ use avwatch_actors::track::{SessionNumber, TrackId};
 
 use super::defect::{DefectKind, Place};
 use super::encoded::{SignedPicture, SoundCodec, VideoCodec};
-use super::measurer::{PictureMeasurer, SoundMeasurer};
 use super::picture::{PictureMaker, YuvPicture};
 use super::plan::{DefectPlan, block_samples};
 use super::recipe::{CodecChoice, FrameRate, Recipe};
 use super::sound::{self, SoundBlock, SoundMaker};
 use super::still::Stills;
 use crate::measure::MeasurePlan;
+use crate::measure::{PictureMeasurer, SoundMeasurer};
 
 /// What both tracks need to know of their session.
 #[derive(Clone)]
