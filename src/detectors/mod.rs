@@ -1,8 +1,10 @@
 //! The registry of detectors: one file each, one row each.
 
 mod kind;
+mod settings;
 
 pub use kind::{Defaults, DetectorKind, OptionDoc, OptionValue, Options};
+pub use settings::DetectorSettings;
 
 /// Every detector, by number.
 pub const ALL: &[&DetectorKind] = &[];
