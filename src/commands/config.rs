@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(printout.stdout, "the configuration is valid: 1 stream\n");
         assert_eq!(
             printout.stderr,
-            "warning: --set streams.a.rtsp_transport: 'streams.a.rtsp_transport': has no effect here, only on rtsp and rtsps\n"
+            "warning: --set streams.a.rtsp_transport: 'streams.a.rtsp_transport': has no effect here, only on rtsp, rtsps\n"
         );
         assert_eq!(printout.status, 0);
     }

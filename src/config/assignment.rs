@@ -50,6 +50,12 @@ pub(crate) fn set_origin(argument: &str) -> Origin {
     Origin::Set { argument: argument[..end].trim().to_owned() }
 }
 
+/// The first part of a `--set` argument's key, for arguments that have one.
+pub(crate) fn set_section(argument: &str) -> Option<String> {
+    let (parts, _) = split_set(argument).ok()?;
+    parts.into_iter().next().map(|part| part.text)
+}
+
 /// Where the key of a `--set` argument ends: at the first `=` outside quotes.
 fn key_end(argument: &str) -> Option<usize> {
     let mut quote = None;
@@ -97,11 +103,7 @@ fn layer((path, shape): (KeyPath, &Shape), text: &str, origin: &Origin) -> Resul
         };
         Problem::WrongValue { path: path.clone(), expected: shape.expected(), nearest }
     })?;
-    let mut layer = Layer::default();
-    // An empty layer has nothing that could stand in the way.
-    let placed = layer.put(&path, value, origin);
-    debug_assert!(placed);
-    Ok(layer)
+    Ok(Layer::of_one(&path, value, origin))
 }
 
 /// Reads a text as the type that the shape asks for; bounds are checked later, with all other values.

@@ -40,29 +40,21 @@ impl Layer {
         Some(table)
     }
 
-    /// Writes a value, making the tables above it; tables merge. False when a value stands in the way.
-    pub(crate) fn put(&mut self, path: &KeyPath, value: Value, origin: &Origin) -> bool {
-        let Some((last, above)) = path.keys().split_last() else {
-            return false;
-        };
-        let mut table = &mut self.tree;
-        let mut place = KeyPath::root();
-        for key in above {
-            place = place.key(key);
-            self.origins.table(place.clone(), origin.clone());
-            match table.entry(key.clone()).or_insert_with(|| Value::Table(Table::new())) {
-                Value::Table(below) => table = below,
-                _ => return false,
+    /// A layer of one value; the path is not the root.
+    pub(crate) fn of_one(path: &KeyPath, value: Value, origin: &Origin) -> Self {
+        let mut layer = Self::default();
+        note_origins(&value, path, origin, &mut layer.origins);
+        let (mut place, mut value) = (path.clone(), value);
+        while let (Some(key), Some(parent)) = (place.last().map(str::to_owned), place.parent()) {
+            let table: Table = std::iter::once((key, value)).collect();
+            if parent == KeyPath::root() {
+                layer.tree = table;
+                break;
             }
+            layer.origins.table(parent.clone(), origin.clone());
+            (place, value) = (parent, Value::Table(table));
         }
-        note_origins(&value, path, origin, &mut self.origins);
-        match (table.get_mut(last), value) {
-            (Some(Value::Table(old)), Value::Table(new)) => old.extend(new),
-            (_, value) => {
-                table.insert(last.clone(), value);
-            }
-        }
-        true
+        layer
     }
 }
 
@@ -150,11 +142,13 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Converts a value and notes the origins of everything in it; `None` after an error.
     fn value(&mut self, value: DeValue<'_>, path: &KeyPath, origin: Origin) -> Option<Value> {
-        let value = match value {
-            DeValue::Table(table) => {
-                self.layer.origins.table(path.clone(), origin);
-                return Some(Value::Table(self.table(table, path)));
-            }
+        // Noted before what is in it: a list forgets its elements when it is noted.
+        match &value {
+            DeValue::Table(_) => self.layer.origins.table(path.clone(), origin.clone()),
+            _ => self.layer.origins.value(path.clone(), origin.clone()),
+        }
+        Some(match value {
+            DeValue::Table(table) => Value::Table(self.table(table, path)),
             DeValue::Array(list) => {
                 let mut values = Vec::new();
                 for (index, element) in list.into_iter().enumerate() {
@@ -174,9 +168,7 @@ impl Reader<'_> {
                 Ok(number) => Value::Float(number),
                 Err(_) => return self.refuse(path, origin, "a number"),
             },
-        };
-        self.layer.origins.value(path.clone(), origin);
-        Some(value)
+        })
     }
 
     fn refuse(&mut self, path: &KeyPath, origin: Origin, expected: &str) -> Option<Value> {
@@ -292,9 +284,9 @@ mod tests {
 
     #[test]
     fn a_stream_needs_a_name_and_has_it_alone() {
-        let (layer, errors) = parsed(concat!(
-            "[[streams]]\nurl = \"x\"\n[[streams]]\nname = 1\n[[streams]]\nname = \"a\"\n[[streams]]\nname = \"a\"\n"
-        ));
+        let (layer, errors) = parsed(
+            "[[streams]]\nurl = \"x\"\n[[streams]]\nname = 1\n[[streams]]\nname = \"a\"\n[[streams]]\nname = \"a\"\n",
+        );
         let lines: Vec<&str> = errors.lines().collect();
         assert_eq!(
             lines,

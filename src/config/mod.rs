@@ -38,12 +38,13 @@ pub use error::{ConfigError, ConfigErrors, Problem};
 pub use origin::{KeyPath, Origin, Origins};
 pub use plan::{
     DataDir, LimitsPlan, LogPlan, Plan, PlanChanges, RefusedChange, RuntimePlan, ServerPlan, StorePlan, StreamPlan,
-    changes, parse_address,
+    UnknownProfile, changes, parse_address,
 };
 pub use render::{default_toml, resolved_toml};
 pub use settings::{Detectors, LogFormat, LogLevel, Mode, Settings, StreamSettings};
 pub use span::{Span, SpanError};
 
+use crate::media::spec::Address;
 use layer::{Layer, STREAMS};
 use schema::Registry;
 use shape::Shape;
@@ -97,7 +98,8 @@ impl Loaded {
     /// The plan of an input that is not in the configuration: for `check` and probes.
     ///
     /// `profile` is a built-in profile or one of `[profiles]`; settings of `[detectors]` apply.
-    pub fn input(&self, name: &str, address: &str, profile: &str) -> Result<StreamPlan, ConfigErrors> {
+    /// The name may be any text; [`parse_address`] makes the address.
+    pub fn input(&self, name: &str, address: Address, profile: &str) -> Result<StreamPlan, UnknownProfile> {
         plan::input(&self.expanded, &self.origins, &detector_row::built_in(), name, address, profile)
     }
 }
@@ -145,9 +147,7 @@ pub(crate) fn load_with(sources: &Sources, registry: Registry<'_>) -> Result<Loa
 /// Whether environment or arguments say anything that makes this more than the demo.
 fn configures(sources: &Sources) -> bool {
     let by_environment = sources.environment.iter().any(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX));
-    let names_streams = |set: &String| {
-        set.trim_start().strip_prefix(STREAMS).is_some_and(|rest| rest.trim_start().starts_with(['.', '=']))
-    };
+    let names_streams = |set: &String| assignment::set_section(set).as_deref() == Some(STREAMS);
     by_environment || sources.sets.iter().any(names_streams)
 }
 
@@ -181,7 +181,10 @@ impl Loading {
 
     /// Adds the layers of all files and returns those that were read.
     fn files(&mut self, sources: &Sources) -> Vec<PathBuf> {
-        let etc = ETC.iter().map(PathBuf::from).filter(|path| sources.read_etc && path.exists());
+        let etc = ETC.iter().map(PathBuf::from).filter(|path| {
+            // A folder that may not be looked into is an error, told when it is read.
+            sources.read_etc && !matches!(path.try_exists(), Ok(false))
+        });
         let mut read = Vec::new();
         for path in etc.chain(sources.files.iter().cloned()) {
             let files = match layer::files_of(&path) {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,7 +62,8 @@ pub(crate) fn is_bare(key: &str) -> bool {
 impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, key) in self.0.iter().enumerate() {
-            let is_index = key.starts_with('[') && key.ends_with(']');
+            let inside = key.strip_prefix('[').and_then(|key| key.strip_suffix(']'));
+            let is_index = inside.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
             if place > 0 && !is_index {
                 f.write_str(".")?;
             }
@@ -121,6 +123,7 @@ impl fmt::Display for Origin {
             Self::File { path, line: 0, .. } => write!(f, "{}", path.display()),
             Self::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
             Self::Environment { key } => write!(f, "environment {key}"),
+            Self::Set { argument } if argument.is_empty() => f.write_str("--set"),
             Self::Set { argument } => write!(f, "--set {argument}"),
         }
     }
@@ -133,6 +136,17 @@ pub struct Origins(BTreeMap<KeyPath, Origin>);
 impl Origins {
     /// Notes where a value was written; a later one wins.
     pub fn value(&mut self, path: KeyPath, origin: Origin) {
+        // A list that is replaced takes the places of its elements with it.
+        let below: Vec<KeyPath> = self
+            .0
+            .range((Bound::Excluded(&path), Bound::Unbounded))
+            .map(|(place, _)| place)
+            .take_while(|place| place.0.starts_with(&path.0))
+            .cloned()
+            .collect();
+        for place in below {
+            self.0.remove(&place);
+        }
         self.0.insert(path, origin);
     }
 
@@ -179,6 +193,17 @@ mod tests {
         let path = KeyPath::of(&["streams", "news.hd", "tracks", "audio:1"]);
         assert_eq!(path.to_string(), "streams.\"news.hd\".tracks.\"audio:1\"");
         assert_eq!(KeyPath::of(&["sources", "allow"]).index(1).to_string(), "sources.allow[1]");
+    }
+
+    #[test]
+    fn a_list_that_is_replaced_forgets_where_its_elements_were() {
+        let mut origins = Origins::default();
+        let path = KeyPath::of(&["sources", "allow"]);
+        let (file, set) = (Origin::whole_file(Path::new("a")), Origin::Set { argument: "sources.allow".to_owned() });
+        origins.value(path.clone(), file.clone());
+        origins.value(path.index(1), file);
+        origins.value(path.clone(), set.clone());
+        assert_eq!(origins.of(&path.index(1)), set);
     }
 
     #[test]

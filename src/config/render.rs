@@ -179,6 +179,7 @@ fn ordered(fields: &BTreeMap<String, Field>) -> Vec<(&str, &Field)> {
 
 /// Documentation, range and the line itself; a key without a default, or of an example, is switched off.
 fn setting(text: &mut String, key: &str, field: &Field, default: Option<&Value>, example: bool) {
+    gap(text);
     let mut doc = field.doc.clone();
     if let Shape::Word(words) = &field.shape {
         doc.push_str(&format!(" One of {}.", words.join(", ")));
@@ -196,6 +197,13 @@ fn setting(text: &mut String, key: &str, field: &Field, default: Option<&Value>,
 
 fn toml_of(json: &Json) -> Option<Value> {
     Value::try_from(json).ok()
+}
+
+/// A blank line, but none after a header.
+fn gap(text: &mut String) {
+    if !text.ends_with("]\n") {
+        text.push('\n');
+    }
 }
 
 fn comment(text: &mut String, doc: &str) {
@@ -269,6 +277,7 @@ fn by_profile(text: &mut String, key: &str, doc: &str, default: impl Fn(Profile)
         .map(|(profile, value)| format!("{profile}: {value}"))
         .collect();
     let others = if others.is_empty() { String::new() } else { format!(" In profile {}.", others.join("; ")) };
+    gap(text);
     comment(text, &format!("{doc}{others}"));
     text.push_str(&format!("#{key} = {usual}\n"));
 }
@@ -309,6 +318,7 @@ fn own_profile(text: &mut String, shape: &Shape) {
             setting(text, key, field, Some(&Value::String("ott".to_owned())), true);
         }
     }
+    gap(text);
     comment(text, "Detectors of a profile stand in [profiles.mine.detectors.NAME], with the keys of [detectors.NAME].");
 }
 
@@ -335,6 +345,7 @@ fn stream(text: &mut String, shape: &Shape) {
             },
             _ => continue,
         };
+        gap(text);
         comment(text, &field.doc);
         text.push_str(&header);
         let table = defaults.get(key).and_then(Value::as_table);
@@ -347,6 +358,7 @@ fn stream(text: &mut String, shape: &Shape) {
             setting(text, key, &field, Some(default), true);
         }
     }
+    gap(text);
     comment(text, "Detectors of a stream stand in [streams.detectors.NAME], with the keys of [detectors.NAME].");
 }
 

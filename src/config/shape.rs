@@ -159,8 +159,8 @@ impl Shape {
         let (low, high) = match self {
             Self::Integer { low, high } => (
                 (*low > i64::MIN).then(|| low.to_string()),
-                (*high < i64::from(u32::MAX) || (*high < i64::MAX && *high != i64::from(u32::MAX)))
-                    .then(|| high.to_string()),
+                // The ends of the number types are no bounds that anyone meant.
+                (![i64::from(u32::MAX), i64::MAX].contains(high)).then(|| high.to_string()),
             ),
             Self::Number { low, high } => {
                 ((*low > f64::MIN).then(|| low.to_string()), (*high < f64::MAX).then(|| high.to_string()))

@@ -32,6 +32,7 @@ impl FromStr for Span {
         let (_, nanos) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or(SpanError)?;
         let span = match number.parse::<u64>() {
             Ok(whole) => Duration::from_nanos(whole.checked_mul(nanos).ok_or(SpanError)?),
+            Err(_) if number.starts_with('.') || number.ends_with('.') => return Err(SpanError),
             Err(_) => {
                 let number: f64 = number.parse().map_err(|_| SpanError)?;
                 Duration::try_from_secs_f64(number * nanos as f64 / 1e9).map_err(|_| SpanError)?
@@ -97,8 +98,22 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "2", "s", "2 s", "-2s", "2S", "1d", "1h30m", "1.2.3s", "8761h", "99999999999999999999s", "१s"]
-        {
+        for text in [
+            "",
+            "2",
+            "s",
+            "2 s",
+            "-2s",
+            "2S",
+            "1d",
+            "1h30m",
+            "1.2.3s",
+            "1.s",
+            ".5s",
+            "8761h",
+            "99999999999999999999s",
+            "१s",
+        ] {
             assert_eq!(text.parse::<Span>(), Err(SpanError), "{text}");
         }
     }

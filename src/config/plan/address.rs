@@ -99,6 +99,7 @@ mod tests {
             ("tcp://host:1", "tcp://host:1"),
             ("HTTPS://host/live.m3u8", "https://host/live.m3u8"),
             ("rtmp://host/app/key", "rtmp://host/app/***"),
+            ("srt://0.0.0.0:9000?mode=listener", "srt://0.0.0.0:9000?mode=listener"),
             ("rtsp://host/s", "rtsp://host/s"),
             ("srt://[2001:db8::1]:9000", "srt://[2001:db8::1]:9000"),
         ] {

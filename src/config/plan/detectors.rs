@@ -9,14 +9,17 @@ use toml::Value;
 use crate::config::detector_row::DetectorRow;
 use crate::config::error::nearest;
 use crate::config::origin::KeyPath;
-use crate::config::plan::Building;
-use crate::config::settings::{DetectorTable, Detectors};
+use crate::config::plan::{Building, UnknownProfile, check_name};
+use crate::config::settings::{DetectorTable, Detectors, Settings};
 use crate::config::span::Span;
 use crate::detectors::{DetectorSettings, OptionValue};
 use crate::profile::Profile;
 
 /// Layers of settings by detector, the weakest first.
 pub(super) type DetectorLayers = BTreeMap<String, Vec<DetectorSettings>>;
+
+/// A profile's name, the built-in profile at its root, and the layers over that.
+pub(super) type Chosen = (Arc<str>, Profile, DetectorLayers);
 
 /// Most profiles that inherit from each other in a row.
 const INHERIT_MAX: usize = 8;
@@ -41,6 +44,7 @@ impl Profiles {
                 building.invalid(&path, "the name of a built-in profile; choose another and inherit from it");
                 continue;
             }
+            check_name(building, name, &path, "profile");
             let Some((base, chain)) = ancestry(building, name) else { continue };
             let mut layers = DetectorLayers::new();
             // The oldest ancestor is the weakest.
@@ -54,35 +58,23 @@ impl Profiles {
         Self(profiles)
     }
 
-    /// The profile of that name; its absence is told, with the nearest name.
-    pub(super) fn get(
-        &self,
-        building: &mut Building<'_>,
-        name: &str,
-        path: &KeyPath,
-    ) -> Option<(Arc<str>, Profile, DetectorLayers)> {
-        if let Some((name, (profile, layers))) = self.0.get_key_value(name) {
-            return Some((Arc::clone(name), *profile, layers.clone()));
+    /// The profile of that name.
+    pub(super) fn get(&self, settings: &Settings, name: &str) -> Result<Chosen, UnknownProfile> {
+        match self.0.get_key_value(name) {
+            Some((name, (profile, layers))) => Ok((Arc::clone(name), *profile, layers.clone())),
+            None => Err(unknown_profile(settings, name)),
         }
-        // A profile that was refused itself has been told already.
-        if !building.settings.profiles.contains_key(name) {
-            unknown_profile(building, name, path);
-        }
-        None
     }
 }
 
-fn unknown_profile(building: &mut Building<'_>, name: &str, path: &KeyPath) {
-    let known: Vec<&str> = Profile::ALL
-        .iter()
-        .map(|profile| profile.name())
-        .chain(building.settings.profiles.keys().map(String::as_str))
-        .collect();
+fn unknown_profile(settings: &Settings, name: &str) -> UnknownProfile {
+    let built_in = Profile::ALL.iter().map(|profile| profile.name());
+    let known: Vec<&str> = built_in.chain(settings.profiles.keys().map(String::as_str)).collect();
     let hint = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean '{near}'?"),
         None => format!("use one of {}", known.join(", ")),
     };
-    building.invalid(path, format!("unknown profile; {hint}"));
+    UnknownProfile { hint }
 }
 
 /// The built-in profile at the root of a profile of the configuration, and the way to it.
@@ -105,7 +97,7 @@ fn ancestry<'a>(building: &mut Building<'a>, name: &'a str) -> Option<(Profile, 
             return None;
         }
         if !settings.profiles.contains_key(parent) {
-            unknown_profile(building, parent, &path);
+            building.invalid(&path, unknown_profile(settings, parent).to_string());
             return None;
         }
         chain.push(parent);

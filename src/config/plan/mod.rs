@@ -22,8 +22,8 @@ use crate::config::cidr::Cidr;
 use crate::config::error::{ConfigError, ConfigErrors, Problem};
 use crate::config::origin::{KeyPath, Origins};
 use crate::config::schema::Registry;
-use crate::config::secret::AddressText;
 use crate::config::settings::{LogFormat, LogLevel, Settings, StreamSettings};
+use crate::media::spec::Address;
 
 /// Most streams of one configuration.
 const STREAMS_MAX: usize = 10_000;
@@ -191,28 +191,31 @@ pub(in crate::config) fn build(
     (plan, building.warnings)
 }
 
-/// The plan of one input that no configuration names.
+/// A profile that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown profile; {hint}")]
+pub struct UnknownProfile {
+    /// The one that was probably meant, or all there are.
+    pub hint: String,
+}
+
+/// The plan of one input that no configuration names. The settings have made a plan before.
 pub(in crate::config) fn input(
     settings: &Settings,
     origins: &Origins,
     registry: Registry<'_>,
     name: &str,
-    address: &str,
+    address: Address,
     profile: &str,
-) -> Result<StreamPlan, ConfigErrors> {
+) -> Result<StreamPlan, UnknownProfile> {
     let mut errors = ConfigErrors::default();
     let mut building = Building { settings, origins, registry, errors: &mut errors, warnings: Vec::new() };
     let profiles = detectors::Profiles::build(&mut building);
-    let stream = StreamSettings {
-        name: name.to_owned(),
-        url: Some(AddressText(address.to_owned())),
-        profile: profile.to_owned(),
-        ..StreamSettings::default()
-    };
-    match stream::build_any_name(&mut building, &profiles, name, &stream) {
-        Some(plan) if errors.is_empty() => Ok(plan),
-        _ => Err(errors),
-    }
+    let chosen = profiles.get(settings, profile)?;
+    let stream = StreamSettings::default();
+    let plan = stream::assemble(name, &stream, address, chosen, stream::Parts::default());
+    debug_assert!(errors.is_empty(), "what made a plan once has no errors");
+    Ok(plan)
 }
 
 fn data_dir(building: &mut Building<'_>, demo: bool) -> DataDir {
@@ -273,6 +276,17 @@ fn allow(building: &mut Building<'_>) -> Vec<Cidr> {
 fn detector_arbiters(settings: &Settings) -> NonZeroUsize {
     let written = settings.runtime.detector_arbiters.and_then(|count| NonZeroUsize::new(count as usize));
     written.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Names of streams and profiles end up in events, metrics and addresses.
+pub(super) fn check_name(building: &mut Building<'_>, name: &str, path: &KeyPath, what: &str) {
+    /// Longest name, in bytes.
+    const NAME_BYTES_MAX: usize = 128;
+    let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !fits {
+        let why = format!("a {what}'s name has 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.'");
+        building.invalid(path, why);
+    }
 }
 
 /// What is wrong with a table of labels, by label.

@@ -1,22 +1,20 @@
 //! One stream of the plan.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use avwatch_actors::track::TrackId;
 
 use crate::config::origin::KeyPath;
-use crate::config::plan::detectors::{DetectorLayers, Profiles, add, tables};
-use crate::config::plan::{Building, check_labels, parse_address};
+use crate::config::plan::detectors::{Chosen, Profiles, add, tables};
+use crate::config::plan::{Building, check_labels, check_name, parse_address};
 use crate::config::settings::{Mode, StreamSettings, Tier};
 use crate::detectors::DetectorSettings;
 use crate::measure::MeasurePlan;
-use crate::media::spec::{Address, InputSpec, Selection, TrackRole, Transport, limits_of};
+use crate::media::spec::{Address, Expect, InputSpec, Selection, TrackRole, Transport, limits_of};
 use crate::profile::Profile;
-
-/// Longest name of a stream, in bytes.
-const NAME_BYTES_MAX: usize = 128;
 
 /// Longest title, in characters.
 const TITLE_LETTERS_MAX: usize = 200;
@@ -51,39 +49,73 @@ pub struct StreamPlan {
     pub tracks: BTreeMap<TrackId, BTreeMap<String, DetectorSettings>>,
 }
 
-/// Resolves one stream; `None` when there is nothing to open. Errors are added to `building`.
+/// What the parts of a stream's settings became.
+#[derive(Default)]
+pub(super) struct Parts {
+    source: Option<IpAddr>,
+    roles: BTreeMap<TrackId, TrackRole>,
+    tracks: BTreeMap<TrackId, BTreeMap<String, DetectorSettings>>,
+    own: BTreeMap<String, DetectorSettings>,
+}
+
+/// Resolves one stream; `None` when something without which there is no plan is wrong.
 pub(super) fn build(
     building: &mut Building<'_>,
     profiles: &Profiles,
     name: &str,
     stream: &StreamSettings,
 ) -> Option<StreamPlan> {
-    let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || !fits {
-        let why = format!("a stream's name has 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.'");
-        building.invalid(&KeyPath::of(&["streams", name]), why);
-    }
-    build_any_name(building, profiles, name, stream)
-}
-
-/// Like [`build`], for inputs whose name is a path.
-pub(super) fn build_any_name(
-    building: &mut Building<'_>,
-    profiles: &Profiles,
-    name: &str,
-    stream: &StreamSettings,
-) -> Option<StreamPlan> {
     let path = KeyPath::of(&["streams", name]);
+    check_name(building, name, &path, "stream");
     refuse_what_is_not_built(building, stream, &path);
     check_texts(building, stream, &path);
+    check_secrets(building, stream, &path);
+    check_expect(building, &stream.expect, &path.key("expect"));
     check_labels(building, &stream.labels, &path.key("labels"));
     let (roles, tracks) = track_settings(building, stream, &path);
-    let chosen = profiles.get(building, &stream.profile, &path.key("profile"));
     let own = tables(building, &stream.detectors, &path.key("detectors"), None);
-    let input = input(building, stream, roles, name, &path);
-    let (profile_name, profile, mut detectors): (_, _, DetectorLayers) = chosen?;
-    add(&mut detectors, &own);
-    Some(StreamPlan {
+    let source = sender(building, stream, &path);
+    let chosen = match profiles.get(building.settings, &stream.profile) {
+        Ok(chosen) => Some(chosen),
+        // A profile that was refused itself has been told already.
+        Err(_) if building.settings.profiles.contains_key(&stream.profile) => None,
+        Err(unknown) => {
+            building.invalid(&path.key("profile"), unknown.to_string());
+            None
+        }
+    };
+    let address = address(building, stream, &path)?;
+    Some(assemble(name, stream, address, chosen?, Parts { source, roles, tracks, own }))
+}
+
+/// Puts the parts together.
+pub(super) fn assemble(
+    name: &str,
+    stream: &StreamSettings,
+    address: Address,
+    (profile_name, profile, mut detectors): Chosen,
+    parts: Parts,
+) -> StreamPlan {
+    add(&mut detectors, &parts.own);
+    let mut input = InputSpec::new(name, address, MeasurePlan::default());
+    input.limits = limits_of(&input.address, stream.srt.mode);
+    input.transport = Transport {
+        http_headers: stream.http_headers.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect(),
+        user_agent: stream.user_agent.clone(),
+        rtsp_transport: stream.rtsp_transport,
+        srt_mode: stream.srt.mode,
+        srt_latency: stream.srt.latency.map(|span| span.0),
+        srt_passphrase: stream.srt.passphrase.as_ref().map(|secret| secret.0.clone()),
+        tls_ca: stream.tls_ca.clone(),
+        interface: stream.interface.clone(),
+        source: parts.source,
+        receive_buffer: stream.receive_buffer.map(|bytes| bytes as usize),
+    };
+    input.selection = Selection { program: stream.program, variant: stream.variant };
+    input.expect = stream.expect.clone();
+    input.tracks = parts.roles;
+    input.decode_threads = stream.decode_threads;
+    StreamPlan {
         name: name.into(),
         title: stream.title.as_deref().unwrap_or(name).into(),
         profile_name,
@@ -92,10 +124,36 @@ pub(super) fn build_any_name(
         priority: stream.priority,
         labels: stream.labels.clone(),
         runbook_url: stream.runbook_url.clone(),
-        input: input?,
+        input,
         detectors,
-        tracks,
-    })
+        tracks: parts.tracks,
+    }
+}
+
+fn sender(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) -> Option<IpAddr> {
+    let address = stream.source.as_deref()?.parse().ok();
+    if address.is_none() {
+        building.invalid(&path.key("source"), "must be an IP address");
+    }
+    address
+}
+
+fn address(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) -> Option<Address> {
+    let url_path = path.key("url");
+    let Some(url) = &stream.url else {
+        building.missing(&url_path);
+        return None;
+    };
+    match parse_address(&url.0) {
+        Ok(address) => {
+            warn_of_idle_keys(building, stream, &address, path);
+            Some(address)
+        }
+        Err(why) => {
+            building.invalid(&url_path, why);
+            None
+        }
+    }
 }
 
 /// Keys that would be ignored in silence are refused instead.
@@ -146,6 +204,16 @@ fn check_texts(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyP
     if stream.user_agent.as_deref().is_some_and(|agent| agent.is_empty() || agent.chars().any(char::is_control)) {
         building.invalid(&path.key("user_agent"), "must not be empty or hold control characters");
     }
+    let interface_fits = |name: &str| (1..=64).contains(&name.len()) && !name.chars().any(char::is_control);
+    if !stream.interface.as_deref().is_none_or(interface_fits) {
+        building.invalid(&path.key("interface"), "must have 1 to 64 bytes and no control characters");
+    }
+    if stream.tls_ca.as_deref() == Some(Path::new("")) {
+        building.invalid(&path.key("tls_ca"), "is empty");
+    }
+}
+
+fn check_secrets(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) {
     let headers = path.key("http_headers");
     if stream.http_headers.len() > HEADERS_MAX {
         building.invalid(&headers, format!("more than {HEADERS_MAX} headers"));
@@ -162,6 +230,20 @@ fn check_texts(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyP
     let passphrase = stream.srt.passphrase.as_ref().map(|secret| secret.0.len());
     if passphrase.is_some_and(|bytes| !(10..=79).contains(&bytes)) {
         building.invalid(&path.key("srt").key("passphrase"), "must have 10 to 79 bytes");
+    }
+}
+
+fn check_expect(building: &mut Building<'_>, expect: &Expect, path: &KeyPath) {
+    let rate_fits = expect.frame_rate.is_none_or(|rate| rate > 0.0 && rate <= 1000.0);
+    for (key, fits) in [
+        ("width", expect.width != Some(0)),
+        ("height", expect.height != Some(0)),
+        ("frame_rate", rate_fits),
+        ("codec", expect.codec.as_deref() != Some("")),
+    ] {
+        if !fits {
+            building.invalid(&path.key(key), "cannot be expected of any stream");
+        }
     }
 }
 
@@ -190,78 +272,26 @@ fn track_settings(building: &mut Building<'_>, stream: &StreamSettings, path: &K
     (roles, detectors)
 }
 
-fn input(
-    building: &mut Building<'_>,
-    stream: &StreamSettings,
-    tracks: BTreeMap<TrackId, TrackRole>,
-    name: &str,
-    path: &KeyPath,
-) -> Option<InputSpec> {
-    let source = stream.source.as_deref().and_then(|text| match text.parse() {
-        Ok(address) => Some(address),
-        Err(_) => {
-            building.invalid(&path.key("source"), "must be an IP address");
-            None
-        }
-    });
-    if stream.tls_ca.as_deref() == Some(Path::new("")) {
-        building.invalid(&path.key("tls_ca"), "is empty");
-    }
-    let url_path = path.key("url");
-    let Some(url) = &stream.url else {
-        building.missing(&url_path);
-        return None;
-    };
-    let address = match parse_address(&url.0) {
-        Ok(address) => address,
-        Err(why) => {
-            building.invalid(&url_path, why);
-            return None;
-        }
-    };
-    warn_of_idle_keys(building, &address, path);
-    let mut spec = InputSpec::new(name, address, MeasurePlan::default());
-    spec.limits = limits_of(&spec.address, stream.srt.mode);
-    spec.transport = Transport {
-        http_headers: stream.http_headers.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect(),
-        user_agent: stream.user_agent.clone(),
-        rtsp_transport: stream.rtsp_transport,
-        srt_mode: stream.srt.mode,
-        srt_latency: stream.srt.latency.map(|span| span.0),
-        srt_passphrase: stream.srt.passphrase.as_ref().map(|secret| secret.0.clone()),
-        tls_ca: stream.tls_ca.clone(),
-        interface: stream.interface.clone(),
-        source,
-        receive_buffer: stream.receive_buffer.map(|bytes| bytes as usize),
-    };
-    spec.selection = Selection { program: stream.program, variant: stream.variant };
-    spec.expect = stream.expect.clone();
-    spec.tracks = tracks;
-    spec.decode_threads = stream.decode_threads;
-    Some(spec)
-}
-
-/// Transport keys with the schemes on which they have an effect.
-const TRANSPORT_KEYS: [(&str, &[&str]); 8] = [
-    ("interface", &["udp", "rtp"]),
-    ("source", &["udp", "rtp"]),
-    ("receive_buffer", &["udp", "rtp"]),
-    ("http_headers", &["http", "https"]),
-    ("user_agent", &["http", "https"]),
-    ("rtsp_transport", &["rtsp", "rtsps"]),
-    ("srt", &["srt"]),
-    ("tls_ca", &["https", "rtmps", "rtsps"]),
-];
-
-fn warn_of_idle_keys(building: &mut Building<'_>, address: &Address, path: &KeyPath) {
+/// Tells of transport keys that the address has no use for.
+fn warn_of_idle_keys(building: &mut Building<'_>, stream: &StreamSettings, address: &Address, path: &KeyPath) {
     let scheme = match address {
         Address::Url(url) => url.scheme(),
         Address::File(_) | Address::Stdin | Address::Synthetic(_) => "file",
     };
-    for (key, schemes) in TRANSPORT_KEYS {
-        let path = path.key(key);
-        if building.origins.contains(&path) && !schemes.contains(&scheme) {
-            building.warn(&path, format!("has no effect here, only on {}", schemes.join(" and ")));
+    // What is written as it would be anyway harms nobody: `config show` writes it all.
+    let usual = StreamSettings::default();
+    for (key, schemes, differs) in [
+        ("interface", &["udp", "rtp"][..], stream.interface != usual.interface),
+        ("source", &["udp", "rtp"], stream.source != usual.source),
+        ("receive_buffer", &["udp", "rtp"], stream.receive_buffer != usual.receive_buffer),
+        ("http_headers", &["http", "https"], stream.http_headers != usual.http_headers),
+        ("user_agent", &["http", "https"], stream.user_agent != usual.user_agent),
+        ("rtsp_transport", &["rtsp", "rtsps"], stream.rtsp_transport != usual.rtsp_transport),
+        ("srt", &["srt"], stream.srt != usual.srt),
+        ("tls_ca", &["https", "rtmps", "rtsps"], stream.tls_ca != usual.tls_ca),
+    ] {
+        if differs && !schemes.contains(&scheme) {
+            building.warn(&path.key(key), format!("has no effect here, only on {}", schemes.join(", ")));
         }
     }
 }

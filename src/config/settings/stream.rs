@@ -68,7 +68,7 @@ pub struct StreamSettings {
     /// How SRT connects.
     pub srt: SrtSettings,
     /// What is known of the stream: contradictions are events, missing tracks are watched for.
-    #[schemars(extend("examples" = [{"codec": "h264", "width": 1920, "height": 1080, "frame_rate": 25.0, "audio_tracks": 2}]))]
+    #[schemars(extend("examples" = [{"codec": "h264", "width": 1920, "height": 1080, "frame_rate": 25.0, "audio_tracks": 2, "video": true}]))]
     pub expect: Expect,
     /// When the stream is off the air.
     pub schedule: Schedule,

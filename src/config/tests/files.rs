@@ -121,10 +121,10 @@ fn the_example_is_valid() {
 #[test]
 fn what_show_prints_reads_the_same() {
     let bench = Bench::of(concat!(
-        "node = \"n\"\n[detectors.black]\nlevel = 40\nseverities = { info = \"1s\" }\n[profiles.\"my own\"]\ninherits = \"radio\"\n",
+        "node = \"n\"\n[detectors.black]\nlevel = 40\nseverities = { info = \"1s\" }\n[profiles.\"my.own\"]\ninherits = \"radio\"\n",
         "[[streams]]\nname = \"b.c\"\nurl = \"udp://239.0.0.1:5000\"\nexpect = { frame_rate = 50 }\nlabels = { site = \"nörth \\\" x\" }\n",
         "[streams.tracks.\"audio:1\"]\nrole = \"x\"\n[streams.tracks.\"audio:1\".detectors.silence]\nenabled = false\n",
-        "[[streams]]\nname = \"a\"\nurl = \"a.ts\"\nprofile = \"my own\"\n",
+        "[[streams]]\nname = \"a\"\nurl = \"a.ts\"\nprofile = \"my.own\"\n",
     ))
     .set("limits.opens_per_second=7");
     let loaded = bench.loaded();
@@ -157,4 +157,35 @@ fn the_schema_of_files_knows_detectors_and_refuses_the_rest() {
     assert_eq!(black["additionalProperties"], false);
     assert_eq!(schema["additionalProperties"], false);
     assert!(!schema.to_string().contains("\"null\""), "TOML has no null");
+}
+
+#[test]
+fn default_toml_says_where_a_default_depends_on_the_profile() {
+    let text = default_toml_of(&testing::rows());
+    for lines in [
+        "#[detectors.black]\n# Whether it runs.\n#enabled = true\n",
+        "raised. In profile file: \"500ms\".\n#raise_after = \"2s\"\n",
+        "#severities = { info = \"2s\", major = \"10s\" }\n",
+        "# Highest level that is black, in code values. Range: from 16 to 235. In profile radio: 20.0.\n#level = 32.0\n",
+        "#cap = \"none\"\n",
+    ] {
+        assert!(text.contains(lines), "{lines}\nin\n{text}");
+    }
+}
+
+#[test]
+fn ten_thousand_streams_load_and_more_are_refused() {
+    let mut text = String::new();
+    for number in 0..10_000 {
+        text.push_str(&format!(
+            "[[streams]]\nname = \"s{number}\"\nurl = \"udp://239.0.0.1:{}\"\n",
+            1 + number % 60_000
+        ));
+        text.push_str("labels = { site = \"a\", group = \"b\" }\n[streams.detectors.black]\nraise_after = \"3s\"\n");
+    }
+    let started = std::time::Instant::now();
+    assert_eq!(Bench::of(&text).plan().streams.len(), 10_000);
+    println!("10,000 streams from {} bytes in {:?}", text.len(), started.elapsed());
+    let errors = Bench::of(&text).set("streams.one.more.url=x").errors();
+    assert!(errors.len() == 1 && errors[0].contains("more than 10000 streams"), "{errors:?}");
 }
