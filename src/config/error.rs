@@ -121,7 +121,7 @@ impl ConfigErrors {
         self.errors.iter().any(|error| error.problem.path() == Some(path))
     }
 
-    /// The errors in the order of the layers, at most [`ERRORS_MAX`].
+    /// The errors in the order of the layers, a hundred at most.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         self.errors.iter()
     }

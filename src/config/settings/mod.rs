@@ -42,7 +42,7 @@ pub struct Settings {
     pub detectors: Detectors,
     /// Profiles of your own: sets of detector settings that streams choose by name.
     pub profiles: BTreeMap<String, ProfileSettings>,
-    /// What to watch. In files one [[streams]] each; layers merge by name.
+    /// What to watch. In files one `[[streams]]` each; layers merge by name.
     pub streams: BTreeMap<String, StreamSettings>,
 }
 

@@ -27,7 +27,7 @@ pub struct StreamSettings {
     pub url: Option<AddressText>,
     /// Whether people are notified.
     pub mode: Mode,
-    /// Built-in profile (file, ott, broadcast-eu, broadcast-us, radio, static-ok, news-sport) or one of [profiles].
+    /// Built-in profile (file, ott, broadcast-eu, broadcast-us, radio, static-ok, news-sport) or one of `[profiles]`.
     pub profile: String,
     /// How much of the stream is looked at. Only "full" is available yet.
     pub tier: Tier,
