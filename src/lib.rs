@@ -2,6 +2,7 @@
 //! or hear go wrong.
 
 pub mod commands;
+pub mod config;
 pub mod detectors;
 pub mod measure;
 pub mod media;

@@ -2,5 +2,6 @@
 
 pub mod cli;
 pub mod completions;
+pub mod config;
 pub mod detectors;
 pub mod man;

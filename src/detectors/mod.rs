@@ -16,6 +16,7 @@ mod missing;
 mod quiet;
 mod resolve;
 mod scrambled;
+mod settings;
 mod silence;
 mod table;
 #[cfg(test)]
@@ -26,7 +27,8 @@ mod video_missing;
 mod words;
 
 pub use kind::{Defaults, DetectorKind, OptionDoc, OptionValue, Options};
-pub use resolve::{DetectorSettings, OptionError, ResolvedDetector, measure_plan, resolve};
+pub use resolve::{OptionError, ResolvedDetector, measure_plan, resolve};
+pub use settings::DetectorSettings;
 pub use words::{OWN, PLANNED, RESERVED, UnknownDetector, look_up};
 
 /// Every detector that is built, by number.

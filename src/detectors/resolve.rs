@@ -14,7 +14,7 @@ use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackInfo;
 
 use super::words::nearest;
-use super::{DetectorKind, OptionDoc, OptionValue, Options, table};
+use super::{DetectorKind, DetectorSettings, OptionDoc, OptionValue, Options, table};
 use crate::measure::MeasurePlan;
 use crate::media::spec::Expect;
 use crate::profile::Profile;
@@ -25,21 +25,6 @@ const HOLD_MAX: Duration = Duration::from_secs(24 * 3600);
 const CLEAR_MAX: Duration = Duration::from_secs(3600);
 /// The black level of a plan without the black detector: 10 % of the range, as in FFmpeg.
 const BLACK_LEVEL: f32 = 37.9;
-
-/// What one layer of configuration says of a detector; absent keys leave the layers below alone.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DetectorSettings {
-    /// Whether it runs.
-    pub enabled: Option<bool>,
-    /// Nothing is raised before this much time in the condition.
-    pub raise_after: Option<Duration>,
-    /// An event ends after this much time without the condition.
-    pub clear_after: Option<Duration>,
-    /// Severities with the time in the condition from which they hold; replaces the default steps.
-    pub severities: Option<BTreeMap<Severity, Duration>>,
-    /// The detector's own options. A plain number is accepted where a number may also be absent.
-    pub options: BTreeMap<String, OptionValue>,
-}
 
 /// A detector as one stream uses it.
 #[derive(Clone)]

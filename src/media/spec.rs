@@ -80,7 +80,7 @@ pub enum RtspTransport {
 }
 
 /// Typed transport options. There is no pass-through of raw options.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Transport {
     /// Extra HTTP request headers.
     pub http_headers: Vec<(String, String)>,
@@ -102,6 +102,25 @@ pub struct Transport {
     pub source: Option<IpAddr>,
     /// UDP receive buffer in bytes; 8 MiB when absent.
     pub receive_buffer: Option<usize>,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Header values and the passphrase are secrets: a spec may end up in a log line.
+        let header_names: Vec<&str> = self.http_headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Transport")
+            .field("http_headers", &header_names)
+            .field("user_agent", &self.user_agent)
+            .field("rtsp_transport", &self.rtsp_transport)
+            .field("srt_mode", &self.srt_mode)
+            .field("srt_latency", &self.srt_latency)
+            .field("srt_passphrase", &self.srt_passphrase.as_ref().map(|_| "***"))
+            .field("tls_ca", &self.tls_ca)
+            .field("interface", &self.interface)
+            .field("source", &self.source)
+            .field("receive_buffer", &self.receive_buffer)
+            .finish()
+    }
 }
 
 impl Transport {
@@ -201,7 +220,7 @@ impl SizeLimits {
 }
 
 /// Everything about one input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct InputSpec {
     /// The stream's name.
     pub name: Arc<str>,

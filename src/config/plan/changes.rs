@@ -1,0 +1,75 @@
+//! What a reload changes: the difference between two plans.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::plan::{Plan, StreamPlan};
+
+/// The difference between the running plan and a new one, by names of streams in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanChanges {
+    /// Streams to start.
+    pub added: Vec<Arc<str>>,
+    /// Streams to stop.
+    pub removed: Vec<Arc<str>>,
+    /// Streams whose input differs: they are opened anew.
+    pub restarted: Vec<Arc<str>>,
+    /// Streams of which only detectors, labels or the like differ: their session goes on.
+    pub retuned: Vec<Arc<str>>,
+    /// Sections that differ but take effect at the next start only; to be told, not refused.
+    pub at_next_start: Vec<&'static str>,
+}
+
+impl PlanChanges {
+    /// True when nothing differs.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A change that needs a restart: the whole new plan is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{key}' cannot be changed while the service runs: restart it")]
+pub struct RefusedChange {
+    /// The key that differs.
+    pub key: &'static str,
+}
+
+/// Compares the running plan with a new one.
+pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
+    if old.server.listen != new.server.listen {
+        return Err(RefusedChange { key: "server.listen" });
+    }
+    // Leaving or entering the demo changes the folder as well.
+    if old.data_dir != new.data_dir {
+        return Err(RefusedChange { key: "data_dir" });
+    }
+    let mut changes = PlanChanges::default();
+    let sections = [
+        ("node", old.node != new.node),
+        ("log", old.log != new.log),
+        ("sources", old.allow != new.allow),
+        ("store", old.store != new.store),
+        ("limits", old.limits != new.limits),
+        ("runtime", old.runtime != new.runtime),
+    ];
+    changes.at_next_start = sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect();
+
+    let running: BTreeMap<&str, &StreamPlan> = old.streams.iter().map(|stream| (&*stream.name, stream)).collect();
+    let wanted: BTreeMap<&str, &StreamPlan> = new.streams.iter().map(|stream| (&*stream.name, stream)).collect();
+    for stream in &old.streams {
+        if !wanted.contains_key(&*stream.name) {
+            changes.removed.push(Arc::clone(&stream.name));
+        }
+    }
+    for stream in &new.streams {
+        let name = Arc::clone(&stream.name);
+        match running.get(&*stream.name) {
+            None => changes.added.push(name),
+            Some(before) if before.input != stream.input => changes.restarted.push(name),
+            Some(before) if *before != stream => changes.retuned.push(name),
+            Some(_) => {}
+        }
+    }
+    Ok(changes)
+}

@@ -1,0 +1,214 @@
+//! Settings: the configuration as written, after merging. They go no further than the plan.
+//!
+//! The structs are the one source of the keys: the JSON Schema, the typing of environment values,
+//! the check for unknown keys and `config/default.toml` are all made from them.
+
+mod detector;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use detector::DetectorTable;
+pub use detector::Detectors;
+pub(crate) use stream::Tier;
+pub use stream::{Mode, StreamSettings};
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Folder for the event store, thumbnails and evidence. Changes need a restart.
+    pub data_dir: PathBuf,
+    /// Name of this instance in events and metrics. Default: the name of the host.
+    #[schemars(extend("examples" = ["monitor-1"]))]
+    pub node: Option<String>,
+    /// The HTTP server: API, dashboard and metrics. Changes need a restart.
+    pub server: ServerSettings,
+    /// What the service writes about its own work.
+    pub log: LogSettings,
+    /// Which addresses may be opened.
+    pub sources: SourcesSettings,
+    /// How long events are kept. Whichever bound is reached first removes the oldest.
+    pub store: StoreSettings,
+    /// What the service may spend.
+    pub limits: LimitsSettings,
+    /// Threads.
+    pub runtime: RuntimeSettings,
+    /// Settings of detectors for all streams.
+    pub detectors: Detectors,
+    /// Profiles of your own: sets of detector settings that streams choose by name.
+    pub profiles: BTreeMap<String, ProfileSettings>,
+    /// What to watch. In files one `[[streams]]` each; layers merge by name.
+    pub streams: BTreeMap<String, StreamSettings>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("/var/lib/avwatch"),
+            node: None,
+            server: ServerSettings::default(),
+            log: LogSettings::default(),
+            sources: SourcesSettings::default(),
+            store: StoreSettings::default(),
+            limits: LimitsSettings::default(),
+            runtime: RuntimeSettings::default(),
+            detectors: Detectors::default(),
+            profiles: BTreeMap::new(),
+            streams: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[server]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSettings {
+    /// Address and port to listen on, as IP:PORT or localhost:PORT; "off" for no server.
+    pub listen: String,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8080".to_owned() }
+    }
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// Least important lines that are written.
+    pub level: LogLevel,
+    /// Folder for log files. When absent, lines go to standard error only.
+    #[schemars(extend("examples" = ["/var/log/avwatch"]))]
+    pub directory: Option<PathBuf>,
+    /// Form of the lines on standard error. Files always hold JSON lines, which `avwatch logs` reads.
+    pub format: LogFormat,
+    /// Size at which a log file is closed and the next one begun, in bytes.
+    #[schemars(range(min = 65_536, max = 1_073_741_824))]
+    pub file_bytes_max: u64,
+    /// Number of log files that are kept.
+    #[schemars(range(min = 1, max = 1000))]
+    pub files_max: u32,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::Info,
+            directory: None,
+            format: LogFormat::Text,
+            file_bytes_max: 64 * 1024 * 1024,
+            files_max: 10,
+        }
+    }
+}
+
+/// Importance of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Every frame: for hunting one fault on one stream.
+    Trace,
+    /// Steps of the work: for finding out why something is as it is.
+    Debug,
+    /// What an operator wants to read afterwards.
+    #[default]
+    Info,
+    /// What may need attention.
+    Warn,
+    /// What failed.
+    Error,
+}
+
+/// Form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line: for log collectors.
+    Json,
+    /// For people.
+    #[default]
+    Text,
+}
+
+/// `[sources]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SourcesSettings {
+    /// Private and multicast ranges, in CIDR notation, that streams added by API may open.
+    #[schemars(extend("examples" = [["10.0.0.0/8", "239.0.0.0/8"]]))]
+    pub allow: Vec<String>,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSettings {
+    /// Age at which ended events are removed, in days.
+    #[schemars(range(min = 1, max = 3650))]
+    pub retention_days: u32,
+    /// Most event changes that are kept.
+    #[schemars(range(min = 1000, max = 1_000_000_000))]
+    pub rows_max: u64,
+    /// Largest size of the store on disk, in bytes.
+    #[schemars(range(min = 16_777_216, max = 1_099_511_627_776_i64))]
+    pub bytes_max: u64,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { retention_days: 90, rows_max: 10_000_000, bytes_max: 4 * 1024 * 1024 * 1024 }
+    }
+}
+
+/// `[limits]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsSettings {
+    /// Memory of the process from which load is shed, in bytes. Default: what the system grants.
+    #[schemars(range(min = 67_108_864, max = 17_592_186_044_416_i64), extend("examples" = [2_147_483_648_u64]))]
+    pub memory: Option<u64>,
+    /// Streams opened per second, all together.
+    #[schemars(range(min = 1, max = 1000))]
+    pub opens_per_second: u32,
+    /// Streams opened per second at one host.
+    #[schemars(range(min = 1, max = 1000))]
+    pub opens_per_second_per_host: u32,
+}
+
+impl Default for LimitsSettings {
+    fn default() -> Self {
+        Self { memory: None, opens_per_second: 20, opens_per_second_per_host: 4 }
+    }
+}
+
+/// `[runtime]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuntimeSettings {
+    /// Threads that run detectors. Default: the number of cores.
+    #[schemars(range(min = 1, max = 256), extend("examples" = [4]))]
+    pub detector_arbiters: Option<u32>,
+}
+
+/// `[profiles.NAME]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProfileSettings {
+    /// Built-in profile, or other profile of your own, whose settings hold unless written here.
+    pub inherits: String,
+    /// Settings of detectors in this profile.
+    pub detectors: Detectors,
+}
+
+impl Default for ProfileSettings {
+    fn default() -> Self {
+        Self { inherits: "ott".to_owned(), detectors: Detectors::default() }
+    }
+}
