@@ -4,5 +4,6 @@
 pub mod detectors;
 pub mod measure;
 pub mod media;
+pub mod node_snapshot;
 pub mod profile;
 pub mod secret_url;
