@@ -7,3 +7,4 @@ pub mod media;
 pub mod node_snapshot;
 pub mod profile;
 pub mod secret_url;
+pub mod sinks;
