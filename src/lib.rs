@@ -8,3 +8,4 @@ pub mod node_snapshot;
 pub mod profile;
 pub mod secret_url;
 pub mod sinks;
+pub mod telemetry;
