@@ -1,6 +1,8 @@
 //! avwatch watches live audio and video streams in one process and tells what viewers would see
 //! or hear go wrong.
 
+pub mod api;
+pub mod commands;
 pub mod detectors;
 pub mod measure;
 pub mod media;
