@@ -1,12 +1,16 @@
 //! avwatch watches live audio and video streams in one process and tells what viewers would see
 //! or hear go wrong.
 
+pub mod api;
 pub mod commands;
 pub mod config;
 pub mod detectors;
 pub mod measure;
 pub mod media;
+pub mod node_snapshot;
 pub mod profile;
 pub mod report;
 pub mod secret_url;
+pub mod sinks;
 pub mod synthetic;
+pub mod telemetry;

@@ -4,4 +4,5 @@ pub mod cli;
 pub mod completions;
 pub mod config;
 pub mod detectors;
+pub mod health;
 pub mod man;

@@ -1,0 +1,107 @@
+//! `GET /metrics`: the snapshot as text, in the format that was asked for.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Bytes, Data, block};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::problem::problem;
+use super::server::SnapshotSource;
+use crate::node_snapshot::NodeSnapshot;
+use crate::sinks::metrics::{Exposition, expose};
+
+/// A snapshot and the text made from it.
+type Page = (Arc<NodeSnapshot>, Bytes);
+
+/// Makes answers; keeps the newest of each format, so that many scrapes of one snapshot cost one.
+pub(super) struct MetricsPage {
+    snapshot: SnapshotSource,
+    newest: [Mutex<Option<Page>>; 2],
+}
+
+impl MetricsPage {
+    pub(super) fn new(snapshot: SnapshotSource) -> Self {
+        Self { snapshot, newest: [Mutex::default(), Mutex::default()] }
+    }
+
+    /// The text of the present snapshot. With thousands of streams it takes a good part of a second,
+    /// so it is called where blocking is allowed.
+    fn text(&self, exposition: Exposition) -> Result<Bytes, fmt::Error> {
+        let snapshot = (self.snapshot)();
+        let Ok(mut newest) = self.newest[exposition as usize].lock() else {
+            // Another request panicked here; the text can still be made.
+            return expose(snapshot, exposition).map(Bytes::from);
+        };
+        if let Some((of, text)) = &*newest
+            && Arc::ptr_eq(of, &snapshot)
+        {
+            return Ok(text.clone());
+        }
+        let text = Bytes::from(expose(snapshot.clone(), exposition)?);
+        *newest = Some((snapshot, text.clone()));
+        Ok(text)
+    }
+}
+
+pub(super) async fn metrics(request: HttpRequest, page: Data<MetricsPage>) -> HttpResponse {
+    let accept = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+    let exposition = negotiate(accept);
+    match block(move || page.text(exposition)).await {
+        Ok(Ok(text)) => HttpResponse::Ok().content_type(exposition.content_type()).body(text),
+        Ok(Err(_)) | Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, Some("the metrics could not be written")),
+    }
+}
+
+/// OpenMetrics if it is named and preferred to plain text at least as much; else text 0.0.4.
+fn negotiate<'a>(accept: impl Iterator<Item = &'a str>) -> Exposition {
+    let (mut open_metrics, mut text) = (0.0_f32, 0.0_f32);
+    for range in accept.flat_map(|value| value.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+        match media.as_str() {
+            "application/openmetrics-text" => open_metrics = open_metrics.max(quality),
+            "text/plain" => text = text.max(quality),
+            _ => {}
+        }
+    }
+    if open_metrics > 0.0 && open_metrics >= text { Exposition::OpenMetrics } else { Exposition::Text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_follows_the_accept_header() {
+        for (accept, expected) in [
+            ("", Exposition::Text),
+            ("*/*", Exposition::Text),
+            ("text/html, */*;q=0.8", Exposition::Text),
+            ("application/openmetrics-text", Exposition::OpenMetrics),
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,\
+                 text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+                Exposition::OpenMetrics,
+            ),
+            ("application/openmetrics-text;q=0.3, text/plain;q=0.5", Exposition::Text),
+            ("application/openmetrics-text;q=0", Exposition::Text),
+            ("application/openmetrics-text;q=nonsense,text/plain;q=0.1", Exposition::OpenMetrics),
+        ] {
+            assert_eq!(negotiate([accept].into_iter()), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn scrapes_of_one_snapshot_share_one_text() {
+        let snapshot = Arc::new(NodeSnapshot::default());
+        let page = MetricsPage::new(Arc::new(move || snapshot.clone()));
+        let (first, second) = (page.text(Exposition::Text).unwrap(), page.text(Exposition::Text).unwrap());
+        assert_eq!(first.as_ptr(), second.as_ptr());
+        let fresh = MetricsPage::new(Arc::new(|| Arc::new(NodeSnapshot::default())));
+        let (first, second) = (fresh.text(Exposition::Text).unwrap(), fresh.text(Exposition::Text).unwrap());
+        assert_ne!(first.as_ptr(), second.as_ptr());
+    }
+}

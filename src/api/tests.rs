@@ -1,0 +1,203 @@
+//! The API as a client sees it, over a socket.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+
+use super::*;
+use crate::commands::health::health;
+use crate::node_snapshot::{NodeSnapshot, StreamSnapshot};
+
+/// A running server on a free port; stopped when dropped.
+struct Running {
+    address: SocketAddr,
+    health: Arc<Health>,
+    handle: ServerHandle,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let stop = self.handle.stop(false);
+        actix_rt::System::new().block_on(stop);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+fn start() -> Running {
+    let health = Arc::new(Health::default());
+    let snapshot = NodeSnapshot { streams: vec![StreamSnapshot::new("lobby", "live", "full")], ..Default::default() };
+    let snapshot = Arc::new(snapshot);
+    let state = ApiState {
+        snapshot: Arc::new(move || snapshot.clone()),
+        health: health.clone(),
+        hosts: vec!["monitor.example".to_owned()],
+    };
+    let (tell, told) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        actix_rt::System::new().block_on(async {
+            let (server, handle, address) = serve(([127, 0, 0, 1], 0).into(), state).unwrap();
+            tell.send((handle, address)).unwrap();
+            server.await.unwrap();
+        });
+    });
+    let (handle, address) = told.recv_timeout(Duration::from_secs(10)).unwrap();
+    Running { address, health, handle, thread: Some(thread) }
+}
+
+/// Sends a request as it stands and reads the answer to its end.
+fn ask(address: SocketAddr, request: &str) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn get(address: SocketAddr, path: &str, headers: &str) -> String {
+    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"))
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or_default()
+}
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+fn has_header(answer: &str, header: &str) -> bool {
+    answer.lines().take_while(|line| !line.is_empty()).any(|line| line.eq_ignore_ascii_case(header))
+}
+
+#[test]
+fn health_follows_its_flags_on_every_alias() {
+    let server = start();
+    let states = |expected: [&str; 4]| {
+        let found = ["/livez", "/-/healthy", "/readyz", "/-/ready"].map(|path| {
+            let answer = get(server.address, path, "");
+            (status(&answer).to_owned(), body(&answer).to_owned())
+        });
+        let expected =
+            expected.map(|status| (status.to_owned(), if status == "200" { "ok\n" } else { "not ok\n" }.to_owned()));
+        assert_eq!(found, expected);
+    };
+    states(["200", "200", "503", "503"]);
+    server.health.set_ready(true);
+    states(["200", "200", "200", "200"]);
+    server.health.set_live(false);
+    states(["503", "503", "503", "503"]);
+}
+
+#[test]
+fn metrics_come_in_the_format_that_was_asked_for() {
+    let server = start();
+    let text = get(server.address, "/metrics", "");
+    assert!(has_header(&text, "content-type: text/plain; version=0.0.4; charset=utf-8"), "{text}");
+    assert!(body(&text).contains("avwatch_stream_up{stream=\"lobby\"} 0.0\n"), "{text}");
+    let open = get(server.address, "/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n");
+    let wanted = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert!(has_header(&open, wanted), "{open}");
+    assert!(body(&open).ends_with("# EOF\n"), "{open}");
+}
+
+#[test]
+fn errors_are_problems() {
+    let server = start();
+    let missing = get(server.address, "/no/such?a=%3Cscript%3E", "");
+    assert_eq!(status(&missing), "404");
+    assert!(has_header(&missing, "content-type: application/problem+json"), "{missing}");
+    assert_eq!(body(&missing), r#"{"title":"Not Found","status":404}"#);
+
+    let post = ask(
+        server.address,
+        "POST /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    );
+    assert_eq!(status(&post), "405");
+    assert!(has_header(&post, "allow: GET, HEAD"), "{post}");
+    assert!(has_header(&post, "content-type: application/problem+json"), "{post}");
+}
+
+#[test]
+fn every_answer_carries_the_security_headers() {
+    let server = start();
+    for path in ["/livez", "/metrics", "/no/such"] {
+        let answer = get(server.address, path, "");
+        for header in [
+            "x-content-type-options: nosniff",
+            "x-frame-options: DENY",
+            "referrer-policy: no-referrer",
+            "cache-control: no-store",
+            "cross-origin-resource-policy: same-origin",
+        ] {
+            assert!(has_header(&answer, header), "{header} in {answer}");
+        }
+        assert!(answer.contains("content-security-policy: default-src 'self'"), "{answer}");
+        assert!(!answer.contains("access-control-allow-origin"), "{answer}");
+    }
+}
+
+#[test]
+fn a_request_for_a_foreign_host_is_refused_even_on_loopback() {
+    let server = start();
+    let with_host = |host: &str| {
+        let answer = ask(server.address, &format!("GET /metrics HTTP/1.1\r\n{host}Connection: close\r\n\r\n"));
+        (status(&answer).to_owned(), answer.contains("avwatch_stream_up"))
+    };
+    assert_eq!(with_host("Host: evil.example\r\n"), ("421".to_owned(), false));
+    assert_eq!(with_host("Host: evil.example\r\nX-Forwarded-Host: localhost\r\n"), ("421".to_owned(), false));
+    assert!(!with_host("Host: localhost\r\nHost: evil.example\r\n").1);
+    assert!(!with_host("").1);
+    assert_eq!(with_host(&format!("Host: {}\r\n", server.address)), ("200".to_owned(), true));
+    assert_eq!(with_host("Host: monitor.example\r\n"), ("200".to_owned(), true));
+}
+
+#[test]
+fn a_head_request_gets_no_body() {
+    let server = start();
+    let answer = ask(server.address, "HEAD /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert_eq!((status(&answer), body(&answer)), ("200", ""));
+}
+
+fn refused(listen: &str) -> String {
+    let state = ApiState {
+        snapshot: Arc::new(|| Arc::new(NodeSnapshot::default())),
+        health: Arc::default(),
+        hosts: Vec::new(),
+    };
+    serve(listen.parse().unwrap(), state).err().expect("it is refused").to_string()
+}
+
+#[test]
+fn beyond_loopback_the_start_is_refused_naming_the_key() {
+    for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.7:0", "[::ffff:192.0.2.7]:0"] {
+        let message = refused(listen);
+        assert!(message.contains("server.listen") && message.contains(listen), "{message}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let message = refused(&listen);
+    assert!(message.contains(&listen) && message.contains("in use"), "{message}");
+}
+
+#[test]
+fn the_health_command_tells_a_live_service_from_all_others() {
+    let server = start();
+    let address = server.address.to_string();
+    assert_eq!(health(&address), Ok(()));
+    server.health.set_live(false);
+    assert!(health(&address).unwrap_err().contains("503"));
+    drop(server);
+    assert!(health(&address).unwrap_err().contains(&address));
+}

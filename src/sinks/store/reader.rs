@@ -1,0 +1,227 @@
+//! Reading stored events: a read-only connection of its own, so that a query never delays a commit.
+//!
+//! Owned by whoever asks, on threads that may block. Every query has a limit of rows and of time.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use avwatch_actors::event::{Event, EventState};
+use avwatch_actors::severity::Severity;
+use avwatch_actors::track::TrackId;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
+
+use super::data_dir::{database_path, identity};
+use super::error::StoreError;
+use super::open::{BUSY_WAIT, bounded};
+use super::write::since_epoch;
+use crate::sinks::state_name;
+
+/// Most rows of one answer.
+pub const PAGE_ROWS_MAX: usize = 1_000;
+
+/// Longest that a query may take.
+const QUERY_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Which events to find; what is absent does not restrict.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// The stream's name.
+    pub stream: Option<String>,
+    /// The detector's name.
+    pub detector: Option<String>,
+    /// The track.
+    pub track: Option<TrackId>,
+    /// This severity now, or a higher one.
+    pub severity_min: Option<Severity>,
+    /// Where it stands.
+    pub state: Option<StateFilter>,
+    /// A label and its value.
+    pub label: Option<(String, String)>,
+    /// Still open or changed at or after this time.
+    pub since: Option<SystemTime>,
+    /// Began before this time.
+    pub until: Option<SystemTime>,
+}
+
+/// Which states to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateFilter {
+    /// Every state but ended.
+    Open,
+    /// One state.
+    Is(EventState),
+}
+
+/// A page of events, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct EventPage {
+    /// The events in their latest state.
+    pub events: Vec<Event>,
+    /// Where the next page begins; absent on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// Reads stored events.
+#[derive(Debug)]
+pub struct EventReader {
+    path: PathBuf,
+    /// The connection and which file it means: a damaged file is replaced while the service runs.
+    opened: Option<(Connection, Option<(u64, u64)>)>,
+}
+
+impl EventReader {
+    /// A reader of the store in that data directory. Opens it with the first query.
+    pub fn new(data_dir: &Path) -> Self {
+        Self { path: database_path(data_dir), opened: None }
+    }
+
+    /// Events, newest first by the time they were raised. `cursor` is [`EventPage::next_cursor`] of
+    /// the page before; `limit` is brought to 1 … [`PAGE_ROWS_MAX`].
+    pub fn events(
+        &mut self,
+        filter: &EventFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<EventPage, StoreError> {
+        let limit = limit.clamp(1, PAGE_ROWS_MAX);
+        let (conditions, mut values) = conditions(filter, cursor);
+        // One row more tells whether there is another page.
+        values.push(Value::from(limit as i64 + 1));
+        let sql = format!("SELECT id, json FROM events WHERE {conditions} ORDER BY id DESC LIMIT ?");
+        let rows = self.query(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<Result<Vec<(String, String)>, _>>()
+        })?;
+        let next_cursor = (rows.len() > limit).then(|| rows[limit - 1].0.clone());
+        let events = rows.into_iter().take(limit).filter_map(|(_, json)| parse(&json)).collect();
+        Ok(EventPage { events, next_cursor })
+    }
+
+    /// The event of that id in its latest state.
+    pub fn event(&mut self, id: &str) -> Result<Option<Event>, StoreError> {
+        let json = self.query(|connection| {
+            let mut statement = connection.prepare_cached("SELECT json FROM events WHERE id = ?1")?;
+            statement.query_row([id], |row| row.get::<_, String>(0)).optional()
+        })?;
+        Ok(json.as_deref().and_then(parse))
+    }
+
+    /// Changes after that sequence number, in order; `limit` is brought to 1 … [`PAGE_ROWS_MAX`].
+    pub fn changes_since(&mut self, sequence: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let limit = limit.clamp(1, PAGE_ROWS_MAX) as i64;
+        let after = i64::try_from(sequence).unwrap_or(i64::MAX);
+        let rows = self.query(|connection| {
+            let sql = "SELECT json FROM changes WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([after, limit], |row| row.get(0))?;
+            rows.collect::<Result<Vec<String>, _>>()
+        })?;
+        Ok(rows.iter().filter_map(|json| parse(json)).collect())
+    }
+
+    fn query<T>(&mut self, query: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let failed = |what| move |source| StoreError::Database { what, path, source };
+        let connection = self.connection().map_err(failed.clone()("open"))?;
+        bounded(connection, QUERY_TIME_MAX, query).map_err(failed("read"))
+    }
+
+    fn connection(&mut self) -> Result<&Connection, rusqlite::Error> {
+        let now = identity(&self.path);
+        if self.opened.as_ref().is_none_or(|(_, then)| *then != now) {
+            self.opened = None;
+        }
+        let opened = match self.opened.take() {
+            Some(opened) => opened,
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection = Connection::open_with_flags(&self.path, flags)?;
+                connection.busy_timeout(BUSY_WAIT)?;
+                connection.pragma_update(None, "query_only", true)?;
+                (connection, now)
+            }
+        };
+        Ok(&self.opened.insert(opened).0)
+    }
+}
+
+/// The WHERE clause of a filter and its values, in order.
+fn conditions(filter: &EventFilter, cursor: Option<&str>) -> (String, Vec<Value>) {
+    let mut conditions = vec!["true"];
+    let mut values: Vec<Value> = Vec::new();
+    let mut add = |condition, more: &[Value]| {
+        conditions.push(condition);
+        values.extend_from_slice(more);
+    };
+    if let Some(cursor) = cursor {
+        add("id < ?", &[cursor.to_owned().into()]);
+    }
+    if let Some(stream) = &filter.stream {
+        add("stream = ?", &[stream.clone().into()]);
+    }
+    if let Some(detector) = &filter.detector {
+        add("detector = ?", &[detector.clone().into()]);
+    }
+    if let Some(track) = filter.track {
+        add("track = ?", &[track.to_string().into()]);
+    }
+    if let Some(severity) = filter.severity_min {
+        add("severity >= ?", &[i64::from(severity as u8).into()]);
+    }
+    match filter.state {
+        // Written out, so that the partial index serves it.
+        Some(StateFilter::Open) => add("state <> 'ended'", &[]),
+        Some(StateFilter::Is(state)) => add("state = ?", &[state_name(state).to_owned().into()]),
+        None => {}
+    }
+    if let Some(since) = filter.since {
+        add("(changed >= ? OR state <> 'ended')", &[since_epoch(since).into()]);
+    }
+    if let Some(until) = filter.until {
+        add("started < ?", &[since_epoch(until).into()]);
+    }
+    if let Some((label, value)) = &filter.label {
+        // `events.json`, because the rows of json_each have a hidden column `json` themselves.
+        let condition = "EXISTS (SELECT 1 FROM json_each(events.json, '$.labels') AS label
+            WHERE label.key = ? AND label.value = ?)";
+        add(condition, &[label.clone().into(), value.clone().into()]);
+    }
+    (conditions.join(" AND "), values)
+}
+
+/// A record; one that cannot be read is passed over, so that it does not hide all others.
+pub(super) fn parse(json: &str) -> Option<Event> {
+    serde_json::from_str(json)
+        .inspect_err(|error| tracing::warn!(fault = %error, "a stored event cannot be read and is passed over"))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinks::store::{Retention, Store};
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), Retention::default()).unwrap();
+        let mut reader = store.reader();
+        assert!(reader.event("none").unwrap().is_none());
+        let refused = reader.connection().unwrap().execute("DELETE FROM events", []).unwrap_err();
+        assert!(refused.to_string().contains("readonly"), "{refused}");
+    }
+
+    #[test]
+    fn a_query_that_takes_too_long_is_interrupted() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), Retention::default()).unwrap();
+        let mut reader = store.reader();
+        let endless = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+        let answer = bounded(reader.connection().unwrap(), Duration::from_millis(5), |connection| {
+            connection.query_row(endless, [], |row| row.get::<_, i64>(0))
+        });
+        assert_eq!(answer.unwrap_err().sqlite_error_code(), Some(rusqlite::ErrorCode::OperationInterrupted));
+    }
+}
