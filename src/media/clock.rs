@@ -94,11 +94,11 @@ mod tests {
     fn a_track_seen_to_trail_gets_as_much_patience() {
         let mut clock = StreamClock::default();
         for step in 0..10 {
-            clock.delivered(1, ms(2_000 * (step + 1)));
-            clock.delivered(0, ms(2_000 * step + 40));
+            clock.delivered(1, ms(1_000 * (step + 1)));
+            clock.delivered(0, ms(1_000 * step + 40));
         }
-        clock.delivered(1, ms(22_000));
-        assert_eq!(clock.now(), Some(ms(19_040)), "trailed by up to almost 3 s while alive");
+        clock.delivered(1, ms(13_000));
+        assert_eq!(clock.now(), Some(ms(13_000 - 1_960)), "it trailed by as much while it was alive");
     }
 
     #[test]

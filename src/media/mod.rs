@@ -4,6 +4,8 @@
 mod adopt;
 mod audio_reader;
 mod clock;
+#[cfg(test)]
+mod decode_tests;
 mod decoder;
 mod demuxer;
 mod ffmpeg_log;
@@ -16,6 +18,8 @@ mod session;
 mod signs;
 pub mod spec;
 mod stamper;
+#[cfg(test)]
+mod test_media;
 mod timeline;
 mod track_reader;
 mod ts_tap;

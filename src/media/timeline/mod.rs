@@ -67,11 +67,6 @@ impl Timeline {
         self.tracks.len() - 1
     }
 
-    /// Changes how a track counts, after its format changed.
-    pub(crate) fn change(&mut self, track: usize, clockwork: Clockwork) {
-        self.tracks[track].clockwork = clockwork;
-    }
-
     /// The source announced a jump: the next one is not its fault.
     pub(crate) fn announce(&mut self, track: usize) {
         self.tracks[track].announced = true;
@@ -177,8 +172,10 @@ impl Timeline {
         let follows = line.epoch != epoch.number && (raw + epoch.shift).distance(end) < TOGETHER;
         if follows {
             let told = line.candidate.take().is_some();
-            line.move_to(epoch.number, epoch.shift);
-            let settled = line.settle(raw + epoch.shift);
+            let shift = self.make_room(track, end - (raw + epoch.shift));
+            let line = &mut self.tracks[track];
+            line.move_to(epoch.number, shift);
+            let settled = line.settle(raw + shift);
             return Placed { repair: Repair::Rebased, sign: if told { None } else { sign }, ..settled };
         }
         match line.candidate {
@@ -190,6 +187,22 @@ impl Timeline {
                 Placed { at: end, repair: Repair::Rebased, sign, gap_from: None }
             }
         }
+    }
+
+    /// Moves the new clock on, for all that follow it, when a track would overlap its own old end.
+    ///
+    /// Counting on would do for this track, but would part it from the others.
+    fn make_room(&mut self, track: usize, overlap: MediaTime) -> MediaTime {
+        let Some(epoch) = &mut self.epoch else { return MediaTime::ZERO };
+        if overlap > MediaTime::ZERO {
+            epoch.shift += overlap;
+            for (other, line) in self.tracks.iter_mut().enumerate() {
+                if other != track && line.epoch == epoch.number {
+                    line.shift = line.shift.map(|shift| shift + overlap);
+                }
+            }
+        }
+        epoch.shift
     }
 
     /// Two frames agree on the new clock: it holds, for this track now and for those that follow it.
