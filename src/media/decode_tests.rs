@@ -73,7 +73,7 @@ fn interlaced_mpeg2_with_mp2_is_told_as_such() {
     let path = clip(
         "ts",
         &format!(
-            "{SCENE} -vf tinterlace=interleave_top,fieldorder=tff -c:v mpeg2video -flags +ilme+ildct -bf 2 -g 12 -b:v 2M -c:a mp2 -b:a 192k"
+            "{SCENE} -vf tinterlace=interleave_top,setfield=tff -c:v mpeg2video -flags +ilme+ildct -bf 2 -g 12 -b:v 2M -c:a mp2 -b:a 192k"
         ),
     );
     let heard = check_against_ffprobe(&path, &["v:0", "a:0"]);
@@ -105,11 +105,10 @@ fn vp9_and_opus_in_webm_count_samples_over_rounded_times() {
 fn odd_sizes_and_every_chroma_format_are_read() {
     for (format, depth) in [("yuv422p10le", 10), ("yuv444p", 8), ("yuvj420p", 8), ("gray", 8), ("bgr0", 8), ("gbrp", 8)]
     {
-        let path = clip("mkv", &format!("-f lavfi -i testsrc2=s=321x241:r=24000/1001:d=1 -pix_fmt {format} -c:v ffv1"));
-        if format == "yuvj420p" {
-            // FFV1 stores no range: covered by the next test.
-            continue;
-        }
+        let path = clip(
+            "mkv",
+            &format!("-f lavfi -i testsrc2=s=320x240:r=24000/1001:d=1 -vf scale=321:241 -pix_fmt {format} -c:v ffv1"),
+        );
         let heard = check_against_ffprobe(&path, &["v:0"]);
         let facts = heard.video[0].facts;
         assert_eq!((facts.width, facts.height, facts.depth), (321, 241, depth), "{format}");
@@ -161,7 +160,7 @@ fn two_sound_tracks_have_their_names_and_roles() {
         told,
         [("video:0".into(), None, false), ("audio:0".into(), own("deu"), false), ("audio:1".into(), own("eng"), true)]
     );
-    assert!(heard.audio_of(0).len() > 80 && heard.audio_of(1).len() > 80);
+    assert!(heard.audio_of(0).len() > 70 && heard.audio_of(1).len() > 70);
 }
 
 #[test]
@@ -377,4 +376,80 @@ fn encrypted_mp4_is_recognised_as_scrambled() {
         "{:?}",
         heard.clock.last()
     );
+}
+
+#[test]
+fn scrambled_transport_packets_are_counted_though_ffmpeg_drops_them() {
+    let whole = h264_ts();
+    let path = assembled("h264 ts with its sound scrambled", || {
+        let mut bytes = std::fs::read(&whole).expect("made");
+        for packet in bytes.chunks_mut(188) {
+            if u16::from(packet[1] & 0x1F) << 8 | u16::from(packet[2]) == 0x101 {
+                packet[3] |= 0x80;
+                let payload = packet_payload(packet);
+                packet[payload..].reverse();
+            }
+        }
+        bytes
+    });
+    let heard = hear(spec(&path));
+    let counts = heard.counts(TrackId::audio(0));
+    assert!(counts.scrambled > 100 && counts.scrambled == counts.packets, "{counts:?}");
+    assert_eq!((heard.video.len(), heard.counts(TrackId::video(0)).scrambled), (100, 0));
+    assert!(!heard.started[0].track(TrackId::audio(0)).expect("announced").present);
+}
+
+fn packet_payload(packet: &[u8]) -> usize {
+    if packet[3] & 0x20 != 0 { (5 + usize::from(packet[4])).min(188) } else { 4 }
+}
+
+#[test]
+fn a_track_that_appears_later_is_announced_and_decoded() {
+    let make = |arguments: &str| clip("ts", arguments);
+    let first = make("-f lavfi -i testsrc2=s=160x120:r=25:d=2 -c:v mpeg2video");
+    let second = make("-f lavfi -i testsrc2=s=160x120:r=25:d=2 -f lavfi -i sine=d=2 -c:v mpeg2video -c:a mp2");
+    let path = assembled("pictures, then pictures and sound", || {
+        [std::fs::read(&first).expect("made"), std::fs::read(&second).expect("made")].concat()
+    });
+    let heard = hear(spec(&path));
+    let last = heard.started.last().expect("announced");
+    assert!(last.revision >= 1 && last.track(TrackId::audio(0)).is_some());
+    assert!((60..=80).contains(&heard.audio_of(0).len()), "{}", heard.audio_of(0).len());
+    let (video, audio) =
+        (heard.video.last().expect("frames").stamp.end(), heard.audio.last().expect("blocks").stamp.end());
+    assert!(video.distance(audio) < MediaTime::from_millis(150), "{video} {audio}");
+}
+
+#[test]
+fn another_codec_on_the_same_pid_gets_another_decoder() {
+    let make = |codec: &str| clip("ts", &format!("-f lavfi -i testsrc2=s=320x240:r=25:d=2 -c:v {codec}"));
+    let (first, second) = (make("mpeg2video"), make("libx264 -preset veryfast -g 25"));
+    let path = assembled("mpeg2 then h264 on one pid", || {
+        [std::fs::read(&first).expect("made"), std::fs::read(&second).expect("made")].concat()
+    });
+    let heard = hear(spec(&path));
+    assert_eq!(heard.video.len(), 100);
+    let codecs: Vec<&str> = heard.started.iter().map(|info| info.tracks[0].codec.as_str()).collect();
+    assert_eq!((codecs.first(), codecs.last()), (Some(&"mpeg2video"), Some(&"h264")));
+}
+
+#[test]
+fn pictures_are_handed_out_by_reference_and_at_most_two_at_a_time() {
+    let mut spec = spec(&h264_ts());
+    spec.measure.keep_pictures = true;
+    let heard = hear(spec);
+    // Nothing was dropped meanwhile, so that the first two were never given back.
+    let kept: Vec<_> = heard.video.iter().filter_map(|frame| frame.picture()).collect();
+    assert_eq!(kept.len(), 2);
+    assert_eq!((kept[0].view().luma.width, kept[0].view().luma.height), (320, 240));
+}
+
+#[test]
+fn samples_are_handed_out_when_asked_for() {
+    let mut spec = spec(&h264_ts());
+    spec.measure.keep_samples = true;
+    let heard = hear(spec);
+    let samples: usize =
+        heard.audio.iter().filter_map(|block| block.samples()).map(|block| block.channel(0).len()).sum();
+    assert!((4 * 48_000 - 2_048..=4 * 48_000 + 2_048).contains(&samples), "{samples}");
 }

@@ -4,13 +4,13 @@
 //! block sizes are set before it opens. Damaged frames are delivered, not hidden: the monitor is
 //! here to see them.
 
+use std::ffi::CString;
 use std::ptr::{self, NonNull};
 
 use ffmpeg_next::ffi;
 use ffmpeg_next::packet::Ref;
 
 use super::spec::InputSpec;
-use super::white_lists;
 
 const AGAIN: i32 = ffi::AVERROR(libc::EAGAIN);
 
@@ -88,7 +88,8 @@ impl Decoder {
             (*raw).flags |= ffi::AV_CODEC_FLAG_OUTPUT_CORRUPT as i32;
             (*raw).max_pixels = i64::try_from(spec.size.pixels).unwrap_or(i64::MAX);
             (*raw).max_samples = i64::from(spec.size.samples);
-            (*raw).codec_whitelist = ffi::av_strdup(white_lists::codec_list(spec.list).as_ptr());
+            let list = CString::new(spec.list.decoders()).expect("names of decoders hold no zero byte");
+            (*raw).codec_whitelist = ffi::av_strdup(list.as_ptr());
             if (*raw).codec_whitelist.is_null() {
                 return Err(DecoderError::Memory);
             }
@@ -131,10 +132,22 @@ impl Decoder {
     pub(crate) fn receive(&mut self) -> Received {
         // SAFETY: both are valid and ours; the call unreferences the frame first.
         match unsafe { ffi::avcodec_receive_frame(self.context.as_ptr(), self.frame.as_ptr()) } {
-            0.. => Received::Frame,
+            0.. => {
+                self.correct_sample_rate();
+                Received::Frame
+            }
             AGAIN => Received::Hungry,
             ffi::AVERROR_EOF => Received::End,
             _ => Received::Error,
+        }
+    }
+
+    /// FFmpeg's MPEG audio decoders stamp the first frame after a change with the rate before it.
+    fn correct_sample_rate(&mut self) {
+        use ffi::AVCodecID::{AV_CODEC_ID_MP1, AV_CODEC_ID_MP2, AV_CODEC_ID_MP3};
+        if matches!(self.codec, AV_CODEC_ID_MP1 | AV_CODEC_ID_MP2 | AV_CODEC_ID_MP3) {
+            // SAFETY: both are valid and ours; these decoders deliver a frame before they read the next.
+            unsafe { self.frame.as_mut().sample_rate = self.context.as_ref().sample_rate };
         }
     }
 

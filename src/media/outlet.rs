@@ -12,6 +12,9 @@ use avwatch_actors::item::{Gap, Item, PacketFacts, TimelineMark};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::SessionInfo;
 
+/// Most marks that wait for the next counts; a storm of them says no more.
+const MARKS_MAX: usize = 256;
+
 /// Something made, in internal time.
 pub(crate) enum Draft {
     Video(VideoFrame),
@@ -69,7 +72,9 @@ impl Outlet {
 
     /// Adds a mark, told with the next counts.
     pub(crate) fn mark(&mut self, mark: TimelineMark) {
-        self.marks.push(mark);
+        if self.marks.len() < MARKS_MAX {
+            self.marks.push(mark);
+        }
     }
 
     /// The marks since the last call.

@@ -33,7 +33,7 @@ const PROGRESS: MediaTime = MediaTime::from_millis(100);
 const ZERO_WITHIN: MediaTime = MediaTime::from_millis(1_000);
 /// How many frames may wait for it.
 const WAITING_MAX: usize = 512;
-/// After so many packets without a frame, time goes by the packets.
+/// After so many packets without a frame, the session is announced without one.
 const PACKETS_WITHOUT_FRAME_MAX: u32 = 500;
 /// A packet further ahead than this does not move the clock: its time is wild.
 const AHEAD_MAX: MediaTime = MediaTime::from_millis(10_000);
@@ -62,10 +62,13 @@ pub(crate) struct Session {
     told: Option<MediaTime>,
     meter: PacketMeter,
     packets_read: u32,
+    /// Track and time of the first packet that yielded no frame before any did.
+    undecoded_since: Option<(usize, i64)>,
     revision: Option<u32>,
     finished: bool,
     started: Instant,
     started_wall: SystemTime,
+    /// What the byte source shows of the transport packets, for MPEG-TS.
     tap: Option<Arc<Mutex<TsTap>>>,
 }
 
@@ -80,6 +83,7 @@ impl Session {
         let (started, started_wall) = (Instant::now(), SystemTime::now());
         let demuxer = Demuxer::open(spec, line)?;
         line.enter(Phase::Reading);
+        let tap = demuxer.tap();
         let mut session = Self {
             demuxer,
             packet: ffmpeg_next::Packet::empty(),
@@ -96,21 +100,17 @@ impl Session {
             told: None,
             meter: PacketMeter::default(),
             packets_read: 0,
+            undecoded_since: None,
             revision: None,
             finished: false,
             started,
             started_wall,
-            tap: None,
+            tap,
         };
         session
             .look_at_tables()
             .map_err(|why| SourceError::NoTracks { what: spec.address.to_string(), why: why.to_string() })?;
         Ok(session)
-    }
-
-    /// Attaches the tap that the byte source feeds: scrambled packets and announced jumps.
-    pub(crate) fn attach(&mut self, tap: Arc<Mutex<TsTap>>) {
-        self.tap = Some(tap);
     }
 
     /// Reads the demuxer's tables and adds the tracks that are new; true when there were any.
@@ -228,7 +228,7 @@ impl Session {
             && (outcome.scrambled || outcome.undecodable)
             && let Some(dts) = dts
         {
-            self.pass(line, dts);
+            self.pass(position, dts);
         }
     }
 
@@ -242,9 +242,11 @@ impl Session {
     }
 
     /// A packet that yields no frame moves the clock all the same, or absence would never show.
-    fn pass(&mut self, line: usize, dts: i64) {
-        if self.packets_read >= PACKETS_WITHOUT_FRAME_MAX {
-            self.timeline.begin(line, dts);
+    fn pass(&mut self, position: usize, dts: i64) {
+        let line = self.tracks[position].line();
+        let (first_line, first) = *self.undecoded_since.get_or_insert((line, dts));
+        if first_line == line && self.tracks[position].nanos(dts.saturating_sub(first)) >= ZERO_WITHIN {
+            self.timeline.begin(line, first);
         }
         let Some(at) = self.timeline.peek(line, dts) else { return };
         let now = self.clock.now();
@@ -264,7 +266,7 @@ impl Session {
             self.tracks.iter().filter_map(|track| self.timeline.end(track.line())).max(),
         ) {
             (Some(earliest), Some(newest)) => newest - earliest >= ZERO_WITHIN,
-            _ => self.packets_read >= PACKETS_WITHOUT_FRAME_MAX,
+            _ => self.timeline.has_begun() || self.packets_read >= PACKETS_WITHOUT_FRAME_MAX,
         };
         if complete || waited || at_end || self.outlet.len() >= WAITING_MAX {
             self.outlet.open();
@@ -287,7 +289,8 @@ impl Session {
             self.meter.mark(mark);
         }
         self.ask_tap();
-        let facts = self.meter.take(now, self.demuxer.received_bytes(), self.demuxer.receive_dropped());
+        let counts = self.demuxer.counts();
+        let facts = self.meter.take(now, counts.received_bytes, counts.receive_dropped);
         self.outlet.progress(facts);
     }
 

@@ -153,6 +153,8 @@ impl TrackReader {
         if corrupt {
             self.stamper.trouble(number, pts, PacketTrouble { corrupt, ..PacketTrouble::default() });
         }
+        // What the parser or another track wrote to the log is no evidence against this packet.
+        ffmpeg_log::take_evidence();
         let mut sent = decoder.send(Some(packet), number);
         if sent == Sent::Full {
             self.receive(number, pts, work);

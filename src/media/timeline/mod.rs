@@ -84,6 +84,11 @@ impl Timeline {
         Some(line.nanos(line.unwrapped(raw).0) + line.shift.unwrap_or(epoch.shift))
     }
 
+    /// True once any raw time has its place.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.epoch.is_some()
+    }
+
     /// Begins the timeline at a raw time, for inputs of which nothing decodes; later calls do nothing.
     pub(crate) fn begin(&mut self, track: usize, raw: i64) {
         let raw = self.tracks[track].nanos(raw);
