@@ -26,11 +26,11 @@ fn folder() -> PathBuf {
 
 /// A clip made by `ffmpeg` with these arguments, named by them: a change of recipe is a new clip.
 pub(crate) fn clip(extension: &str, arguments: &str) -> PathBuf {
-    made(extension, arguments, |path| {
+    made(extension, &hash(arguments.as_bytes()), |path| {
         let status = Command::new("ffmpeg")
             .args(["-v", "error", "-nostdin", "-y"])
             .args(arguments.split_whitespace())
-            .args(["-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"])
+            .args(["-fflags", "+bitexact"])
             .arg(path)
             .status()
             .expect("ffmpeg is installed");
@@ -38,16 +38,19 @@ pub(crate) fn clip(extension: &str, arguments: &str) -> PathBuf {
     })
 }
 
-/// A clip made from bytes of other clips; `recipe` names it.
-pub(crate) fn assembled(recipe: &str, bytes: impl FnOnce() -> Vec<u8>) -> PathBuf {
-    made("ts", recipe, |path| std::fs::write(path, bytes()).expect("target is writable"))
+/// A transport stream made from bytes of other clips, named by its contents.
+pub(crate) fn assembled(bytes: &[u8]) -> PathBuf {
+    made("ts", &hash(bytes), |path| std::fs::write(path, bytes).expect("target is writable"))
 }
 
-fn made(extension: &str, recipe: &str, make: impl FnOnce(&Path)) -> PathBuf {
-    let name = recipe
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    let path = folder().join(format!("decode-{name:016x}.{extension}"));
+/// FNV-1a: names only have to differ.
+fn hash(bytes: &[u8]) -> String {
+    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:016x}", bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold))
+}
+
+fn made(extension: &str, name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    let path = folder().join(format!("decode-{name}.{extension}"));
     let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     if !path.exists() {
         let unfinished = path.with_extension(format!("part.{extension}"));

@@ -43,7 +43,7 @@ impl Converter {
                 from.width,
                 from.height,
                 target_format,
-                ffi::SWS_POINT as i32,
+                ffi::SWS_POINT,
                 ptr::null_mut(),
                 ptr::null_mut(),
                 ptr::null(),
@@ -51,7 +51,7 @@ impl Converter {
             if self.context.is_null() {
                 return Err(AdoptError::Conversion(0));
             }
-            let table = ffi::sws_getCoefficients(ffi::SWS_CS_DEFAULT as i32);
+            let table = ffi::sws_getCoefficients(ffi::SWS_CS_DEFAULT);
             let range = i32::from(full_range);
             let target_range = if is_rgb(from.format) { 0 } else { range };
             // Formats without a range refuse this; they keep their only one.

@@ -140,7 +140,7 @@ fn plane_samples<T: Sample>(frame: &ffi::AVFrame, plane: usize, length: usize) -
     let inside = frame.buf.iter().any(|buffer| holds(*buffer))
         // SAFETY: `extended_buf` has `nb_extended_buf` entries.
         || (0..extended).any(|entry| holds(unsafe { *frame.extended_buf.add(entry) }));
-    if data.is_null() || !inside || begin % align_of::<T>() != 0 {
+    if data.is_null() || !inside || !begin.is_multiple_of(align_of::<T>()) {
         return Err(AdoptError::OutOfBounds);
     }
     // SAFETY: aligned, and inside a buffer that the frame holds for as long as it is borrowed.

@@ -30,6 +30,8 @@ pub(crate) use track_line::{Clockwork, Sound};
 const JUMP: MediaTime = MediaTime::from_millis(10_000);
 /// From this distance on, backward is a jump of the clock and no overlap.
 const STEP_BACK: MediaTime = MediaTime::from_millis(1_000);
+/// No track that begins late begins so far behind the others: its clock is another one.
+const LATE_MAX: MediaTime = MediaTime::from_millis(4_000);
 /// Two tracks jump together when their jumps differ by no more than this.
 const TOGETHER: MediaTime = MediaTime::from_millis(5_000);
 
@@ -150,17 +152,23 @@ impl Timeline {
     fn first(&mut self, track: usize, raw: MediaTime, epoch: Epoch) -> Placed {
         let counted = self.tracks[track].end;
         let others = counted.or_else(|| self.others_end(track));
+        // Others may be about to move to a new clock: this track already has it.
+        let mut jumping = self.tracks.iter().filter_map(|line| line.candidate);
+        let moving = jumping.find(|candidate| candidate.raw.distance(raw) < TOGETHER);
+        let shift = moving.map_or(epoch.shift, |candidate| candidate.placed - candidate.raw);
         let line = &mut self.tracks[track];
         line.epoch = epoch.number;
-        let at = raw + epoch.shift;
+        let at = raw + shift;
+        let foreign = |end: MediaTime| at - end >= JUMP || end - at >= LATE_MAX;
         match others {
-            Some(end) if at.distance(end) >= JUMP || counted.is_some() => {
+            Some(end) if counted.is_some() || foreign(end) => {
                 line.shift = Some(end - raw);
                 Placed { at: end, repair: Repair::Rebased, sign: None, gap_from: None }
             }
             _ => {
-                line.shift = Some(epoch.shift);
-                Placed { at, repair: Repair::None, sign: None, gap_from: None }
+                line.shift = Some(shift);
+                let repair = if moving.is_some() { Repair::Rebased } else { Repair::None };
+                Placed { at, repair, sign: None, gap_from: None }
             }
         }
     }
