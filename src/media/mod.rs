@@ -5,6 +5,8 @@ mod adopt;
 mod audio_reader;
 mod clock;
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod decode_tests;
 mod decoder;
 mod demuxer;
