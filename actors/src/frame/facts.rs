@@ -189,6 +189,13 @@ impl SoundHops {
         self.channels.extend_from_slice(channels);
     }
 
+    /// Moves every hop by the same amount, as when the origin of a timeline becomes known.
+    pub fn shift(&mut self, by: MediaTime) {
+        for hop in &mut self.hops {
+            hop.at += by;
+        }
+    }
+
     /// Number of channels of every hop.
     pub fn channel_count(&self) -> usize {
         usize::from(self.channel_count)

@@ -1,0 +1,44 @@
+//! The opener: from an input's specification to a session.
+//!
+//! Shared between the supervisor and the session threads it starts; holds nothing of a session but
+//! the numbers of its tracks, so that a track keeps its number over reconnections.
+
+use std::sync::{Arc, Mutex};
+
+use avwatch_actors::lifeline::Lifeline;
+use avwatch_actors::source::{FrameSource, Opener, SourceError, SourceLimits};
+use avwatch_actors::track::SessionNumber;
+
+use super::select::Numbering;
+use super::session::Session;
+use super::spec::{Address, InputSpec};
+
+/// Opens one input, as often as it is asked to.
+pub struct MediaOpener {
+    spec: Arc<InputSpec>,
+    numbering: Arc<Mutex<Numbering>>,
+}
+
+impl MediaOpener {
+    /// An opener of that input. Nothing is opened yet.
+    pub fn new(spec: InputSpec) -> Self {
+        Self { spec: Arc::new(spec), numbering: Arc::default() }
+    }
+}
+
+impl Opener for MediaOpener {
+    fn open(&self, session: SessionNumber, line: &Arc<Lifeline>) -> Result<Box<dyn FrameSource>, SourceError> {
+        Ok(Box::new(Session::open(&self.spec, session, &self.numbering, line)?))
+    }
+
+    fn limits(&self) -> SourceLimits {
+        self.spec.limits
+    }
+
+    fn host(&self) -> Option<&str> {
+        match &self.spec.address {
+            Address::Url(url) => url.host(),
+            Address::File(_) | Address::Stdin | Address::Synthetic(_) => None,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The stamper: what packets and decoder say of a frame, and the stamp that it gets from it.
+//!
+//! One per track, on the session's thread. Packets are numbered in decoding order; the decoder hands
+//! the number on to the frame, which so finds its packet again after reordering.
+
+use std::time::Instant;
+
+use avwatch_actors::frame::{DecodeSigns, SourceTime, Stamp};
+use avwatch_actors::item::{Gap, GapReason, TimelineMark};
+use avwatch_actors::media_time::MediaTime;
+use avwatch_actors::track::{SessionNumber, TrackId};
+use ffmpeg_next::ffi;
+
+use super::outlet::Outlet;
+use super::signs::{DamageTracker, PacketTrouble, ShownFrame};
+use super::timeline::{Placed, Timeline};
+
+/// Packets remembered until their frame comes: more than any decoder holds back (a power of two).
+const NOTES: usize = 128;
+
+/// What is remembered of a packet.
+#[derive(Clone, Copy)]
+struct PacketNote {
+    number: u64,
+    arrived: Instant,
+    key: bool,
+}
+
+/// Where the frames of a track are made, and with what.
+pub(crate) struct Work<'a> {
+    /// The session's timeline.
+    pub timeline: &'a mut Timeline,
+    /// Where frames and marks go.
+    pub outlet: &'a mut Outlet,
+}
+
+/// Numbers packets and stamps frames of one track.
+pub(crate) struct Stamper {
+    /// The track.
+    pub track: TrackId,
+    session: SessionNumber,
+    /// Its number in the timeline.
+    pub line: usize,
+    base: (i32, i32),
+    damage: DamageTracker,
+    notes: Vec<PacketNote>,
+    packets: u64,
+    frames: u64,
+}
+
+impl Stamper {
+    pub(crate) fn new(track: TrackId, session: SessionNumber, line: usize, base: (i32, i32)) -> Self {
+        let damage = DamageTracker::new(true);
+        Self { track, session, line, base, damage, notes: Vec::with_capacity(NOTES), packets: 0, frames: 0 }
+    }
+
+    /// A decoder was opened: its damage starts anew.
+    pub(crate) fn decoder_opened(&mut self, intra_only: bool) {
+        self.damage = DamageTracker::new(intra_only);
+    }
+
+    /// Numbers a packet.
+    pub(crate) fn packet(&mut self, arrived: Instant, key: bool) -> u64 {
+        let number = self.packets;
+        self.packets += 1;
+        let note = PacketNote { number, arrived, key };
+        match self.notes.get_mut(number as usize % NOTES) {
+            Some(slot) => *slot = note,
+            None => self.notes.push(note),
+        }
+        number
+    }
+
+    /// Takes down what was wrong with a packet.
+    pub(crate) fn trouble(&mut self, number: u64, pts: Option<i64>, trouble: PacketTrouble) {
+        self.damage.packet(number, pts, trouble);
+    }
+
+    /// A frame could not be adopted: an error that is told with the next one.
+    pub(crate) fn lost_frame(&mut self) {
+        let number = self.packets.saturating_sub(1);
+        self.damage.packet(number, None, PacketTrouble { errors: 1, ..PacketTrouble::default() });
+    }
+
+    /// What is known of a frame beside its contents. To be called once per frame, as it is shown.
+    pub(crate) fn signs(&mut self, frame: &ffi::AVFrame) -> DecodeSigns {
+        let marks = ffi::FF_DECODE_ERROR_INVALID_BITSTREAM
+            | ffi::FF_DECODE_ERROR_MISSING_REFERENCE
+            | ffi::FF_DECODE_ERROR_DECODE_SLICES;
+        let note = self.note_of(frame);
+        self.damage.shown(ShownFrame {
+            packet: note.map_or(self.packets.saturating_sub(1), |note| note.number),
+            pts: pts_of(frame.pts),
+            key: frame.key_frame == 1 || note.is_some_and(|note| note.key),
+            marked: frame.flags & ffi::AV_FRAME_FLAG_CORRUPT != 0 || frame.decode_error_flags & marks != 0,
+            concealed: frame.decode_error_flags & ffi::FF_DECODE_ERROR_CONCEALMENT_ACTIVE != 0,
+        })
+    }
+
+    /// Gives a frame its place on the timeline; holes and marks go to the outlet.
+    pub(crate) fn place(&mut self, frame: &ffi::AVFrame, lasts: MediaTime, work: &mut Work<'_>) -> (Stamp, Placed) {
+        let (pts, dts) = (pts_of(frame.pts), pts_of(frame.pkt_dts));
+        let source_time = SourceTime { pts, dts, base: self.base };
+        // AVI and raw streams have decoding times only; FFmpeg's guess is made from these.
+        let placed = work.timeline.place(self.line, pts.or(pts_of(frame.best_effort_timestamp)), lasts);
+        if let Some(sign) = placed.sign {
+            let source_time = Some(source_time);
+            work.outlet.mark(TimelineMark { track: self.track, at: placed.at, sign, source_time });
+        }
+        if let Some(from) = placed.gap_from {
+            work.outlet.gap(Gap { track: self.track, from, to: placed.at, why: GapReason::Source });
+        }
+        let arrived = self.note_of(frame).map(|note| note.arrived);
+        let mut stamp = self.stamp(placed.at, lasts, arrived);
+        stamp.source_time = Some(source_time);
+        stamp.repair = placed.repair;
+        (stamp, placed)
+    }
+
+    /// A stamp with the next number, ready now.
+    pub(crate) fn stamp(&mut self, at: MediaTime, lasts: MediaTime, arrived: Option<Instant>) -> Stamp {
+        let now = Instant::now();
+        let seq = self.frames;
+        self.frames += 1;
+        Stamp {
+            track: self.track,
+            session: self.session,
+            seq,
+            media_time: at,
+            lasts,
+            source_time: None,
+            repair: avwatch_actors::frame::Repair::None,
+            arrived: arrived.unwrap_or(now),
+            ready: now,
+        }
+    }
+
+    /// The note of the packet that a frame came from; absent when the decoder lost its number.
+    fn note_of(&self, frame: &ffi::AVFrame) -> Option<PacketNote> {
+        let number = u64::try_from(frame.reordered_opaque).ok()?;
+        self.notes.get(number as usize % NOTES).filter(|note| note.number == number).copied()
+    }
+}
+
+/// A timestamp of FFmpeg, whose absence is a number too.
+pub(crate) fn pts_of(timestamp: i64) -> Option<i64> {
+    (timestamp != ffi::AV_NOPTS_VALUE).then_some(timestamp)
+}

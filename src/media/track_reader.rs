@@ -1,0 +1,260 @@
+//! One track of a session: packets in, frames out into the outlet.
+//!
+//! Owned by the session, on its thread. A track that cannot be decoded is counted, never fatal.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use avwatch_actors::media_time::MediaTime;
+use avwatch_actors::track::{SessionNumber, TrackInfo, TrackKind};
+use ffmpeg_next::ffi;
+use ffmpeg_next::packet::Ref;
+
+use super::audio_reader::AudioReader;
+use super::decoder::{Decoder, Received, Sent};
+use super::ffmpeg_log;
+use super::inventory::StreamEntry;
+use super::select::Chosen;
+use super::signs::PacketTrouble;
+use super::spec::InputSpec;
+use super::stamper::{Stamper, Work, pts_of};
+use super::video_reader::VideoReader;
+
+/// Attempts to open a decoder, each at a key packet, before the track is given up.
+const OPEN_ATTEMPTS_MAX: u8 = 16;
+/// Errors in a row after which looking for frames pauses until the next packet.
+const ERRORS_IN_A_ROW_MAX: u32 = 64;
+
+/// What a packet turned out to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PacketOutcome {
+    /// Marked corrupt by the demuxer.
+    pub corrupt: bool,
+    /// Encrypted: not decoded.
+    pub scrambled: bool,
+    /// Refused by the decoder, or there is none.
+    pub undecodable: bool,
+}
+
+/// What a track's frames are made into.
+enum Side {
+    Video(VideoReader),
+    Audio(AudioReader),
+    /// Only counted: subtitles, data, and what the operator ignores.
+    Counted,
+}
+
+/// A track with its decoder.
+pub(crate) struct TrackReader {
+    /// What it was chosen as.
+    pub chosen: Chosen,
+    entry: StreamEntry,
+    spec: Arc<InputSpec>,
+    stamper: Stamper,
+    decoder: Option<Decoder>,
+    attempts: u8,
+    side: Side,
+    /// Something of it arrived.
+    seen: bool,
+    /// A frame of it was shown.
+    pub shown: bool,
+}
+
+impl TrackReader {
+    /// Makes a track that has nothing yet; `line` is its number in the timeline.
+    pub(crate) fn new(
+        chosen: Chosen,
+        entry: StreamEntry,
+        spec: &Arc<InputSpec>,
+        session: SessionNumber,
+        line: usize,
+    ) -> Self {
+        let side = match chosen.track.kind {
+            _ if chosen.ignored => Side::Counted,
+            TrackKind::Video => Side::Video(VideoReader::new(&spec.measure, &entry, entry.video.clone())),
+            TrackKind::Audio => Side::Audio(AudioReader::new(&spec.measure, entry.audio.clone())),
+            TrackKind::Subtitle | TrackKind::Data | TrackKind::Input => Side::Counted,
+        };
+        let stamper = Stamper::new(chosen.track, session, line, entry.base);
+        let spec = spec.clone();
+        Self { chosen, entry, spec, stamper, decoder: None, attempts: 0, side, seen: false, shown: false }
+    }
+
+    /// Its number in the timeline.
+    pub(crate) fn line(&self) -> usize {
+        self.stamper.line
+    }
+
+    /// Pictures or sound that are looked at.
+    pub(crate) fn is_inspected(&self) -> bool {
+        !matches!(self.side, Side::Counted)
+    }
+
+    /// PID or the container's own number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.entry.id
+    }
+
+    /// A raw time of the track as time.
+    pub(crate) fn nanos(&self, ticks: i64) -> MediaTime {
+        MediaTime::from_ticks(ticks, self.entry.base.0, self.entry.base.1)
+    }
+
+    /// What is known of the track now.
+    pub(crate) fn info(&self) -> TrackInfo {
+        let (video, audio) = match &self.side {
+            Side::Video(reader) => (reader.format.clone(), None),
+            Side::Audio(reader) => (None, reader.format.clone()),
+            Side::Counted => (self.entry.video.clone(), self.entry.audio.clone()),
+        };
+        TrackInfo {
+            track: self.chosen.track,
+            codec: self.entry.codec.clone(),
+            video,
+            audio,
+            pid: (self.entry.id != 0).then_some(self.entry.id),
+            language: self.entry.language.clone(),
+            program: self.chosen.program,
+            rendition: self.chosen.rendition.clone(),
+            role: self.chosen.role.clone(),
+            secondary: self.chosen.secondary,
+            present: self.seen,
+        }
+    }
+
+    /// Decodes a packet; what comes of it goes to the outlet.
+    ///
+    /// # Safety
+    /// `stream` must be the packet's stream in an open input that no other thread uses meanwhile.
+    pub(crate) unsafe fn packet(
+        &mut self,
+        stream: *const ffi::AVStream,
+        packet: &ffmpeg_next::Packet,
+        arrived: Instant,
+        work: &mut Work<'_>,
+    ) -> PacketOutcome {
+        self.seen = true;
+        // SAFETY: the packet is valid and only read.
+        let (flags, pts, scrambled) = unsafe {
+            let raw = &*packet.as_ptr();
+            let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO;
+            (raw.flags, pts_of(raw.pts), !ffi::av_packet_get_side_data(raw, kind, std::ptr::null_mut()).is_null())
+        };
+        let key = flags & ffi::AV_PKT_FLAG_KEY != 0;
+        let corrupt = flags & ffi::AV_PKT_FLAG_CORRUPT != 0;
+        let outcome = PacketOutcome { corrupt, scrambled, undecodable: false };
+        if scrambled || !self.is_inspected() {
+            return outcome;
+        }
+        // SAFETY: by the caller's promise.
+        unsafe { self.keep_decoder(stream, key, work) };
+        let number = self.stamper.packet(arrived, key);
+        let Some(decoder) = &mut self.decoder else { return PacketOutcome { undecodable: true, ..outcome } };
+        if corrupt {
+            self.stamper.trouble(number, pts, PacketTrouble { corrupt, ..PacketTrouble::default() });
+        }
+        // What the parser or another track wrote to the log is no evidence against this packet.
+        ffmpeg_log::take_evidence();
+        let mut sent = decoder.send(Some(packet), number);
+        if sent == Sent::Full {
+            self.receive(number, pts, work);
+            sent = self.decoder.as_mut().map_or(Sent::Refused, |decoder| decoder.send(Some(packet), number));
+        }
+        let refused = sent != Sent::Taken;
+        self.heed_log(number, pts, refused);
+        self.receive(number, pts, work);
+        PacketOutcome { undecodable: refused, ..outcome }
+    }
+
+    /// Gets what the decoder still holds; it can be used again only after it was opened anew.
+    pub(crate) fn flush(&mut self, work: &mut Work<'_>) {
+        let Some(decoder) = &mut self.decoder else { return };
+        let number = self.stamper.packet(Instant::now(), false);
+        decoder.send(None, number);
+        self.receive(number, None, work);
+        self.decoder = None;
+    }
+
+    /// Ends the track: flushes, and sends what its measurer still holds.
+    pub(crate) fn finish(&mut self, work: &mut Work<'_>) {
+        self.flush(work);
+        if let Side::Audio(reader) = &mut self.side {
+            reader.finish(&mut self.stamper, work);
+        }
+    }
+
+    /// Opens a decoder when there is none or the codec changed.
+    ///
+    /// SAFETY of the callers: as for [`Self::packet`].
+    unsafe fn keep_decoder(&mut self, stream: *const ffi::AVStream, key: bool, work: &mut Work<'_>) {
+        // SAFETY: the stream is valid, its parameters were seen not to be null when it was listed.
+        let codec = unsafe { (*(*stream).codecpar).codec_id };
+        if self.decoder.as_ref().is_some_and(|decoder| decoder.codec() != codec) {
+            self.flush(work);
+            self.attempts = 0;
+            self.entry.codec = super::inventory::codec_name(codec);
+            if let Some(end) = work.timeline.end(self.stamper.line) {
+                work.outlet.changed(end);
+            }
+        }
+        let may_try = self.attempts == 0 || (key && self.attempts < OPEN_ATTEMPTS_MAX);
+        if self.decoder.is_some() || !may_try {
+            return;
+        }
+        self.attempts += 1;
+        // SAFETY: by the caller's promise.
+        match unsafe { Decoder::open(stream, &self.spec) } {
+            Ok(decoder) => {
+                self.stamper.decoder_opened(decoder.intra_only());
+                self.decoder = Some(decoder);
+            }
+            Err(error) if self.attempts == 1 => {
+                tracing::warn!(stream = %self.spec.name, track = %self.chosen.track, %error, "cannot decode a track");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Takes every frame that the decoder has ready.
+    fn receive(&mut self, number: u64, pts: Option<i64>, work: &mut Work<'_>) {
+        let Some(decoder) = &mut self.decoder else { return };
+        let mut errors = 0;
+        while errors < ERRORS_IN_A_ROW_MAX {
+            match decoder.receive() {
+                Received::Hungry | Received::End => break,
+                Received::Error => {
+                    errors += 1;
+                    let trouble = PacketTrouble { errors: 1, ..PacketTrouble::default() };
+                    self.stamper.trouble(number, pts, trouble);
+                }
+                Received::Frame => {
+                    errors = 0;
+                    let frame = decoder.frame();
+                    let made = match &mut self.side {
+                        Side::Video(reader) => reader.frame(frame, &mut self.stamper, work),
+                        Side::Audio(reader) => reader.frame(frame, &mut self.stamper, work),
+                        Side::Counted => Ok(()),
+                    };
+                    self.shown |= made.is_ok();
+                    if made.is_err() {
+                        self.stamper.lost_frame();
+                    }
+                }
+            }
+        }
+        self.heed_log(number, pts, false);
+    }
+
+    /// What the decoder wrote to its log is evidence, for some codecs the only one.
+    fn heed_log(&mut self, number: u64, pts: Option<i64>, refused: bool) {
+        let said = ffmpeg_log::take_evidence();
+        let errors = said.invalid.saturating_add(u32::from(refused && said.invalid == 0));
+        let trouble = PacketTrouble {
+            corrupt: false,
+            errors: u16::try_from(errors).unwrap_or(u16::MAX),
+            concealed: said.concealed > 0,
+            reference_missing: said.missing_reference > 0,
+        };
+        self.stamper.trouble(number, pts, trouble);
+    }
+}

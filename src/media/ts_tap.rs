@@ -1,0 +1,137 @@
+//! The transport tap: counts scrambled packets and announced discontinuities per PID.
+//!
+//! FFmpeg drops the payload of scrambled packets without a word, and uses up discontinuity
+//! indicators. So a byte source that carries MPEG-TS may feed what it reads through this tap. Pure,
+//! cheap (it looks at four to six bytes of every 188), bounded; it never holds more than one packet.
+
+use std::collections::BTreeMap;
+
+/// Bytes of a transport packet.
+const PACKET: usize = 188;
+/// Most PIDs that are counted.
+const PIDS_MAX: usize = 512;
+/// The PID of stuffing.
+const NULL_PID: u16 = 0x1FFF;
+
+/// What was seen of one PID since it was last asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TapCounts {
+    /// Packets with payload.
+    pub packets: u32,
+    /// Of them, scrambled.
+    pub scrambled: u32,
+    /// Discontinuities that the sender announced.
+    pub discontinuities: u32,
+}
+
+/// Reads a transport stream in whatever pieces it arrives.
+#[derive(Debug, Default)]
+pub(crate) struct TsTap {
+    /// The beginning of a packet whose rest has not arrived.
+    rest: Vec<u8>,
+    counts: BTreeMap<u16, TapCounts>,
+}
+
+impl TsTap {
+    /// Looks at the next bytes of the stream.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+        if !self.rest.is_empty() {
+            let missing = PACKET - self.rest.len();
+            let Some((head, tail)) = bytes.split_at_checked(missing) else {
+                self.rest.extend_from_slice(bytes);
+                return;
+            };
+            self.rest.extend_from_slice(head);
+            let whole = std::mem::take(&mut self.rest);
+            self.look(&whole);
+            bytes = tail;
+        }
+        while let Some(start) = bytes.iter().position(|byte| *byte == 0x47) {
+            bytes = &bytes[start..];
+            let Some((packet, tail)) = bytes.split_at_checked(PACKET) else {
+                self.rest.extend_from_slice(bytes);
+                return;
+            };
+            if tail.first().is_some_and(|byte| *byte != 0x47) {
+                // Not the beginning of a packet after all.
+                bytes = &bytes[1..];
+                continue;
+            }
+            self.look(packet);
+            bytes = tail;
+        }
+    }
+
+    /// What was seen of a PID since the last call.
+    pub(crate) fn take(&mut self, pid: u16) -> TapCounts {
+        self.counts.get_mut(&pid).map(std::mem::take).unwrap_or_default()
+    }
+
+    fn look(&mut self, packet: &[u8]) {
+        let pid = u16::from(packet[1] & 0x1F) << 8 | u16::from(packet[2]);
+        let (damaged, flags) = (packet[1] & 0x80 != 0, packet[3]);
+        if damaged || pid == NULL_PID || (self.counts.len() >= PIDS_MAX && !self.counts.contains_key(&pid)) {
+            return;
+        }
+        let (adaptation, payload) = (flags & 0x20 != 0, flags & 0x10 != 0);
+        let counts = self.counts.entry(pid).or_default();
+        counts.packets += u32::from(payload);
+        counts.scrambled += u32::from(payload && flags & 0xC0 != 0);
+        let announced = adaptation && packet[4] > 0 && packet[5] & 0x80 != 0;
+        counts.discontinuities += u32::from(announced);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(pid: u16, flags: u8, adaptation: [u8; 2]) -> Vec<u8> {
+        let mut bytes = vec![0xAA; PACKET];
+        bytes[..6].copy_from_slice(&[0x47, (pid >> 8) as u8, pid as u8, flags, adaptation[0], adaptation[1]]);
+        bytes
+    }
+
+    fn stream() -> Vec<u8> {
+        [
+            packet(0x100, 0x10, [0, 0]),
+            packet(0x100, 0x90, [0, 0]),
+            packet(0x101, 0xD0, [0, 0]),
+            packet(0x100, 0x30, [7, 0x80]),
+            packet(0x100, 0xE0, [7, 0]),
+            packet(NULL_PID, 0x90, [0, 0]),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn scrambled_packets_are_counted_in_whatever_pieces_they_arrive() {
+        for piece in [1, 7, 187, 188, 189, 400, 5000] {
+            let mut tap = TsTap::default();
+            stream().chunks(piece).for_each(|bytes| tap.feed(bytes));
+            assert_eq!(tap.take(0x100), TapCounts { packets: 3, scrambled: 1, discontinuities: 1 }, "{piece}");
+            assert_eq!(tap.take(0x101), TapCounts { packets: 1, scrambled: 1, discontinuities: 0 });
+            assert_eq!(tap.take(0x100), TapCounts::default(), "asked before");
+            assert_eq!(tap.take(NULL_PID), TapCounts::default());
+        }
+    }
+
+    #[test]
+    fn it_finds_back_into_step_after_lost_bytes() {
+        let mut tap = TsTap::default();
+        let mut bytes = stream();
+        bytes.splice(0..0, [0x47, 1, 2, 0x47, 5]);
+        tap.feed(&bytes);
+        assert_eq!(tap.take(0x101).packets, 1);
+        assert!(tap.take(0x100).packets >= 2);
+    }
+
+    #[test]
+    fn bytes_that_are_no_transport_stream_cost_nothing_lasting() {
+        let mut tap = TsTap::default();
+        for _ in 0..100 {
+            tap.feed(&[0x11; 1000]);
+        }
+        assert!(tap.rest.is_empty() && tap.counts.is_empty());
+    }
+}

@@ -1,0 +1,133 @@
+//! The pictures of one track: adopted, measured, stamped.
+//!
+//! Owned by a track of a session, on its thread. At most two pictures are handed out at a time; a
+//! frame beyond that travels with its facts alone. The previous picture is kept only when motion is
+//! measured.
+
+use std::sync::{Arc, Weak};
+
+use avwatch_actors::frame::{Picture, PictureFacts, VideoFrame};
+use avwatch_actors::media_time::MediaTime;
+use avwatch_actors::track::VideoFormat;
+use ffmpeg_next::ffi;
+
+use super::adopt::{AdoptError, Adopter, HeldPicture, SharedPicture};
+use super::inventory::StreamEntry;
+use super::stamper::{Stamper, Work};
+use crate::measure::{MeasurePlan, PictureMeasurer};
+
+/// Most pictures of a track that are with detectors at a time.
+const HANDED_OUT_MAX: usize = 2;
+/// How long a picture lasts when nothing says so.
+const LASTS_UNKNOWN: MediaTime = MediaTime::from_millis(40);
+/// The longest that one picture may claim to last.
+const LASTS_MAX: MediaTime = MediaTime::from_millis(3_600_000);
+
+/// What makes one picture incomparable with the next.
+type Shape = (i32, i32, i32, bool);
+
+/// The picture side of a track.
+pub(crate) struct VideoReader {
+    plan: MeasurePlan,
+    base: (i32, i32),
+    frame_lasts: Option<MediaTime>,
+    adopter: Adopter,
+    measurer: PictureMeasurer,
+    previous: Option<Arc<HeldPicture>>,
+    handed_out: [Weak<HeldPicture>; HANDED_OUT_MAX],
+    shape: Option<Shape>,
+    /// What is known of the pictures.
+    pub format: Option<VideoFormat>,
+}
+
+impl VideoReader {
+    pub(crate) fn new(plan: &MeasurePlan, entry: &StreamEntry, format: Option<VideoFormat>) -> Self {
+        let frame_lasts = (entry.frame_rate > 0.0).then(|| MediaTime::from_secs_f64(1.0 / entry.frame_rate));
+        Self {
+            plan: *plan,
+            base: entry.base,
+            frame_lasts,
+            adopter: Adopter::default(),
+            measurer: PictureMeasurer::new(plan),
+            previous: None,
+            handed_out: [Weak::new(), Weak::new()],
+            shape: None,
+            format,
+        }
+    }
+
+    /// Takes a decoded picture, leaving the frame empty.
+    pub(crate) fn frame(
+        &mut self,
+        frame: &mut ffi::AVFrame,
+        stamper: &mut Stamper,
+        work: &mut Work<'_>,
+    ) -> Result<(), AdoptError> {
+        let signs = stamper.signs(frame);
+        let lasts = self.lasts(frame);
+        let shape = (frame.width, frame.height, frame.format, super::adopt::is_full_range(frame));
+        let interlaced = frame.interlaced_frame != 0;
+        let changed = self.shape != Some(shape);
+        if changed {
+            self.change(frame, shape);
+        }
+        let (mut stamp, _) = stamper.place(frame, lasts, work);
+        if changed {
+            work.outlet.changed(stamp.media_time);
+        }
+        let picture = Arc::new(self.adopter.adopt(frame)?);
+        let view = picture.view();
+        let before = self.previous.as_ref().map(|previous| previous.view());
+        let measures = self.measurer.measure(&view, before.as_ref(), stamp.media_time);
+        let facts = PictureFacts {
+            width: shape.0.unsigned_abs(),
+            height: shape.1.unsigned_abs(),
+            depth: view.depth,
+            interlaced,
+            signs,
+            luma: measures.luma,
+            chroma: measures.chroma,
+            motion: measures.motion,
+        };
+        let handed = self.plan.keep_pictures.then(|| self.hand_out(&picture)).flatten();
+        self.previous = self.plan.motion.then_some(picture);
+        stamp.ready = std::time::Instant::now();
+        work.outlet.video(VideoFrame::new(stamp, facts, handed));
+        Ok(())
+    }
+
+    fn change(&mut self, frame: &ffi::AVFrame, shape: Shape) {
+        self.measurer.reset();
+        self.previous = None;
+        self.shape = Some(shape);
+        let known = self.format.take().unwrap_or_default();
+        let aspect = super::inventory::ratio(frame.sample_aspect_ratio);
+        self.format = Some(VideoFormat {
+            width: frame.width.unsigned_abs(),
+            height: frame.height.unsigned_abs(),
+            pixel_format: super::adopt::pixel_format_name(frame.format),
+            interlaced: known.interlaced || frame.interlaced_frame != 0,
+            full_range: shape.3,
+            pixel_aspect: if aspect > 0.0 { aspect } else { 1.0 },
+            frame_rate: known.frame_rate,
+        });
+    }
+
+    /// The picture for detectors, unless as many as may be are still with them.
+    fn hand_out(&mut self, picture: &Arc<HeldPicture>) -> Option<Box<dyn Picture>> {
+        let free = self.handed_out.iter_mut().find(|handed| handed.strong_count() == 0)?;
+        *free = Arc::downgrade(picture);
+        Some(Box::new(SharedPicture(picture.clone())))
+    }
+
+    /// For how long a picture is shown: as the container says, else by the rate and repeated fields.
+    fn lasts(&self, frame: &ffi::AVFrame) -> MediaTime {
+        if frame.pkt_duration > 0 {
+            let said = MediaTime::from_ticks(frame.pkt_duration, self.base.0, self.base.1);
+            return said.min(LASTS_MAX);
+        }
+        let one = self.frame_lasts.unwrap_or(LASTS_UNKNOWN);
+        let fields = i64::from(frame.repeat_pict.clamp(0, 6));
+        one + MediaTime::from_nanos(one.as_nanos() / 2 * fields)
+    }
+}
