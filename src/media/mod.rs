@@ -1,4 +1,22 @@
 //! Media: the only place that knows FFmpeg. Bytes, demuxing, decoding, and adopting what comes out
 //! as frames of our own.
 
+pub mod bytes;
+mod container;
+pub mod demuxer;
+mod dictionary;
+pub mod ffmpeg_log;
+mod interrupt;
+mod io_context;
+mod log_limit;
+mod log_text;
+mod mp4_order;
+mod opening;
+mod recognise;
 pub mod spec;
+mod white_lists;
+
+#[cfg(test)]
+mod demuxer_file_tests;
+#[cfg(test)]
+mod testing;

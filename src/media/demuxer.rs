@@ -1,0 +1,136 @@
+//! The demuxer: packets out of an input, whatever it is, within stated bounds of time and memory.
+//!
+//! Owned by one session, used on its thread only. FFmpeg's error codes decide nothing that our own
+//! flags can tell: a cut and a passed deadline are read from our patience, a broken connection from
+//! the error that our byte source kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use avwatch_actors::lifeline::Lifeline;
+use avwatch_actors::source::SourceError;
+use ffmpeg_next::packet::Mut;
+use ffmpeg_next::{Packet, ffi};
+
+use crate::media::bytes::{Patience, ReceiveCounts};
+use crate::media::container::{Code, Container};
+use crate::media::io_context::FaultSlot;
+use crate::media::opening;
+use crate::media::spec::InputSpec;
+
+/// Most refused packets in a row before an input counts as unreadable.
+const INVALID_ROW_MAX: u32 = 500;
+
+/// Wait before asking again when FFmpeg has nothing yet.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// An open input that yields packets.
+pub struct Demuxer {
+    container: Container,
+    parts: Parts,
+    names: String,
+    skipped: u64,
+    truncated: bool,
+}
+
+/// What a demuxer and its opening share.
+pub(in crate::media) struct Parts {
+    /// Decides how long to wait.
+    pub(in crate::media) patience: Arc<Patience>,
+    /// The first real error of a byte source.
+    pub(in crate::media) fault: FaultSlot,
+    /// The input's name without secrets.
+    pub(in crate::media) what: String,
+    /// FFmpeg's own protocols bring the bytes, so that only packets can be counted.
+    pub(in crate::media) foreign: bool,
+}
+
+impl Parts {
+    /// The error behind a failure, by our own flags first.
+    pub(in crate::media) fn own_error(&self) -> Option<SourceError> {
+        match self.patience.verdict() {
+            Some(reason) => Some(self.patience.error(&reason, &self.what)),
+            None => self.fault.take(),
+        }
+    }
+}
+
+impl Demuxer {
+    /// Opens an input and looks at its streams, all within `spec.limits.open`.
+    ///
+    /// Sets the lifeline's phase; fails by [`SourceError`] naming input and cause.
+    pub fn open(spec: &InputSpec, line: &Arc<Lifeline>) -> Result<Self, SourceError> {
+        let (container, parts) = opening::open(spec, line)?;
+        let names = container.format_names();
+        Ok(Self { container, parts, names, skipped: 0, truncated: false })
+    }
+
+    /// Reads the next packet of any stream; false is a clean end, after which it may not be called.
+    ///
+    /// Waits no longer than the stall limit; the packet is blank after anything but `Ok(true)`.
+    pub fn read(&mut self, packet: &mut Packet) -> Result<bool, SourceError> {
+        self.parts.patience.expect_packet();
+        let mut invalid_row = 0_u32;
+        loop {
+            // SAFETY: the packet is valid; FFmpeg wants it blank and would leak what it holds.
+            unsafe { ffi::av_packet_unref(packet.as_mut_ptr()) };
+            // SAFETY: an open context and a blank packet of ours.
+            let code = unsafe { ffi::av_read_frame(self.container.raw(), packet.as_mut_ptr()) };
+            if code >= 0 {
+                if self.parts.foreign {
+                    self.parts.patience.arrived(packet.size());
+                }
+                return Ok(true);
+            }
+            if let Some(error) = self.parts.own_error() {
+                return Err(error);
+            }
+            match code {
+                ffi::AVERROR_EOF => return Ok(false),
+                // Bounded by the stall deadline, which `own_error` asks in every round.
+                code if code == -libc::EAGAIN => std::thread::sleep(RETRY),
+                ffi::AVERROR_INVALIDDATA if invalid_row < INVALID_ROW_MAX => {
+                    invalid_row += 1;
+                    self.skipped += 1;
+                }
+                ffi::AVERROR_INVALIDDATA if self.container.at_end() => {
+                    // The index promises more samples than the file holds: read as far as it goes.
+                    self.truncated = true;
+                    return Ok(false);
+                }
+                code => return Err(SourceError::Read { what: self.parts.what.clone(), why: Code(code).words() }),
+            }
+        }
+    }
+
+    /// The container in FFmpeg's words: the first of its names, such as `mpegts` or `mov`.
+    pub fn container(&self) -> &str {
+        self.names.split(',').next().unwrap_or_default()
+    }
+
+    /// What has arrived so far: bytes, and datagrams that were lost.
+    pub fn counts(&self) -> ReceiveCounts {
+        self.parts.patience.counts()
+    }
+
+    /// Packets that FFmpeg could not read and skipped.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Whether the input ended before its index said so.
+    pub fn truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// The stall limit in force.
+    pub fn stall_limit(&self) -> Duration {
+        self.parts.patience.stall_limit()
+    }
+
+    /// The format context, for streams and programmes; valid until this demuxer is dropped, and to
+    /// be used on this thread only.
+    pub(in crate::media) fn context(&self) -> *mut ffi::AVFormatContext {
+        self.container.raw()
+    }
+}
