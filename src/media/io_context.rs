@@ -44,6 +44,7 @@ pub(in crate::media) struct IoContext {
 
 struct State {
     source: Box<dyn ByteSource>,
+    buffer: Box<[u8]>,
     position: u64,
     fault: FaultSlot,
     /// After an error every further read fails at once.
@@ -54,7 +55,8 @@ impl IoContext {
     /// Wraps a source; errors of it are kept in `fault`. `None` when memory is short.
     pub(in crate::media) fn new(source: Box<dyn ByteSource>, fault: FaultSlot) -> Option<Self> {
         let seekable = source.extent().seekable;
-        let state = Box::into_raw(Box::new(State { source, position: 0, fault, failed: false }));
+        let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
+        let state = Box::into_raw(Box::new(State { source, buffer, position: 0, fault, failed: false }));
         // SAFETY: plain allocation; FFmpeg wants the buffer from its own allocator.
         let buffer = unsafe { ffi::av_malloc(BUFFER_BYTES) };
         let raw = if buffer.is_null() {
@@ -110,13 +112,17 @@ unsafe extern "C" fn read_packet(opaque: *mut c_void, buffer: *mut u8, size: c_i
     if opaque.is_null() || buffer.is_null() || length == 0 {
         return -libc::EINVAL;
     }
-    // SAFETY: `opaque` is the state of a living `IoContext`, used on this thread only; FFmpeg gives
-    // `size` writable bytes at `buffer`, zeroed here because a source may not see uninitialised ones.
-    let (state, bytes) = unsafe {
-        std::ptr::write_bytes(buffer, 0, length);
-        (&mut *opaque.cast::<State>(), std::slice::from_raw_parts_mut(buffer, length))
+    // SAFETY: `opaque` is the state of a living `IoContext`, used on this thread only.
+    let state = unsafe { &mut *opaque.cast::<State>() };
+    let read = || match state.read(length) {
+        Ok(bytes) => {
+            // SAFETY: FFmpeg gives `length` writable bytes at `buffer`, and no more came.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), buffer, bytes.len()) };
+            c_int::try_from(bytes.len()).unwrap_or(-libc::EIO)
+        }
+        Err(code) => code,
     };
-    catch_unwind(AssertUnwindSafe(|| state.read(bytes))).unwrap_or(ffi::AVERROR_BUG)
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or(ffi::AVERROR_BUG)
 }
 
 /// FFmpeg's seek callback; only set for sources that can be sought.
@@ -130,19 +136,22 @@ unsafe extern "C" fn seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i6
 }
 
 impl State {
-    fn read(&mut self, bytes: &mut [u8]) -> c_int {
+    /// Reads at most `length` bytes, into a buffer of our own: FFmpeg's may be uninitialised, and at
+    /// the end of the input it still holds bytes that FFmpeg will use and nobody may touch.
+    fn read(&mut self, length: usize) -> Result<&[u8], c_int> {
         if self.failed {
-            return -libc::EIO;
+            return Err(-libc::EIO);
         }
-        match self.source.read(bytes) {
-            Ok(0) => ffi::AVERROR_EOF,
+        let length = length.min(BUFFER_BYTES);
+        match self.source.read(&mut self.buffer[..length]) {
+            Ok(0) => Err(ffi::AVERROR_EOF),
             Ok(count) => {
                 self.position += count as u64;
-                c_int::try_from(count).unwrap_or(-libc::EIO)
+                Ok(self.buffer.get(..count).unwrap_or_default())
             }
             Err(error) => {
                 self.fail(error);
-                -libc::EIO
+                Err(-libc::EIO)
             }
         }
     }
@@ -245,5 +254,15 @@ mod tests {
         let context = IoContext::new(Box::new(Bad), FaultSlot::default()).unwrap();
         // SAFETY: a living context.
         assert!(unsafe { ffi::avio_seek(context.raw(), 1 << 30, libc::SEEK_SET) } < 0);
+    }
+
+    #[test]
+    fn the_end_of_the_input_leaves_what_ffmpeg_has_buffered_alone() {
+        let context = IoContext::new(Box::new(MemorySource::new(vec![7; 1_000])), FaultSlot::default()).unwrap();
+        assert_eq!(read_some(&context, 1_000).unwrap().len(), 1_000);
+        assert_eq!(read_some(&context, 1), Err(ffi::AVERROR_EOF));
+        // SAFETY: a living context; this target lies within the buffer.
+        unsafe { assert_eq!(ffi::avio_seek(context.raw(), 0, libc::SEEK_SET), 0) };
+        assert_eq!(read_some(&context, 4).unwrap(), [7; 4]);
     }
 }
