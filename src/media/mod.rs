@@ -20,3 +20,5 @@ mod white_lists;
 mod demuxer_file_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod test_server;

@@ -4,17 +4,34 @@
 //! callback. It may wait, but never longer than its [`Patience`] lasts, and it may never panic.
 
 mod file;
+mod http;
+mod http_transport;
+mod interface;
 mod memory;
 mod patience;
+mod resolve;
+mod rtp;
 mod stdin;
+mod tcp;
+mod tls;
+mod udp;
 mod wait;
+
+#[cfg(test)]
+mod http_tests;
+#[cfg(test)]
+mod udp_tests;
 
 use avwatch_actors::source::SourceError;
 
 pub use file::FileSource;
+pub use http::{ByteRange, HttpClient, HttpSource};
 pub use memory::{MemorySource, PrefixedSource};
 pub use patience::{Patience, ReceiveCounts, SLICE};
+pub(in crate::media) use resolve::resolve;
 pub use stdin::open as open_stdin;
+pub use tcp::TcpSource;
+pub use udp::UdpSource;
 
 /// Where bytes come from.
 ///

@@ -11,11 +11,11 @@ use avwatch_actors::source::SourceError;
 
 use super::file::{FileSource, plain};
 use super::patience::Patience;
-use super::wait::{Ready, WaitEnd, wait};
+use super::wait::{Ready, wait_for};
 use super::{ByteSource, Extent};
 
 /// How standard input is called in messages.
-pub const NAME: &str = "standard input";
+const NAME: &str = "standard input";
 
 /// Opens this process's standard input.
 ///
@@ -36,7 +36,7 @@ fn from_descriptor(fd: OwnedFd, patience: &Arc<Patience>) -> Result<Box<dyn Byte
 }
 
 /// Reads a pipe, terminal or socket that was handed to us.
-pub struct PipeSource {
+struct PipeSource {
     file: File,
     what: String,
     patience: Arc<Patience>,
@@ -46,10 +46,8 @@ impl ByteSource for PipeSource {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
         loop {
             // The descriptor may be blocking, as we got it: `poll` first, then exactly one `read`.
-            wait(self.file.as_fd(), Ready::Read, &self.patience).map_err(|end| match end {
-                WaitEnd::Cut(reason) => self.patience.error(&reason, &self.what),
-                WaitEnd::System(error) => SourceError::Read { what: self.what.clone(), why: plain(&error) },
-            })?;
+            wait_for(self.file.as_fd(), Ready::Read, &self.patience, None)
+                .map_err(|end| end.into_source(&self.patience, &self.what))?;
             match self.file.read(buffer) {
                 Ok(count) => {
                     self.patience.arrived(count);
