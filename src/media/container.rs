@@ -11,6 +11,7 @@ use ffmpeg_next::ffi;
 
 use crate::media::bytes::Patience;
 use crate::media::dictionary::Dictionary;
+use crate::media::hls_gate::HlsGate;
 use crate::media::interrupt;
 use crate::media::io_context::IoContext;
 
@@ -19,6 +20,7 @@ pub(in crate::media) struct Container {
     raw: *mut ffi::AVFormatContext,
     /// The fields below only keep alive what the context points to; `raw` is closed before them.
     io: Option<IoContext>,
+    gate: Option<HlsGate>,
     _patience: Arc<Patience>,
 }
 
@@ -39,10 +41,23 @@ impl Code {
     }
 }
 
+/// Why a container could not be opened.
+#[derive(Debug)]
+pub(in crate::media) struct OpenFailure {
+    /// FFmpeg's code.
+    pub(in crate::media) code: Code,
+    /// What stood in the way of a playlist's media.
+    pub(in crate::media) hindrance: Option<String>,
+}
+
 /// What a container is opened from.
 pub(in crate::media) enum Access {
     /// Bytes of ours; nothing else may be opened.
     Bytes(IoContext),
+    /// A playlist of ours; what it refers to is opened through the gate.
+    Playlist(IoContext, HlsGate),
+    /// FFmpeg's own protocols, within the protocol white list.
+    Protocol,
 }
 
 impl Container {
@@ -55,34 +70,55 @@ impl Container {
         access: Access,
         mut options: Dictionary,
         patience: &Arc<Patience>,
-    ) -> Result<Self, Code> {
-        let address = CString::new(address).map_err(|_| Code(-libc::EINVAL))?;
+    ) -> Result<Self, OpenFailure> {
+        let address = CString::new(address).map_err(|_| OpenFailure { code: Code(-libc::EINVAL), hindrance: None })?;
         // SAFETY: plain allocation.
         let raw = unsafe { ffi::avformat_alloc_context() };
         // SAFETY: null or a fresh context that nobody else has.
-        let Some(context) = (unsafe { raw.as_mut() }) else { return Err(Code(-libc::ENOMEM)) };
+        let Some(context) = (unsafe { raw.as_mut() }) else {
+            return Err(OpenFailure { code: Code(-libc::ENOMEM), hindrance: None });
+        };
         context.interrupt_callback = interrupt::callback(patience);
         // Seeking to the end for a duration costs requests, and is wrong for growing inputs.
         context.skip_estimate_duration_from_pts = 1;
-        let io = match access {
+        let (io, gate) = match access {
             Access::Bytes(io) => {
                 context.io_open = Some(refuse_open);
-                Some(io)
+                (Some(io), None)
             }
+            Access::Playlist(io, mut gate) => {
+                gate.attach(context);
+                (Some(io), Some(gate))
+            }
+            Access::Protocol => (None, None),
         };
         context.pb = io.as_ref().map_or(null_mut(), IoContext::raw);
-        let mut container = Self { raw, io, _patience: patience.clone() };
+        let mut container = Self { raw, io, gate, _patience: patience.clone() };
         // SAFETY: the context is ours, the text valid, the dictionary ours. On failure FFmpeg frees
         // the context and leaves null, which `drop` accepts.
         let code = unsafe {
             ffi::avformat_open_input(&mut container.raw, address.as_ptr(), format, options.as_mut_ptr())
         };
-        if code < 0 { Err(Code(code)) } else { Ok(container) }
+        if code >= 0 {
+            return Ok(container);
+        }
+        let hindrance = container.gate().map(HlsGate::hindrance);
+        Err(OpenFailure { code: Code(code), hindrance })
     }
 
     /// The format context; valid as long as `self`.
     pub(in crate::media) fn raw(&self) -> *mut ffi::AVFormatContext {
         self.raw
+    }
+
+    /// The gate of an HLS session.
+    pub(in crate::media) fn gate(&self) -> Option<&HlsGate> {
+        self.gate.as_ref()
+    }
+
+    /// The same, to take from it.
+    pub(in crate::media) fn gate_mut(&mut self) -> Option<&mut HlsGate> {
+        self.gate.as_mut()
     }
 
     /// Whether our own bytes have been read to their end.

@@ -14,6 +14,7 @@ use ffmpeg_next::{Packet, ffi};
 
 use crate::media::bytes::{Patience, ReceiveCounts};
 use crate::media::container::{Code, Container};
+use crate::media::hls_gate::HlsGate;
 use crate::media::io_context::FaultSlot;
 use crate::media::opening;
 use crate::media::spec::InputSpec;
@@ -83,7 +84,7 @@ impl Demuxer {
                 return Ok(true);
             }
             if let Some(error) = self.parts.own_error() {
-                return Err(error);
+                return Err(opening::with_hindrance(error, self.container.gate().map(HlsGate::hindrance)));
             }
             match code {
                 ffi::AVERROR_EOF => return Ok(false),
@@ -121,6 +122,17 @@ impl Demuxer {
     /// Whether the input ended before its index said so.
     pub fn truncated(&self) -> bool {
         self.truncated
+    }
+
+    /// Whether the source announced a discontinuity since the last call. Only HLS is heard so far:
+    /// the first packet read after the call that returns true is at most one segment away from it.
+    pub fn take_discontinuity(&mut self) -> bool {
+        self.container.gate_mut().is_some_and(HlsGate::take_discontinuity)
+    }
+
+    /// Longest time between two bursts that is normal: the target duration of HLS, else zero.
+    pub fn burst(&self) -> Duration {
+        self.container.gate().map_or(Duration::ZERO, HlsGate::target)
     }
 
     /// The stall limit in force.

@@ -55,6 +55,15 @@ impl IoContext {
     /// Wraps a source; errors of it are kept in `fault`. `None` when memory is short.
     pub(in crate::media) fn new(source: Box<dyn ByteSource>, fault: FaultSlot) -> Option<Self> {
         let seekable = source.extent().seekable;
+        Self::wrap(source, fault, seekable)
+    }
+
+    /// Wraps a source that FFmpeg shall read from front to back, even if it could be sought.
+    pub(in crate::media) fn forward_only(source: Box<dyn ByteSource>, fault: FaultSlot) -> Option<Self> {
+        Self::wrap(source, fault, false)
+    }
+
+    fn wrap(source: Box<dyn ByteSource>, fault: FaultSlot, seekable: bool) -> Option<Self> {
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
         let state = Box::into_raw(Box::new(State { source, buffer, position: 0, fault, failed: false }));
         // SAFETY: plain allocation; FFmpeg wants the buffer from its own allocator.

@@ -6,19 +6,23 @@ mod container;
 pub mod demuxer;
 mod dictionary;
 pub mod ffmpeg_log;
+mod hls_gate;
+mod hls_playlist;
 mod interrupt;
 mod io_context;
 mod log_limit;
 mod log_text;
 mod mp4_order;
 mod opening;
+mod reaching;
 mod recognise;
 pub mod spec;
+mod transport_options;
 mod white_lists;
 
 #[cfg(test)]
 mod demuxer_file_tests;
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod test_server;
+#[cfg(test)]
+mod testing;

@@ -16,13 +16,14 @@ use crate::media::container::{Access, Code, Container};
 use crate::media::demuxer::Parts;
 use crate::media::dictionary::Dictionary;
 use crate::media::ffmpeg_log;
+use crate::media::hls_gate::HlsGate;
 use crate::media::io_context::{FaultSlot, IoContext};
 use crate::media::mp4_order::{INDEX_LAST, Mp4Order, order_of};
 use crate::media::recognise::{Head, recognise};
 use crate::media::spec::{Address, InputSpec};
 
 /// How many bytes are looked at before anything else is decided.
-const HEAD_BYTES: usize = 1_024;
+pub(in crate::media) const HEAD_BYTES: usize = 1_024;
 
 /// How far the boxes of an MP4 that cannot be sought are followed.
 const MP4_HEAD_BYTES: usize = 64 * 1024;
@@ -51,22 +52,47 @@ pub(in crate::media) fn open(spec: &InputSpec, line: &Arc<Lifeline>) -> Result<(
             opening.bytes(source, "")
         }
         Address::Synthetic(_) => Err(opening.forbidden("a synthetic source has no bytes")),
-        Address::Url(_) => Err(opening.forbidden("not yet")),
+        Address::Url(url) => opening.url(url),
     }?;
     line.enter(Phase::Reading);
     Ok(opened)
 }
 
+/// Adds to a stall or a passed open limit what stood in the way of the media.
+pub(in crate::media) fn with_hindrance(error: SourceError, hindrance: Option<String>) -> SourceError {
+    match (error, hindrance) {
+        (SourceError::Stalled { what, limit }, Some(hindrance)) => {
+            SourceError::Stalled { what: format!("{what} ({hindrance})"), limit }
+        }
+        (SourceError::OpenLimit { what, limit }, Some(hindrance)) => {
+            SourceError::OpenLimit { what: format!("{what} ({hindrance})"), limit }
+        }
+        (error, _) => error,
+    }
+}
+
 /// One opening under way.
-struct Opening<'a> {
-    spec: &'a InputSpec,
-    parts: Parts,
+pub(in crate::media) struct Opening<'a> {
+    pub(in crate::media) spec: &'a InputSpec,
+    pub(in crate::media) parts: Parts,
 }
 
 impl Opening<'_> {
     /// Opens a container over bytes of ours.
-    fn bytes(self, source: Box<dyn ByteSource>, file_name: &str) -> Result<(Container, Parts), SourceError> {
-        let source = PrefixedSource::peek(source, HEAD_BYTES)?;
+    pub(in crate::media) fn bytes(
+        self,
+        source: Box<dyn ByteSource>,
+        file_name: &str,
+    ) -> Result<(Container, Parts), SourceError> {
+        self.recognised(PrefixedSource::peek(source, HEAD_BYTES)?, file_name)
+    }
+
+    /// Opens a container by its first bytes.
+    pub(in crate::media) fn recognised(
+        self,
+        source: PrefixedSource,
+        file_name: &str,
+    ) -> Result<(Container, Parts), SourceError> {
         match Head::of(source.head()) {
             Head::Empty => return Err(self.not_media("there is nothing in it")),
             Head::Playlist => return Err(self.not_media("it is an HLS playlist; give its http address instead")),
@@ -78,7 +104,11 @@ impl Opening<'_> {
     }
 
     /// Opens a container whose first bytes are neither nothing nor text.
-    fn container(self, mut source: PrefixedSource, file_name: &str) -> Result<(Container, Parts), SourceError> {
+    pub(in crate::media) fn container(
+        self,
+        mut source: PrefixedSource,
+        file_name: &str,
+    ) -> Result<(Container, Parts), SourceError> {
         if !source.extent().seekable && order_of(source.head()) != Mp4Order::Other {
             if order_of(source.head()) == Mp4Order::Unknown {
                 source.grow(MP4_HEAD_BYTES)?;
@@ -91,12 +121,12 @@ impl Opening<'_> {
         let found = recognise(&io, file_name, self.spec.list, &self.parts.what);
         // What our own flags say explains a failed look better than what was seen of the bytes.
         let format = found.map_err(|error| self.parts.own_error().unwrap_or(error))?;
-        let options = self.options("none")?;
+        let options = self.options("none", &[])?;
         self.finish(file_name, format, Access::Bytes(io), options)
     }
 
     /// Hands over to FFmpeg and looks at what it found.
-    fn finish(
+    pub(in crate::media) fn finish(
         self,
         address: &str,
         format: *const ffi::AVInputFormat,
@@ -105,18 +135,19 @@ impl Opening<'_> {
     ) -> Result<(Container, Parts), SourceError> {
         ffmpeg_log::forget_last_error();
         let opened = Container::open(address, format, access, options, &self.parts.patience);
-        let mut container = opened.map_err(|code| self.failure(code))?;
+        let mut container = opened.map_err(|failure| self.failure(failure.code, failure.hindrance))?;
         let size = &self.spec.size;
-        container.find_streams(size.pixels, size.samples).map_err(|code| self.failure(code))?;
+        let found = container.find_streams(size.pixels, size.samples);
         if let Some(error) = self.parts.own_error() {
-            return Err(error);
+            return Err(with_hindrance(error, container.gate().map(HlsGate::hindrance)));
         }
+        found.map_err(|code| self.failure(code, None))?;
         self.judge_streams(&container)?;
         Ok((container, self.parts))
     }
 
     /// The options that bound every input.
-    fn options(&self, protocols: &str) -> Result<Dictionary, SourceError> {
+    pub(in crate::media) fn options(&self, protocols: &str, more: &[(&'static str, String)]) -> Result<Dictionary, SourceError> {
         let size = &self.spec.size;
         let list = self.spec.list;
         let mut options = Dictionary::new();
@@ -130,7 +161,7 @@ impl Opening<'_> {
             ("analyzeduration", size.analyze.as_micros().to_string()),
             ("max_probe_packets", PROBE_PACKETS_MAX.to_string()),
         ];
-        for (name, value) in &all {
+        for (name, value) in all.iter().chain(more) {
             if !options.set(name, value) {
                 return Err(self.short_of_memory());
             }
@@ -170,29 +201,43 @@ impl Opening<'_> {
     }
 
     /// The error behind FFmpeg's refusal to open: ours if there is one, else its last words.
-    fn failure(&self, code: Code) -> SourceError {
+    fn failure(&self, code: Code, hindrance: Option<String>) -> SourceError {
         if let Some(error) = self.parts.own_error() {
-            return error;
+            return with_hindrance(error, hindrance);
         }
-        let why = match ffmpeg_log::take_last_error() {
-            Some(line) if line.contains("moov atom not found") => {
-                "its index (moov) is missing: the file is cut off or was never finished".to_owned()
-            }
+        let line = ffmpeg_log::take_last_error();
+        if line.as_ref().is_some_and(|line| line.contains("moov atom not found")) {
+            return self.not_media("its index (moov) is missing: the file is cut off or was never finished");
+        }
+        let why = match hindrance.or(line) {
             Some(line) => format!("{} ({line})", code.words()),
             None => code.words(),
         };
-        self.not_media(&why)
+        let what = self.parts.what.clone();
+        match code {
+            Code(ffi::AVERROR_INVALIDDATA) => SourceError::NotMedia { what, why },
+            Code(
+                ffi::AVERROR_HTTP_BAD_REQUEST
+                | ffi::AVERROR_HTTP_UNAUTHORIZED
+                | ffi::AVERROR_HTTP_FORBIDDEN
+                | ffi::AVERROR_HTTP_NOT_FOUND
+                | ffi::AVERROR_HTTP_OTHER_4XX
+                | ffi::AVERROR_HTTP_SERVER_ERROR,
+            ) => SourceError::Refused { what, why },
+            _ if self.parts.foreign => SourceError::Connect { what, why },
+            _ => SourceError::NotMedia { what, why },
+        }
     }
 
-    fn not_media(&self, why: &str) -> SourceError {
+    pub(in crate::media) fn not_media(&self, why: &str) -> SourceError {
         SourceError::NotMedia { what: self.parts.what.clone(), why: why.to_owned() }
     }
 
-    fn forbidden(&self, why: &str) -> SourceError {
+    pub(in crate::media) fn forbidden(&self, why: &str) -> SourceError {
         SourceError::Forbidden { what: self.parts.what.clone(), why: why.to_owned() }
     }
 
-    fn short_of_memory(&self) -> SourceError {
+    pub(in crate::media) fn short_of_memory(&self) -> SourceError {
         SourceError::Read { what: self.parts.what.clone(), why: "out of memory".to_owned() }
     }
 }
