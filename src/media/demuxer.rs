@@ -1,105 +1,148 @@
-//! Stand-in for the demuxer: opens plain files. Replaced by the real one when it is merged.
+//! The demuxer: packets out of an input, whatever it is, within stated bounds of time and memory.
+//!
+//! Owned by one session, used on its thread only. FFmpeg's error codes decide nothing that our own
+//! flags can tell: a cut and a passed deadline are read from our patience, a broken connection from
+//! the error that our byte source kept.
 
-use std::ffi::CString;
-use std::fs::File;
-use std::io::Read;
-use std::ptr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
-use avwatch_actors::lifeline::{Lifeline, Phase};
+use avwatch_actors::lifeline::Lifeline;
 use avwatch_actors::source::SourceError;
-use ffmpeg_next::ffi;
 use ffmpeg_next::packet::Mut;
+use ffmpeg_next::{Packet, ffi};
 
-use super::spec::{Address, InputSpec};
-use super::ts_tap::TsTap;
+use crate::media::bytes::{Patience, ReceiveCounts};
+use crate::media::container::{Code, Container};
+use crate::media::hls_gate::HlsGate;
+use crate::media::io_context::FaultSlot;
+use crate::media::opening;
+use crate::media::spec::InputSpec;
 
-pub(crate) struct ReceiveCounts {
-    pub received_bytes: u64,
-    pub receive_dropped: u64,
+/// Most refused packets in a row before an input counts as unreadable.
+const INVALID_ROW_MAX: u32 = 500;
+
+/// Wait before asking again when FFmpeg has nothing yet.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// An open input that yields packets.
+pub struct Demuxer {
+    container: Container,
+    parts: Parts,
+    names: String,
+    skipped: u64,
+    truncated: bool,
 }
 
-pub(crate) struct Demuxer {
-    context: *mut ffi::AVFormatContext,
-    container: String,
-    received: u64,
-    file: File,
-    tap: Arc<Mutex<TsTap>>,
-    line: Arc<Lifeline>,
+/// What a demuxer and its opening share.
+pub(in crate::media) struct Parts {
+    /// Decides how long to wait.
+    pub(in crate::media) patience: Arc<Patience>,
+    /// The first real error of a byte source.
+    pub(in crate::media) fault: FaultSlot,
+    /// The input's name without secrets.
+    pub(in crate::media) what: String,
+    /// FFmpeg's own protocols bring the bytes, so that only packets can be counted.
+    pub(in crate::media) foreign: bool,
+}
+
+impl Parts {
+    /// The error behind a failure, by our own flags first.
+    pub(in crate::media) fn own_error(&self) -> Option<SourceError> {
+        match self.patience.verdict() {
+            Some(reason) => Some(self.patience.error(&reason, &self.what)),
+            None => self.fault.take(),
+        }
+    }
 }
 
 impl Demuxer {
-    pub(crate) fn open(spec: &InputSpec, line: &Arc<Lifeline>) -> Result<Self, SourceError> {
-        let what = spec.address.to_string();
-        let failed = |why: &str| SourceError::NotMedia { what: what.clone(), why: why.to_owned() };
-        let Address::File(path) = &spec.address else { return Err(failed("only files")) };
-        let file = File::open(path).map_err(|error| failed(&error.to_string()))?;
-        let path = CString::new(path.to_string_lossy().as_bytes()).map_err(|_| failed("bad path"))?;
-        let mut context = ptr::null_mut();
-        // SAFETY: the path is terminated, `context` a valid out pointer.
-        unsafe {
-            if ffi::avformat_open_input(&mut context, path.as_ptr(), ptr::null_mut(), ptr::null_mut()) < 0 {
-                return Err(failed("unknown format"));
+    /// Opens an input and looks at its streams, all within `spec.limits.open`.
+    ///
+    /// Sets the lifeline's phase; fails by [`SourceError`] naming input and cause.
+    pub fn open(spec: &InputSpec, line: &Arc<Lifeline>) -> Result<Self, SourceError> {
+        let (container, parts) = opening::open(spec, line)?;
+        let names = container.format_names();
+        Ok(Self { container, parts, names, skipped: 0, truncated: false })
+    }
+
+    /// Reads the next packet of any stream; false is a clean end, after which it may not be called.
+    ///
+    /// Waits no longer than the stall limit; the packet is blank after anything but `Ok(true)`.
+    pub fn read(&mut self, packet: &mut Packet) -> Result<bool, SourceError> {
+        self.parts.patience.expect_packet();
+        let mut invalid_row = 0_u32;
+        loop {
+            // SAFETY: the packet is valid; FFmpeg wants it blank and would leak what it holds.
+            unsafe { ffi::av_packet_unref(packet.as_mut_ptr()) };
+            // SAFETY: an open context and a blank packet of ours.
+            let code = unsafe { ffi::av_read_frame(self.container.raw(), packet.as_mut_ptr()) };
+            if code >= 0 {
+                if self.parts.foreign {
+                    self.parts.patience.arrived(packet.size());
+                }
+                return Ok(true);
             }
-            if ffi::avformat_find_stream_info(context, ptr::null_mut()) < 0 {
-                ffi::avformat_close_input(&mut context);
-                return Err(failed("no stream information"));
+            if let Some(error) = self.parts.own_error() {
+                return Err(opening::with_hindrance(error, self.container.gate().map(HlsGate::hindrance)));
             }
-            let name = std::ffi::CStr::from_ptr((*(*context).iformat).name).to_string_lossy().into_owned();
-            line.enter(Phase::Reading);
-            Ok(Self { context, container: name, received: 0, file, tap: Arc::default(), line: line.clone() })
-        }
-    }
-
-    pub(crate) fn read(&mut self, packet: &mut ffmpeg_next::Packet) -> Result<bool, SourceError> {
-        if self.line.is_cut() {
-            return Err(SourceError::Stopped);
-        }
-        // SAFETY: both are valid; the packet is unreferenced before it is filled again.
-        unsafe {
-            let raw = packet.as_mut_ptr();
-            ffi::av_packet_unref(raw);
-            if ffi::av_read_frame(self.context, raw) < 0 {
-                self.feed_tap();
-                return Ok(false);
+            match code {
+                ffi::AVERROR_EOF => return Ok(false),
+                // Bounded by the stall deadline, which `own_error` asks in every round.
+                code if code == -libc::EAGAIN => std::thread::sleep(RETRY),
+                ffi::AVERROR_INVALIDDATA if invalid_row < INVALID_ROW_MAX => {
+                    invalid_row += 1;
+                    self.skipped += 1;
+                }
+                ffi::AVERROR_INVALIDDATA if self.container.at_end() => {
+                    // The index promises more samples than the file holds: read as far as it goes.
+                    self.truncated = true;
+                    return Ok(false);
+                }
+                code => return Err(SourceError::Read { what: self.parts.what.clone(), why: Code(code).words() }),
             }
         }
-        self.feed_tap();
-        self.line.progress();
-        Ok(true)
     }
 
-    pub(crate) fn context(&self) -> *mut ffi::AVFormatContext {
-        self.context
+    /// The container in FFmpeg's words: the first of its names, such as `mpegts` or `mov`.
+    pub fn container(&self) -> &str {
+        self.names.split(',').next().unwrap_or_default()
     }
 
-    pub(crate) fn container(&self) -> &str {
-        &self.container
+    /// What has arrived so far: bytes, and datagrams that were lost.
+    pub fn counts(&self) -> ReceiveCounts {
+        self.parts.patience.counts()
     }
 
-    pub(crate) fn counts(&self) -> ReceiveCounts {
-        ReceiveCounts { received_bytes: self.received, receive_dropped: 0 }
+    /// Packets that FFmpeg could not read and skipped.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
     }
 
-    pub(crate) fn tap(&self) -> Option<Arc<Mutex<TsTap>>> {
-        (self.container == "mpegts").then(|| self.tap.clone())
+    /// Whether the input ended before its index said so.
+    pub fn truncated(&self) -> bool {
+        self.truncated
     }
 
-    /// Shows the tap the bytes that FFmpeg took meanwhile.
-    fn feed_tap(&mut self) {
-        // SAFETY: a file has a byte context for as long as it is open.
-        let taken = u64::try_from(unsafe { ffi::avio_seek((*self.context).pb, 0, libc::SEEK_CUR) }).unwrap_or(0);
-        let mut bytes = vec![0; taken.saturating_sub(self.received) as usize];
-        if self.file.read_exact(&mut bytes).is_ok() {
-            self.received = taken;
-            self.tap.lock().expect("not poisoned").feed(&bytes);
-        }
+    /// Whether the source announced a discontinuity since the last call. Only HLS is heard so far:
+    /// the first packet read after the call that returns true is at most one segment away from it.
+    pub fn take_discontinuity(&mut self) -> bool {
+        self.container.gate_mut().is_some_and(HlsGate::take_discontinuity)
     }
-}
 
-impl Drop for Demuxer {
-    fn drop(&mut self) {
-        // SAFETY: opened by us, closed once.
-        unsafe { ffi::avformat_close_input(&mut self.context) }
+    /// Longest time between two bursts that is normal: the target duration of HLS, else zero.
+    pub fn burst(&self) -> Duration {
+        self.container.gate().map_or(Duration::ZERO, HlsGate::target)
+    }
+
+    /// The stall limit in force.
+    pub fn stall_limit(&self) -> Duration {
+        self.parts.patience.stall_limit()
+    }
+
+    /// The format context, for streams and programmes; valid until this demuxer is dropped, and to
+    /// be used on this thread only.
+    pub(in crate::media) fn context(&self) -> *mut ffi::AVFormatContext {
+        self.container.raw()
     }
 }

@@ -3,29 +3,50 @@
 
 mod adopt;
 mod audio_reader;
+pub mod bytes;
 mod clock;
-#[cfg(test)]
-mod damage_tests;
-#[cfg(test)]
-mod decode_tests;
+mod container;
 mod decoder;
-mod demuxer;
-mod ffmpeg_log;
+pub mod demuxer;
+mod dictionary;
+pub mod ffmpeg_log;
+mod hls_gate;
+mod hls_playlist;
+mod interrupt;
 mod inventory;
+mod io_context;
+mod log_limit;
+mod log_text;
+mod mp4_order;
 mod opener;
+mod opening;
 mod outlet;
 mod packet_meter;
+mod reaching;
+mod recognise;
 mod select;
 mod session;
 mod signs;
 pub mod spec;
 mod stamper;
-#[cfg(test)]
-mod test_media;
 mod timeline;
 mod track_reader;
+mod transport_options;
 mod ts_tap;
 mod video_reader;
 mod white_lists;
+
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod decode_tests;
+#[cfg(test)]
+mod demuxer_file_tests;
+#[cfg(test)]
+mod test_media;
+#[cfg(test)]
+mod test_server;
+#[cfg(test)]
+mod testing;
 
 pub use opener::MediaOpener;

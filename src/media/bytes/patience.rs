@@ -1,0 +1,199 @@
+//! Patience: how long one session may wait for its bytes, and what has arrived so far.
+//!
+//! One per session, shared by its byte sources, its connections and FFmpeg's interrupt callback, all
+//! on the session's thread. Whoever waits asks it at least every [`SLICE`], so that a cut lifeline
+//! or a passed deadline ends every wait. Never waits, locks, allocates or panics itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use avwatch_actors::lifeline::{CutReason, Lifeline};
+use avwatch_actors::source::{SourceError, SourceLimits};
+
+/// Longest time between two looks at the lifeline; well below the 250 ms that a cut may take.
+pub const SLICE: Duration = Duration::from_millis(100);
+
+/// No deadline.
+const NEVER: u64 = u64::MAX;
+
+/// Decides when waiting ends: when the lifeline is cut, or when our own deadline has passed.
+///
+/// Relaxed atomics throughout: one thread writes, and only the numbers themselves matter.
+#[derive(Debug)]
+pub struct Patience {
+    line: Arc<Lifeline>,
+    limits: SourceLimits,
+    base: Instant,
+    /// Nanoseconds after `base`.
+    deadline: AtomicU64,
+    /// In nanoseconds.
+    stall: AtomicU64,
+    opening: AtomicBool,
+    received: AtomicU64,
+    dropped: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Patience {
+    /// Starts the clock of opening: from now on everything together may take `limits.open`.
+    pub fn opening(line: &Arc<Lifeline>, limits: SourceLimits) -> Arc<Self> {
+        let patience = Self {
+            line: line.clone(),
+            limits,
+            base: Instant::now(),
+            deadline: AtomicU64::new(nanos(limits.open)),
+            stall: AtomicU64::new(nanos(limits.stall)),
+            opening: AtomicBool::new(true),
+            received: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        };
+        Arc::new(patience)
+    }
+
+    /// Starts the clock of one packet: it must come within the stall limit, however many bytes drip
+    /// in meanwhile. Inputs that may be silent for ever have no such limit.
+    pub fn expect_packet(&self) {
+        let stall = self.stall.load(Ordering::Relaxed);
+        let deadline =
+            if self.limits.cut_when_silent { nanos(self.base.elapsed()).saturating_add(stall) } else { NEVER };
+        self.opening.store(false, Ordering::Relaxed);
+        self.deadline.store(deadline, Ordering::Relaxed);
+    }
+
+    /// Raises the stall limit to at least that, for inputs whose normal gaps are longer.
+    pub fn tolerate(&self, gap: Duration) {
+        self.stall.fetch_max(nanos(gap), Ordering::Relaxed);
+    }
+
+    /// The stall limit in force.
+    pub fn stall_limit(&self) -> Duration {
+        Duration::from_nanos(self.stall.load(Ordering::Relaxed))
+    }
+
+    /// Beats, and says why waiting should end, if it should.
+    pub fn verdict(&self) -> Option<CutReason> {
+        self.line.beat();
+        if self.line.is_cut() {
+            return Some(self.line.cut_reason().unwrap_or(CutReason::Stopped));
+        }
+        if nanos(self.base.elapsed()) < self.deadline.load(Ordering::Relaxed) {
+            return None;
+        }
+        Some(if self.opening.load(Ordering::Relaxed) { CutReason::OpenLimit } else { CutReason::Stalled })
+    }
+
+    /// How long to wait before asking again: at most [`SLICE`], less when the deadline is near.
+    pub fn slice(&self) -> Duration {
+        let left = self.deadline.load(Ordering::Relaxed).saturating_sub(nanos(self.base.elapsed()));
+        SLICE.min(Duration::from_nanos(left)).max(Duration::from_millis(1))
+    }
+
+    /// The error that the verdict stands for; `what` names the input without its secrets.
+    pub fn error(&self, reason: &CutReason, what: &str) -> SourceError {
+        let limits = SourceLimits { stall: self.stall_limit(), ..self.limits };
+        SourceError::from_cut(reason, what, &limits)
+    }
+
+    /// Fails when waiting should end.
+    pub fn check(&self, what: &str) -> Result<(), SourceError> {
+        self.verdict().map_or(Ok(()), |reason| Err(self.error(&reason, what)))
+    }
+
+    /// Says that something came over the wire that is not payload, such as a header.
+    pub fn stirred(&self) {
+        self.line.progress();
+    }
+
+    /// Says that so many bytes of payload arrived.
+    pub fn arrived(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.line.progress();
+    }
+
+    /// Says that this machine dropped so many datagrams before they could be read.
+    pub fn dropped(&self, datagrams: u64) {
+        self.dropped.fetch_add(datagrams, Ordering::Relaxed);
+    }
+
+    /// Says that so many packets are missing from a numbered sequence.
+    pub fn lost(&self, packets: u64) {
+        self.lost.fetch_add(packets, Ordering::Relaxed);
+    }
+
+    /// What has arrived so far.
+    pub fn counts(&self) -> ReceiveCounts {
+        ReceiveCounts {
+            received_bytes: self.received.load(Ordering::Relaxed),
+            receive_dropped: self.dropped.load(Ordering::Relaxed),
+            sequence_lost: self.lost.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The lifeline, for its phase.
+    pub fn line(&self) -> &Arc<Lifeline> {
+        &self.line
+    }
+}
+
+/// What has arrived in a session so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReceiveCounts {
+    /// Bytes of payload, container overhead included.
+    pub received_bytes: u64,
+    /// Datagrams that this machine dropped before they could be read.
+    pub receive_dropped: u64,
+    /// Packets missing from the RTP sequence: lost on the way, or dropped here.
+    pub sequence_lost: u64,
+}
+
+/// Nanoseconds, at most about 584 years.
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(NEVER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(open_ms: u64, cut_when_silent: bool) -> SourceLimits {
+        SourceLimits {
+            open: Duration::from_millis(open_ms),
+            stall: Duration::ZERO,
+            cut_when_silent,
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_passed_deadline_is_named_by_the_stage_it_belongs_to() {
+        let patience = Patience::opening(&Arc::new(Lifeline::default()), limits(0, true));
+        assert_eq!(patience.verdict(), Some(CutReason::OpenLimit));
+        patience.expect_packet();
+        assert_eq!(patience.verdict(), Some(CutReason::Stalled));
+    }
+
+    #[test]
+    fn an_input_that_may_be_silent_has_no_stall_deadline() {
+        let patience = Patience::opening(&Arc::new(Lifeline::default()), limits(0, false));
+        patience.expect_packet();
+        assert_eq!(patience.verdict(), None);
+    }
+
+    #[test]
+    fn the_reason_of_a_cut_wins_over_our_own_deadline() {
+        let line = Arc::new(Lifeline::default());
+        let patience = Patience::opening(&line, limits(0, true));
+        line.cut(CutReason::Stopped);
+        assert!(matches!(patience.check("x"), Err(SourceError::Stopped)));
+    }
+
+    #[test]
+    fn the_stall_limit_in_an_error_is_the_tolerated_one() {
+        let patience = Patience::opening(&Arc::new(Lifeline::default()), limits(1_000, true));
+        patience.tolerate(Duration::from_secs(21));
+        let error = patience.error(&CutReason::Stalled, "x");
+        assert_eq!(error.to_string(), "cannot read x: nothing arrived for 21 s");
+    }
+}

@@ -1,0 +1,397 @@
+//! The gate of an HLS session: every address that FFmpeg's HLS demuxer wants goes through here.
+//!
+//! Playlists and segments are fetched by our own HTTP client, so that waits, redirects, certificates
+//! and byte counts are ours; only encrypted segments go to FFmpeg's own protocols. Requests are
+//! bounded in rate, playlists in size and depth: a playlist that refers to itself can neither loop
+//! nor turn us against its server. Owned by the session's container, used on its thread only.
+
+use std::collections::VecDeque;
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use avwatch_actors::source::SourceError;
+use ffmpeg_next::ffi;
+use url::Url;
+
+use crate::media::bytes::{ByteRange, ByteSource, HttpClient, MemorySource, Patience, PrefixedSource};
+use crate::media::hls_playlist::{MediaPlaylist, PLAYLIST_BYTES_MAX, is_master};
+use crate::media::io_context::{FaultSlot, IoContext};
+use crate::media::recognise::Head;
+use crate::media::spec::Variant;
+use crate::secret_url::SecretUrl;
+
+/// Requests a session may make at once, and each second: one variant with a rendition of its own and
+/// segments of one second needs about four.
+const REQUEST_BURST: f64 = 24.0;
+const REQUEST_RATE: f64 = 4.0;
+
+/// How much more that is when every variant is watched.
+const ALL_VARIANTS_FACTOR: f64 = 4.0;
+
+/// Most announced discontinuities and known playlists that are remembered.
+const REMEMBERED_MAX: usize = 64;
+
+/// A live input may be silent for so many target durations.
+const TARGETS_TOLERATED: f64 = 3.5;
+
+/// FFmpeg's own way to open an address.
+type OpenAddress = unsafe extern "C" fn(
+    *mut ffi::AVFormatContext,
+    *mut *mut ffi::AVIOContext,
+    *const c_char,
+    c_int,
+    *mut *mut ffi::AVDictionary,
+) -> c_int;
+
+/// FFmpeg's own way to close it.
+type CloseAddress = unsafe extern "C" fn(*mut ffi::AVFormatContext, *mut ffi::AVIOContext) -> c_int;
+
+/// What the gate needs of its session.
+pub(in crate::media) struct GateParts {
+    /// Makes the requests.
+    pub(in crate::media) client: HttpClient,
+    /// Decides how long to wait.
+    pub(in crate::media) patience: Arc<Patience>,
+    /// Keeps errors that end the session.
+    pub(in crate::media) fault: FaultSlot,
+    /// The session's input without secrets.
+    pub(in crate::media) what: String,
+    /// How many variants are watched.
+    pub(in crate::media) variant: Variant,
+    /// Options for FFmpeg's own protocols, which fetch encrypted segments.
+    pub(in crate::media) options: Vec<(&'static str, String)>,
+}
+
+/// Owns the gate's state at an address that stays, for FFmpeg holds it too.
+pub(in crate::media) struct HlsGate(NonNull<State>);
+
+struct State {
+    parts: GateParts,
+    own_open: Option<OpenAddress>,
+    own_close: Option<CloseAddress>,
+    open: Vec<IoContext>,
+    tokens: f64,
+    filled: Instant,
+    requests: u64,
+    /// Known playlists by address, with the number that shows whether they advance.
+    playlists: VecDeque<(String, u64)>,
+    stood_still: u32,
+    target: Duration,
+    announced: VecDeque<String>,
+    discontinuity: bool,
+    trouble: Option<String>,
+}
+
+impl HlsGate {
+    /// A gate that has not let anything through yet.
+    pub(in crate::media) fn new(parts: GateParts) -> Self {
+        let state = State {
+            tokens: REQUEST_BURST * factor(parts.variant),
+            parts,
+            own_open: None,
+            own_close: None,
+            open: Vec::new(),
+            filled: Instant::now(),
+            requests: 0,
+            playlists: VecDeque::new(),
+            stood_still: 0,
+            target: Duration::ZERO,
+            announced: VecDeque::new(),
+            discontinuity: false,
+            trouble: None,
+        };
+        Self(NonNull::from(Box::leak(Box::new(state))))
+    }
+
+    /// Puts itself between a context and its addresses. The gate must outlive the context.
+    pub(in crate::media) fn attach(&mut self, context: &mut ffi::AVFormatContext) {
+        let state = self.state_mut();
+        state.own_open = context.io_open;
+        state.own_close = context.io_close2;
+        context.io_open = Some(on_open);
+        context.io_close2 = Some(on_close);
+        context.opaque = self.0.as_ptr().cast();
+    }
+
+    /// Takes note of the playlist that the session began with.
+    pub(in crate::media) fn note_media(&mut self, text: &str, url: &Url) {
+        self.state_mut().note_media(text, url);
+    }
+
+    /// Longest duration of a segment; zero while unknown.
+    pub(in crate::media) fn target(&self) -> Duration {
+        self.state().target
+    }
+
+    /// Whether an announced discontinuity was reached since the last call.
+    pub(in crate::media) fn take_discontinuity(&mut self) -> bool {
+        std::mem::take(&mut self.state_mut().discontinuity)
+    }
+
+    /// Why no media comes, as far as the gate has seen.
+    pub(in crate::media) fn hindrance(&self) -> String {
+        let state = self.state();
+        match &state.trouble {
+            _ if state.stood_still > 0 => "the playlist does not advance".to_owned(),
+            Some(trouble) => trouble.clone(),
+            None => format!("{} requests brought no packet", state.requests),
+        }
+    }
+
+    fn state(&self) -> &State {
+        // SAFETY: made in `new` and freed in `drop`; FFmpeg's callbacks run on this thread only, and
+        // never while a method here runs.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn state_mut(&mut self) -> &mut State {
+        // SAFETY: as above.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+impl Drop for HlsGate {
+    fn drop(&mut self) {
+        // SAFETY: made by `Box` in `new`; the context that knew it is closed, see `Container::drop`.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+/// FFmpeg wants an address opened.
+unsafe extern "C" fn on_open(
+    context: *mut ffi::AVFormatContext,
+    io: *mut *mut ffi::AVIOContext,
+    url: *const c_char,
+    flags: c_int,
+    options: *mut *mut ffi::AVDictionary,
+) -> c_int {
+    if context.is_null() || io.is_null() || url.is_null() {
+        return -libc::EINVAL;
+    }
+    // SAFETY: the context that `attach` prepared: its `opaque` is the living state of its gate.
+    let Some(state) = (unsafe { (*context).opaque.cast::<State>().as_mut() }) else { return -libc::EINVAL };
+    // SAFETY: a valid C string from FFmpeg.
+    let Ok(address) = unsafe { CStr::from_ptr(url) }.to_str() else { return -libc::EINVAL };
+    let open = || {
+        if address.starts_with("crypto") {
+            // SAFETY: the very arguments that FFmpeg gave.
+            return unsafe { state.open_encrypted(address, context, io, url, flags, options) };
+        }
+        // SAFETY: null, or a dictionary of FFmpeg's.
+        let range = unsafe { wanted_range(options) };
+        match state.open(address, range) {
+            Ok(opened) => {
+                // SAFETY: not null, checked above; the context lives in `state.open` until `on_close`.
+                unsafe { *io = opened.raw() };
+                state.open.push(opened);
+                0
+            }
+            Err(code) => code,
+        }
+    };
+    catch_unwind(AssertUnwindSafe(open)).unwrap_or(ffi::AVERROR_BUG)
+}
+
+/// FFmpeg is done with an address.
+unsafe extern "C" fn on_close(context: *mut ffi::AVFormatContext, io: *mut ffi::AVIOContext) -> c_int {
+    if context.is_null() || io.is_null() {
+        return 0;
+    }
+    // SAFETY: as in `on_open`.
+    let Some(state) = (unsafe { (*context).opaque.cast::<State>().as_mut() }) else { return -libc::EINVAL };
+    let close = || match state.open.iter().position(|ours| ours.raw() == io) {
+        Some(index) => {
+            drop(state.open.swap_remove(index));
+            0
+        }
+        None => {
+            // SAFETY: not ours, so FFmpeg's own, opened by `open_encrypted` and still open.
+            unsafe {
+                state.parts.patience.arrived(usize::try_from((*io).bytes_read).unwrap_or(0));
+                state.own_close.map_or(-libc::EINVAL, |close| close(context, io))
+            }
+        }
+    };
+    catch_unwind(AssertUnwindSafe(close)).unwrap_or(ffi::AVERROR_BUG)
+}
+
+impl State {
+    /// Opens a playlist, segment or key by our own client.
+    fn open(&mut self, address: &str, range: ByteRange) -> Result<IoContext, c_int> {
+        let url = self.allowed(address)?;
+        self.wait_for_permit()?;
+        let source = self.parts.client.get(&url, range).map_err(|error| self.refused(error))?;
+        let answered = source.final_url().expose().clone();
+        let source = PrefixedSource::peek(Box::new(source), 16).map_err(|error| self.refused(error))?;
+        let source: Box<dyn ByteSource> = if Head::of(source.head()) == Head::Playlist {
+            let text = read_playlist(source).map_err(|error| self.refused(error))?;
+            if is_master(&text) {
+                let why = "a playlist within the playlist lists variants again: it refers to itself".to_owned();
+                self.parts.fault.keep(SourceError::NotMedia { what: self.parts.what.clone(), why });
+                return Err(ffi::AVERROR_INVALIDDATA);
+            }
+            self.note_media(&text, &answered);
+            Box::new(MemorySource::new(text.into_bytes()))
+        } else {
+            if let Some(index) = self.announced.iter().position(|announced| announced == url.expose().as_str()) {
+                self.announced.remove(index);
+                self.discontinuity = true;
+            }
+            Box::new(source)
+        };
+        IoContext::forward_only(source, FaultSlot::default()).ok_or(-libc::ENOMEM)
+    }
+
+    /// Lets FFmpeg's own protocols open an encrypted segment, with our settings.
+    ///
+    /// # Safety
+    /// The arguments are those of a call of FFmpeg's to its open callback.
+    unsafe fn open_encrypted(
+        &mut self,
+        address: &str,
+        context: *mut ffi::AVFormatContext,
+        io: *mut *mut ffi::AVIOContext,
+        url: *const c_char,
+        flags: c_int,
+        options: *mut *mut ffi::AVDictionary,
+    ) -> c_int {
+        let inner = address.trim_start_matches("crypto").trim_start_matches(['+', ':']);
+        if let Err(code) = self.allowed(inner).and_then(|_| self.wait_for_permit()) {
+            return code;
+        }
+        for (name, value) in &self.parts.options {
+            let (Ok(name), Ok(value)) = (CString::new(*name), CString::new(value.as_str())) else { continue };
+            if !options.is_null() {
+                // SAFETY: a dictionary of FFmpeg's, valid texts; a failure leaves FFmpeg's default.
+                unsafe { ffi::av_dict_set(options, name.as_ptr(), value.as_ptr(), 0) };
+            }
+        }
+        // SAFETY: by the contract; what was there before `attach` is FFmpeg's own.
+        self.own_open.map_or(-libc::EINVAL, |open| unsafe { open(context, io, url, flags, options) })
+    }
+
+    /// Only http and https lead out of a playlist.
+    fn allowed(&mut self, address: &str) -> Result<SecretUrl, c_int> {
+        match address.parse::<SecretUrl>() {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+            Ok(url) => {
+                let scheme = url.scheme();
+                self.trouble =
+                    Some(format!("the playlist refers to a '{scheme}:' address; only http and https are allowed"));
+                Err(-libc::EPERM)
+            }
+            Err(_) => {
+                self.trouble = Some("the playlist refers to something that is no address".to_owned());
+                Err(-libc::EINVAL)
+            }
+        }
+    }
+
+    /// Waits until another request may be made.
+    fn wait_for_permit(&mut self) -> Result<(), c_int> {
+        let factor = factor(self.parts.variant);
+        loop {
+            let now = Instant::now();
+            let gained = now.duration_since(self.filled).as_secs_f64() * REQUEST_RATE * factor;
+            self.tokens = (self.tokens + gained).min(REQUEST_BURST * factor);
+            self.filled = now;
+            if self.tokens >= 1.0 {
+                self.tokens -= 1.0;
+                self.requests += 1;
+                return Ok(());
+            }
+            if self.parts.patience.verdict().is_some() {
+                return Err(ffi::AVERROR_EXIT);
+            }
+            std::thread::sleep(self.parts.patience.slice());
+        }
+    }
+
+    /// Remembers why a request failed. FFmpeg goes on to the next segment where it can.
+    fn refused(&mut self, error: SourceError) -> c_int {
+        if self.parts.patience.verdict().is_some() {
+            return ffi::AVERROR_EXIT;
+        }
+        let code = match &error {
+            SourceError::Refused { .. } => ffi::AVERROR_HTTP_NOT_FOUND,
+            _ => -libc::EIO,
+        };
+        tracing::debug!(input = self.parts.what, %error, "a part of the stream could not be fetched");
+        self.trouble = Some(error.to_string());
+        code
+    }
+
+    fn note_media(&mut self, text: &str, url: &Url) {
+        let playlist = MediaPlaylist::parse(text);
+        self.target = self.target.max(playlist.target);
+        self.parts.patience.tolerate(self.target.mul_f64(TARGETS_TOLERATED));
+        let address = url.as_str();
+        match self.playlists.iter_mut().find(|(known, _)| known == address) {
+            Some((_, next)) if *next == playlist.next_sequence && !playlist.ended => self.stood_still += 1,
+            Some((_, next)) => {
+                *next = playlist.next_sequence;
+                self.stood_still = 0;
+            }
+            None => push_bounded(&mut self.playlists, (address.to_owned(), playlist.next_sequence)),
+        }
+        for uri in playlist.discontinuities {
+            if let Ok(segment) = url.join(&uri) {
+                let segment = String::from(segment);
+                if !self.announced.contains(&segment) {
+                    push_bounded(&mut self.announced, segment);
+                }
+            }
+        }
+    }
+}
+
+/// Adds to a list that forgets its oldest entries.
+fn push_bounded<T>(list: &mut VecDeque<T>, entry: T) {
+    if list.len() >= REMEMBERED_MAX {
+        list.pop_front();
+    }
+    list.push_back(entry);
+}
+
+/// Reads a playlist to its end.
+pub(in crate::media) fn read_playlist(mut source: PrefixedSource) -> Result<String, SourceError> {
+    let mut bytes = Vec::new();
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        match source.read(&mut buffer)? {
+            0 => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            count => bytes.extend_from_slice(&buffer[..count]),
+        }
+        if bytes.len() > PLAYLIST_BYTES_MAX {
+            let why = format!("larger than {PLAYLIST_BYTES_MAX} bytes");
+            return Err(SourceError::NotMedia { what: "the playlist".to_owned(), why });
+        }
+    }
+}
+
+/// The part of a resource that FFmpeg's HTTP options ask for.
+///
+/// # Safety
+/// Null, or a pointer to null or to a dictionary of FFmpeg's.
+unsafe fn wanted_range(options: *mut *mut ffi::AVDictionary) -> ByteRange {
+    // SAFETY: by the contract.
+    let dictionary = unsafe { options.as_ref() }.copied().unwrap_or(null_mut());
+    let number = |name: &CStr| {
+        // SAFETY: null or a dictionary, and a valid text; an entry's value is a valid C string.
+        unsafe {
+            let entry = ffi::av_dict_get(dictionary, name.as_ptr(), null_mut(), 0).as_ref()?;
+            CStr::from_ptr(entry.value).to_str().ok()?.parse::<u64>().ok()
+        }
+    };
+    ByteRange { from: number(c"offset").unwrap_or(0), to: number(c"end_offset").filter(|to| *to > 0) }
+}
+
+fn factor(variant: Variant) -> f64 {
+    match variant {
+        Variant::All => ALL_VARIANTS_FACTOR,
+        Variant::Highest | Variant::Lowest => 1.0,
+    }
+}

@@ -1,0 +1,158 @@
+//! Reaching an input on the network: which of our sources, or of FFmpeg's protocols, serves a scheme.
+//!
+//! The second half of [`crate::media::opening`], on the session's thread.
+
+use std::ffi::CString;
+use std::net::SocketAddr;
+use std::ptr::null;
+
+use avwatch_actors::source::SourceError;
+use ffmpeg_next::ffi;
+use url::Url;
+
+use crate::media::bytes::{
+    ByteRange, HttpClient, HttpSource, MemorySource, PrefixedSource, TcpSource, UdpSource, resolve,
+};
+use crate::media::container::{Access, Container};
+use crate::media::demuxer::Parts;
+use crate::media::hls_gate::{GateParts, HlsGate, read_playlist};
+use crate::media::hls_playlist;
+use crate::media::io_context::IoContext;
+use crate::media::opening::{HEAD_BYTES, Opening};
+use crate::media::recognise::Head;
+use crate::media::transport_options::{self, ForeignInput, SCHEMES};
+use crate::secret_url::SecretUrl;
+
+type Opened = Result<(Container, Parts), SourceError>;
+
+impl Opening<'_> {
+    /// Opens an address by its scheme.
+    pub(in crate::media) fn url(mut self, url: &SecretUrl) -> Opened {
+        let exposed = url.expose();
+        match url.scheme() {
+            "http" | "https" => self.http(url),
+            "udp" | "rtp" => {
+                let address = self.first_address(exposed)?;
+                let mut transport = self.spec.transport.clone();
+                if transport.interface.is_none() {
+                    transport.interface = query_value(exposed, "localaddr");
+                }
+                let source = UdpSource::open(address, &transport, &self.parts.what, &self.parts.patience)?;
+                self.bytes(Box::new(source), "")
+            }
+            "tcp" => {
+                let addresses = self.addresses(exposed)?;
+                let source = TcpSource::connect(&addresses, &self.parts.what, &self.parts.patience)?;
+                self.bytes(Box::new(source), "")
+            }
+            "srt" => {
+                let address = self.first_address(exposed)?;
+                let input = transport_options::srt(exposed, address, self.spec);
+                let input = input.map_err(|error| self.forbidden(&error.to_string()))?;
+                self.foreign(input)
+            }
+            "rtsp" | "rtsps" => {
+                self.reachable(exposed, if url.scheme() == "rtsps" { 322 } else { 554 })?;
+                let input = transport_options::rtsp(exposed, self.spec);
+                self.foreign(input)
+            }
+            "rtmp" | "rtmps" => {
+                self.reachable(exposed, if url.scheme() == "rtmps" { 443 } else { 1_935 })?;
+                let input = transport_options::rtmp(exposed, self.spec);
+                self.foreign(input)
+            }
+            other => {
+                let known = SCHEMES.join(", ");
+                self.parts.what = url.to_string();
+                Err(self.forbidden(&format!("the scheme '{other}' is not supported; use one of {known}")))
+            }
+        }
+    }
+
+    /// Fetches an address and goes on by what it turns out to be.
+    fn http(self, url: &SecretUrl) -> Opened {
+        let client = HttpClient::new(&self.spec.transport, &self.parts.patience)?;
+        let source = client.get(url, ByteRange::default())?;
+        let answered = HttpSource::final_url(&source).clone();
+        let source = PrefixedSource::peek(Box::new(source), HEAD_BYTES)?;
+        match Head::of(source.head()) {
+            Head::Playlist => self.hls(client, source, answered.expose()),
+            Head::Manifest => {
+                drop(source);
+                let input = transport_options::dash(answered.expose(), self.spec);
+                self.foreign(input)
+            }
+            Head::Empty | Head::Text | Head::Binary => {
+                let name = answered.expose().path_segments().and_then(|mut parts| parts.next_back());
+                let name = name.unwrap_or_default().to_owned();
+                self.recognised(source, &name)
+            }
+        }
+    }
+
+    /// Opens an HLS playlist whose every further request goes through a gate of ours.
+    fn hls(self, client: HttpClient, source: PrefixedSource, url: &Url) -> Opened {
+        let mut text = read_playlist(source)?;
+        let mut gate = HlsGate::new(GateParts {
+            client,
+            patience: self.parts.patience.clone(),
+            fault: self.parts.fault.clone(),
+            what: self.parts.what.clone(),
+            variant: self.spec.selection.variant,
+            options: transport_options::http(self.spec),
+        });
+        if hls_playlist::is_master(&text) {
+            let selected = hls_playlist::select(&text, self.spec.selection.variant);
+            text = selected.map_err(|why| self.not_media(&why))?;
+        } else {
+            gate.note_media(&text, url);
+        }
+        let source = Box::new(MemorySource::new(text.into_bytes()));
+        let io = IoContext::forward_only(source, self.parts.fault.clone()).ok_or_else(|| self.short_of_memory())?;
+        // The gate only ever hands `crypto` addresses to FFmpeg's own protocols.
+        let options = self.options("crypto,http,https,tls,tcp", &transport_options::hls())?;
+        let format = demuxer_named("hls");
+        if format.is_null() {
+            return Err(self.forbidden("this FFmpeg was built without HLS"));
+        }
+        self.finish(url.as_str(), format, Access::Playlist(io, gate), options)
+    }
+
+    /// Opens an address by FFmpeg's own protocols.
+    fn foreign(mut self, input: ForeignInput) -> Opened {
+        self.parts.foreign = true;
+        let format = input.format.map_or(null(), demuxer_named);
+        let options = self.options(input.protocols, &input.options)?;
+        self.finish(&input.address, format, Access::Protocol, options)
+    }
+
+    /// The addresses behind an address with a port.
+    fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, SourceError> {
+        let port = url.port().ok_or_else(|| self.forbidden("the address needs a port, as in udp://239.0.0.1:5000"))?;
+        resolve(url.host_str().unwrap_or("0.0.0.0"), port, &self.parts.patience)
+    }
+
+    fn first_address(&self, url: &Url) -> Result<SocketAddr, SourceError> {
+        let first = self.addresses(url)?.first().copied();
+        first.ok_or_else(|| self.forbidden("the host has no address"))
+    }
+
+    /// Resolves a name that FFmpeg will resolve again: it cannot be interrupted there, so a name that
+    /// does not resolve, or not in time, must not get that far.
+    fn reachable(&self, url: &Url, default_port: u16) -> Result<(), SourceError> {
+        let host = url.host_str().ok_or_else(|| self.forbidden("the address has no host"))?;
+        resolve(host, url.port().unwrap_or(default_port), &self.parts.patience).map(|_| ())
+    }
+}
+
+/// The value of a key in an address's query.
+fn query_value(url: &Url, wanted: &str) -> Option<String> {
+    url.query_pairs().find(|(key, _)| key == wanted).map(|(_, value)| value.into_owned())
+}
+
+/// A demuxer by its name; null when FFmpeg was built without it.
+fn demuxer_named(name: &'static str) -> *const ffi::AVInputFormat {
+    let Ok(name) = CString::new(name) else { return null() };
+    // SAFETY: a valid C string; the answer is null or static.
+    unsafe { ffi::av_find_input_format(name.as_ptr()) }
+}
