@@ -79,8 +79,6 @@ impl Container {
             return Err(OpenFailure { code: Code(-libc::ENOMEM), hindrance: None });
         };
         context.interrupt_callback = interrupt::callback(patience);
-        // Seeking to the end for a duration costs requests, and is wrong for growing inputs.
-        context.skip_estimate_duration_from_pts = 1;
         let (io, gate) = match access {
             Access::Bytes(io) => {
                 context.io_open = Some(refuse_open);
@@ -102,7 +100,7 @@ impl Container {
         if code >= 0 {
             return Ok(container);
         }
-        let hindrance = container.gate().map(HlsGate::hindrance);
+        let hindrance = container.gate().and_then(HlsGate::trouble);
         Err(OpenFailure { code: Code(code), hindrance })
     }
 

@@ -1,11 +1,13 @@
 //! Media: the only place that knows FFmpeg. Bytes, demuxing, decoding, and adopting what comes out
 //! as frames of our own.
 
+pub mod address;
 pub mod bytes;
 mod container;
 pub mod demuxer;
 mod dictionary;
 pub mod ffmpeg_log;
+pub mod ffmpeg_version;
 mod hls_gate;
 mod hls_playlist;
 mod interrupt;
@@ -26,3 +28,7 @@ mod demuxer_file_tests;
 mod test_server;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod demuxer_network_tests;
+#[cfg(test)]
+mod hls_tests;
