@@ -5,7 +5,7 @@
 
 use std::ffi::{CStr, CString, c_int};
 use std::ptr::null_mut;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use ffmpeg_next::ffi;
 
@@ -14,6 +14,7 @@ use crate::media::dictionary::Dictionary;
 use crate::media::hls_gate::HlsGate;
 use crate::media::interrupt;
 use crate::media::io_context::IoContext;
+use crate::media::ts_tap::TsTap;
 
 /// A format context that was opened, or is being opened.
 pub(in crate::media) struct Container {
@@ -79,8 +80,6 @@ impl Container {
             return Err(OpenFailure { code: Code(-libc::ENOMEM), hindrance: None });
         };
         context.interrupt_callback = interrupt::callback(patience);
-        // Seeking to the end for a duration costs requests, and is wrong for growing inputs.
-        context.skip_estimate_duration_from_pts = 1;
         let (io, gate) = match access {
             Access::Bytes(io) => {
                 context.io_open = Some(refuse_open);
@@ -101,8 +100,13 @@ impl Container {
         if code >= 0 {
             return Ok(container);
         }
-        let hindrance = container.gate().map(HlsGate::hindrance);
+        let hindrance = container.gate().and_then(HlsGate::trouble);
         Err(OpenFailure { code: Code(code), hindrance })
+    }
+
+    /// What the transport tap sees of the bytes that are our own.
+    pub(in crate::media) fn tap(&self) -> Option<Arc<Mutex<TsTap>>> {
+        self.io.as_ref().map(IoContext::tap)
     }
 
     /// The format context; valid as long as `self`.

@@ -4,7 +4,7 @@
 //! flags can tell: a cut and a passed deadline are read from our patience, a broken connection from
 //! the error that our byte source kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use avwatch_actors::lifeline::Lifeline;
@@ -18,6 +18,7 @@ use crate::media::hls_gate::HlsGate;
 use crate::media::io_context::FaultSlot;
 use crate::media::opening;
 use crate::media::spec::InputSpec;
+use crate::media::ts_tap::TsTap;
 
 /// Most refused packets in a row before an input counts as unreadable.
 const INVALID_ROW_MAX: u32 = 500;
@@ -32,6 +33,8 @@ pub struct Demuxer {
     names: String,
     skipped: u64,
     truncated: bool,
+    /// What ended a wait in a call that still yielded a packet: said by the next call.
+    ending: Option<SourceError>,
 }
 
 /// What a demuxer and its opening share.
@@ -63,13 +66,16 @@ impl Demuxer {
     pub fn open(spec: &InputSpec, line: &Arc<Lifeline>) -> Result<Self, SourceError> {
         let (container, parts) = opening::open(spec, line)?;
         let names = container.format_names();
-        Ok(Self { container, parts, names, skipped: 0, truncated: false })
+        Ok(Self { container, parts, names, skipped: 0, truncated: false, ending: None })
     }
 
     /// Reads the next packet of any stream; false is a clean end, after which it may not be called.
     ///
     /// Waits no longer than the stall limit; the packet is blank after anything but `Ok(true)`.
     pub fn read(&mut self, packet: &mut Packet) -> Result<bool, SourceError> {
+        if let Some(error) = self.ending.take() {
+            return Err(error);
+        }
         self.parts.patience.expect_packet();
         let mut invalid_row = 0_u32;
         loop {
@@ -81,10 +87,12 @@ impl Demuxer {
                 if self.parts.foreign {
                     self.parts.patience.arrived(packet.size());
                 }
+                // An interrupted demuxer may flush what it has: the wait must not begin anew after it.
+                self.ending = self.parts.patience.verdict().is_some().then(|| self.own_error()).flatten();
                 return Ok(true);
             }
-            if let Some(error) = self.parts.own_error() {
-                return Err(opening::with_hindrance(error, self.container.gate().map(HlsGate::hindrance)));
+            if let Some(error) = self.own_error() {
+                return Err(error);
             }
             match code {
                 ffi::AVERROR_EOF => return Ok(false),
@@ -102,6 +110,12 @@ impl Demuxer {
                 code => return Err(SourceError::Read { what: self.parts.what.clone(), why: Code(code).words() }),
             }
         }
+    }
+
+    /// The error behind a failure or an ended wait, with what the gate of an HLS session has seen.
+    fn own_error(&self) -> Option<SourceError> {
+        let error = self.parts.own_error()?;
+        Some(opening::with_hindrance(error, self.container.gate().map(HlsGate::hindrance)))
     }
 
     /// The container in FFmpeg's words: the first of its names, such as `mpegts` or `mov`.
@@ -138,6 +152,19 @@ impl Demuxer {
     /// The stall limit in force.
     pub fn stall_limit(&self) -> Duration {
         self.parts.patience.stall_limit()
+    }
+
+    /// How long the input says it is; `None` for live ones and where it does not say.
+    pub fn duration(&self) -> Option<Duration> {
+        // SAFETY: an open context.
+        let ticks = unsafe { (*self.context()).duration };
+        let micros = u64::try_from(ticks).ok().filter(|ticks| *ticks > 0)?;
+        Some(Duration::from_micros(micros))
+    }
+
+    /// What the transport tap sees, for MPEG-TS that arrives through our own byte source.
+    pub(in crate::media) fn tap(&self) -> Option<Arc<Mutex<TsTap>>> {
+        (self.container() == "mpegts").then(|| self.container.tap()).flatten()
     }
 
     /// The format context, for streams and programmes; valid until this demuxer is dropped, and to

@@ -29,6 +29,8 @@ fn a_transport_stream_yields_all_its_packets() {
     let path = transport_stream();
     let mut demuxer = open(file(&path)).unwrap();
     assert_eq!(demuxer.container(), "mpegts");
+    let duration = demuxer.duration().unwrap();
+    assert!((900..1_200).contains(&duration.as_millis()), "{duration:?}");
     let (packets, end) = drain(&mut demuxer);
     end.unwrap();
     // 25 pictures and 48 blocks of 1,024 samples, give or take the codec's priming.

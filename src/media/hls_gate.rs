@@ -131,14 +131,15 @@ impl HlsGate {
         std::mem::take(&mut self.state_mut().discontinuity)
     }
 
-    /// Why no media comes, as far as the gate has seen.
-    pub(in crate::media) fn hindrance(&self) -> String {
+    /// What went wrong last, as far as the gate has seen.
+    pub(in crate::media) fn trouble(&self) -> Option<String> {
         let state = self.state();
-        match &state.trouble {
-            _ if state.stood_still > 0 => "the playlist does not advance".to_owned(),
-            Some(trouble) => trouble.clone(),
-            None => format!("{} requests brought no packet", state.requests),
-        }
+        if state.stood_still > 0 { Some("the playlist does not advance".to_owned()) } else { state.trouble.clone() }
+    }
+
+    /// Why no media comes.
+    pub(in crate::media) fn hindrance(&self) -> String {
+        self.trouble().unwrap_or_else(|| format!("{} requests brought no packet", self.state().requests))
     }
 
     fn state(&self) -> &State {

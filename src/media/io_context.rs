@@ -8,11 +8,13 @@ use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use avwatch_actors::source::SourceError;
 use ffmpeg_next::ffi;
 
 use crate::media::bytes::ByteSource;
+use crate::media::ts_tap::TsTap;
 
 /// FFmpeg's read buffer: large enough for a full UDP batch, small enough for thousands of streams.
 const BUFFER_BYTES: usize = 32 * 1024;
@@ -49,6 +51,30 @@ struct State {
     fault: FaultSlot,
     /// After an error every further read fails at once.
     failed: bool,
+    tap: SourceTap,
+}
+
+/// Shows the transport tap what passes, once each, if it looks like a transport stream at all.
+#[derive(Default)]
+struct SourceTap {
+    tap: Arc<Mutex<TsTap>>,
+    /// Decided by the first bytes.
+    is_transport: Option<bool>,
+    /// Up to where bytes were shown: FFmpeg goes back while it probes.
+    shown: u64,
+}
+
+impl SourceTap {
+    fn show(&mut self, from: u64, bytes: &[u8]) {
+        const PACKET: usize = 188;
+        let is_sync = |start: usize| bytes.get(start) == Some(&0x47) && bytes.get(start + PACKET) == Some(&0x47);
+        if !*self.is_transport.get_or_insert_with(|| (0..PACKET.min(bytes.len())).any(is_sync)) {
+            return;
+        }
+        let known = self.shown.saturating_sub(from).min(bytes.len() as u64) as usize;
+        self.tap.lock().unwrap_or_else(PoisonError::into_inner).feed(&bytes[known..]);
+        self.shown = self.shown.max(from + bytes.len() as u64);
+    }
 }
 
 impl IoContext {
@@ -65,7 +91,14 @@ impl IoContext {
 
     fn wrap(source: Box<dyn ByteSource>, fault: FaultSlot, seekable: bool) -> Option<Self> {
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
-        let state = Box::into_raw(Box::new(State { source, buffer, position: 0, fault, failed: false }));
+        let state = Box::into_raw(Box::new(State {
+            source,
+            buffer,
+            position: 0,
+            fault,
+            failed: false,
+            tap: SourceTap::default(),
+        }));
         // SAFETY: plain allocation; FFmpeg wants the buffer from its own allocator.
         let buffer = unsafe { ffi::av_malloc(BUFFER_BYTES) };
         let raw = if buffer.is_null() {
@@ -94,6 +127,12 @@ impl IoContext {
             return None;
         };
         Some(Self { raw, state })
+    }
+
+    /// What is seen of the transport packets that pass, if that is what passes.
+    pub(in crate::media) fn tap(&self) -> Arc<Mutex<TsTap>> {
+        // SAFETY: made in `wrap`, freed in `drop`; no callback runs while this thread is here.
+        unsafe { self.state.as_ref() }.tap.tap.clone()
     }
 
     /// The context, for FFmpeg. Valid as long as `self`.
@@ -155,6 +194,8 @@ impl State {
         match self.source.read(&mut self.buffer[..length]) {
             Ok(0) => Err(ffi::AVERROR_EOF),
             Ok(count) => {
+                let bytes = self.buffer.get(..count).unwrap_or_default();
+                self.tap.show(self.position, bytes);
                 self.position += count as u64;
                 Ok(self.buffer.get(..count).unwrap_or_default())
             }

@@ -1,6 +1,7 @@
 //! Media: the only place that knows FFmpeg. Bytes, demuxing, decoding, and adopting what comes out
 //! as frames of our own.
 
+pub mod address;
 mod adopt;
 mod audio_reader;
 pub mod bytes;
@@ -10,6 +11,7 @@ mod decoder;
 pub mod demuxer;
 mod dictionary;
 pub mod ffmpeg_log;
+pub mod ffmpeg_version;
 mod hls_gate;
 mod hls_playlist;
 mod interrupt;
@@ -42,6 +44,10 @@ mod damage_tests;
 mod decode_tests;
 #[cfg(test)]
 mod demuxer_file_tests;
+#[cfg(test)]
+mod demuxer_network_tests;
+#[cfg(test)]
+mod hls_tests;
 #[cfg(test)]
 mod test_media;
 #[cfg(test)]

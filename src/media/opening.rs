@@ -109,15 +109,21 @@ impl Opening<'_> {
         mut source: PrefixedSource,
         file_name: &str,
     ) -> Result<(Container, Parts), SourceError> {
-        if !source.extent().seekable && order_of(source.head()) != Mp4Order::Other {
+        let local = matches!(self.spec.address, Address::File(_) | Address::Stdin);
+        let mut seekable = source.extent().seekable;
+        if !local || !seekable {
             if order_of(source.head()) == Mp4Order::Unknown {
                 source.grow(MP4_HEAD_BYTES)?;
             }
-            if order_of(source.head()) == Mp4Order::IndexLast {
+            let order = order_of(source.head());
+            if order == Mp4Order::IndexLast && !seekable {
                 return Err(self.not_media(INDEX_LAST));
             }
+            // On a network every seek is another request: only for what cannot do without.
+            seekable &= order == Mp4Order::IndexLast;
         }
-        let io = IoContext::new(Box::new(source), self.parts.fault.clone()).ok_or_else(|| self.short_of_memory())?;
+        let wrap = if seekable { IoContext::new } else { IoContext::forward_only };
+        let io = wrap(Box::new(source), self.parts.fault.clone()).ok_or_else(|| self.short_of_memory())?;
         let found = recognise(&io, file_name, self.spec.list, &self.parts.what);
         // What our own flags say explains a failed look better than what was seen of the bytes.
         let format = found.map_err(|error| self.parts.own_error().unwrap_or(error))?;
@@ -210,7 +216,7 @@ impl Opening<'_> {
             return with_hindrance(error, hindrance);
         }
         let line = ffmpeg_log::take_last_error();
-        if line.as_ref().is_some_and(|line| line.contains("moov atom not found")) {
+        if hindrance.is_none() && line.as_ref().is_some_and(|line| line.contains("moov atom not found")) {
             return self.not_media("its index (moov) is missing: the file is cut off or was never finished");
         }
         let why = match hindrance.or(line) {

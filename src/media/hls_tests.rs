@@ -1,0 +1,183 @@
+//! HLS and DASH sessions against servers good and hostile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use avwatch_actors::lifeline::Lifeline;
+use avwatch_actors::source::SourceError;
+
+use crate::media::demuxer::Demuxer;
+use crate::media::spec::{Address, Variant};
+use crate::media::test_server::{Request, TestServer, respond};
+use crate::media::testing::{drain, open, spec, transport_stream};
+
+const MASTER: &str = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000,RESOLUTION=160x90\nlow/index.m3u8?s=1\n\
+    #EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=160x90\nhigh/index.m3u8?s=1\n";
+
+const TWO_SEGMENTS: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:1,\na.ts\n\
+    #EXT-X-DISCONTINUITY\n#EXTINF:1,\nb.ts\n#EXT-X-ENDLIST\n";
+
+const LIVE: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:1,\na.ts\n";
+
+fn url(server: &TestServer, path: &str) -> Address {
+    Address::Url(server.url(path).parse().unwrap())
+}
+
+/// A server of playlists by path; everything else is the clip.
+fn server(playlists: &'static [(&'static str, &'static str)]) -> TestServer {
+    let clip = std::fs::read(transport_stream()).unwrap();
+    TestServer::start(move |request, stream| {
+        let path = request.path.split('?').next().unwrap_or_default();
+        match playlists.iter().find(|(known, _)| *known == path) {
+            Some((_, text)) => respond(stream, "200 OK", "", text.as_bytes()),
+            None if path.ends_with(".ts") => respond(stream, "200 OK", "", &clip),
+            None => respond(stream, "404 Not Found", "", b""),
+        }
+    })
+}
+
+fn paths(requests: &[Request]) -> Vec<&str> {
+    requests.iter().map(|request| request.path.as_str()).collect()
+}
+
+#[test]
+fn a_finished_playlist_yields_every_segment_and_its_discontinuity() {
+    let server = server(&[("/live.m3u8", TWO_SEGMENTS)]);
+    let mut demuxer = open(url(&server, "/live.m3u8")).unwrap();
+    assert_eq!(demuxer.container(), "hls");
+    assert_eq!(demuxer.burst(), Duration::from_secs(1));
+    let (packets, end) = drain(&mut demuxer);
+    end.unwrap();
+    assert!((140..160).contains(&packets), "{packets}");
+    assert!(demuxer.take_discontinuity());
+    assert!(!demuxer.take_discontinuity());
+    assert_eq!(paths(&server.requests()), ["/live.m3u8", "/a.ts", "/b.ts"]);
+    let clip = std::fs::metadata(transport_stream()).unwrap().len();
+    assert_eq!(demuxer.counts().received_bytes, 2 * clip + TWO_SEGMENTS.len() as u64);
+}
+
+#[test]
+fn only_the_watched_variant_is_ever_fetched() {
+    for (wanted, fetched, other) in [(Variant::Highest, "/high/", "/low/"), (Variant::Lowest, "/low/", "/high/")] {
+        let server =
+            server(&[("/master.m3u8", MASTER), ("/low/index.m3u8", TWO_SEGMENTS), ("/high/index.m3u8", TWO_SEGMENTS)]);
+        let mut input = spec(url(&server, "/master.m3u8"), 5_000);
+        input.selection.variant = wanted;
+        let mut demuxer = Demuxer::open(&input, &Arc::new(Lifeline::default())).unwrap();
+        drain(&mut demuxer).1.unwrap();
+        let requests = server.requests();
+        assert!(requests.iter().any(|request| request.path.starts_with(fetched)));
+        assert!(!requests.iter().any(|request| request.path.starts_with(other)), "{:?}", paths(&requests));
+    }
+}
+
+#[test]
+fn a_redirected_playlist_resolves_its_segments_from_where_it_was_found() {
+    let clip = std::fs::read(transport_stream()).unwrap();
+    let server = TestServer::start(move |request, stream| match request.path.as_str() {
+        "/a.m3u8" => respond(stream, "302 Found", "Location: /deep/er/b.m3u8\r\n", b""),
+        "/deep/er/b.m3u8" => respond(stream, "200 OK", "", TWO_SEGMENTS.as_bytes()),
+        path if path.starts_with("/deep/er/") => respond(stream, "200 OK", "", &clip),
+        _ => respond(stream, "404 Not Found", "", b""),
+    });
+    let (packets, end) = drain(&mut open(url(&server, "/a.m3u8")).unwrap());
+    assert!(end.is_ok() && packets > 140, "{packets} packets, {end:?}");
+}
+
+#[test]
+fn a_playlist_that_never_advances_is_a_stall_that_says_so() {
+    let server = server(&[("/live.m3u8", LIVE)]);
+    let mut input = spec(url(&server, "/live.m3u8"), 1_500);
+    input.limits.stall = Duration::from_millis(1_000);
+    let mut demuxer = Demuxer::open(&input, &Arc::new(Lifeline::default())).unwrap();
+    // Three and a half target durations of one second.
+    assert_eq!(demuxer.stall_limit(), Duration::from_millis(3_500));
+    let start = Instant::now();
+    let (packets, end) = drain(&mut demuxer);
+    let error = end.unwrap_err();
+    assert!(packets > 70);
+    assert!(matches!(error, SourceError::Stalled { .. }));
+    assert!(error.to_string().ends_with("(the playlist does not advance): nothing arrived for 3.5 s"), "{error}");
+    assert!((3_400..4_000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    assert!(server.requests().len() <= 20, "{}", server.requests().len());
+}
+
+#[test]
+fn a_live_playlist_that_advances_goes_on() {
+    let clip = std::fs::read(transport_stream()).unwrap();
+    let served = AtomicU32::new(0);
+    let server = TestServer::start(move |request, stream| {
+        if request.path.ends_with(".ts") {
+            return respond(stream, "200 OK", "", &clip);
+        }
+        let first = served.fetch_add(1, Ordering::Relaxed);
+        let segments: String = (first..first + 3).map(|number| format!("#EXTINF:1,\n{number}.ts\n")).collect();
+        let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{first}\n{segments}");
+        respond(stream, "200 OK", "", text.as_bytes());
+    });
+    let mut demuxer = open(url(&server, "/live.m3u8")).unwrap();
+    let mut packet = ffmpeg_next::Packet::empty();
+    for _ in 0..350 {
+        assert!(demuxer.read(&mut packet).unwrap());
+    }
+}
+
+#[test]
+fn a_playlist_that_lists_itself_as_a_variant_is_refused_at_once() {
+    let server = server(&[("/a.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n")]);
+    let start = Instant::now();
+    let error = open(url(&server, "/a.m3u8")).err().unwrap();
+    assert!(error.to_string().contains("it refers to itself"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(1));
+    assert!(server.requests().len() <= 2);
+}
+
+#[test]
+fn a_playlist_that_lists_itself_as_its_segments_ends_in_bounded_time_and_requests() {
+    let itself = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:1,\na.m3u8\n#EXTINF:1,\na.m3u8\n";
+    let server = server(Box::leak(Box::new([("/a.m3u8", itself)])));
+    let start = Instant::now();
+    let error = Demuxer::open(&spec(url(&server, "/a.m3u8"), 2_000), &Arc::new(Lifeline::default())).err().unwrap();
+    assert!(start.elapsed() < Duration::from_millis(2_250), "{:?}: {error}", start.elapsed());
+    assert!(server.requests().len() <= 40, "{}", server.requests().len());
+}
+
+#[test]
+fn segments_outside_of_http_are_never_opened() {
+    for target in ["file:///etc/passwd", "/etc/passwd\n#EXTINF:1,\ngopher://127.0.0.1/x", "concat:http://127.0.0.1/x"] {
+        let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}\n#EXT-X-ENDLIST\n");
+        let text: &'static str = Box::leak(text.into_boxed_str());
+        let server = server(Box::leak(Box::new([("/a.m3u8", text)])));
+        let error = Demuxer::open(&spec(url(&server, "/a.m3u8"), 1_500), &Arc::new(Lifeline::default())).err();
+        assert!(error.is_some(), "{target}");
+    }
+}
+
+#[test]
+fn missing_segments_are_named_in_the_error() {
+    let server = server(&[(
+        "/a.m3u8",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nx.mp4\n#EXTINF:1,\ny.mp4\n#EXT-X-ENDLIST\n",
+    )]);
+    let error = open(url(&server, "/a.m3u8")).err().unwrap();
+    assert!(error.to_string().contains("404 Not Found"), "{error}");
+}
+
+#[test]
+fn a_huge_playlist_is_refused() {
+    let text = format!("#EXTM3U\n{}", "#EXTINF:1,\nsegment.ts\n".repeat(150_000));
+    let text: &'static str = Box::leak(text.into_boxed_str());
+    let server = server(Box::leak(Box::new([("/a.m3u8", text)])));
+    let error = open(url(&server, "/a.m3u8")).err().unwrap();
+    assert!(error.to_string().contains("larger than"), "{error}");
+}
+
+#[test]
+fn a_playlist_in_a_file_is_refused_with_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.m3u8");
+    std::fs::write(&path, TWO_SEGMENTS).unwrap();
+    let error = open(Address::File(path)).err().unwrap();
+    assert!(error.to_string().contains("give its http address"), "{error}");
+}
