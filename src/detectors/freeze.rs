@@ -2,11 +2,12 @@
 //!
 //! Judged on how many cells of the picture (about 80 × 45 block means) changed by more than
 //! `max(4, 6 × noise)` since the previous picture, over a window of one second (at least six
-//! pictures, at most 240). A picture is *active* when a cell changed so and by more than 7, or when
-//! all of them tremble by more than noise does; *strong* when a cell changed by more than 10.
+//! pictures, at most 240). A picture is *active* when a cell changed so, and by more than 7 or with
+//! some cell away from the reference; or when all cells tremble by more than noise does. It is
+//! *strong* when, besides, a cell changed by more than 10.
 //!
 //! - **Still**: fewer than a fifth of the window's pictures are strong and fewer than half of them
-//!   active, for one second since the last movement. So coding a still anew at each key frame or
+//!   active (at most a third to become still), for one second since the last movement. So coding a still anew at each key frame or
 //!   small group of pictures, or one picture a second that differs, does not hide it; a box of
 //!   12 × 12 pixels that moves all the time does prevent it.
 //! - **Onset**: the first showing of the held picture, that is the last active picture of the
@@ -90,6 +91,8 @@ const WINDOW_MAX: usize = 240;
 /// The window moves when one in this many of its pictures is strong, or one in so many active.
 const STRONG_PART: usize = 5;
 const ACTIVE_PART: usize = 2;
+/// To become still, at most one in so many may be active.
+const CALM_PART: usize = 3;
 /// The largest change of a cell that still may be noise.
 const EVIDENT: f32 = 7.0;
 /// Cell noise above this is movement everywhere: noise of a picture averages out within a cell.
@@ -100,8 +103,9 @@ const STRONG: f32 = 10.0;
 const LINK_STRONG: usize = 5;
 /// Weak ones must be this close.
 const LINK_WEAK: usize = 2;
-/// Pictures coded from both sides take on this much of a movement before it begins.
-const FORESHADOW_MAX: usize = 3;
+/// Active pictures in a row that one coding pulse may bring about, and by which pictures that are
+/// coded from both sides foreshadow a movement.
+const PULSE_MAX: usize = 3;
 /// Least steady drift of the mean level over a quarter of the window that is a slow change.
 const DRIFT_STEP: f32 = 0.1;
 /// Levels this close are the same level, when a slow change has come to its end.
@@ -142,8 +146,11 @@ struct Freeze {
     candidate: MediaTime,
     /// Time without movement that is demanded now.
     demand: MediaTime,
-    /// Pictures since the last active one.
+    /// Pictures since the last active one, and since the last that belonged to the movement.
     quiet: usize,
+    apart: usize,
+    /// Active pictures close to each other, up to now.
+    chain: usize,
     /// The level is drifting.
     drifting: bool,
     /// When the reference in use was taken.
@@ -165,6 +172,8 @@ impl Freeze {
             candidate: MediaTime::ZERO,
             demand: WINDOW,
             quiet: 0,
+            apart: 0,
+            chain: 0,
             drifting: false,
             reference_at: MediaTime::ZERO,
             drifted_at: None,
@@ -175,9 +184,9 @@ impl Freeze {
     fn look(&mut self, frame: &VideoFrame, out: &mut Verdicts) {
         let (at, end, motion) = (frame.stamp.media_time, frame.stamp.end(), &frame.facts.motion);
         let known = motion.compared;
-        let active = known
-            && !motion.identical
-            && ((motion.active_cells > 0 && motion.largest > EVIDENT) || motion.noise > NOISE_MAX);
+        // Below `EVIDENT` it may be noise, which never carries a cell away from the reference.
+        let evident = motion.active_cells > 0 && (motion.largest > EVIDENT || motion.drifted_share > 0.0);
+        let active = known && !motion.identical && (evident || motion.noise > NOISE_MAX);
         let sample = Sample { at, end, active, strong: active && motion.largest > STRONG, drift: motion.drift };
         if !known {
             self.begin(sample);
@@ -216,6 +225,8 @@ impl Freeze {
         self.candidate = sample.at;
         self.demand = WINDOW;
         self.quiet = 0;
+        self.apart = 0;
+        self.chain = 0;
         self.drifting = false;
     }
 
@@ -245,10 +256,13 @@ impl Freeze {
     /// Keeps the onset of a possible still: the last picture of the movement, pulses apart from it.
     fn follow(&mut self, sample: Sample) {
         self.quiet += 1;
+        self.apart += 1;
         if sample.active {
-            let standing = matches!(self.state, State::Standing(_));
-            if !standing && (sample.strong || self.quiet <= LINK_WEAK) {
+            self.chain = if self.quiet <= LINK_WEAK { self.chain + 1 } else { 1 };
+            let linked = sample.strong || self.apart <= LINK_WEAK || self.chain > PULSE_MAX;
+            if linked && !matches!(self.state, State::Standing(_)) {
                 self.candidate = sample.at;
+                self.apart = 0;
             }
             self.quiet = 0;
         }
@@ -285,7 +299,7 @@ impl Freeze {
             }
             (Some(began), State::Unknown) => State::Moving(began),
             (None, State::Standing(since)) => State::Standing(since),
-            (None, State::Unknown | State::Moving(_)) if sample.end - self.candidate >= self.demand => {
+            (None, State::Unknown | State::Moving(_)) if self.calm() && sample.end - self.candidate >= self.demand => {
                 self.demand = WINDOW;
                 State::Standing(self.candidate)
             }
@@ -297,6 +311,11 @@ impl Freeze {
     fn moving(&self) -> bool {
         let count = self.ring.len().max(WINDOW_MIN);
         self.strong * STRONG_PART >= count || self.active * ACTIVE_PART >= count
+    }
+
+    /// So few pictures of the window are active that the picture may have come to stand still.
+    fn calm(&self) -> bool {
+        self.active * CALM_PART <= self.ring.len().max(WINDOW_MIN)
     }
 
     /// The first picture of the movement that reaches to the newest picture: the first strong one,
@@ -319,7 +338,7 @@ impl Freeze {
                 gap = 0;
             }
         }
-        strong.filter(|_| weak_before <= FORESHADOW_MAX).or(began)
+        strong.filter(|_| weak_before <= PULSE_MAX).or(began)
     }
 
     /// The mean level moves steadily in one direction, a quarter of the window after the other.

@@ -325,3 +325,34 @@ fn the_window_never_holds_more_than_its_limit() {
     }
     assert_eq!(freeze.active, 0);
 }
+
+/// A few cells just over the least change, as strong noise coded at a low rate brings about.
+fn trembling(drifted_share: f32) -> PictureFacts {
+    with(MotionFacts {
+        compared: true,
+        cells: 3600,
+        active_cells: 4,
+        difference: 1.6,
+        largest: 5.5,
+        noise: 0.5,
+        drifted_share,
+        ..MotionFacts::default()
+    })
+}
+
+#[test]
+fn noise_that_coding_bundles_in_a_few_cells_does_not_hide_a_still() {
+    assert_eq!(frozen(&Film::new(25.0).then(6.0, |_| trembling(0.0)).items), [(0.0, None)]);
+}
+
+#[test]
+fn a_faint_box_that_is_elsewhere_than_in_the_reference_is_no_freeze() {
+    assert_eq!(frozen(&Film::new(25.0).then(10.0, |_| trembling(0.001)).items), []);
+}
+
+#[test]
+fn pairs_of_coding_pulses_after_the_onset_do_not_move_it() {
+    let coded = |index: u64| if index > 10 && index % 12 < 2 { pulse() } else { still() };
+    let items = Film::new(25.0).then(4.0, |_| calm_film()).then(4.0, coded).items;
+    assert_eq!(frozen(&items), [(3.96, None)]);
+}
