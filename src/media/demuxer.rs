@@ -30,6 +30,7 @@ pub(crate) struct Demuxer {
 
 impl Demuxer {
     pub(crate) fn open(spec: &InputSpec, line: &Arc<Lifeline>) -> Result<Self, SourceError> {
+        super::ffmpeg_log::install();
         let what = spec.address.to_string();
         let failed = |why: &str| SourceError::NotMedia { what: what.clone(), why: why.to_owned() };
         let Address::File(path) = &spec.address else { return Err(failed("only files")) };
