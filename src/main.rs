@@ -1,1 +1,110 @@
-fn main() {}
+//! The `avwatch` command: reads the command line and hands over to one file per command.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use avwatch::commands::cli::{Cli, Command, ConfigArgs, ConfigCommand};
+use avwatch::commands::config::Printout;
+use avwatch::commands::{self, check, completions, detectors, health, man};
+use avwatch::config::Sources;
+use avwatch::media::ffmpeg_log;
+use avwatch::report::Destination;
+use avwatch::telemetry::{self, LogFormat, LogOutput, TelemetrySettings};
+use tracing::level_filters::LevelFilter;
+
+/// Status of an internal failure.
+const INTERNAL: u8 = 70;
+
+/// Set by the first Ctrl-C or SIGTERM.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+fn main() -> ExitCode {
+    let cli = Cli::read();
+    match cli.command {
+        Command::Run(args) => commands::run::run(&sources(args, true)),
+        Command::Check(args) => {
+            let _log = quiet_log();
+            stop_on_signals();
+            check::run(&args, &STOP)
+        }
+        Command::Detectors(args) => match detectors::render(avwatch::detectors::ALL, &args) {
+            Ok(bytes) => print(&bytes),
+            Err(error) => fail(&error),
+        },
+        Command::Config(ConfigCommand::Check(args)) => show(commands::config::check(&sources(args, false))),
+        Command::Config(ConfigCommand::Show(args)) => show(commands::config::show(&sources(args, false))),
+        Command::Config(ConfigCommand::Schema) => show(commands::config::schema()),
+        Command::Health(args) => health::run(&sources(args, true)),
+        Command::Completions(args) => print(&completions::render(args)),
+        Command::Man(args) => match &args.directory {
+            Some(folder) => match man::write_to(folder) {
+                Ok(count) => {
+                    eprintln!("{count} manual pages written to {}", folder.display());
+                    ExitCode::SUCCESS
+                }
+                Err(error) => fail(&error),
+            },
+            None => print(&man::render()),
+        },
+    }
+}
+
+fn sources(args: ConfigArgs, allow_demo: bool) -> Sources {
+    Sources { read_etc: true, files: args.config, environment: environment(), sets: args.set, allow_demo }
+}
+
+/// The environment as far as it is text: no key or value of ours is anything else.
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+/// The log of one-shot commands: what goes wrong in us, not what is wrong with the input.
+fn quiet_log() -> Option<telemetry::Telemetry> {
+    let settings = TelemetrySettings { format: LogFormat::Text, level: LevelFilter::ERROR, output: LogOutput::Stderr };
+    ffmpeg_log::install();
+    telemetry::init(&settings).ok()
+}
+
+/// The first signal ends the work in order, the second at once.
+fn stop_on_signals() {
+    let stop = std::sync::Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        let again = signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone());
+        let first = signal_hook::flag::register(signal, stop.clone());
+        // SAFETY is not at stake: the handler only stores; without it Ctrl-C ends the process at once.
+        if let Err(error) = again.and(first) {
+            eprintln!("warning: signal {signal} is not handled: {error}");
+        }
+    }
+    let relay = move |_: &std::sync::Arc<avwatch_actors::lifeline::Lifeline>| {
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        STOP.store(true, Ordering::Relaxed);
+    };
+    if let Err(error) = avwatch_actors::worker::spawn("signals", std::sync::Arc::default(), relay, |_| {}) {
+        eprintln!("warning: signals are not handled: {error}");
+    }
+}
+
+fn show(printout: Printout) -> ExitCode {
+    // A closed standard error is no reason to fail.
+    let _ = std::io::stderr().write_all(printout.stderr.as_bytes());
+    match Destination::Stdout.write(printout.stdout.as_bytes()) {
+        Ok(()) => ExitCode::from(printout.status),
+        Err(error) => fail(&error),
+    }
+}
+
+fn print(bytes: &[u8]) -> ExitCode {
+    match Destination::Stdout.write(bytes) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(INTERNAL)
+}

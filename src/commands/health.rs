@@ -5,7 +5,10 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
+
+use crate::config::{self, Sources};
 
 /// Longest that the whole question may take.
 const TIME_MAX: Duration = Duration::from_secs(2);
@@ -29,6 +32,28 @@ pub fn health(listen: &str) -> Result<(), String> {
         Some("200") => Ok(()),
         Some(status) => Err(format!("avwatch on {listen} is not well: it answered {status}")),
         None => Err(format!("what listens on {listen} is not avwatch")),
+    }
+}
+
+/// Runs the command: finds the address in the configuration and asks there.
+pub fn run(sources: &Sources) -> ExitCode {
+    let loaded = match config::load(sources) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            eprintln!("error: {errors}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let Some(listen) = loaded.plan.server.listen else {
+        eprintln!("error: the service listens on no address (server.listen is off)");
+        return ExitCode::FAILURE;
+    };
+    match health(&listen.to_string()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Real clips through real decoders, compared with what `ffprobe` says of them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use avwatch_actors::frame::Repair;
+use avwatch_actors::frame::{AudioFrame, Repair, VideoFrame};
 use avwatch_actors::item::TimelineSign;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::TrackId;
@@ -225,7 +226,8 @@ fn a_change_of_sample_rate_and_channels_is_announced() {
         .map(|format| (format.sample_rate, format.channels, format.layout.clone()))
         .collect();
     assert_eq!(told, [(48_000, 2, "stereo".to_owned()), (32_000, 1, "mono".to_owned())]);
-    assert_eq!(heard.audio.iter().filter(|frame| frame.loudness.is_some()).count(), 2, "one final reading each");
+    let ends = |frame: &&Arc<AudioFrame>| frame.stamp.lasts == MediaTime::ZERO && frame.loudness.is_some();
+    assert_eq!(heard.audio.iter().filter(ends).count(), 2, "one final reading each");
 }
 
 #[test]
@@ -431,6 +433,23 @@ fn samples_are_handed_out_when_asked_for() {
     let samples: usize =
         heard.audio.iter().filter_map(|block| block.samples()).map(|block| block.channel(0).len()).sum();
     assert!((4 * 48_000 - 2_048..=4 * 48_000 + 2_048).contains(&samples), "{samples}");
+}
+
+#[test]
+fn dropped_reference_pictures_show_by_the_decoders_log_alone() {
+    for codec in [
+        "libx264 -preset veryfast -g 25 -bf 0",
+        "libx265 -preset ultrafast -x265-params log-level=none:keyint=25:bframes=0:scenecut=0",
+    ] {
+        let whole = clip("mp4", &format!("-f lavfi -i testsrc2=s=320x240:r=25:d=4 -c:v {codec}"));
+        let dropped = format!("-i {} -c copy -bsf:v noise=drop='between(n,35,36)'", whole.display());
+        let heard = hear(spec(&clip("ts", &dropped)));
+        let damaged = |frame: &VideoFrame| frame.facts.signs.damaged;
+        let (first, last) = (heard.video.iter().position(|f| damaged(f)), heard.video.iter().rposition(|f| damaged(f)));
+        assert_eq!((heard.video.len(), first, last), (98, Some(35), Some(47)), "{codec}");
+        assert!(heard.video[35].facts.signs.reference_missing, "{codec}");
+        assert!(heard.video[48].facts.signs.key, "{codec}");
+    }
 }
 
 #[test]
