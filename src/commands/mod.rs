@@ -1,5 +1,6 @@
 //! One file per command: it reads its arguments, wires parts together and answers with an exit status.
 
+pub mod check;
 pub mod cli;
 pub mod completions;
 pub mod config;
