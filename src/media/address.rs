@@ -85,7 +85,8 @@ fn split_scheme(text: &str) -> Option<(String, &str)> {
 }
 
 fn file_url(text: &str) -> Result<Address, AddressError> {
-    let url = url::Url::parse(text).map_err(|error| AddressError::Url { scheme: "file".to_owned(), source: error.into() })?;
+    let url =
+        url::Url::parse(text).map_err(|error| AddressError::Url { scheme: "file".to_owned(), source: error.into() })?;
     url.to_file_path().map(Address::File).map_err(|()| AddressError::File)
 }
 

@@ -94,9 +94,8 @@ impl Container {
         let mut container = Self { raw, io, gate, _patience: patience.clone() };
         // SAFETY: the context is ours, the text valid, the dictionary ours. On failure FFmpeg frees
         // the context and leaves null, which `drop` accepts.
-        let code = unsafe {
-            ffi::avformat_open_input(&mut container.raw, address.as_ptr(), format, options.as_mut_ptr())
-        };
+        let code =
+            unsafe { ffi::avformat_open_input(&mut container.raw, address.as_ptr(), format, options.as_mut_ptr()) };
         if code >= 0 {
             return Ok(container);
         }

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use avwatch_actors::source::SourceError;
 
 use crate::media::spec::{Address, WhiteList};
-use crate::media::testing::{
-    clip, drain, mp4_index_first, mp4_index_last, open, refusal, spec, transport_stream,
-};
+use crate::media::testing::{clip, drain, mp4_index_first, mp4_index_last, open, refusal, spec, transport_stream};
 
 fn file(path: &Path) -> Address {
     Address::File(path.to_owned())

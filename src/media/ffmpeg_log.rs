@@ -168,7 +168,9 @@ fn pass_on(level: c_int, line: &str) {
 
 /// Splits `[h264 @ 0x55…] text` into the kind of context and the text; addresses tell nobody anything.
 fn split_context(line: &str) -> (&str, &str) {
-    let Some((context, text)) = line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) else { return ("", line) };
+    let Some((context, text)) = line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) else {
+        return ("", line);
+    };
     (context.split(" @ ").next().unwrap_or_default(), text)
 }
 

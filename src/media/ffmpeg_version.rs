@@ -50,7 +50,9 @@ impl FfmpegVersion {
             Verdict::KnownBad { fixed_in: None } => {
                 format!("FFmpeg {version} belongs to a branch without security fixes; update FFmpeg")
             }
-            Verdict::Unknown => format!("FFmpeg {version} names no release; whether it has all security fixes is unknown"),
+            Verdict::Unknown => {
+                format!("FFmpeg {version} names no release; whether it has all security fixes is unknown")
+            }
         }
     }
 }

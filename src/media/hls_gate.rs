@@ -73,6 +73,8 @@ struct State {
     own_open: Option<OpenAddress>,
     own_close: Option<CloseAddress>,
     open: Vec<IoContext>,
+    /// Errors in the middle of a segment, which FFmpeg takes for its end.
+    broken: FaultSlot,
     tokens: f64,
     filled: Instant,
     requests: u64,
@@ -94,6 +96,7 @@ impl HlsGate {
             own_open: None,
             own_close: None,
             open: Vec::new(),
+            broken: FaultSlot::default(),
             filled: Instant::now(),
             requests: 0,
             playlists: VecDeque::new(),
@@ -206,6 +209,9 @@ unsafe extern "C" fn on_close(context: *mut ffi::AVFormatContext, io: *mut ffi::
     let close = || match state.open.iter().position(|ours| ours.raw() == io) {
         Some(index) => {
             drop(state.open.swap_remove(index));
+            if let Some(error) = state.broken.take() {
+                state.refused(error);
+            }
             0
         }
         None => {
@@ -243,7 +249,7 @@ impl State {
             }
             Box::new(source)
         };
-        IoContext::forward_only(source, FaultSlot::default()).ok_or(-libc::ENOMEM)
+        IoContext::forward_only(source, self.broken.clone()).ok_or(-libc::ENOMEM)
     }
 
     /// Lets FFmpeg's own protocols open an encrypted segment, with our settings.
@@ -280,7 +286,8 @@ impl State {
             Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
             Ok(url) => {
                 let scheme = url.scheme();
-                self.trouble = Some(format!("the playlist refers to a '{scheme}:' address; only http and https are allowed"));
+                self.trouble =
+                    Some(format!("the playlist refers to a '{scheme}:' address; only http and https are allowed"));
                 Err(-libc::EPERM)
             }
             Err(_) => {

@@ -80,7 +80,9 @@ pub(in crate::media) fn select(text: &str, wanted: Variant) -> Result<String, St
     let variants = variants_of(text);
     let chosen: Vec<&VariantLine<'_>> = match wanted {
         Variant::All => variants.iter().collect(),
-        Variant::Highest => variants.iter().max_by_key(|variant| (variant.pictures, variant.bandwidth)).into_iter().collect(),
+        Variant::Highest => {
+            variants.iter().max_by_key(|variant| (variant.pictures, variant.bandwidth)).into_iter().collect()
+        }
         // The lowest one with pictures: a sound-only variant says nothing about the picture.
         Variant::Lowest => {
             variants.iter().min_by_key(|variant| (!variant.pictures, variant.bandwidth)).into_iter().collect()
@@ -92,8 +94,11 @@ pub(in crate::media) fn select(text: &str, wanted: Variant) -> Result<String, St
     if chosen.len() > VARIANTS_MAX {
         return Err(format!("the master playlist lists {} variants; at most {VARIANTS_MAX} are watched", chosen.len()));
     }
-    let groups: Vec<&str> =
-        chosen.iter().flat_map(|variant| [attribute(variant.tag, "AUDIO"), attribute(variant.tag, "VIDEO")]).flatten().collect();
+    let groups: Vec<&str> = chosen
+        .iter()
+        .flat_map(|variant| [attribute(variant.tag, "AUDIO"), attribute(variant.tag, "VIDEO")])
+        .flatten()
+        .collect();
     let mut reduced = String::from("#EXTM3U\n");
     for line in text.lines().map(str::trim) {
         let kept = match line.strip_prefix("#EXT-X-MEDIA:") {
@@ -121,7 +126,8 @@ fn variants_of(text: &str) -> Vec<VariantLine<'_>> {
     for line in text.lines().map(str::trim) {
         if let Some(tag) = line.strip_prefix("#EXT-X-STREAM-INF:") {
             pending = Some(tag);
-        } else if !line.is_empty() && !line.starts_with('#')
+        } else if !line.is_empty()
+            && !line.starts_with('#')
             && let Some(tag) = pending.take()
         {
             let bandwidth = attribute(tag, "BANDWIDTH").and_then(|value| value.parse().ok()).unwrap_or(0);
@@ -214,7 +220,12 @@ mod tests {
 
     #[test]
     fn nonsense_does_not_panic() {
-        for text in ["", "#EXT-X-TARGETDURATION:-1", "#EXT-X-TARGETDURATION:1e99", "#EXT-X-MEDIA-SEQUENCE:99999999999999999999\na"] {
+        for text in [
+            "",
+            "#EXT-X-TARGETDURATION:-1",
+            "#EXT-X-TARGETDURATION:1e99",
+            "#EXT-X-MEDIA-SEQUENCE:99999999999999999999\na",
+        ] {
             assert!(MediaPlaylist::parse(text).target <= TARGET_MAX);
         }
         for tag in ["", "=", "A", "A=\"", "A=\"b", ",,,=", "A=\"b\"x=1,B=2"] {

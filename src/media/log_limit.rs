@@ -46,8 +46,7 @@ struct Kind {
 impl Throttle {
     /// With full buckets.
     pub(in crate::media) const fn new() -> Self {
-        let kind =
-            Kind { bucket: Bucket { tokens: KIND_BURST, filled: None }, last_line: 0, repeats: 0, withheld: 0 };
+        let kind = Kind { bucket: Bucket { tokens: KIND_BURST, filled: None }, last_line: 0, repeats: 0, withheld: 0 };
         Self { process: Bucket { tokens: PROCESS_RATE, filled: None }, kinds: [kind; KINDS_MAX] }
     }
 
@@ -103,7 +102,8 @@ mod tests {
         let passed = (0..1_000).filter(|number| throttle.pass("h264", &number.to_string(), start).is_some()).count();
         assert_eq!(passed, 20);
         let later = start + Duration::from_secs(1);
-        let passed: Vec<_> = (0..1_000).filter_map(|number| throttle.pass("h264", &format!("b{number}"), later)).collect();
+        let passed: Vec<_> =
+            (0..1_000).filter_map(|number| throttle.pass("h264", &format!("b{number}"), later)).collect();
         assert_eq!(passed.len(), 5);
         assert_eq!(passed[0], Passed { repeats: 0, withheld: 980 });
     }
@@ -114,7 +114,8 @@ mod tests {
         let now = Instant::now();
         let mut passed = 0;
         for kind in 0..64 {
-            passed += (0..20).filter(|number| throttle.pass(&kind.to_string(), &number.to_string(), now).is_some()).count();
+            passed +=
+                (0..20).filter(|number| throttle.pass(&kind.to_string(), &number.to_string(), now).is_some()).count();
         }
         assert_eq!(passed, 200);
     }

@@ -10,7 +10,8 @@ pub(in crate::media) fn clean(line: &str) -> String {
     let mut shown = String::with_capacity(line.len().min(LINE_CHARS_MAX));
     let mut rest = line.trim_end();
     while let Some(at) = rest.find("://") {
-        let start = rest[..at].rfind(|letter: char| !is_scheme(letter)).map_or(0, |index| index + next_len(rest, index));
+        let start =
+            rest[..at].rfind(|letter: char| !is_scheme(letter)).map_or(0, |index| index + next_len(rest, index));
         push_escaped(&mut shown, &rest[..start]);
         let address = &rest[start..];
         let end = address.find(|letter: char| letter.is_whitespace() || matches!(letter, '\'' | '"' | '<' | '>'));
@@ -73,7 +74,10 @@ mod tests {
     #[test]
     fn no_secret_of_an_address_survives() {
         for (line, shown) in [
-            ("Opening 'http://user:S3cret@host/a.m3u8?token=S3cret' for reading", "Opening 'http://***@host/a.m3u8?***' for reading"),
+            (
+                "Opening 'http://user:S3cret@host/a.m3u8?token=S3cret' for reading",
+                "Opening 'http://***@host/a.m3u8?***' for reading",
+            ),
             ("a srt://h:9000?passphrase=S3cret b rtsp://S3cret:x@h/s", "a srt://h:9000?*** b rtsp://***@h/s"),
             ("to rtmp://h/app/S3cret failed", "to rtmp://h/app/*** failed"),
             ("user@S3cret", "user@S3cret"),

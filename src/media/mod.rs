@@ -23,12 +23,16 @@ mod transport_options;
 mod white_lists;
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod demuxer_file_tests;
-#[cfg(test)]
-mod test_server;
-#[cfg(test)]
-mod testing;
 #[cfg(test)]
 mod demuxer_network_tests;
 #[cfg(test)]
 mod hls_tests;
+#[cfg(test)]
+mod protocol_tests;
+#[cfg(test)]
+mod test_server;
+#[cfg(test)]
+mod testing;

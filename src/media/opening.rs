@@ -153,7 +153,11 @@ impl Opening<'_> {
     }
 
     /// The options that bound every input.
-    pub(in crate::media) fn options(&self, protocols: &str, more: &[(&'static str, String)]) -> Result<Dictionary, SourceError> {
+    pub(in crate::media) fn options(
+        &self,
+        protocols: &str,
+        more: &[(&'static str, String)],
+    ) -> Result<Dictionary, SourceError> {
         let size = &self.spec.size;
         let list = self.spec.list;
         let mut options = Dictionary::new();

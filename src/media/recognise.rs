@@ -73,9 +73,8 @@ pub(in crate::media) fn recognise(
     let name = CString::new(file_name).unwrap_or_default();
     let mut format = null();
     // SAFETY: a living AVIOContext, a valid text, a pointer of ours to fill in.
-    let score = unsafe {
-        ffi::av_probe_input_buffer2(io.raw(), &mut format, name.as_ptr(), null_mut(), 0, PROBE_BYTES_MAX)
-    };
+    let score =
+        unsafe { ffi::av_probe_input_buffer2(io.raw(), &mut format, name.as_ptr(), null_mut(), 0, PROBE_BYTES_MAX) };
     if score < 0 && score != ffi::AVERROR_INVALIDDATA && score != ffi::AVERROR_EOF {
         return Err(SourceError::Read { what: what.to_owned(), why: Code(score).words() });
     }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use avwatch_actors::lifeline::Lifeline;
 use avwatch_actors::source::{SourceError, SourceLimits};
 
+use crate::measure::MeasurePlan;
 use crate::media::demuxer::Demuxer;
 use crate::media::spec::{Address, InputSpec};
-use crate::measure::MeasurePlan;
 
 /// One second of a moving picture and a tone: the input side of every clip.
 const SOURCE: [&str; 8] = [

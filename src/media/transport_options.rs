@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn hls_makes_every_request_through_the_gate() {
-        let golden = [("http_persistent", "0"), ("http_multiple", "0"), ("http_seekable", "0"), ("extension_picky", "0")];
+        let golden =
+            [("http_persistent", "0"), ("http_multiple", "0"), ("http_seekable", "0"), ("extension_picky", "0")];
         for (name, value) in golden {
             assert!(hls().contains(&(name, value.to_owned())), "{name}");
         }

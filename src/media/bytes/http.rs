@@ -120,9 +120,7 @@ impl HttpClient {
                 why: "it redirects to an address that is neither http nor https".to_owned(),
             },
             ureq::Error::RedirectFailed => SourceError::Refused { what, why: "a redirect leads nowhere".to_owned() },
-            ureq::Error::HostNotFound => {
-                SourceError::Resolve { host: what, why: "it has no address".to_owned() }
-            }
+            ureq::Error::HostNotFound => SourceError::Resolve { host: what, why: "it has no address".to_owned() },
             // Headers of the configuration end here too; neither names a value.
             other => SourceError::Read { what, why: format!("HTTP failed: {}", kind(&other)) },
         }
@@ -240,7 +238,9 @@ impl ByteSource for HttpSource {
 /// Status and reason, such as `404 Not Found`.
 fn refusal(status: StatusCode) -> String {
     match status.canonical_reason() {
-        Some(reason) if status.is_success() => format!("the server ignored the wanted range ({} {reason})", status.as_u16()),
+        Some(reason) if status.is_success() => {
+            format!("the server ignored the wanted range ({} {reason})", status.as_u16())
+        }
         Some(reason) => format!("the server answered {} {reason}", status.as_u16()),
         None => format!("the server answered {}", status.as_u16()),
     }

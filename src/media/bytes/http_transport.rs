@@ -11,9 +11,7 @@ use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 
 use super::patience::Patience;
 use super::resolve::resolve;
@@ -69,7 +67,9 @@ impl<In: Transport> Connector<In> for PatientConnector {
         let wire = if details.needs_tls() {
             let failed = |why: String| {
                 let error = self.patience.check(&what).err();
-                carried(error.unwrap_or_else(|| SourceError::Connect { what: what.clone(), why: format!("TLS: {why}") }))
+                carried(
+                    error.unwrap_or_else(|| SourceError::Connect { what: what.clone(), why: format!("TLS: {why}") }),
+                )
             };
             let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
             let name = ServerName::try_from(name).map_err(|error| failed(error.to_string()))?;

@@ -56,7 +56,8 @@ impl Patience {
     /// in meanwhile. Inputs that may be silent for ever have no such limit.
     pub fn expect_packet(&self) {
         let stall = self.stall.load(Ordering::Relaxed);
-        let deadline = if self.limits.cut_when_silent { nanos(self.base.elapsed()).saturating_add(stall) } else { NEVER };
+        let deadline =
+            if self.limits.cut_when_silent { nanos(self.base.elapsed()).saturating_add(stall) } else { NEVER };
         self.opening.store(false, Ordering::Relaxed);
         self.deadline.store(deadline, Ordering::Relaxed);
     }
@@ -157,7 +158,12 @@ mod tests {
     use super::*;
 
     fn limits(open_ms: u64, cut_when_silent: bool) -> SourceLimits {
-        SourceLimits { open: Duration::from_millis(open_ms), stall: Duration::ZERO, cut_when_silent, ..Default::default() }
+        SourceLimits {
+            open: Duration::from_millis(open_ms),
+            stall: Duration::ZERO,
+            cut_when_silent,
+            ..Default::default()
+        }
     }
 
     #[test]

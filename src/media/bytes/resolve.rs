@@ -77,9 +77,8 @@ struct Helper;
 impl Helper {
     fn hire() -> Option<Self> {
         // Relaxed: a counter that guards nothing else.
-        let hired = HELPERS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |busy| {
-            (busy < HELPERS_MAX).then_some(busy + 1)
-        });
+        let hired =
+            HELPERS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |busy| (busy < HELPERS_MAX).then_some(busy + 1));
         hired.is_ok().then_some(Self)
     }
 }

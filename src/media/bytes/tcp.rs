@@ -28,11 +28,7 @@ pub(super) struct PatientStream {
 
 impl PatientStream {
     /// Connects to the first address that answers; `what` names host and port.
-    pub(super) fn connect(
-        addresses: &[SocketAddr],
-        patience: &Arc<Patience>,
-        what: &str,
-    ) -> Result<Self, SourceError> {
+    pub(super) fn connect(addresses: &[SocketAddr], patience: &Arc<Patience>, what: &str) -> Result<Self, SourceError> {
         let mut last = "it has no address".to_owned();
         for (index, address) in addresses.iter().enumerate() {
             let limit = if index + 1 < addresses.len() { ADDRESS_LIMIT } else { Duration::MAX };

@@ -50,7 +50,10 @@ impl UdpSource {
         let socket = bind(address).map_err(|error| match error.kind() {
             io::ErrorKind::AddrNotAvailable => {
                 let port = address.port();
-                failed(format!("{} is no address of this machine; to listen on all of them use 0.0.0.0:{port}", address.ip()))
+                failed(format!(
+                    "{} is no address of this machine; to listen on all of them use 0.0.0.0:{port}",
+                    address.ip()
+                ))
             }
             _ => failed(plain(&error)),
         })?;
@@ -109,9 +112,9 @@ impl UdpSource {
 
 impl ByteSource for UdpSource {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
-        // A sender without pause may not outlast our patience either.
-        self.patience.check(&self.what)?;
         while self.rest.is_empty() {
+            // A sender of empty datagrams without pause may not outlast our patience either.
+            self.patience.check(&self.what)?;
             self.receive()?;
         }
         let count = self.rest.len().min(buffer.len());

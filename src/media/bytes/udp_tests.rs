@@ -12,7 +12,9 @@ use crate::media::spec::Transport;
 
 /// A source on a free port of an address, and that port.
 fn receiver(ip: &str, transport: &Transport, patience: &Arc<Patience>) -> (UdpSource, u16) {
-    let probe = UdpSocket::bind(SocketAddr::new(if ip.contains(':') { "::1" } else { "127.0.0.1" }.parse().unwrap(), 0)).unwrap();
+    let probe =
+        UdpSocket::bind(SocketAddr::new(if ip.contains(':') { "::1" } else { "127.0.0.1" }.parse().unwrap(), 0))
+            .unwrap();
     let port = probe.local_addr().unwrap().port();
     drop(probe);
     let address = SocketAddr::new(ip.parse().unwrap(), port);
@@ -83,8 +85,7 @@ fn nobody_sending_ends_at_the_deadline() {
 #[test]
 fn a_multicast_group_is_joined_on_a_named_interface_and_for_one_sender() {
     for source_address in [None, Some("127.0.0.1".parse().unwrap())] {
-        let transport =
-            Transport { interface: Some("lo".to_owned()), source: source_address, ..Transport::default() };
+        let transport = Transport { interface: Some("lo".to_owned()), source: source_address, ..Transport::default() };
         let group = if source_address.is_some() { "232.255.77.1" } else { "239.255.77.1" };
         let patience = patience(2_000);
         let (mut source, port) = receiver(group, &transport, &patience);
