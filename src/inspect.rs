@@ -72,7 +72,12 @@ pub struct Findings {
 
 /// Inspects an input on the running actix system. `stop` ends it early with what was seen until
 /// then; `progress` is told the media time reached.
-pub async fn inspect(work: Inspection, arbiters: &Arbiters, stop: &AtomicBool, progress: impl Fn(&SessionMeters)) -> Findings {
+pub async fn inspect(
+    work: Inspection,
+    arbiters: &Arbiters,
+    stop: &AtomicBool,
+    progress: impl Fn(&SessionMeters),
+) -> Findings {
     let (events, inbox) = bounded(EVENT_LANE_MAX);
     let (fan_out, meters) = (Arc::<FanOut>::default(), Arc::<MeterBook>::default());
     let latencies = Arc::<LatencyBook>::default();
@@ -102,7 +107,13 @@ pub async fn inspect(work: Inspection, arbiters: &Arbiters, stop: &AtomicBool, p
         Some(limit) => Arc::new(LimitedOpener { opener: work.opener, limit: limit.into() }),
         None => work.opener,
     };
-    let parts = SessionParts { opener: opener.clone(), fan_out: fan_out.clone(), latencies, meters: meters.clone(), pace: work.pace };
+    let parts = SessionParts {
+        opener: opener.clone(),
+        fan_out: fan_out.clone(),
+        latencies,
+        meters: meters.clone(),
+        pace: work.pace,
+    };
     let (say, news) = bounded(4);
     let started = ingest::start(&work.card.stream, SessionNumber(1), parts, line.clone(), move |news| {
         // The inspection may have given the thread up; then nobody listens.

@@ -22,7 +22,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 fn main() -> ExitCode {
     let cli = Cli::read();
     match cli.command {
-        Command::Run(args) => { let _ = sources(args, true); ExitCode::FAILURE },
+        Command::Run(args) => commands::run::run(&sources(args, true)),
         Command::Check(args) => {
             let _log = quiet_log();
             stop_on_signals();

@@ -17,6 +17,7 @@ use crate::event_desk::DeskMessage;
 use crate::setup::{Engine, StreamSetup};
 use crate::severity::Severity;
 use crate::supervisor::{End, RetuneStream, Supervisor};
+use crate::track::SessionNumber;
 
 /// How long all streams together get to end.
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -37,9 +38,10 @@ impl Monitor {
         Self { engine, streams: BTreeMap::new(), successors: HashMap::new(), stopping: None, is_degraded: false }
     }
 
-    fn begin(&mut self, setup: StreamSetup, ctx: &Context<Self>) {
+    /// `last_session` is the newest session of a stream of that name: numbers go on, never back.
+    fn begin(&mut self, setup: StreamSetup, last_session: SessionNumber, ctx: &Context<Self>) {
         let name = setup.card.stream.clone();
-        let supervisor = Supervisor::new(setup, self.engine.clone(), ctx.address()).start();
+        let supervisor = Supervisor::new(setup, last_session, self.engine.clone(), ctx.address()).start();
         self.streams.insert(name, supervisor);
         self.engine.board.health.set_streams(self.streams.len());
     }
@@ -90,7 +92,7 @@ impl Handler<AddStream> for Monitor {
                 old.do_send(End(EventEnd::ConfigChanged));
                 self.successors.insert(name, setup);
             }
-            None => self.begin(setup, ctx),
+            None => self.begin(setup, SessionNumber(0), ctx),
         }
     }
 }
@@ -127,15 +129,15 @@ impl Handler<ChangeStream> for Monitor {
 /// A stream's supervisor has ended.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct StreamGone(pub Arc<str>);
+pub struct StreamGone(pub Arc<str>, pub SessionNumber);
 
 impl Handler<StreamGone> for Monitor {
     type Result = ();
-    fn handle(&mut self, StreamGone(name): StreamGone, ctx: &mut Context<Self>) {
+    fn handle(&mut self, StreamGone(name, last_session): StreamGone, ctx: &mut Context<Self>) {
         self.streams.remove(&name);
         self.engine.board.health.set_streams(self.streams.len());
         if let Some(setup) = self.successors.remove(&name) {
-            self.begin(setup, ctx);
+            self.begin(setup, last_session, ctx);
         }
         if self.streams.is_empty()
             && let Some(done) = self.stopping.take()

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use crate::item::EndReason;
 use crate::lifeline::{CutReason, Phase};
 use crate::restart::{RestartDecision, RestartLadder};
-use crate::source::{FaultClass, SourceLimits};
+use crate::source::{FaultClass, SourceError, SourceLimits};
 use crate::track::SessionNumber;
 
 /// How long a thread gets to return after a cut.
@@ -172,6 +172,11 @@ impl StreamLife {
         }
     }
 
+    /// The newest session that was ever opened.
+    pub fn newest(&self) -> SessionNumber {
+        self.newest
+    }
+
     /// Threads that were abandoned and have not returned.
     pub fn abandoned(&self) -> u8 {
         self.abandoned
@@ -288,6 +293,11 @@ impl StreamLife {
             EndReason::Finished | EndReason::Stopped => FaultClass::Source,
             EndReason::Failed(error) => error.class(),
         };
+        if !self.limits.cut_when_silent && is_silence(reason) {
+            // Nobody is there to be spared: whoever sends next should find us listening.
+            self.state = State::Waiting { until: now };
+            return Vec::new();
+        }
         self.wait_after(class, ran_for, dice, now)
     }
 
@@ -325,6 +335,14 @@ impl StreamLife {
                 vec![Effect::Stopped]
             }
         }
+    }
+}
+
+/// Nothing came, which for an input that only listens is no failure of anyone we called.
+fn is_silence(reason: &EndReason) -> bool {
+    match reason {
+        EndReason::Failed(error) => matches!(**error, SourceError::OpenLimit { .. } | SourceError::Stalled { .. }),
+        EndReason::Finished | EndReason::Stopped => false,
     }
 }
 

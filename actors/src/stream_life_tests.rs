@@ -1,7 +1,6 @@
 //! Tests of the life of a stream, on a clock of their own.
 
 use super::*;
-use crate::source::SourceError;
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -81,6 +80,19 @@ fn a_refused_source_is_opened_again_after_its_back_off() {
     assert_eq!(world.life.state_name(), "waiting");
     assert_eq!(world.wait(1.0, None), [Effect::Ask]);
     assert_eq!(world.step(Input::Granted), [Effect::Open(SessionNumber(2))]);
+}
+
+#[test]
+fn an_input_that_listens_is_back_at_once_when_nobody_sent() {
+    let mut world = World::new(SourceLimits { cut_when_silent: false, ..SourceLimits::default() });
+    world.step(Input::Start);
+    let silent =
+        EndReason::Failed(Arc::new(SourceError::OpenLimit { what: "udp".into(), limit: Duration::from_secs(15) }));
+    for session in 1..20 {
+        assert_eq!(world.step(Input::Granted), [Effect::Open(SessionNumber(session))]);
+        world.step(Input::Ended(SessionNumber(session), silent.clone(), 1.0));
+        assert_eq!(world.wait(0.25, None), [Effect::Ask]);
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// A supervisor for a stream; it begins as soon as it is started.
-    pub fn new(setup: StreamSetup, engine: Engine, monitor: Addr<Monitor>) -> Self {
+    pub fn new(setup: StreamSetup, last_session: SessionNumber, engine: Engine, monitor: Addr<Monitor>) -> Self {
         let now = control_now();
         let limits = setup.opener.limits();
         let fan_out = Arc::<FanOut>::default();
@@ -72,7 +72,7 @@ impl Supervisor {
         let groups = StreamGroups::new(engine.clone(), fan_out.clone(), latencies.clone());
         let watch = InputWatch::new(setup.specs.iter().find(|spec| spec.name == "input_down"), now);
         Self {
-            life: StreamLife::new(limits, SessionNumber(0), now),
+            life: StreamLife::new(limits, last_session, now),
             watch,
             setup,
             engine,
@@ -326,8 +326,13 @@ impl Supervisor {
                 supervisor.send_events();
                 supervisor.engine.board.remove(supervisor.stream());
             }
+            if why == EventEnd::ConfigChanged {
+                // The stream goes on under new settings: it confirms what still holds.
+                supervisor.doubt();
+                supervisor.send_events();
+            }
             drop(left);
-            supervisor.monitor.do_send(StreamGone(supervisor.stream().clone()));
+            supervisor.monitor.do_send(StreamGone(supervisor.stream().clone(), supervisor.life.newest()));
             ctx.stop();
         }));
     }

@@ -13,5 +13,4 @@ mod server;
 mod tests;
 
 pub use error::ApiError;
-pub use health::Health;
 pub use server::{ApiState, SnapshotSource, serve};

@@ -16,7 +16,9 @@ use actix_web::{App, Handler, HttpResponse, HttpServer, Resource, Responder, gua
 
 use super::error::ApiError;
 use super::guard::{Hosts, guard as check};
-use super::health::{self, Health};
+use avwatch_actors::status::Health;
+
+use super::health;
 use super::metrics::{self, MetricsPage};
 use super::problem::problem;
 use crate::node_snapshot::NodeSnapshot;

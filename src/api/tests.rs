@@ -1,5 +1,6 @@
 //! The API as a client sees it, over a socket.
 
+use avwatch_actors::status::Health;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
@@ -92,7 +93,7 @@ fn health_follows_its_flags_on_every_alias() {
     states(["200", "200", "503", "503"]);
     server.health.set_ready(true);
     states(["200", "200", "200", "200"]);
-    server.health.set_live(false);
+    server.health.set_control_stuck(true);
     states(["503", "503", "503", "503"]);
 }
 
@@ -196,7 +197,7 @@ fn the_health_command_tells_a_live_service_from_all_others() {
     let server = start();
     let address = server.address.to_string();
     assert_eq!(health(&address), Ok(()));
-    server.health.set_live(false);
+    server.health.set_control_stuck(true);
     assert!(health(&address).unwrap_err().contains("503"));
     drop(server);
     assert!(health(&address).unwrap_err().contains(&address));

@@ -21,7 +21,9 @@ use crate::detectors::ResolvedDetector;
 use crate::inspect::{Findings, Inspection, inspect};
 use crate::media::address;
 use crate::media::spec::Address;
-use crate::report::{Destination, DetectorRef, Measurements, Report, ReportEvent, ReportInput, ReportTrack, Style, edge_grace};
+use crate::report::{
+    Destination, DetectorRef, Measurements, Report, ReportEvent, ReportInput, ReportTrack, Style, edge_grace,
+};
 use crate::stream_parts::{self, StreamDetectors};
 
 /// Media time of live inputs that is inspected unless told otherwise.
@@ -108,8 +110,7 @@ impl Job {
             Address::File(_) | Address::Stdin | Address::Synthetic(_) => text.into_owned(),
             Address::Url(url) => url.to_string(),
         };
-        let plan =
-            loaded.input(&shown, address, &args.profile).map_err(|error| Refusal::Usage(error.to_string()))?;
+        let plan = loaded.input(&shown, address, &args.profile).map_err(|error| Refusal::Usage(error.to_string()))?;
         let detectors = stream_parts::resolve_detectors(&plan, &args.detectors)
             .map_err(|error| Refusal::Usage(error.to_string()))?;
         Ok(Self::Ready(Box::new(Ready { shown, plan, detectors })))
@@ -148,7 +149,9 @@ impl Ready {
             specs: self.detectors.specs.clone(),
             pace: if args.realtime { Pace::RealTime } else { Pace::Unbound },
             media_max: seconds.map(Duration::from_secs_f64),
-            wall_max: seconds.filter(|_| is_live).map(|seconds| open.min(Duration::from_secs_f64(seconds)) / 2 + Duration::from_secs_f64(seconds * WALL_FACTOR)),
+            wall_max: seconds.filter(|_| is_live).map(|seconds| {
+                open.min(Duration::from_secs_f64(seconds)) / 2 + Duration::from_secs_f64(seconds * WALL_FACTOR)
+            }),
         };
         let bar = progress_bar(&self.shown);
         let findings = inspect(work, arbiters, stop, |meters| show_progress(&bar, meters)).await;
@@ -217,8 +220,7 @@ fn report_event(change: &EventChange, resolved: &[ResolvedDetector], duration: M
             clear_after: detector.clear_after,
         };
         let end = change.end.unwrap_or(duration);
-        event.severity =
-            edge_grace(&ladder, event.severity, (change.start, end), duration, detector.edge_grace.into());
+        event.severity = edge_grace(&ladder, event.severity, (change.start, end), duration, detector.edge_grace.into());
     }
     event
 }

@@ -7,3 +7,4 @@ pub mod config;
 pub mod detectors;
 pub mod health;
 pub mod man;
+pub mod run;

@@ -98,6 +98,9 @@ impl Container {
         let code =
             unsafe { ffi::avformat_open_input(&mut container.raw, address.as_ptr(), format, options.as_mut_ptr()) };
         if code >= 0 {
+            if let Some(gate) = container.gate_mut() {
+                gate.opened();
+            }
             return Ok(container);
         }
         let hindrance = container.gate().and_then(HlsGate::trouble);

@@ -73,9 +73,13 @@ struct State {
     own_open: Option<OpenAddress>,
     own_close: Option<CloseAddress>,
     open: Vec<IoContext>,
+    /// Errors in the middle of a segment, which FFmpeg takes for its end.
+    broken: FaultSlot,
     tokens: f64,
     filled: Instant,
     requests: u64,
+    /// FFmpeg is still reading the head of the session, see [`State::reload_is_safe`].
+    opening: bool,
     /// Known playlists by address, with the number that shows whether they advance.
     playlists: VecDeque<(String, u64)>,
     stood_still: u32,
@@ -94,8 +98,10 @@ impl HlsGate {
             own_open: None,
             own_close: None,
             open: Vec::new(),
+            broken: FaultSlot::default(),
             filled: Instant::now(),
             requests: 0,
+            opening: true,
             playlists: VecDeque::new(),
             stood_still: 0,
             target: Duration::ZERO,
@@ -118,7 +124,12 @@ impl HlsGate {
 
     /// Takes note of the playlist that the session began with.
     pub(in crate::media) fn note_media(&mut self, text: &str, url: &Url) {
-        self.state_mut().note_media(text, url);
+        self.state_mut().note_media(text, url.as_str(), url);
+    }
+
+    /// Says that the context is open.
+    pub(in crate::media) fn opened(&mut self) {
+        self.state_mut().opening = false;
     }
 
     /// Longest duration of a segment; zero while unknown.
@@ -206,6 +217,9 @@ unsafe extern "C" fn on_close(context: *mut ffi::AVFormatContext, io: *mut ffi::
     let close = || match state.open.iter().position(|ours| ours.raw() == io) {
         Some(index) => {
             drop(state.open.swap_remove(index));
+            if let Some(error) = state.broken.take() {
+                state.refused(error);
+            }
             0
         }
         None => {
@@ -223,6 +237,9 @@ impl State {
     /// Opens a playlist, segment or key by our own client.
     fn open(&mut self, address: &str, range: ByteRange) -> Result<IoContext, c_int> {
         let url = self.allowed(address)?;
+        if !self.reload_is_safe(address) {
+            return Err(ffi::AVERROR_EOF);
+        }
         self.wait_for_permit()?;
         let source = self.parts.client.get(&url, range).map_err(|error| self.refused(error))?;
         let answered = source.final_url().expose().clone();
@@ -234,7 +251,7 @@ impl State {
                 self.parts.fault.keep(SourceError::NotMedia { what: self.parts.what.clone(), why });
                 return Err(ffi::AVERROR_INVALIDDATA);
             }
-            self.note_media(&text, &answered);
+            self.note_media(&text, address, &answered);
             Box::new(MemorySource::new(text.into_bytes()))
         } else {
             if let Some(index) = self.announced.iter().position(|announced| announced == url.expose().as_str()) {
@@ -243,7 +260,16 @@ impl State {
             }
             Box::new(source)
         };
-        IoContext::forward_only(source, FaultSlot::default()).ok_or(-libc::ENOMEM)
+        IoContext::forward_only(source, self.broken.clone()).ok_or(-libc::ENOMEM)
+    }
+
+    /// Whether FFmpeg may fetch an address again.
+    ///
+    /// While it opens a session it holds the address of a segment that a reload of the playlist
+    /// frees (seen in 5.1.9 as reads of freed memory). It then gets an end instead of the playlist and
+    /// goes by what it has.
+    fn reload_is_safe(&self, address: &str) -> bool {
+        !self.opening || !self.playlists.iter().any(|(known, _)| known == address)
     }
 
     /// Lets FFmpeg's own protocols open an encrypted segment, with our settings.
@@ -325,11 +351,11 @@ impl State {
         code
     }
 
-    fn note_media(&mut self, text: &str, url: &Url) {
+    /// Takes note of a media playlist: `address` is what was asked for, `url` what answered.
+    fn note_media(&mut self, text: &str, address: &str, url: &Url) {
         let playlist = MediaPlaylist::parse(text);
         self.target = self.target.max(playlist.target);
         self.parts.patience.tolerate(self.target.mul_f64(TARGETS_TOLERATED));
-        let address = url.as_str();
         match self.playlists.iter_mut().find(|(known, _)| known == address) {
             Some((_, next)) if *next == playlist.next_sequence && !playlist.ended => self.stood_still += 1,
             Some((_, next)) => {

@@ -10,7 +10,7 @@ use avwatch_actors::source::SourceError;
 use crate::media::demuxer::Demuxer;
 use crate::media::spec::{Address, Variant};
 use crate::media::test_server::{Request, TestServer, respond};
-use crate::media::testing::{drain, open, spec, transport_stream};
+use crate::media::testing::{drain, mp4_index_first, open, spec, transport_stream};
 
 const MASTER: &str = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000,RESOLUTION=160x90\nlow/index.m3u8?s=1\n\
     #EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=160x90\nhigh/index.m3u8?s=1\n";
@@ -180,4 +180,75 @@ fn a_playlist_in_a_file_is_refused_with_advice() {
     std::fs::write(&path, TWO_SEGMENTS).unwrap();
     let error = open(Address::File(path)).err().unwrap();
     assert!(error.to_string().contains("give its http address"), "{error}");
+}
+
+#[test]
+fn parts_of_one_file_are_asked_for_as_ranges() {
+    let clip = std::fs::read(transport_stream()).unwrap();
+    let half = clip.len() / 188 / 2 * 188;
+    let rest = clip.len() - half;
+    let text = format!(
+        "#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.5,\n#EXT-X-BYTERANGE:{half}@0\nall.ts\n\
+         #EXTINF:0.5,\n#EXT-X-BYTERANGE:{rest}@{half}\nall.ts\n#EXT-X-ENDLIST\n"
+    );
+    let server = TestServer::start(move |request, stream| match request.range(clip.len()) {
+        _ if request.path == "/a.m3u8" => respond(stream, "200 OK", "", text.as_bytes()),
+        Some((from, to)) => respond(stream, "206 Partial Content", "", &clip[from..to]),
+        None => respond(stream, "200 OK", "", &clip),
+    });
+    let (packets, end) = drain(&mut open(url(&server, "/a.m3u8")).unwrap());
+    assert!(end.is_ok() && (70..80).contains(&packets), "{packets} packets, {end:?}");
+}
+
+#[test]
+fn encrypted_segments_are_read_with_the_key_of_the_playlist() {
+    let folder = tempfile::tempdir().unwrap();
+    let sealed = folder.path().join("sealed.ts");
+    let key = "000102030405060708090a0b0c0d0e0f";
+    let run = std::process::Command::new("openssl")
+        .args(["enc", "-aes-128-cbc", "-K", key, "-iv", &"0".repeat(32), "-in"])
+        .arg(transport_stream())
+        .arg("-out")
+        .arg(&sealed)
+        .status();
+    assert!(run.expect("the tests need the `openssl` program").success());
+    let sealed = std::fs::read(sealed).unwrap();
+    let server = TestServer::start(move |request, stream| match request.path.as_str() {
+        "/a.m3u8" => {
+            let text = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-KEY:METHOD=AES-128,URI=\"key\",\
+                IV=0x00000000000000000000000000000000\n#EXTINF:1,\na.ts\n#EXT-X-ENDLIST\n";
+            respond(stream, "200 OK", "", text.as_bytes());
+        }
+        "/key" => respond(stream, "200 OK", "", &(0..16).collect::<Vec<u8>>()),
+        _ => respond(stream, "200 OK", "", &sealed),
+    });
+    let mut input = spec(url(&server, "/a.m3u8"), 5_000);
+    input.transport.http_headers = vec![("X-Key".to_owned(), "abc".to_owned())];
+    let mut demuxer = Demuxer::open(&input, &Arc::new(Lifeline::default())).unwrap();
+    let (packets, end) = drain(&mut demuxer);
+    assert!(end.is_ok() && (70..80).contains(&packets), "{packets} packets, {end:?}");
+    assert!(server.requests().iter().all(|request| request.headers.contains("x-key: abc")));
+    assert!(demuxer.counts().received_bytes > 50_000, "{:?}", demuxer.counts());
+}
+
+#[test]
+fn a_dash_manifest_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("a.mpd");
+    let run = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-i"])
+        .arg(mp4_index_first())
+        .args(["-c", "copy", "-f", "dash", "-use_template", "1", "-seg_duration", "1"])
+        .arg(&manifest)
+        .status();
+    assert!(run.expect("the tests need the `ffmpeg` program").success());
+    let root = folder.path().to_owned();
+    let server = TestServer::start(move |request, stream| match std::fs::read(root.join(&request.path[1..])) {
+        Ok(bytes) => respond(stream, "200 OK", "", &bytes),
+        Err(_) => respond(stream, "404 Not Found", "", b""),
+    });
+    let mut demuxer = open(url(&server, "/a.mpd")).unwrap();
+    assert_eq!(demuxer.container(), "dash");
+    let (packets, end) = drain(&mut demuxer);
+    assert!(end.is_ok() && packets > 60, "{packets} packets, {end:?}");
 }

@@ -41,6 +41,8 @@ mod white_lists;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod damaged_input_tests;
+#[cfg(test)]
 mod decode_tests;
 #[cfg(test)]
 mod demuxer_file_tests;
@@ -48,6 +50,8 @@ mod demuxer_file_tests;
 mod demuxer_network_tests;
 #[cfg(test)]
 mod hls_tests;
+#[cfg(test)]
+mod protocol_tests;
 #[cfg(test)]
 mod test_media;
 #[cfg(test)]

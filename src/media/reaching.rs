@@ -11,7 +11,7 @@ use ffmpeg_next::ffi;
 use url::Url;
 
 use crate::media::bytes::{
-    ByteRange, HttpClient, HttpSource, MemorySource, PrefixedSource, TcpSource, UdpSource, resolve,
+    ByteRange, FileSource, HttpClient, HttpSource, MemorySource, PrefixedSource, TcpSource, UdpSource, resolve,
 };
 use crate::media::container::{Access, Container};
 use crate::media::demuxer::Parts;
@@ -27,7 +27,7 @@ type Opened = Result<(Container, Parts), SourceError>;
 
 impl Opening<'_> {
     /// Opens an address by its scheme.
-    pub(in crate::media) fn url(mut self, url: &SecretUrl) -> Opened {
+    pub(in crate::media) fn url(self, url: &SecretUrl) -> Opened {
         let exposed = url.expose();
         match url.scheme() {
             "http" | "https" => self.http(url),
@@ -61,9 +61,13 @@ impl Opening<'_> {
                 let input = transport_options::rtmp(exposed, self.spec);
                 self.foreign(input)
             }
+            "file" => {
+                let path = exposed.to_file_path().map_err(|()| self.forbidden("it names no file of this machine"))?;
+                let source = FileSource::open(&path, &self.parts.patience)?;
+                self.bytes(Box::new(source), "")
+            }
             other => {
                 let known = SCHEMES.join(", ");
-                self.parts.what = url.to_string();
                 Err(self.forbidden(&format!("the scheme '{other}' is not supported; use one of {known}")))
             }
         }

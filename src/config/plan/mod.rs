@@ -74,9 +74,9 @@ pub struct ServerPlan {
 pub struct LogPlan {
     /// Least important lines that are written.
     pub level: LogLevel,
-    /// Folder for log files; standard error only when absent.
+    /// Folder for log files; standard output when absent.
     pub directory: Option<PathBuf>,
-    /// Form of the lines on standard error; files are always JSON lines.
+    /// Form of the lines on standard output; files are always JSON lines.
     pub format: LogFormat,
     /// Size at which a file is closed, in bytes.
     pub file_bytes_max: u64,

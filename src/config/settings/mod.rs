@@ -84,10 +84,10 @@ impl Default for ServerSettings {
 pub struct LogSettings {
     /// Least important lines that are written.
     pub level: LogLevel,
-    /// Folder for log files. When absent, lines go to standard error only.
+    /// Folder for log files. When absent, lines go to standard output.
     #[schemars(extend("examples" = ["/var/log/avwatch"]))]
     pub directory: Option<PathBuf>,
-    /// Form of the lines on standard error. Files always hold JSON lines, which `avwatch logs` reads.
+    /// Form of the lines on standard output. Files always hold JSON lines, which `avwatch logs` reads.
     pub format: LogFormat,
     /// Size at which a log file is closed and the next one begun, in bytes.
     #[schemars(range(min = 65_536, max = 1_073_741_824))]
@@ -130,10 +130,12 @@ pub enum LogLevel {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
+    /// Text when standard output is a terminal, JSON lines when it is not.
+    #[default]
+    Auto,
     /// One JSON object a line: for log collectors.
     Json,
     /// For people.
-    #[default]
     Text,
 }
 

@@ -20,6 +20,8 @@ mod wait;
 #[cfg(test)]
 mod http_tests;
 #[cfg(test)]
+mod tls_tests;
+#[cfg(test)]
 mod udp_tests;
 
 use avwatch_actors::source::SourceError;

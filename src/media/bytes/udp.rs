@@ -112,9 +112,9 @@ impl UdpSource {
 
 impl ByteSource for UdpSource {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
-        // A sender without pause may not outlast our patience either.
-        self.patience.check(&self.what)?;
         while self.rest.is_empty() {
+            // A sender of empty datagrams without pause may not outlast our patience either.
+            self.patience.check(&self.what)?;
             self.receive()?;
         }
         let count = self.rest.len().min(buffer.len());

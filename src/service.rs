@@ -1,0 +1,359 @@
+//! The service: builds everything from the plan, runs until it is told to stop, and ends in order.
+//!
+//! Sinks first, then the desk, then the supervisors: nobody sends into the void. Runs on the main
+//! thread, which becomes the control arbiter.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use arc_swap::ArcSwap;
+use avwatch_actors::arbiters::{self, Arbiters};
+use avwatch_actors::connect_bucket::ConnectBucket;
+use avwatch_actors::cpu_accounts::CpuAccounts;
+use avwatch_actors::event::Event;
+use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts};
+use avwatch_actors::lane::WhenFull;
+use avwatch_actors::lifeline::{CutReason, Lifeline};
+use avwatch_actors::monitor::{AddStream, ChangeStream, Monitor, RemoveStream, StopAll};
+use avwatch_actors::setup::{Engine, LaneSizes, SessionMode, StreamSetup};
+use avwatch_actors::status::{Health, StatusBoard};
+use avwatch_actors::supervisor::RetuneStream;
+
+use crate::api::{self, ApiError, ApiState};
+use crate::config::{self, DataDir, Loaded, Plan, PlanChanges, Sources, StreamPlan};
+use crate::detectors;
+use crate::media::ffmpeg_version::FfmpegVersion;
+use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
+use crate::sinks;
+use crate::sinks::store::{Retention, Store, StoreError};
+use crate::snapshot::snapshot;
+use crate::stream_parts::{self, PartsError};
+
+/// How often signals are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How often the snapshot for API and metrics is made.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the desk gets to store and deliver what it has.
+const DESK_WITHIN: Duration = Duration::from_secs(4);
+
+/// How long open connections get.
+const SERVER_WITHIN: Duration = Duration::from_secs(2);
+
+/// The requests of a person or of the system to the process, set by signals.
+#[derive(Clone, Default)]
+pub struct Requests {
+    /// End in order.
+    pub stop: Arc<AtomicBool>,
+    /// Read the configuration again.
+    pub reload: Arc<AtomicBool>,
+}
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {}: {why}", path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The event store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The desk cannot start.
+    #[error(transparent)]
+    Desk(#[from] event_desk::DeskError),
+    /// The HTTP server cannot start.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// A stream cannot be put together.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
+    /// The system refuses a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl ServiceError {
+    /// True when it is the configuration or the machine's use that is wrong, not the program.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Api(_) | Self::Parts(_) | Self::DataDir { .. } | Self::Store(_))
+    }
+}
+
+/// A folder for data; a temporary one goes with it.
+struct DataFolder {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl DataFolder {
+    fn make(plan: &DataDir) -> Result<Self, ServiceError> {
+        let (path, temporary) = match plan {
+            DataDir::Fixed(path) => (path.clone(), false),
+            DataDir::Temporary => (std::env::temp_dir().join(format!("avwatch-demo-{}", std::process::id())), true),
+        };
+        std::fs::create_dir_all(&path).map_err(|error| ServiceError::DataDir {
+            path: path.clone(),
+            why: format!("{error}; set data_dir to a folder that can be written"),
+        })?;
+        Ok(Self { path, temporary })
+    }
+}
+
+impl Drop for DataFolder {
+    fn drop(&mut self) {
+        if self.temporary
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!("cannot remove the temporary folder {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Runs the service until it is asked to stop.
+pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &FfmpegVersion) -> Result<(), ServiceError> {
+    let folder = DataFolder::make(&loaded.plan.data_dir)?;
+    let store = open_store(&loaded.plan, &folder.path)?;
+    // Before anything is started: a stream that cannot be put together is a wrong configuration.
+    let setups = loaded.plan.streams.iter().map(setup).collect::<Result<Vec<_>, _>>()?;
+    let desk = start_desk(&loaded.plan, store)?;
+    let result = System::new().block_on(Service::run(loaded, setups, desk.clone(), sources, requests, ffmpeg));
+    finish_desk(&desk);
+    drop(folder);
+    result
+}
+
+fn open_store(plan: &Plan, folder: &Path) -> Result<Store, ServiceError> {
+    let keep = Retention {
+        days_max: plan.store.retention_days,
+        rows_max: plan.store.rows_max,
+        bytes_max: plan.store.bytes_max,
+    };
+    let store = Store::open(folder, keep)?;
+    if let Some(moved) = &store.start_up().moved_aside {
+        tracing::error!(fault = "store_corrupt", "the event store was damaged and was moved to {}", moved.display());
+    }
+    Ok(store)
+}
+
+fn start_desk(plan: &Plan, store: Store) -> Result<DeskHandle, ServiceError> {
+    let parts = DeskParts {
+        node: plan.node.clone(),
+        store: Some(Box::new(store)),
+        sinks: sinks::ALL.iter().map(|kind| (kind.build)()).collect(),
+        hold_of: Box::new(hold_of),
+    };
+    Ok(event_desk::start(parts)?)
+}
+
+/// The longest that the event's detector may take to raise it again: its first hold time.
+fn hold_of(event: &Event) -> Duration {
+    let Some(kind) = detectors::by_name(&event.detector) else { return Duration::ZERO };
+    let profile = event.profile.parse().unwrap_or_default();
+    (kind.defaults)(profile).steps.first().map_or(Duration::ZERO, |(hold, _)| *hold)
+}
+
+/// Lets the desk store and deliver what it has.
+fn finish_desk(desk: &DeskHandle) {
+    let (done, finished) = crossbeam_channel::bounded(1);
+    if desk.events.send_timeout(DeskMessage::Stop(done), DESK_WITHIN).is_err() {
+        tracing::error!("the event desk takes no more; events may not be stored");
+        return;
+    }
+    // The desk drops its end when all is done.
+    if finished.recv_timeout(DESK_WITHIN) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+        tracing::error!("the event desk did not finish in time; events may not be stored");
+    }
+}
+
+/// A stream as the engine runs it.
+fn setup(plan: &StreamPlan) -> Result<StreamSetup, PartsError> {
+    let detectors = stream_parts::resolve_detectors(plan, &[])?;
+    Ok(StreamSetup {
+        card: stream_parts::card(plan),
+        opener: stream_parts::opener(plan, detectors.measure)?,
+        specs: detectors.specs,
+        pace: stream_parts::live_pace(&plan.input.address),
+        lanes: LaneSizes { when_full: WhenFull::DropOldest, ..LaneSizes::default() },
+        mode: SessionMode::Thread,
+    })
+}
+
+/// The running service, on the control arbiter.
+struct Service {
+    plan: Plan,
+    monitor: Addr<Monitor>,
+    board: Arc<StatusBoard>,
+    snapshot: Arc<ArcSwap<NodeSnapshot>>,
+    build: BuildSnapshot,
+    last_reload: Option<bool>,
+}
+
+impl Service {
+    async fn run(
+        loaded: Loaded,
+        setups: Vec<StreamSetup>,
+        desk: DeskHandle,
+        sources: &Sources,
+        requests: &Requests,
+        ffmpeg: &FfmpegVersion,
+    ) -> Result<(), ServiceError> {
+        let plan = loaded.plan;
+        let health = Arc::<Health>::default();
+        let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
+        let arbiters = Arbiters::start(plan.runtime.detector_arbiters.get());
+        let limits = &plan.limits;
+        let bucket = ConnectBucket::new(
+            f64::from(limits.opens_per_second),
+            f64::from(limits.opens_per_second_per_host),
+            Instant::now(),
+        );
+        let engine = Engine { arbiters: arbiters.clone(), bucket: Arc::new(bucket), desk, board: board.clone() };
+        let monitor = Monitor::new(engine).start();
+        let watchdog = Arc::<Lifeline>::default();
+        arbiters::watch(arbiters, health.clone(), watchdog.clone(), monitor.clone().recipient())?;
+        let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
+        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, build.clone(), None)));
+        let mut service = Self { plan, monitor, board, snapshot: shared, build, last_reload: None };
+        let server = service.serve(&health)?;
+        for setup in setups {
+            service.monitor.do_send(AddStream(setup));
+        }
+        health.set_ready(true);
+        notify(&[sd_notify::NotifyState::Ready]);
+        tracing::info!(streams = service.plan.streams.len(), "watching");
+        service.attend(sources, requests).await;
+        tracing::info!("stopping");
+        notify(&[sd_notify::NotifyState::Stopping]);
+        health.set_ready(false);
+        if let Some(server) = server {
+            // Bounded here as well: a stuck connection may not hold the end up.
+            let _ = tokio::time::timeout(SERVER_WITHIN, server.stop(true)).await;
+        }
+        if service.monitor.send(StopAll).await.is_err() {
+            tracing::error!("the monitor ended before it was told to");
+        }
+        watchdog.cut(CutReason::Stopped);
+        Ok(())
+    }
+
+    fn serve(&self, health: &Arc<Health>) -> Result<Option<actix_web::dev::ServerHandle>, ServiceError> {
+        let Some(listen) = self.plan.server.listen else { return Ok(None) };
+        let shared = self.snapshot.clone();
+        let state =
+            ApiState { snapshot: Arc::new(move || shared.load_full()), health: health.clone(), hosts: Vec::new() };
+        let (server, handle, address) = api::serve(listen, state)?;
+        actix::spawn(async move {
+            if let Err(error) = server.await {
+                tracing::error!("the HTTP server ended: {error}");
+            }
+        });
+        tracing::info!("listening on http://{address}");
+        Ok(Some(handle))
+    }
+
+    /// Looks after signals, snapshot and the system's watchdog until it is asked to stop.
+    async fn attend(&mut self, sources: &Sources, requests: &Requests) {
+        let mut published = Instant::now();
+        while !requests.stop.load(Ordering::Relaxed) {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if requests.reload.swap(false, Ordering::Relaxed) {
+                self.reload(sources);
+            }
+            if published.elapsed() >= SNAPSHOT_EVERY {
+                published = Instant::now();
+                self.snapshot.store(Arc::new(snapshot(&self.board, self.build.clone(), self.last_reload)));
+                if self.board.health.is_live() {
+                    notify(&[sd_notify::NotifyState::Watchdog]);
+                }
+            }
+        }
+    }
+
+    fn reload(&mut self, sources: &Sources) {
+        notify(&[sd_notify::NotifyState::Reloading]);
+        let taken = match self.take_over(sources) {
+            Ok(summary) => {
+                tracing::info!("configuration reloaded: {summary}");
+                true
+            }
+            Err(why) => {
+                tracing::error!(
+                    fault = "reload",
+                    "the configuration was not reloaded, the old one stays in force: {why}"
+                );
+                false
+            }
+        };
+        self.last_reload = Some(taken);
+        notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    /// Takes a new configuration over wholly or not at all.
+    fn take_over(&mut self, sources: &Sources) -> Result<String, String> {
+        let new = config::load(sources).map_err(|errors| errors.to_string())?.plan;
+        let changes = config::changes(&self.plan, &new).map_err(|refused| refused.to_string())?;
+        let find = |name: &Arc<str>| new.streams.iter().find(|stream| stream.name == *name);
+        let mut fresh = Vec::new();
+        let mut retuned = Vec::new();
+        for name in changes.added.iter().chain(&changes.restarted) {
+            fresh.extend(find(name).map(setup).transpose().map_err(|error| error.to_string())?);
+        }
+        for name in &changes.retuned {
+            let Some(plan) = find(name) else { continue };
+            let detectors = stream_parts::resolve_detectors(plan, &[]).map_err(|error| error.to_string())?;
+            let old = self.plan.streams.iter().find(|stream| stream.name == *name);
+            let old = old
+                .map(|plan| stream_parts::resolve_detectors(plan, &[]))
+                .transpose()
+                .map_err(|error| error.to_string())?;
+            if old.is_some_and(|old| old.measure == detectors.measure) {
+                retuned.push(RetuneStream { card: stream_parts::card(plan), specs: detectors.specs });
+            } else {
+                // Other facts are needed: only a new session measures them.
+                fresh.push(setup(plan).map_err(|error| error.to_string())?);
+            }
+        }
+        let summary = summary_of(&changes);
+        for name in &changes.removed {
+            self.monitor.do_send(RemoveStream(name.clone()));
+        }
+        for setup in fresh {
+            self.monitor.do_send(AddStream(setup));
+        }
+        for change in retuned {
+            self.monitor.do_send(ChangeStream(change));
+        }
+        self.plan = new;
+        Ok(summary)
+    }
+}
+
+fn summary_of(changes: &PlanChanges) -> String {
+    let mut text = format!(
+        "{} added, {} removed, {} restarted, {} retuned",
+        changes.added.len(),
+        changes.removed.len(),
+        changes.restarted.len(),
+        changes.retuned.len()
+    );
+    if !changes.at_next_start.is_empty() {
+        text.push_str(&format!("; changes of {} take effect at the next start", changes.at_next_start.join(", ")));
+    }
+    text
+}
+
+/// Tells systemd, where it listens.
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!("cannot tell the service manager: {error}");
+    }
+}

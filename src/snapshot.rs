@@ -1,0 +1,101 @@
+//! From the engine's status board to the node snapshot that API and metrics read.
+//!
+//! Made by a timer on the control arbiter once a second; readers share the result.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use avwatch_actors::latency::Stage;
+use avwatch_actors::status::{StatusBoard, StreamStatus};
+
+use crate::node_snapshot::{
+    BuildSnapshot, EventCount, NodeSnapshot, OpenEvent, ProcessSnapshot, StageSnapshot, StreamSnapshot, TrackSnapshot,
+};
+
+/// Upper edges of the exposed latency buckets, in seconds: 1-2.5-5 from 100 µs to 10 s.
+const BUCKETS: [f64; 16] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Maps everything that stands on the board now.
+pub fn snapshot(board: &StatusBoard, build: BuildSnapshot, last_reload: Option<bool>) -> NodeSnapshot {
+    let mut streams: BTreeMap<Arc<str>, StreamSnapshot> =
+        board.streams().iter().map(|status| (status.card.stream.clone(), stream(status))).collect();
+    for event in board.desk.open().iter() {
+        if let Some(stream) = streams.get_mut(&event.stream) {
+            let open = OpenEvent { track: event.track, detector: event.detector.clone(), severity: event.severity };
+            stream.open_events.push(open);
+        }
+    }
+    for ((name, detector, severity), count) in board.desk.totals() {
+        if let Some(stream) = streams.get_mut(&name) {
+            stream.event_counts.push(EventCount { detector, severity, count });
+        }
+    }
+    for stream in streams.values_mut() {
+        stream.open_events.sort_by_key(|event| std::cmp::Reverse(event.severity));
+    }
+    NodeSnapshot {
+        streams: streams.into_values().collect(),
+        stages: stages(board),
+        detector_cpu: board.cpu.totals(),
+        receivers: Vec::new(),
+        build,
+        config_last_reload_successful: last_reload,
+        process: ProcessSnapshot::read(),
+    }
+}
+
+fn stream(status: &StreamStatus) -> StreamSnapshot {
+    let card = &status.card;
+    let meters = &status.meters;
+    let has_video = meters.frame_rate > 0.0;
+    StreamSnapshot {
+        title: card.title.as_deref().unwrap_or_default().into(),
+        group: card.labels.get("group").map(String::as_str).unwrap_or_default().into(),
+        up: status.up,
+        tracks: status.frames.iter().map(|(track, frames)| track_of(status, *track, *frames)).collect(),
+        bitrate: (meters.bitrate > 0.0).then_some(meters.bitrate),
+        frame_rate: has_video.then_some(meters.frame_rate),
+        lane_dropped: vec![("drop_oldest", status.lane_dropped.0), ("drop_newest", status.lane_dropped.1)],
+        receive_dropped: status.receive_dropped,
+        restarts: status.restarts.iter().map(|(cause, count)| (*cause, *count)).collect(),
+        ..StreamSnapshot::new(&card.stream, status.state, "full")
+    }
+}
+
+fn track_of(status: &StreamStatus, track: avwatch_actors::track::TrackId, frames: u64) -> TrackSnapshot {
+    let meters = status.meters.tracks.iter().find(|meters| meters.track == track);
+    let loudness = meters.and_then(|meters| meters.loudness).map_or_else(Vec::new, |reading| {
+        [
+            ("momentary", reading.momentary_lufs),
+            ("short_term", reading.short_term_lufs),
+            ("integrated", reading.integrated_lufs),
+        ]
+        .into_iter()
+        .filter_map(|(window, value)| Some((window, value?)))
+        .collect()
+    });
+    let dropped = status.lane_dropped.0 + status.lane_dropped.1;
+    let all: u64 = status.frames.values().sum();
+    TrackSnapshot {
+        track,
+        frames_total: frames,
+        last_frame: meters.map(|meters| meters.last_frame.0),
+        // Drops are counted per lane; they are shared out evenly over what the lanes carried.
+        coverage: (all > 0).then(|| 1.0 - dropped.min(all) as f64 / all as f64),
+        loudness,
+    }
+}
+
+fn stages(board: &StatusBoard) -> Vec<StageSnapshot> {
+    let latencies = board.latencies();
+    Stage::ALL
+        .iter()
+        .map(|stage| {
+            let histogram = latencies.stage(*stage);
+            let buckets = BUCKETS.iter().map(|edge| (*edge, histogram.count_between(0, (edge * 1e6) as u64))).collect();
+            let sum = histogram.mean() * histogram.len() as f64 / 1e6;
+            StageSnapshot { stage: stage.name(), buckets, sum, count: histogram.len() }
+        })
+        .collect()
+}
