@@ -95,7 +95,10 @@ impl Demuxer {
                 return Err(error);
             }
             match code {
-                ffi::AVERROR_EOF => return Ok(false),
+                ffi::AVERROR_EOF => {
+                    let broken = self.container.gate().and_then(HlsGate::break_off);
+                    return broken.map_or(Ok(false), |why| Err(self.unreadable(why)));
+                }
                 // Bounded by the stall deadline, which `own_error` asks in every round.
                 code if code == -libc::EAGAIN => std::thread::sleep(RETRY),
                 ffi::AVERROR_INVALIDDATA if invalid_row < INVALID_ROW_MAX => {
@@ -107,9 +110,16 @@ impl Demuxer {
                     self.truncated = true;
                     return Ok(false);
                 }
-                code => return Err(SourceError::Read { what: self.parts.what.clone(), why: Code(code).words() }),
+                code => {
+                    let trouble = self.container.gate().and_then(HlsGate::trouble);
+                    return Err(self.unreadable(trouble.unwrap_or_else(|| Code(code).words())));
+                }
             }
         }
+    }
+
+    fn unreadable(&self, why: String) -> SourceError {
+        SourceError::Read { what: self.parts.what.clone(), why }
     }
 
     /// The error behind a failure or an ended wait, with what the gate of an HLS session has seen.

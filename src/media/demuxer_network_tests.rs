@@ -237,3 +237,31 @@ fn a_missing_port_is_told() {
     let error = failure_within(1_000, "udp://239.0.0.1");
     assert!(error.to_string().contains("needs a port"), "{error}");
 }
+
+#[test]
+fn a_hundred_silent_inputs_all_end_within_a_quarter_of_a_second_of_their_cuts() {
+    let listener = silent();
+    let address = listener.local_addr().unwrap();
+    let lines: Vec<Arc<Lifeline>> = (0..100).map(|_| Arc::new(Lifeline::default())).collect();
+    let openers: Vec<_> = lines
+        .iter()
+        .enumerate()
+        .map(|(index, line)| {
+            let scheme = ["http", "tcp", "rtsp", "rtmp"][index % 4];
+            let input = spec(url(&format!("{scheme}://{address}/a/b")), 60_000);
+            let line = line.clone();
+            std::thread::spawn(move || Demuxer::open(&input, &line).err())
+        })
+        .collect();
+    // Each beats while it waits for its silent server; ten beats are well into that.
+    while lines.iter().any(|line| line.beats() < 10) {
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    let start = Instant::now();
+    lines.iter().for_each(|line| line.cut(CutReason::Stopped));
+    for opener in openers {
+        assert!(matches!(opener.join().unwrap(), Some(SourceError::Stopped)));
+    }
+    assert!(start.elapsed() < Duration::from_millis(250), "{:?}", start.elapsed());
+    println!("100 cut inputs ended in {:?}", start.elapsed());
+}

@@ -53,6 +53,12 @@ const MISSING_REFERENCE: [&[u8]; 12] = [
 /// What a log line says that blocks were made up. Logged at level `info`.
 const CONCEALING: &[u8] = b"concealing %d";
 
+/// The C argument list of a log line, as the target's calling convention passes it.
+#[cfg(target_arch = "x86_64")]
+type Arguments = *mut ffi::__va_list_tag;
+#[cfg(not(target_arch = "x86_64"))]
+type Arguments = ffi::va_list;
+
 thread_local! {
     static EVIDENCE: Cell<DecoderEvidence> = const { Cell::new(DecoderEvidence { missing_reference: 0, concealed: 0, invalid: 0 }) };
     static LAST_ERROR: RefCell<Option<Box<str>>> = const { RefCell::new(None) };
@@ -86,6 +92,7 @@ pub(in crate::media) fn take_last_error() -> Option<String> {
 }
 
 /// The log callback.
+<<<<<<< HEAD
 unsafe extern "C" fn on_line(
     context: *mut c_void,
     level: c_int,
@@ -105,6 +112,10 @@ unsafe extern "C" fn on_line(
                 evidence.set(seen);
             });
         }
+=======
+unsafe extern "C" fn on_line(context: *mut c_void, level: c_int, format: *const c_char, arguments: Arguments) {
+    if level > ffi::AV_LOG_INFO || format.is_null() {
+>>>>>>> bytes
         return;
     }
     let handle = || {

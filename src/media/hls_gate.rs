@@ -83,6 +83,8 @@ struct State {
     /// Known playlists by address, with the number that shows whether they advance.
     playlists: VecDeque<(String, u64)>,
     stood_still: u32,
+    /// A playlist said that nothing more will come.
+    ended: bool,
     target: Duration,
     announced: VecDeque<String>,
     discontinuity: bool,
@@ -104,6 +106,7 @@ impl HlsGate {
             opening: true,
             playlists: VecDeque::new(),
             stood_still: 0,
+            ended: false,
             target: Duration::ZERO,
             announced: VecDeque::new(),
             discontinuity: false,
@@ -146,6 +149,12 @@ impl HlsGate {
     pub(in crate::media) fn trouble(&self) -> Option<String> {
         let state = self.state();
         if state.stood_still > 0 { Some("the playlist does not advance".to_owned()) } else { state.trouble.clone() }
+    }
+
+    /// Why an end of the media is none: no playlist announced it.
+    pub(in crate::media) fn break_off(&self) -> Option<String> {
+        let unannounced = || "the playlist broke off without an end".to_owned();
+        (!self.state().ended).then(|| self.state().trouble.clone().unwrap_or_else(unannounced))
     }
 
     /// Why no media comes.
@@ -355,6 +364,7 @@ impl State {
     fn note_media(&mut self, text: &str, address: &str, url: &Url) {
         let playlist = MediaPlaylist::parse(text);
         self.target = self.target.max(playlist.target);
+        self.ended |= playlist.ended;
         self.parts.patience.tolerate(self.target.mul_f64(TARGETS_TOLERATED));
         match self.playlists.iter_mut().find(|(known, _)| known == address) {
             Some((_, next)) if *next == playlist.next_sequence && !playlist.ended => self.stood_still += 1,

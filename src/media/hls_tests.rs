@@ -252,3 +252,20 @@ fn a_dash_manifest_is_followed() {
     let (packets, end) = drain(&mut demuxer);
     assert!(end.is_ok() && packets > 60, "{packets} packets, {end:?}");
 }
+
+#[test]
+fn a_live_playlist_that_vanishes_is_an_error_and_no_clean_end() {
+    let clip = std::fs::read(transport_stream()).unwrap();
+    let served = AtomicU32::new(0);
+    let server = TestServer::start(move |request, stream| match request.path.as_str() {
+        "/live.m3u8" if served.fetch_add(1, Ordering::Relaxed) == 0 => {
+            respond(stream, "200 OK", "", LIVE.as_bytes());
+        }
+        "/live.m3u8" => respond(stream, "503 Service Unavailable", "", b""),
+        _ => respond(stream, "200 OK", "", &clip),
+    });
+    let (packets, end) = drain(&mut open(url(&server, "/live.m3u8")).unwrap());
+    let error = end.unwrap_err();
+    assert!(packets > 70 && matches!(error, SourceError::Read { .. }), "{packets}: {error}");
+    assert!(error.to_string().contains("503 Service Unavailable"), "{error}");
+}

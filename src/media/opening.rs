@@ -219,6 +219,11 @@ impl Opening<'_> {
         if hindrance.is_none() && line.as_ref().is_some_and(|line| line.contains("moov atom not found")) {
             return self.not_media("its index (moov) is missing: the file is cut off or was never finished");
         }
+        if line.as_ref().is_some_and(|line| line.contains("not on whitelist")) {
+            // FFmpeg names the list and not what it found.
+            let list = self.spec.list.name();
+            return self.forbidden(&format!("its container is not on the white list '{list}' of containers"));
+        }
         let why = match hindrance.or(line) {
             Some(line) => format!("{} ({line})", code.words()),
             None => code.words(),

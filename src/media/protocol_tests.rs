@@ -94,6 +94,16 @@ fn rtmp_is_read_and_ends_with_its_sender() {
     assert!(start.elapsed() < Duration::from_secs(2));
 }
 
+#[test]
+fn a_container_off_the_live_list_is_forbidden_whatever_brings_it() {
+    let port = free_port();
+    let _sender = Sender::start("nut", &format!("srt://127.0.0.1:{port}?mode=listener"), &[]);
+    let input = spec(url(&format!("srt://127.0.0.1:{port}")), 8_000);
+    let error = Demuxer::open(&input, &Arc::new(Lifeline::default())).err().unwrap();
+    assert!(matches!(error, SourceError::Forbidden { .. }), "{error}");
+    assert!(error.to_string().contains("not on the white list 'live'"), "{error}");
+}
+
 /// A little RTSP server that sends the clip as MPEG-TS in RTP over the control connection, once, and
 /// is silent after it.
 fn rtsp_server() -> String {
