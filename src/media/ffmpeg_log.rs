@@ -92,13 +92,7 @@ pub(in crate::media) fn take_last_error() -> Option<String> {
 }
 
 /// The log callback.
-<<<<<<< HEAD
-unsafe extern "C" fn on_line(
-    context: *mut c_void,
-    level: c_int,
-    format: *const c_char,
-    arguments: *mut ffi::__va_list_tag,
-) {
+unsafe extern "C" fn on_line(context: *mut c_void, level: c_int, format: *const c_char, arguments: Arguments) {
     if format.is_null() {
         return;
     }
@@ -112,10 +106,6 @@ unsafe extern "C" fn on_line(
                 evidence.set(seen);
             });
         }
-=======
-unsafe extern "C" fn on_line(context: *mut c_void, level: c_int, format: *const c_char, arguments: Arguments) {
-    if level > ffi::AV_LOG_INFO || format.is_null() {
->>>>>>> bytes
         return;
     }
     let handle = || {

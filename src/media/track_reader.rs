@@ -38,7 +38,7 @@ pub(crate) struct PacketOutcome {
 
 /// What a track's frames are made into.
 enum Side {
-    Video(VideoReader),
+    Video(Box<VideoReader>),
     Audio(AudioReader),
     /// Only counted: subtitles, data, and what the operator ignores.
     Counted,
@@ -71,7 +71,7 @@ impl TrackReader {
     ) -> Self {
         let side = match chosen.track.kind {
             _ if chosen.ignored => Side::Counted,
-            TrackKind::Video => Side::Video(VideoReader::new(&spec.measure, &entry, entry.video.clone())),
+            TrackKind::Video => Side::Video(Box::new(VideoReader::new(&spec.measure, &entry, entry.video.clone()))),
             TrackKind::Audio => Side::Audio(AudioReader::new(&spec.measure, entry.audio.clone())),
             TrackKind::Subtitle | TrackKind::Data | TrackKind::Input => Side::Counted,
         };
