@@ -39,7 +39,7 @@ pub(crate) struct PacketOutcome {
 /// What a track's frames are made into.
 enum Side {
     Video(Box<VideoReader>),
-    Audio(AudioReader),
+    Audio(Box<AudioReader>),
     /// Only counted: subtitles, data, and what the operator ignores.
     Counted,
 }
@@ -72,7 +72,7 @@ impl TrackReader {
         let side = match chosen.track.kind {
             _ if chosen.ignored => Side::Counted,
             TrackKind::Video => Side::Video(Box::new(VideoReader::new(&spec.measure, &entry, entry.video.clone()))),
-            TrackKind::Audio => Side::Audio(AudioReader::new(&spec.measure, entry.audio.clone())),
+            TrackKind::Audio => Side::Audio(Box::new(AudioReader::new(&spec.measure, entry.audio.clone()))),
             TrackKind::Subtitle | TrackKind::Data | TrackKind::Input => Side::Counted,
         };
         let stamper = Stamper::new(chosen.track, session, line, entry.base);
