@@ -80,6 +80,20 @@ impl Paced {
     }
 }
 
+/// Moves a frame's stamps on by the time that it was held back on purpose: that is no latency.
+fn postpone(item: &mut Item, held: Duration) {
+    let stamp = match item {
+        // Nobody else has the frame yet; were it shared, its stamps would have to stay.
+        Item::Video(frame) => Arc::get_mut(frame).map(|frame| &mut frame.stamp),
+        Item::Audio(frame) => Arc::get_mut(frame).map(|frame| &mut frame.stamp),
+        Item::Started(_) | Item::Packets(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => None,
+    };
+    if let Some(stamp) = stamp {
+        stamp.arrived += held;
+        stamp.ready += held;
+    }
+}
+
 /// When something at `at` may leave.
 fn due_at(from: Instant, origin: MediaTime, at: MediaTime, rate: f64) -> Instant {
     from + (at - origin).to_duration().div_f64(rate)
@@ -87,9 +101,13 @@ fn due_at(from: Instant, origin: MediaTime, at: MediaTime, rate: f64) -> Instant
 
 impl FrameSource for Paced {
     fn next(&mut self) -> Result<Option<Item>, SourceError> {
-        let item = self.source.next()?;
+        let mut item = self.source.next()?;
         if let (Some(rate), Some(at)) = (self.rate, item.as_ref().and_then(time_of)) {
+            let begin = Instant::now();
             self.wait_for(at, rate);
+            if let Some(item) = &mut item {
+                postpone(item, begin.elapsed());
+            }
         }
         Ok(item)
     }
