@@ -6,6 +6,7 @@
 use std::ffi::{CStr, CString, c_int};
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ffmpeg_next::ffi;
 
@@ -15,6 +16,9 @@ use crate::media::hls_gate::HlsGate;
 use crate::media::interrupt;
 use crate::media::io_context::IoContext;
 use crate::media::ts_tap::TsTap;
+
+/// How long probing goes on while scrambled bytes pass.
+const PROBE_SCRAMBLED: Duration = Duration::from_secs(3);
 
 /// A format context that was opened, or is being opened.
 pub(in crate::media) struct Container {
@@ -107,10 +111,15 @@ impl Container {
         Err(OpenFailure { code: Code(code), hindrance })
     }
 
-    /// Says that a packet is waited for from now on.
-    pub(in crate::media) fn expect_packet(&mut self) {
+    /// Says that a packet is waited for from now on, and for how long scrambled bytes may pass
+    /// in its place.
+    pub(in crate::media) fn expect_packet(&mut self, patience: Duration) {
+        self.wait_for_packet(patience, -libc::EAGAIN);
+    }
+
+    fn wait_for_packet(&mut self, patience: Duration, idle_code: c_int) {
         if let Some(io) = &mut self.io {
-            io.expect_packet();
+            io.expect_packet(patience, idle_code);
         }
     }
 
@@ -154,9 +163,12 @@ impl Container {
         let mut bounds: Vec<Dictionary> = (0..count).map(|_| decoder_bounds(pixels, samples)).collect();
         let mut list: Vec<*mut ffi::AVDictionary> = bounds.iter().map(Dictionary::raw).collect();
         let options = if list.is_empty() { null_mut() } else { list.as_mut_ptr() };
+        self.wait_for_packet(PROBE_SCRAMBLED, -libc::EIO);
         // SAFETY: the context is open; the list has one entry for each stream that it has now, which
         // is how many FFmpeg reads and writes.
         let code = unsafe { ffi::avformat_find_stream_info(self.raw, options) };
+        // What is scrambled cannot be probed: what is known by then has to do.
+        self.take_idle();
         for (bound, raw) in bounds.iter_mut().zip(list) {
             bound.replace(raw);
         }

@@ -23,6 +23,9 @@ use crate::media::ts_tap::TsTap;
 /// Most refused packets in a row before an input counts as unreadable.
 const INVALID_ROW_MAX: u32 = 500;
 
+/// How long scrambled bytes may pass before the session hears that no packet comes of them.
+const IDLE_AFTER: Duration = Duration::from_millis(500);
+
 /// Wait before asking again when FFmpeg has nothing yet.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -79,7 +82,7 @@ impl Demuxer {
             return Err(error);
         }
         self.parts.patience.expect_packet();
-        self.container.expect_packet();
+        self.container.expect_packet(IDLE_AFTER);
         let mut invalid_row = 0_u32;
         loop {
             // SAFETY: the packet is valid; FFmpeg wants it blank and would leak what it holds.

@@ -63,24 +63,23 @@ struct SourceTap {
     is_transport: Option<bool>,
     /// Up to where bytes were shown: FFmpeg goes back while it probes.
     shown: u64,
-    /// Since when a packet is waited for, and how many scrambled ones had passed then.
+    /// Until when a packet is waited for, and how many scrambled ones had passed at the beginning.
     waiting: Option<(Instant, u64)>,
     idle: bool,
+    /// How FFmpeg is told: by an error that ends probing, or by one that means later.
+    idle_code: c_int,
 }
-
-/// How long bytes may make no packet before the demuxer hears that they are scrambled.
-const IDLE_AFTER: Duration = Duration::from_millis(500);
 
 impl SourceTap {
     /// True when a packet has been waited for in vain while scrambled ones passed.
     fn is_idle(&mut self, position: u64) -> bool {
         // Only between transport packets, or the rest of one would be lost.
-        let (true, Some((since, before))) = (self.is_transport == Some(true), self.waiting) else { return false };
-        if since.elapsed() < IDLE_AFTER || !position.is_multiple_of(188) {
+        let (true, Some((until, before))) = (self.is_transport == Some(true), self.waiting) else { return false };
+        if Instant::now() < until || !position.is_multiple_of(188) {
             return false;
         }
         let scrambled = self.tap.lock().unwrap_or_else(PoisonError::into_inner).scrambled();
-        self.waiting = Some((Instant::now(), scrambled));
+        self.waiting = None;
         self.idle = scrambled > before;
         self.idle
     }
@@ -160,12 +159,13 @@ impl IoContext {
     }
 
     /// Says that a packet is waited for from now on.
-    pub(in crate::media) fn expect_packet(&mut self) {
+    pub(in crate::media) fn expect_packet(&mut self, patience: Duration, idle_code: c_int) {
         // SAFETY: made in `wrap`, freed in `drop`; no callback runs while this thread is here.
         let tap = &mut unsafe { self.state.as_mut() }.tap;
-        if tap.is_transport == Some(true) {
+        if tap.is_transport != Some(false) {
             let scrambled = tap.tap.lock().unwrap_or_else(PoisonError::into_inner).scrambled();
-            tap.waiting = Some((Instant::now(), scrambled));
+            tap.waiting = Some((Instant::now() + patience, scrambled));
+            tap.idle_code = idle_code;
         }
     }
 
@@ -238,7 +238,7 @@ impl State {
             return Err(-libc::EIO);
         }
         if self.tap.is_idle(self.position) {
-            return Err(-libc::EAGAIN);
+            return Err(self.tap.idle_code);
         }
         let length = length.min(BUFFER_BYTES);
         match self.source.read(&mut self.buffer[..length]) {
