@@ -247,7 +247,7 @@ mod tests {
     fn a_playlist_that_stops_is_down_after_one_and_a_half_and_critical_after_three_targets() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 60), 6, &mut 0, |second| second < 10);
-        assert_eq!(told, [(18, What::Raised), (27, What::Escalated)]);
+        assert_eq!(told, [(19, What::Raised), (27, What::Escalated)]);
     }
 
     #[test]

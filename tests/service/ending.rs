@@ -57,7 +57,8 @@ fn two_hundred_stalled_inputs_end_within_a_second_of_sigterm() {
     let mut service = home.start();
     let opening = |service: &crate::common::service::Service| {
         let (_, page) = service.get("/metrics");
-        let is_opening = |line: &&str| line.contains("state=\"opening\"") && line.ends_with(" 1");
+        let is_opening =
+            |line: &&str| line.contains("state=\"opening\"") && (line.ends_with(" 1") || line.ends_with(" 1.0"));
         page.lines().filter(is_opening).count()
     };
     wait("all to open", 15 * SECOND, || (opening(&service) == 200).then_some(()));

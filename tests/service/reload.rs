@@ -54,7 +54,9 @@ fn streams_are_added_changed_and_removed_and_the_others_go_on() {
     });
     home.configure(&format!("{}{}", stream("stays", ""), stream("comes", "")));
     assert_eq!(reload(&service, 2), "configuration reloaded: 0 added, 0 removed, 1 restarted, 0 retuned");
-    service.wait_for_session("comes", 2, 10 * SECOND);
+    service.wait_for_line("black in session 2 of comes", 20 * SECOND, |line| {
+        (line["event"]["stream"] == "comes" && line["event"]["session"] == 2).then_some(())
+    });
     let sessions =
         service.log().iter().filter(|line| line["message"] == "session open" && line["stream"] == "stays").count();
     assert_eq!(sessions, 1);

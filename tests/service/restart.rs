@@ -30,6 +30,10 @@ fn an_event_that_was_open_when_the_service_was_killed_goes_on_under_its_id() {
         5 * SECOND,
         |open| open == 1.0,
     );
+    // Confirmed is it after its hold time; nobody is told, so the pictures are counted.
+    again.wait_for_metric("avwatch_frames_total{stream=\"lobby\",track=\"video:0\"}", 20 * SECOND, |frames| {
+        frames > 60.0
+    });
     drop(sender);
     let _clean = Sender::udp(&recipes::small_clean().path, port);
     let ended = again.wait_for_event("lobby", "black", "ended", 20 * SECOND);
