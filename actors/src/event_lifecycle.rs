@@ -165,7 +165,11 @@ impl EventLifecycle {
                 let condition = self.worsen(condition, condition.start, score, class, passed);
                 self.advance(condition, Some(severity))
             }
-            State::Clearing { condition, severity, .. } => {
+            State::Clearing { mut condition, severity, end, .. } => {
+                if end <= condition.start {
+                    // It turned out never to have held; what holds now began later.
+                    condition.start = since.max(end);
+                }
                 let condition = self.worsen(condition, condition.start, score, class, at - since);
                 self.advance(condition, Some(severity))
             }

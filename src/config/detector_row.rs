@@ -69,11 +69,16 @@ pub(crate) fn built_in() -> Vec<DetectorRow> {
 
 /// What to say of a name that is no detector of this version, when it is one that people may know.
 pub(crate) fn refused(name: &str, path: &KeyPath) -> Option<Problem> {
+    let not_available = |why: &str| Some(Problem::NotAvailable { path: path.clone(), why: why.to_owned() });
     match look_up(name) {
-        Err(why @ (UnknownDetector::Planned(_) | UnknownDetector::Reserved(_))) => {
-            Some(Problem::NotAvailable { path: path.clone(), why: why.to_string() })
+        Err(UnknownDetector::Planned(_)) => not_available("this version does not have the detector"),
+        Err(UnknownDetector::Reserved(_)) => {
+            not_available("the name is reserved for a transport detector that this version does not have")
         }
-        Err(why @ UnknownDetector::Own(_)) => Some(Problem::Invalid { path: path.clone(), why: why.to_string() }),
+        Err(UnknownDetector::Own(_)) => {
+            let why = "is a condition of the monitor itself and has no settings".to_owned();
+            Some(Problem::Invalid { path: path.clone(), why })
+        }
         Ok(_) | Err(UnknownDetector::Unknown { .. }) => None,
     }
 }

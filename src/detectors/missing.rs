@@ -50,6 +50,8 @@ pub(super) struct Missing {
     clock: MediaTime,
     lag: MediaTime,
     missing: bool,
+    /// The newest frame showed a hole before it.
+    hole: bool,
     present_since: MediaTime,
 }
 
@@ -64,6 +66,7 @@ impl Missing {
             clock: MediaTime::ZERO,
             lag: MediaTime::ZERO,
             missing: false,
+            hole: false,
             present_since: MediaTime::ZERO,
         }
     }
@@ -80,12 +83,23 @@ impl Missing {
 
     fn frame(&mut self, stamp: &Stamp, out: &mut Verdicts) {
         let at = stamp.media_time;
+        if let Some(until) = self.until.filter(|until| self.frames > 1 && at - *until >= self.tolerance()) {
+            // The decoder held the frames before the hole back until this one came: the hole shows
+            // only now, in full.
+            self.missing = true;
+            self.hole = true;
+            out.faulty(until, (at - until).as_secs_f64() as f32);
+            self.last_at = at;
+            self.until = Some(stamp.end());
+            return;
+        }
         let followed = self.until.is_none_or(|until| at - until <= TOLERANCE);
         if followed && self.frames > 0 {
             // It came after all, only later than the clock: make allowance for that from now on.
             let lag = (self.clock - stamp.end()).clamp(MediaTime::ZERO, ALLOWANCE_MAX);
             self.lag = self.lag.max(lag);
         }
+        let before = self.last_at;
         if self.frames > 0 && !self.missing {
             let seen = (at - self.last_at).clamp(MediaTime::ZERO, ALLOWANCE_MAX);
             // Decays by an eighth per frame, so that one hiccup is soon forgotten.
@@ -93,7 +107,8 @@ impl Missing {
             self.interval = seen.max(decayed).max(stamp.lasts.min(ALLOWANCE_MAX));
         }
         if self.missing || self.frames == 0 {
-            self.present_since = at;
+            // After a hole, the frame that showed it was the first one present.
+            self.present_since = if std::mem::take(&mut self.hole) { before } else { at };
         }
         self.missing = false;
         self.frames = (self.frames + 1).min(2);
@@ -105,13 +120,16 @@ impl Missing {
     fn tick(&mut self, now: MediaTime, out: &mut Verdicts) {
         self.clock = self.clock.max(now);
         let Some(until) = self.until else { return };
-        let slow = MediaTime::from_nanos(self.interval.as_nanos().saturating_mul(3));
-        let tolerance = TOLERANCE.max(slow) + self.lag;
         let absent = now - until;
-        if self.frames != 1 && absent >= tolerance {
+        if self.frames != 1 && absent >= self.tolerance() {
             self.missing = true;
             out.faulty(until, absent.as_secs_f64() as f32);
         }
+    }
+
+    fn tolerance(&self) -> MediaTime {
+        let slow = MediaTime::from_nanos(self.interval.as_nanos().saturating_mul(3));
+        TOLERANCE.max(slow) + self.lag
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The share of scrambled packets of the track that has the most, over each stretch that the
 //! demuxer reports (about 100 ms). From `share` on it is faulty, since the begin of the stretch; it
-//! is clear again below half of that. Stretches without packets say nothing. With
+//! is clear again below half of that. A stretch without packets of a track says nothing new of it,
+//! for two seconds at most: a multiplex may deliver a track in bursts. With
 //! `expect = { scrambled = true }` the detector is silent. Score: the share, unit `ratio`.
 //!
 //! Sources: transport_scrambling_control of ISO/IEC 13818-1; half of the packets, because a service
@@ -16,7 +17,7 @@ use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdic
 use avwatch_actors::item::{Item, PacketFacts};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Major, Warning};
-use avwatch_actors::track::{TrackInfo, TrackKind};
+use avwatch_actors::track::{TrackId, TrackInfo, TrackKind};
 
 use super::kind::lasted;
 use super::table::Table;
@@ -52,25 +53,32 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     build: |options, expect| {
         let share = options.number("share") as f32;
         let expected = expect.scrambled == Some(true);
-        Arc::new(move |_: &TrackInfo| Box::new(Scrambled { share, expected, state: None }) as Box<dyn Detector>)
+        Arc::new(move |_: &TrackInfo| {
+            Box::new(Scrambled { share, expected, tracks: Vec::new(), state: None }) as Box<dyn Detector>
+        })
     },
 };
+
+/// How long the last word on a track holds.
+const HELD_MAX: MediaTime = MediaTime::from_millis(2_000);
 
 struct Scrambled {
     share: f32,
     expected: bool,
+    /// The newest share of each track, and when it was told; as many as the stream has tracks.
+    tracks: Vec<(TrackId, f32, MediaTime)>,
     /// Whether scrambled, and since when.
     state: Option<(bool, MediaTime)>,
 }
 
 impl Scrambled {
     fn look(&mut self, facts: &PacketFacts, out: &mut Verdicts) {
-        let mut share = None;
-        for (_, counts) in facts.tracks.iter().filter(|(_, counts)| counts.packets > 0) {
-            let of_track = counts.scrambled as f32 / counts.packets as f32;
-            share = Some(share.map_or(of_track, |most: f32| most.max(of_track)));
+        for (track, counts) in facts.tracks.iter().filter(|(_, counts)| counts.packets > 0) {
+            self.tracks.retain(|(known, ..)| known != track);
+            self.tracks.push((*track, counts.scrambled as f32 / counts.packets as f32, facts.at));
         }
-        let Some(share) = share else { return };
+        self.tracks.retain(|(_, _, at)| facts.at - *at <= HELD_MAX);
+        let Some(share) = self.tracks.iter().map(|(_, share, _)| *share).reduce(f32::max) else { return };
         let was = self.state.is_some_and(|(scrambled, _)| scrambled);
         let scrambled = share >= if was { self.share / 2.0 } else { self.share };
         let since = match self.state {
@@ -90,7 +98,10 @@ impl Detector for Scrambled {
     fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
         match item {
             Item::Packets(facts) if !self.expected => self.look(facts, out),
-            Item::Started(info) if info.revision == 0 => self.state = None,
+            Item::Started(info) if info.revision == 0 => {
+                self.state = None;
+                self.tracks.clear();
+            }
             Item::Video(_)
             | Item::Audio(_)
             | Item::Started(_)
@@ -105,7 +116,6 @@ impl Detector for Scrambled {
 #[cfg(test)]
 mod tests {
     use avwatch_actors::item::PacketCounts;
-    use avwatch_actors::track::TrackId;
 
     use super::super::testing::{at, build, build_expecting, stretches};
     use super::*;
@@ -131,6 +141,20 @@ mod tests {
         let input = TrackInfo::bare(TrackId::INPUT);
         let found = stretches(&mut *build(&KIND, Profile::Ott, &input, &[]), &packets(&[0, 10, 10, 4, 10, 0, 0]));
         assert_eq!((found.len(), found[0].start, found[0].end, found[0].score), (1, 0.1, Some(0.5), 1.0));
+    }
+
+    #[test]
+    fn a_track_that_comes_in_bursts_is_scrambled_all_along() {
+        let input = TrackInfo::bare(TrackId::INPUT);
+        let mut items = packets(&[10; 40]);
+        for item in items.iter_mut().step_by(3) {
+            let Item::Packets(facts) = item else { continue };
+            let clear_sound = PacketCounts { packets: 5, ..PacketCounts::default() };
+            Arc::make_mut(facts).tracks =
+                vec![(TrackId::audio(0), clear_sound), (TrackId::video(0), PacketCounts::default())];
+        }
+        let found = stretches(&mut *build(&KIND, Profile::Ott, &input, &[]), &items);
+        assert_eq!((found.len(), found[0].start, found[0].end), (1, 0.1, None));
     }
 
     #[test]

@@ -107,6 +107,18 @@ impl Container {
         Err(OpenFailure { code: Code(code), hindrance })
     }
 
+    /// Says that a packet is waited for from now on.
+    pub(in crate::media) fn expect_packet(&mut self) {
+        if let Some(io) = &mut self.io {
+            io.expect_packet();
+        }
+    }
+
+    /// True once after a read was given up because nothing but scrambled bytes arrived.
+    pub(in crate::media) fn take_idle(&mut self) -> bool {
+        self.io.as_mut().is_some_and(IoContext::take_idle)
+    }
+
     /// What the transport tap sees of the bytes that are our own.
     pub(in crate::media) fn tap(&self) -> Option<Arc<Mutex<TsTap>>> {
         self.io.as_ref().map(IoContext::tap)

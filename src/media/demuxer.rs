@@ -35,6 +35,8 @@ pub struct Demuxer {
     truncated: bool,
     /// What ended a wait in a call that still yielded a packet: said by the next call.
     ending: Option<SourceError>,
+    /// Only scrambled bytes arrive: told to the session once.
+    idle: bool,
 }
 
 /// What a demuxer and its opening share.
@@ -66,7 +68,7 @@ impl Demuxer {
     pub fn open(spec: &InputSpec, line: &Arc<Lifeline>) -> Result<Self, SourceError> {
         let (container, parts) = opening::open(spec, line)?;
         let names = container.format_names();
-        Ok(Self { container, parts, names, skipped: 0, truncated: false, ending: None })
+        Ok(Self { container, parts, names, skipped: 0, truncated: false, ending: None, idle: false })
     }
 
     /// Reads the next packet of any stream; false is a clean end, after which it may not be called.
@@ -77,6 +79,7 @@ impl Demuxer {
             return Err(error);
         }
         self.parts.patience.expect_packet();
+        self.container.expect_packet();
         let mut invalid_row = 0_u32;
         loop {
             // SAFETY: the packet is valid; FFmpeg wants it blank and would leak what it holds.
@@ -98,6 +101,10 @@ impl Demuxer {
                 ffi::AVERROR_EOF => {
                     let broken = self.container.gate().and_then(HlsGate::break_off);
                     return broken.map_or(Ok(false), |why| Err(self.unreadable(why)));
+                }
+                code if code == -libc::EAGAIN && self.container.take_idle() => {
+                    self.idle = true;
+                    return Ok(true);
                 }
                 // Bounded by the stall deadline, which `own_error` asks in every round.
                 code if code == -libc::EAGAIN => std::thread::sleep(RETRY),
@@ -126,6 +133,12 @@ impl Demuxer {
     fn own_error(&self) -> Option<SourceError> {
         let error = self.parts.own_error()?;
         Some(opening::with_hindrance(error, self.container.gate().map(HlsGate::hindrance)))
+    }
+
+    /// True once after a read that brought no packet, only the news that nothing but scrambled
+    /// bytes arrives.
+    pub(in crate::media) fn take_idle(&mut self) -> bool {
+        std::mem::take(&mut self.idle)
     }
 
     /// The container in FFmpeg's words: the first of its names, such as `mpegts` or `mov`.

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use avwatch_actors::source::SourceError;
 use ffmpeg_next::ffi;
@@ -62,16 +63,39 @@ struct SourceTap {
     is_transport: Option<bool>,
     /// Up to where bytes were shown: FFmpeg goes back while it probes.
     shown: u64,
+    /// Since when a packet is waited for, and how many scrambled ones had passed then.
+    waiting: Option<(Instant, u64)>,
+    idle: bool,
 }
 
+/// How long bytes may make no packet before the demuxer hears that they are scrambled.
+const IDLE_AFTER: Duration = Duration::from_millis(500);
+
 impl SourceTap {
+    /// True when a packet has been waited for in vain while scrambled ones passed.
+    fn is_idle(&mut self, position: u64) -> bool {
+        // Only between transport packets, or the rest of one would be lost.
+        let (true, Some((since, before))) = (self.is_transport == Some(true), self.waiting) else { return false };
+        if since.elapsed() < IDLE_AFTER || !position.is_multiple_of(188) {
+            return false;
+        }
+        let scrambled = self.tap.lock().unwrap_or_else(PoisonError::into_inner).scrambled();
+        self.waiting = Some((Instant::now(), scrambled));
+        self.idle = scrambled > before;
+        self.idle
+    }
+
     fn show(&mut self, from: u64, bytes: &[u8]) {
         const PACKET: usize = 188;
         let is_sync = |start: usize| bytes.get(start) == Some(&0x47) && bytes.get(start + PACKET) == Some(&0x47);
         if !*self.is_transport.get_or_insert_with(|| (0..PACKET.min(bytes.len())).any(is_sync)) {
             return;
         }
-        let known = self.shown.saturating_sub(from).min(bytes.len() as u64) as usize;
+        if from > self.shown {
+            // A look at the end of the file, for its length: it comes back.
+            return;
+        }
+        let known = (self.shown - from).min(bytes.len() as u64) as usize;
         self.tap.lock().unwrap_or_else(PoisonError::into_inner).feed(&bytes[known..]);
         self.shown = self.shown.max(from + bytes.len() as u64);
     }
@@ -135,6 +159,29 @@ impl IoContext {
         unsafe { self.state.as_ref() }.tap.tap.clone()
     }
 
+    /// Says that a packet is waited for from now on.
+    pub(in crate::media) fn expect_packet(&mut self) {
+        // SAFETY: made in `wrap`, freed in `drop`; no callback runs while this thread is here.
+        let tap = &mut unsafe { self.state.as_mut() }.tap;
+        if tap.is_transport == Some(true) {
+            let scrambled = tap.tap.lock().unwrap_or_else(PoisonError::into_inner).scrambled();
+            tap.waiting = Some((Instant::now(), scrambled));
+        }
+    }
+
+    /// True once after a read was given up because nothing but scrambled bytes arrived.
+    pub(in crate::media) fn take_idle(&mut self) -> bool {
+        // SAFETY: as above; the context's error is a plain field that FFmpeg leaves to its reader.
+        unsafe {
+            let idle = std::mem::take(&mut self.state.as_mut().tap.idle);
+            if idle {
+                (*self.raw.as_ptr()).error = 0;
+                (*self.raw.as_ptr()).eof_reached = 0;
+            }
+            idle
+        }
+    }
+
     /// The context, for FFmpeg. Valid as long as `self`.
     pub(in crate::media) fn raw(&self) -> *mut ffi::AVIOContext {
         self.raw.as_ptr()
@@ -189,6 +236,9 @@ impl State {
     fn read(&mut self, length: usize) -> Result<&[u8], c_int> {
         if self.failed {
             return Err(-libc::EIO);
+        }
+        if self.tap.is_idle(self.position) {
+            return Err(-libc::EAGAIN);
         }
         let length = length.min(BUFFER_BYTES);
         match self.source.read(&mut self.buffer[..length]) {

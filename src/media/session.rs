@@ -70,6 +70,10 @@ pub(crate) struct Session {
     started_wall: SystemTime,
     /// What the byte source shows of the transport packets, for MPEG-TS.
     tap: Option<Arc<Mutex<TsTap>>>,
+    /// The newest byte of the input that packets have come from.
+    reached: u64,
+    /// When bytes last arrived that made no packets.
+    idle_since: Option<Instant>,
 }
 
 impl Session {
@@ -106,6 +110,8 @@ impl Session {
             started,
             started_wall,
             tap,
+            reached: 0,
+            idle_since: None,
         };
         session
             .look_at_tables()
@@ -182,13 +188,21 @@ impl Session {
             self.finish();
             return Ok(());
         }
+        if self.demuxer.take_idle() {
+            self.idle();
+            return Ok(());
+        }
         let arrived = Instant::now();
+        self.idle_since = Some(arrived);
         self.packets_read = self.packets_read.saturating_add(1);
         if self.table_mark() != self.table && self.look_at_tables().unwrap_or(false) {
             // A programme that is gone from the tables keeps its tracks: they are missed, not forgotten.
             let at = self.clock.now().unwrap_or_default();
             self.outlet.changed(at);
         }
+        // SAFETY: the packet was just filled.
+        let position = u64::try_from(unsafe { (*self.packet.as_ptr()).pos }).unwrap_or(0);
+        self.reached = self.reached.max(position);
         // SAFETY: the packet was just filled; its stream index is below the number of streams.
         let index = usize::try_from(unsafe { (*self.packet.as_ptr()).stream_index }).unwrap_or(usize::MAX);
         if let Some(position) = self.track_at(index) {
@@ -294,10 +308,25 @@ impl Session {
         self.outlet.progress(facts);
     }
 
+    /// Bytes arrive but make no packets: they are scrambled. Time goes on by the clock on the wall,
+    /// the only one that is left.
+    fn idle(&mut self) {
+        self.reached = u64::MAX;
+        self.outlet.open();
+        let (now, since) = (Instant::now(), self.idle_since.unwrap_or(self.started));
+        let at = self.clock.now().unwrap_or_default() + now.saturating_duration_since(since).into();
+        self.idle_since = Some(now);
+        self.clock.passed(at);
+        self.tell(at);
+        // Positions count again once packets come.
+        self.reached = 0;
+    }
+
     /// Adds what only the transport packets tell.
     fn ask_tap(&mut self) {
         let Some(tap) = &self.tap else { return };
         let mut tap = tap.lock().unwrap_or_else(PoisonError::into_inner);
+        tap.advance(self.reached);
         for track in &self.tracks {
             let Ok(pid) = u16::try_from(track.pid()) else { continue };
             let seen = tap.take(pid);
@@ -322,6 +351,7 @@ impl Session {
             }
         }
         self.open_outlet(true);
+        self.reached = u64::MAX;
         let end = self.clock.finish().unwrap_or_default();
         self.tell(end);
         self.finished = true;

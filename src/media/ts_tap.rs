@@ -4,7 +4,7 @@
 //! indicators. So a byte source that carries MPEG-TS may feed what it reads through this tap. Pure,
 //! cheap (it looks at four to six bytes of every 188), bounded; it never holds more than one packet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Bytes of a transport packet.
 const PACKET: usize = 188;
@@ -24,17 +24,65 @@ pub(crate) struct TapCounts {
     pub discontinuities: u32,
 }
 
+/// Transport packets whose counts are kept together: what arrives in a few milliseconds.
+const STRETCH_PACKETS: u32 = 22;
+/// Most stretches that wait for the demuxer to come after them; then the oldest are told early.
+const STRETCHES_MAX: usize = 4_096;
+
+/// Counts over a stretch of bytes.
+#[derive(Debug, Default)]
+struct Stretch {
+    /// Where in the input it ends.
+    end: u64,
+    packets: u32,
+    counts: BTreeMap<u16, TapCounts>,
+}
+
 /// Reads a transport stream in whatever pieces it arrives.
+///
+/// The demuxer reads ahead, by megabytes while it probes; so counts wait until the packets that it
+/// hands out have come as far, see [`TsTap::advance`].
 #[derive(Debug, Default)]
 pub(crate) struct TsTap {
     /// The beginning of a packet whose rest has not arrived.
     rest: Vec<u8>,
+    /// Bytes fed so far.
+    position: u64,
+    ahead: VecDeque<Stretch>,
     counts: BTreeMap<u16, TapCounts>,
+    scrambled: u64,
 }
 
 impl TsTap {
+    /// Takes into account what lies before that byte of the input.
+    pub(crate) fn advance(&mut self, position: u64) {
+        while self.ahead.front().is_some_and(|stretch| stretch.end <= position) {
+            self.tell_oldest();
+        }
+    }
+
+    /// Scrambled packets fed so far, whether accounted for or not.
+    pub(crate) fn scrambled(&self) -> u64 {
+        self.scrambled
+    }
+
+    fn tell_oldest(&mut self) {
+        let Some(stretch) = self.ahead.pop_front() else { return };
+        for (pid, seen) in stretch.counts {
+            let counts = self.counts.entry(pid).or_default();
+            counts.packets += seen.packets;
+            counts.scrambled += seen.scrambled;
+            counts.discontinuities += seen.discontinuities;
+        }
+    }
+
     /// Looks at the next bytes of the stream.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        self.position += bytes.len() as u64;
+        self.split(bytes);
+    }
+
+    fn split(&mut self, mut bytes: &[u8]) {
         if !self.rest.is_empty() {
             let missing = PACKET - self.rest.len();
             let Some((head, tail)) = bytes.split_at_checked(missing) else {
@@ -62,7 +110,7 @@ impl TsTap {
         }
     }
 
-    /// What was seen of a PID since the last call.
+    /// What was seen of a PID since the last call, as far as it was accounted for.
     pub(crate) fn take(&mut self, pid: u16) -> TapCounts {
         self.counts.get_mut(&pid).map(std::mem::take).unwrap_or_default()
     }
@@ -74,7 +122,20 @@ impl TsTap {
             return;
         }
         let (adaptation, payload) = (flags & 0x20 != 0, flags & 0x10 != 0);
-        let counts = self.counts.entry(pid).or_default();
+        self.scrambled += u64::from(payload && flags & 0xC0 != 0);
+        if self.ahead.back().is_none_or(|stretch| stretch.packets >= STRETCH_PACKETS) {
+            if self.ahead.len() >= STRETCHES_MAX {
+                self.tell_oldest();
+            }
+            self.ahead.push_back(Stretch::default());
+        }
+        let Some(stretch) = self.ahead.back_mut() else { return };
+        stretch.packets += 1;
+        stretch.end = self.position;
+        if stretch.counts.len() >= PIDS_MAX && !stretch.counts.contains_key(&pid) {
+            return;
+        }
+        let counts = stretch.counts.entry(pid).or_default();
         counts.packets += u32::from(payload);
         counts.scrambled += u32::from(payload && flags & 0xC0 != 0);
         let announced = adaptation && packet[4] > 0 && packet[5] & 0x80 != 0;
@@ -90,6 +151,24 @@ mod tests {
         let mut bytes = vec![0xAA; PACKET];
         bytes[..6].copy_from_slice(&[0x47, (pid >> 8) as u8, pid as u8, flags, adaptation[0], adaptation[1]]);
         bytes
+    }
+
+    fn seen(tap: &mut TsTap, pid: u16) -> TapCounts {
+        tap.advance(u64::MAX);
+        tap.take(pid)
+    }
+
+    #[test]
+    fn what_the_demuxer_has_not_come_to_yet_waits() {
+        let mut tap = TsTap::default();
+        let clear: Vec<u8> = (0..44).flat_map(|_| packet(0x100, 0x10, [0, 0])).collect();
+        let scrambled: Vec<u8> = (0..44).flat_map(|_| packet(0x100, 0x90, [0, 0])).collect();
+        tap.feed(&clear);
+        tap.feed(&scrambled);
+        tap.advance(clear.len() as u64);
+        assert_eq!((tap.take(0x100).scrambled, tap.scrambled()), (0, 44));
+        tap.advance((clear.len() + scrambled.len()) as u64);
+        assert_eq!(tap.take(0x100).scrambled, 44);
     }
 
     fn stream() -> Vec<u8> {
@@ -109,10 +188,10 @@ mod tests {
         for piece in [1, 7, 187, 188, 189, 400, 5000] {
             let mut tap = TsTap::default();
             stream().chunks(piece).for_each(|bytes| tap.feed(bytes));
-            assert_eq!(tap.take(0x100), TapCounts { packets: 3, scrambled: 1, discontinuities: 1 }, "{piece}");
-            assert_eq!(tap.take(0x101), TapCounts { packets: 1, scrambled: 1, discontinuities: 0 });
-            assert_eq!(tap.take(0x100), TapCounts::default(), "asked before");
-            assert_eq!(tap.take(NULL_PID), TapCounts::default());
+            assert_eq!(seen(&mut tap, 0x100), TapCounts { packets: 3, scrambled: 1, discontinuities: 1 }, "{piece}");
+            assert_eq!(seen(&mut tap, 0x101), TapCounts { packets: 1, scrambled: 1, discontinuities: 0 });
+            assert_eq!(seen(&mut tap, 0x100), TapCounts::default(), "asked before");
+            assert_eq!(seen(&mut tap, NULL_PID), TapCounts::default());
         }
     }
 
@@ -122,8 +201,8 @@ mod tests {
         let mut bytes = stream();
         bytes.splice(0..0, [0x47, 1, 2, 0x47, 5]);
         tap.feed(&bytes);
-        assert_eq!(tap.take(0x101).packets, 1);
-        assert!(tap.take(0x100).packets >= 2);
+        assert_eq!(seen(&mut tap, 0x101).packets, 1);
+        assert!(seen(&mut tap, 0x100).packets >= 2);
     }
 
     #[test]
