@@ -197,3 +197,32 @@ fn a_sender_that_dies_during_a_check_leaves_a_report_of_what_was_seen() {
     assert!((1.0..6.0).contains(&duration), "{input:#}");
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
+
+#[test]
+fn a_password_in_an_address_is_in_no_report() {
+    const CANARY: &str = "Canary4711Canary";
+    let port = free_port();
+    let urls = [
+        format!("http://user:{CANARY}@127.0.0.1:{port}/a"),
+        format!("http://127.0.0.1:{port}/a?token={CANARY}"),
+        format!("tcp://user:{CANARY}@127.0.0.1:{port}"),
+        format!("rtmp://user:{CANARY}@127.0.0.1:{port}/app/{CANARY}"),
+        format!("rtsp://user:{CANARY}@127.0.0.1:{port}/x?key={CANARY}"),
+        format!("srt://127.0.0.1:{port}?mode=caller&passphrase={CANARY}"),
+        format!("unknown://user:{CANARY}@host/{CANARY}"),
+        format!("http://user:{CANARY}@127.0.0.1:9999999/"),
+    ];
+    for format in ["json", "text", "junit", "html", "nagios"] {
+        let output = avwatch()
+            .arg("check")
+            .args(&urls)
+            .args(["--seconds", "1", "--format", format])
+            .output()
+            .expect("it starts");
+        assert_eq!(output.status.code(), Some(3));
+        for bytes in [&output.stdout, &output.stderr] {
+            let said = String::from_utf8_lossy(bytes);
+            assert!(!said.contains(CANARY), "{format}: {said}");
+        }
+    }
+}
