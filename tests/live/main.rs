@@ -94,7 +94,7 @@ fn a_transport_stream_by_udp_is_checked_to_the_frame() {
 fn a_udp_stream_that_is_joined_midway_is_checked_to_the_frame() {
     let port = free_port();
     let _sender = Sender::udp(&clip().path, port);
-    // Its clip begins anew every 12 s, so that both defects come together in any 10 s but for a few.
+    // The check joins within the three seconds before the picture turns black.
     let checked = check(&format!("udp://127.0.0.1:{port}"));
     assert_told("mpegts", &checked);
 }
