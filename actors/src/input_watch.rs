@@ -2,6 +2,9 @@
 //!
 //! Detectors judge in media time, which stands still when nothing arrives; so the stream's
 //! supervisor speaks here, with the same lifecycle. Pure.
+//!
+//! Inputs that come in bursts (HLS, DASH) are silent in between: there, silence means something only
+//! after 1.5 target durations, and is critical after 3.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +18,18 @@ use crate::track::{SessionNumber, TrackId, TrackInfo};
 /// Frames further apart than this do not count as flowing.
 const FLOWING_WITHIN: Duration = Duration::from_secs(1);
 
+/// The same for inputs in bursts, in target durations; also when silence is told there.
+const BURSTS_RAISED: f64 = 1.5;
+
+/// After so many target durations of silence the next step of the ladder is reached.
+const BURSTS_WORSE: f64 = 3.0;
+
+/// Hold times of inputs in bursts are never shorter: a playlist of 1 s segments is late by a second at times.
+const BURST_HOLDS_MIN: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(6)];
+
+/// The hold times of steady inputs; whoever configures others means them for any input.
+const STEADY_HOLDS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(10)];
+
 /// How long a stream that never delivered may take to connect and probe before it counts as down.
 const FIRST_OPEN: Duration = Duration::from_secs(5);
 
@@ -27,6 +42,8 @@ pub struct InputWatch {
     lifecycle: Option<EventLifecycle>,
     begin: Instant,
     frames: u64,
+    /// Longest normal time between two bursts; zero for steady inputs. Stays over a reconnection.
+    burst: Duration,
     /// When frames last flowed; the begin of the watch as long as none ever did.
     flowed: Instant,
     has_flowed: bool,
@@ -47,9 +64,10 @@ impl InputWatch {
     pub fn new(spec: Option<&Arc<DetectorSpec>>, now: Instant) -> Self {
         Self {
             spec: spec.cloned(),
-            lifecycle: spec.map(lifecycle),
+            lifecycle: spec.map(|spec| lifecycle(spec, Duration::ZERO)),
             begin: now,
             frames: 0,
+            burst: Duration::ZERO,
             flowed: now,
             has_flowed: false,
             flows_since: None,
@@ -60,7 +78,7 @@ impl InputWatch {
     pub fn retune(&mut self, spec: Option<&Arc<DetectorSpec>>) {
         let tuning = |spec: &Arc<DetectorSpec>| spec.tuning.clone();
         if self.spec.as_ref().map(tuning) != spec.map(tuning) {
-            self.lifecycle = spec.map(lifecycle);
+            self.lifecycle = spec.map(|spec| lifecycle(spec, self.burst));
         }
         self.spec = spec.cloned();
     }
@@ -70,14 +88,21 @@ impl InputWatch {
         self.flows_since.is_some()
     }
 
-    /// Looks at the number of frames so far and at the last error.
-    pub fn look(&mut self, frames: u64, error: Option<&str>, now: Instant) -> Option<InputChange> {
+    /// Looks at the number of frames so far, at how they come if that is known, and at the last error.
+    pub fn look(
+        &mut self,
+        frames: u64,
+        burst: Option<MediaTime>,
+        error: Option<&str>,
+        now: Instant,
+    ) -> Option<InputChange> {
+        self.expect_bursts(burst);
         if frames != self.frames {
             self.frames = frames;
             self.flowed = now;
             self.has_flowed = true;
             self.flows_since.get_or_insert(now);
-        } else if now.saturating_duration_since(self.flowed) > FLOWING_WITHIN {
+        } else if now.saturating_duration_since(self.flowed) > self.flowing_within() {
             self.flows_since = None;
         }
         let (spec, lifecycle) = (self.spec.as_ref()?, self.lifecycle.as_mut()?);
@@ -91,10 +116,29 @@ impl InputWatch {
         let change = lifecycle.judge(control(now), LOOK_LASTS, &verdict)?;
         Some(InputChange { spec: spec.clone(), change, error: error.map(str::to_owned), at: control(now) })
     }
+
+    /// Takes over how the input comes, unless an event is open: that one ends by the rules it began with.
+    fn expect_bursts(&mut self, burst: Option<MediaTime>) {
+        let Some(burst) = burst.map(MediaTime::to_duration).filter(|burst| *burst != self.burst) else { return };
+        self.burst = burst;
+        if self.lifecycle.as_ref().is_some_and(|lifecycle| !lifecycle.is_open()) {
+            self.lifecycle = self.spec.as_ref().map(|spec| lifecycle(spec, burst));
+        }
+    }
+
+    fn flowing_within(&self) -> Duration {
+        FLOWING_WITHIN.max(self.burst.mul_f64(BURSTS_RAISED))
+    }
 }
 
-fn lifecycle(spec: &Arc<DetectorSpec>) -> EventLifecycle {
-    EventLifecycle::new((spec.ladder)(&TrackInfo::bare(TrackId::INPUT)), spec.worse)
+fn lifecycle(spec: &Arc<DetectorSpec>, burst: Duration) -> EventLifecycle {
+    let mut ladder = (spec.ladder)(&TrackInfo::bare(TrackId::INPUT));
+    let is_steady = ladder.steps.iter().map(|(hold, _)| hold).eq(&STEADY_HOLDS);
+    if is_steady && !burst.is_zero() {
+        ladder.steps[0].0 = burst.mul_f64(BURSTS_RAISED).max(BURST_HOLDS_MIN[0]);
+        ladder.steps[1].0 = burst.mul_f64(BURSTS_WORSE).max(BURST_HOLDS_MIN[1]);
+    }
+    EventLifecycle::new(ladder, spec.worse)
 }
 
 impl InputChange {
@@ -131,5 +175,93 @@ impl InputChange {
             unit: spec.unit,
             message,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector::{Detector, Ladder, LaneKind, Precedence, Verdicts, Worse};
+    use crate::item::Item;
+    use crate::severity::Severity;
+
+    struct Never;
+
+    impl Detector for Never {
+        fn inspect(&mut self, _: &Item, _: &mut Verdicts) {}
+    }
+
+    fn spec(ladder: Ladder) -> DetectorSpec {
+        DetectorSpec {
+            number: 401,
+            name: "input_down",
+            unit: "s",
+            worse: Worse::Higher,
+            lane: LaneKind::Input,
+            precedence: Precedence::Apart,
+            tuning: String::new(),
+            ladder: Arc::new(move |_| ladder.clone()),
+            class_limits: None,
+            threshold: None,
+            message: |_| String::new(),
+            build: Arc::new(|_| Box::new(Never)),
+            applies: |_| true,
+        }
+    }
+
+    fn watch(now: Instant) -> InputWatch {
+        let ladder = Ladder {
+            steps: STEADY_HOLDS.into_iter().zip([Severity::Warning, Severity::Critical]).collect(),
+            raise_after: Duration::ZERO,
+            clear_after: Duration::from_secs(10),
+        };
+        InputWatch::new(Some(&Arc::new(spec(ladder))), now)
+    }
+
+    /// Looks four times a second for `seconds`; `flows` says at which second of its time frames come.
+    fn look(
+        watch: &mut InputWatch,
+        (from, to): (Instant, u64),
+        burst: u64,
+        frames: &mut u64,
+        flows: impl Fn(u64) -> bool,
+    ) -> Vec<(u64, What)> {
+        let mut told = Vec::new();
+        for quarter in 0..to * 4 {
+            *frames += u64::from(flows(quarter / 4));
+            let now = from + Duration::from_millis(quarter * 250);
+            let burst = Some(MediaTime::from_millis(burst as i64 * 1_000));
+            told.extend(watch.look(*frames, burst, None, now).map(|change| (quarter / 4, change.change.what)));
+        }
+        told
+    }
+
+    #[test]
+    fn a_playlist_of_long_segments_is_not_down_between_two_of_them() {
+        let now = Instant::now();
+        let told = look(&mut watch(now), (now, 120), 10, &mut 0, |second| second % 10 < 5);
+        assert_eq!(told, []);
+    }
+
+    #[test]
+    fn a_playlist_that_stops_is_down_after_one_and_a_half_and_critical_after_three_targets() {
+        let now = Instant::now();
+        let told = look(&mut watch(now), (now, 60), 6, &mut 0, |second| second < 10);
+        assert_eq!(told, [(19, What::Raised), (27, What::Escalated)]);
+    }
+
+    #[test]
+    fn a_playlist_that_returns_ends_the_event_although_it_comes_in_bursts() {
+        let now = Instant::now();
+        let flows = |second| !(10..30).contains(&second) && second % 10 < 5;
+        let told = look(&mut watch(now), (now, 60), 10, &mut 0, flows);
+        assert_eq!(told.last(), Some(&(40, What::Ended(EventEnd::Cleared))), "{told:?}");
+    }
+
+    #[test]
+    fn a_steady_input_is_down_after_three_and_critical_after_ten_seconds() {
+        let now = Instant::now();
+        let told = look(&mut watch(now), (now, 30), 0, &mut 0, |second| second < 10);
+        assert_eq!(told, [(12, What::Raised), (19, What::Escalated)]);
     }
 }

@@ -69,6 +69,12 @@ impl MeterBook {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Longest normal time between two bursts of the session that delivers; nothing before it is known.
+    pub fn burst(&self) -> Option<MediaTime> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.info.as_ref().map(|info| info.burst)
+    }
+
     /// Forgets the readings of a session that is over.
     pub fn clear(&self) {
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = SessionMeters::default();

@@ -42,18 +42,11 @@ pub struct SourceLimits {
     /// False for inputs whose socket stays open across a silent source (UDP, SRT listener): there
     /// silence is reported but the session lives on.
     pub cut_when_silent: bool,
-    /// After so much silence `input_down` is raised, and after so much it is critical.
-    pub down_after: (Duration, Duration),
 }
 
 impl Default for SourceLimits {
     fn default() -> Self {
-        Self {
-            open: Duration::from_secs(15),
-            stall: Duration::from_secs(10),
-            cut_when_silent: true,
-            down_after: (Duration::from_secs(3), Duration::from_secs(10)),
-        }
+        Self { open: Duration::from_secs(15), stall: Duration::from_secs(10), cut_when_silent: true }
     }
 }
 

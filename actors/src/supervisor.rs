@@ -224,7 +224,7 @@ impl Supervisor {
         let error = self.last_error.as_deref().filter(|_| !self.life.is_live());
         let session = self.life.session().unwrap_or_default();
         if self.ending.is_none()
-            && let Some(change) = self.watch.look(self.meters.frames(), error, now)
+            && let Some(change) = self.watch.look(self.meters.frames(), self.meters.burst(), error, now)
         {
             let change = change.complete(&self.setup.card, session, wall());
             self.unsent.push_back(DeskMessage::Change(Box::new(change)));

@@ -5,7 +5,7 @@
 //! clock about every 100 ms of media time. It never waits but for its demuxer.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use avwatch_actors::item::{Item, PacketCounts};
 use avwatch_actors::lifeline::{Lifeline, Phase};
@@ -37,7 +37,7 @@ const WAITING_MAX: usize = 512;
 const PACKETS_WITHOUT_FRAME_MAX: u32 = 500;
 /// A packet further ahead than this does not move the clock: its time is wild.
 const AHEAD_MAX: MediaTime = MediaTime::from_millis(10_000);
-/// The longest normal distance of bursts of segmented inputs.
+/// The longest normal distance of bursts of segmented inputs that do not say it themselves.
 const SEGMENT_BURST: MediaTime = MediaTime::from_millis(10_000);
 
 /// What tells the demuxer's tables apart from an earlier state, cheap enough to look at per packet.
@@ -370,7 +370,10 @@ impl Session {
             at,
             container,
             tracks: self.tracks.iter().map(TrackReader::info).collect(),
-            burst: if segmented { SEGMENT_BURST } else { MediaTime::ZERO },
+            burst: match self.demuxer.burst() {
+                Duration::ZERO if segmented => SEGMENT_BURST,
+                target => target.into(),
+            },
             started: self.started,
             started_wall: self.started_wall,
         }

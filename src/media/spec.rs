@@ -278,9 +278,7 @@ pub fn limits_of(address: &Address, srt_mode: SrtMode) -> SourceLimits {
         Address::File(_) | Address::Stdin | Address::Synthetic(_) => "file",
     };
     match scheme {
-        "http" | "https" => {
-            SourceLimits { stall: seconds(15), down_after: (seconds(9), seconds(18)), ..SourceLimits::default() }
-        }
+        "http" | "https" => SourceLimits { stall: seconds(15), ..SourceLimits::default() },
         "udp" | "rtp" => SourceLimits { cut_when_silent: false, ..SourceLimits::default() },
         "srt" if srt_mode == SrtMode::Listener => SourceLimits { cut_when_silent: false, ..SourceLimits::default() },
         _ => SourceLimits::default(),

@@ -9,3 +9,5 @@ pub mod damage;
 pub mod media;
 pub mod naive;
 pub mod recipes;
+pub mod sender;
+pub mod service;

@@ -245,3 +245,29 @@ pub fn clean_transport_stream() -> Clip {
     make.encode.extend(["-g", "25", "-bf", "0", "-sc_threshold", "0"]);
     make.clip().without(&["decode_error", "block_corruption"])
 }
+
+/// A small programme for senders, with a key frame every second and no B frames, painted over by a filter.
+fn small(name: &str, picture: &str, sound: &str) -> Clip {
+    let picture = format!("scale=320:180,{picture}");
+    let mut make = Make::new(name, "ts", &picture, sound);
+    make.encode.extend(["-g", "25", "-bf", "0", "-sc_threshold", "0"]);
+    make.clip()
+}
+
+/// A small programme in which nothing is wrong.
+pub fn small_clean() -> Clip {
+    small("small-clean", "null", "anull")
+}
+
+/// A small programme, black from 3 s to 5 s and silent on exact samples from 6 s to 8 s.
+pub fn small_black_and_silent() -> Clip {
+    let picture = paint((16, 128, 128), 3.0, 5.0);
+    small("small-black-and-silent", &picture, &replace_sound("0", "0", 6.0, 8.0))
+        .with("black", "video:0", 3.0, 5.0)
+        .with("silence", "audio:0", 6.0, 8.0)
+}
+
+/// A small programme without any picture: black throughout, with sound.
+pub fn small_black() -> Clip {
+    small("small-black", &paint((16, 128, 128), 0.0, 13.0), "anull").with("black", "video:0", 0.0, 12.0)
+}

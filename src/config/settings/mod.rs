@@ -102,7 +102,7 @@ impl Default for LogSettings {
         Self {
             level: LogLevel::Info,
             directory: None,
-            format: LogFormat::Text,
+            format: LogFormat::Auto,
             file_bytes_max: 64 * 1024 * 1024,
             files_max: 10,
         }

@@ -158,12 +158,7 @@ mod tests {
     use super::*;
 
     fn limits(open_ms: u64, cut_when_silent: bool) -> SourceLimits {
-        SourceLimits {
-            open: Duration::from_millis(open_ms),
-            stall: Duration::ZERO,
-            cut_when_silent,
-            ..Default::default()
-        }
+        SourceLimits { open: Duration::from_millis(open_ms), stall: Duration::ZERO, cut_when_silent }
     }
 
     #[test]

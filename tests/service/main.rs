@@ -1,0 +1,12 @@
+//! Proves the service as a process: real senders on the loopback, real signals, a real store.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod ending;
+mod hostile;
+mod inputs;
+mod reload;
+mod restart;
+mod secrets;
+mod starting;
