@@ -4,6 +4,7 @@
 //! runs, which is how detectors are retuned and rebuilt without a new session.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -29,6 +30,9 @@ pub struct Outlet {
 #[derive(Debug, Default)]
 pub struct FanOut {
     outlets: ArcSwap<Vec<Arc<Outlet>>>,
+    /// Losses of lanes that were exchanged: what is counted never falls.
+    displaced_before: AtomicU64,
+    refused_before: AtomicU64,
 }
 
 /// What became of an item that was offered to all lanes.
@@ -45,6 +49,12 @@ impl FanOut {
     /// goes to it.
     pub fn exchange(&self, outlet: Outlet) {
         let mut outlets: Vec<Arc<Outlet>> = self.outlets.load().iter().cloned().collect();
+        for old in outlets.iter().filter(|old| old.kind == outlet.kind) {
+            // What still waits there is lost with its actor.
+            let lost = old.lane.meter().displaced() + old.lane.len() as u64;
+            self.displaced_before.fetch_add(lost, Ordering::Relaxed);
+            self.refused_before.fetch_add(old.lane.meter().refused(), Ordering::Relaxed);
+        }
         outlets.retain(|old| old.kind != outlet.kind);
         outlets.push(Arc::new(outlet));
         self.outlets.store(Arc::new(outlets));
@@ -62,12 +72,20 @@ impl FanOut {
                         bell.ring();
                     }
                 }
-                // An actor that ended; its supervisor exchanges the outlets.
+                // An actor that ended; the lane counts, and its supervisor exchanges the outlets.
                 Offer::Closed => {}
                 Offer::Cut => return Delivery::Cut,
             }
         }
         Delivery::Done
+    }
+
+    /// Frames displaced and refused by all lanes there ever were.
+    pub fn dropped(&self) -> (u64, u64) {
+        let relaxed = Ordering::Relaxed;
+        let mut sum = (self.displaced_before.load(relaxed), self.refused_before.load(relaxed));
+        self.meters(|_, meter, _| sum = (sum.0 + meter.displaced(), sum.1 + meter.refused()));
+        sum
     }
 
     /// Calls `look` with the meter of every lane.
