@@ -44,6 +44,22 @@ pub enum Delivery {
     Cut,
 }
 
+impl Outlet {
+    fn offer(&self, item: &Item, line: &Lifeline) -> Delivery {
+        match self.lane.offer(item.clone(), line) {
+            Offer::Taken | Offer::TakenDisplacing { .. } | Offer::Refused => {
+                if let Some(bell) = &self.bell {
+                    bell.ring();
+                }
+                Delivery::Done
+            }
+            // An actor that ended; the lane counts, and its supervisor exchanges the outlets.
+            Offer::Closed => Delivery::Done,
+            Offer::Cut => Delivery::Cut,
+        }
+    }
+}
+
 impl FanOut {
     /// Puts an outlet in the place of the one of its kind, or beside the others. The next item
     /// goes to it.
@@ -62,22 +78,21 @@ impl FanOut {
 
     /// Offers an item to every interested lane; losses are counted by the lane alone.
     pub fn offer(&self, item: &Item, line: &Lifeline) -> Delivery {
-        for outlet in self.outlets.load().iter() {
-            if !interests(outlet.kind, item) {
-                continue;
-            }
-            match outlet.lane.offer(item.clone(), line) {
-                Offer::Taken | Offer::TakenDisplacing { .. } | Offer::Refused => {
-                    if let Some(bell) = &outlet.bell {
-                        bell.ring();
-                    }
-                }
-                // An actor that ended; the lane counts, and its supervisor exchanges the outlets.
-                Offer::Closed => {}
-                Offer::Cut => return Delivery::Cut,
+        for outlet in self.outlets.load().iter().filter(|outlet| interests(outlet.kind, item)) {
+            if outlet.offer(item, line) == Delivery::Cut {
+                return Delivery::Cut;
             }
         }
         Delivery::Done
+    }
+
+    /// Offers an item to one lane only: what a fresh actor must hear of a session that runs already.
+    pub fn offer_to(&self, kind: LaneKind, item: &Item, line: &Lifeline) {
+        for outlet in self.outlets.load().iter().filter(|outlet| outlet.kind == kind) {
+            if outlet.offer(item, line) == Delivery::Cut {
+                tracing::debug!("a lane was full when it should have taken a start");
+            }
+        }
     }
 
     /// Frames displaced and refused by all lanes there ever were.

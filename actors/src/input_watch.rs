@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::detector::{DetectorSpec, Situation, Verdict};
+use crate::detector::{DetectorSpec, Ladder, Situation, Verdict};
 use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
 use crate::event_lifecycle::{Change, EventLifecycle, What};
 use crate::media_time::MediaTime;
+use crate::source::SourceLimits;
 use crate::track::{SessionNumber, TrackId, TrackInfo};
 
-/// Frames further apart than this do not count as flowing.
+/// Frames at most this far apart count as flowing, on inputs that are steady.
 const FLOWING_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a stream that never delivered may take to connect and probe before it counts as down.
@@ -25,6 +26,7 @@ const LOOK_LASTS: MediaTime = MediaTime::from_millis(250);
 pub struct InputWatch {
     spec: Option<Arc<DetectorSpec>>,
     lifecycle: Option<EventLifecycle>,
+    limits: SourceLimits,
     begin: Instant,
     frames: u64,
     /// When frames last flowed; the begin of the watch as long as none ever did.
@@ -44,10 +46,11 @@ pub struct InputChange {
 
 impl InputWatch {
     /// A watch that begins now; without a spec it says nothing.
-    pub fn new(spec: Option<&Arc<DetectorSpec>>, now: Instant) -> Self {
+    pub fn new(spec: Option<&Arc<DetectorSpec>>, limits: SourceLimits, now: Instant) -> Self {
         Self {
             spec: spec.cloned(),
-            lifecycle: spec.map(lifecycle),
+            lifecycle: spec.map(|spec| lifecycle(spec, &limits)),
+            limits,
             begin: now,
             frames: 0,
             flowed: now,
@@ -60,7 +63,7 @@ impl InputWatch {
     pub fn retune(&mut self, spec: Option<&Arc<DetectorSpec>>) {
         let tuning = |spec: &Arc<DetectorSpec>| spec.tuning.clone();
         if self.spec.as_ref().map(tuning) != spec.map(tuning) {
-            self.lifecycle = spec.map(lifecycle);
+            self.lifecycle = spec.map(|spec| lifecycle(spec, &self.limits));
         }
         self.spec = spec.cloned();
     }
@@ -77,7 +80,7 @@ impl InputWatch {
             self.flowed = now;
             self.has_flowed = true;
             self.flows_since.get_or_insert(now);
-        } else if now.saturating_duration_since(self.flowed) > FLOWING_WITHIN {
+        } else if now.saturating_duration_since(self.flowed) > flowing_within(&self.limits) {
             self.flows_since = None;
         }
         let (spec, lifecycle) = (self.spec.as_ref()?, self.lifecycle.as_mut()?);
@@ -93,8 +96,31 @@ impl InputWatch {
     }
 }
 
-fn lifecycle(spec: &Arc<DetectorSpec>) -> EventLifecycle {
-    EventLifecycle::new((spec.ladder)(&TrackInfo::bare(TrackId::INPUT)), spec.worse)
+fn lifecycle(spec: &Arc<DetectorSpec>, limits: &SourceLimits) -> EventLifecycle {
+    let ladder = patient((spec.ladder)(&TrackInfo::bare(TrackId::INPUT)), limits);
+    EventLifecycle::new(ladder, spec.worse)
+}
+
+fn is_bursty(limits: &SourceLimits) -> bool {
+    limits.down_after != SourceLimits::default().down_after
+}
+
+/// An input that comes in bursts flows on between them.
+fn flowing_within(limits: &SourceLimits) -> Duration {
+    if is_bursty(limits) { limits.down_after.0 } else { FLOWING_WITHIN }
+}
+
+/// On an input that comes in bursts no step is reached before the input allows it: silence between
+/// two segments is no fault.
+fn patient(mut ladder: Ladder, limits: &SourceLimits) -> Ladder {
+    if !is_bursty(limits) {
+        return ladder;
+    }
+    let (first, later) = limits.down_after;
+    for (index, (hold, _)) in ladder.steps.iter_mut().enumerate() {
+        *hold = (*hold).max(if index == 0 { first } else { later });
+    }
+    ladder
 }
 
 impl InputChange {

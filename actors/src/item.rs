@@ -43,6 +43,23 @@ impl Item {
     }
 }
 
+/// How far apart `Clock` items are: what one of them is credited with.
+const CLOCK_LASTS: MediaTime = MediaTime::from_millis(100);
+
+impl Item {
+    /// Up to when it lets a detector speak, and for how long it lasts; nothing for what takes no time.
+    pub fn span(&self) -> Option<(MediaTime, MediaTime)> {
+        match self {
+            Self::Started(info) => Some((info.at, MediaTime::ZERO)),
+            Self::Video(frame) => Some((frame.stamp.end(), frame.stamp.lasts)),
+            Self::Audio(frame) => Some((frame.stamp.end(), frame.stamp.lasts)),
+            Self::Packets(facts) => Some((facts.at, facts.lasts)),
+            Self::Clock(at) => Some((*at, CLOCK_LASTS)),
+            Self::Gap(_) | Self::Ended(_) => None,
+        }
+    }
+}
+
 /// A stretch of the timeline of which nothing is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {

@@ -28,6 +28,7 @@ pub mod media_time;
 pub mod meters;
 pub mod monitor;
 pub mod paced;
+pub mod precedence;
 pub mod pulse;
 pub mod restart;
 pub mod scripted;

@@ -148,9 +148,7 @@ impl Health {
     /// False when only a restart helps: the control arbiter stands still, the event desk is gone, or
     /// too many threads hang.
     pub fn is_live(&self) -> bool {
-        !self.control_stuck.load(Ordering::Relaxed)
-            && !self.desk_lost.load(Ordering::Relaxed)
-            && !self.is_over_budget()
+        !self.control_stuck.load(Ordering::Relaxed) && !self.desk_lost.load(Ordering::Relaxed) && !self.is_over_budget()
     }
 
     /// Says that the event desk's thread is gone: no event reaches anyone any more.
