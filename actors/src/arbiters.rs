@@ -78,6 +78,19 @@ impl Arbiters {
         Arc::new(Self { seats: Mutex::new(seats), lost: Mutex::default() })
     }
 
+    /// The calling arbiter as the only one, unwatched: for tests on virtual time, whose clock would
+    /// run away from other threads.
+    pub fn here() -> Arc<Self> {
+        let seat = Seat {
+            arbiter: Arbiter::current(),
+            pulse: Arc::default(),
+            place: 0,
+            generation: 0,
+            groups: Arc::default(),
+        };
+        Arc::new(Self { seats: Mutex::new(vec![seat]), lost: Mutex::default() })
+    }
+
     /// The arbiter with the fewest groups; counts one more for it.
     pub fn choose(&self) -> Seat {
         let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
