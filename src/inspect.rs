@@ -170,7 +170,7 @@ impl Collector {
             match message {
                 DeskMessage::Change(change) => self.note(*change),
                 DeskMessage::Drained(_) => drained += 1,
-                DeskMessage::Forget(..) | DeskMessage::Doubt(_) | DeskMessage::Stop(_) => {}
+                DeskMessage::Forget(..) | DeskMessage::Doubt(..) | DeskMessage::Stop(_) => {}
             }
         }
         drained

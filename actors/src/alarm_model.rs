@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::detector::LaneKind;
 use crate::event::{ChangeKind, Event, EventChange, EventEnd, EventKey, EventState, SCHEMA, Wall};
 use crate::severity::Severity;
-use crate::track::SessionNumber;
+use crate::track::{SessionNumber, TrackKind};
 
 /// How long after its hold time an event from before a restart may still be confirmed.
 pub const CONFIRM_GRACE: Duration = Duration::from_secs(60);
@@ -20,8 +21,36 @@ pub const CONFIRM_GRACE: Duration = Duration::from_secs(60);
 /// Most events that may be open at once; a change that would raise one more is refused and counted.
 pub const OPEN_MAX: usize = 200_000;
 
+/// Whose events of a stream are in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubted {
+    /// The stream begins anew under other settings: all of them.
+    Stream,
+    /// The detectors of one lane were rebuilt: what they spoke for.
+    Lane(LaneKind),
+}
+
+/// Spoken of by a stream's supervisor, not by its detectors.
+const OF_SUPERVISORS: [&str; 2] = ["input_down", "stream_quarantined"];
+
+impl Doubted {
+    fn concerns(self, key: &EventKey) -> bool {
+        let lane = match key.track.kind {
+            TrackKind::Video => LaneKind::Picture,
+            TrackKind::Audio => LaneKind::Sound,
+            TrackKind::Subtitle | TrackKind::Data | TrackKind::Input => LaneKind::Input,
+        };
+        match self {
+            Self::Stream => true,
+            Self::Lane(rebuilt) => rebuilt == lane && !OF_SUPERVISORS.contains(&&*key.detector),
+        }
+    }
+}
+
 struct Open {
     event: Event,
+    /// The newest session that spoke of it; 0 when none of this run of the service has.
+    spoken: SessionNumber,
     /// Set while it is not known whether the condition of an event from before still holds.
     confirm_until: Option<Instant>,
 }
@@ -31,21 +60,20 @@ pub struct AlarmModel {
     node: Arc<str>,
     sequence: u64,
     open: HashMap<EventKey, Open>,
-    sessions: HashMap<Arc<str>, SessionNumber>,
     refused: u64,
 }
 
 impl AlarmModel {
     /// A model that continues after `sequence`.
     pub fn new(node: Arc<str>, sequence: u64) -> Self {
-        Self { node, sequence, open: HashMap::new(), sessions: HashMap::new(), refused: 0 }
+        Self { node, sequence, open: HashMap::new(), refused: 0 }
     }
 
     /// Takes over an event that was open before a restart; it must be confirmed within that time
     /// after its hold time or it ends as unconfirmed.
     pub fn recover(&mut self, event: Event, hold: Duration, now: Instant) {
         let confirm_until = Some(now + hold + CONFIRM_GRACE);
-        self.open.insert(event.key(), Open { event, confirm_until });
+        self.open.insert(event.key(), Open { event, spoken: SessionNumber(0), confirm_until });
     }
 
     /// Takes a change and returns the events to commit and publish, in order.
@@ -69,15 +97,15 @@ impl AlarmModel {
 
     /// Ends every open event of a stream.
     pub fn forget_stream(&mut self, stream: &str, why: EventEnd, wall: Wall) -> Vec<Event> {
-        self.sessions.remove(stream);
         self.end_where(|key, _| &*key.stream == stream, why, wall)
     }
 
-    /// Demands confirmation of every open event of a stream that a detector could confirm: its
-    /// detectors were rebuilt and know nothing of what was open.
-    pub fn doubt_stream(&mut self, stream: &str, hold: impl Fn(&Event) -> Duration, now: Instant) {
+    /// Demands confirmation of the open events of a stream that whoever was rebuilt spoke for: the
+    /// successors know nothing of what was open. All others go on as they are.
+    pub fn doubt_stream(&mut self, stream: &str, whose: Doubted, hold: impl Fn(&Event) -> Duration, now: Instant) {
         for (key, open) in &mut self.open {
-            if &*key.stream == stream {
+            if &*key.stream == stream && whose.concerns(key) {
+                open.spoken = SessionNumber(0);
                 open.confirm_until = Some(now + hold(&open.event) + CONFIRM_GRACE);
             }
         }
@@ -93,14 +121,17 @@ impl AlarmModel {
         self.refused
     }
 
+    /// A session that was replaced has no say in an event that its successor spoke of. Asked per
+    /// event: the lanes of a stream are drained apart, and one may still be busy with the end of the
+    /// old session while another has reached the new one.
     fn is_from_replaced_session(&mut self, change: &EventChange) -> bool {
         // Session 0 is the stream's or the monitor's own word, which belongs to no session.
         if change.session == SessionNumber(0) {
             return false;
         }
-        let newest = self.sessions.entry(change.key.stream.clone()).or_default();
-        *newest = (*newest).max(change.session);
-        change.session < *newest
+        let Some(open) = self.open.get_mut(&change.key) else { return false };
+        open.spoken = open.spoken.max(change.session);
+        change.session < open.spoken
     }
 
     fn raise(&mut self, change: EventChange) -> Vec<Event> {
@@ -112,7 +143,8 @@ impl AlarmModel {
             let mut event = fresh(&self.node, &change);
             self.sequence += 1;
             number(&mut event, self.sequence);
-            self.open.insert(change.key, Open { event: event.clone(), confirm_until: None });
+            let spoken = change.session;
+            self.open.insert(change.key, Open { event: event.clone(), spoken, confirm_until: None });
             return vec![event];
         };
         open.confirm_until = None;
@@ -263,6 +295,7 @@ pub fn monitor_change(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::track::TrackId;
     use std::time::SystemTime;
 
     fn model() -> AlarmModel {
@@ -320,6 +353,60 @@ mod tests {
         assert!(after.tick(now + Duration::from_secs(61), wall).is_empty());
         let ended = after.tick(now + Duration::from_secs(62), wall);
         assert_eq!(ended[0].end_reason, Some(EventEnd::Unconfirmed));
+    }
+
+    /// A change of that detector on that track.
+    fn change_of(detector: &str, track: TrackId, what: ChangeKind) -> EventChange {
+        let mut change = change(what, Severity::Warning, 1);
+        change.key = EventKey { stream: "lobby".into(), track, detector: detector.into() };
+        change
+    }
+
+    #[test]
+    fn the_end_of_an_event_counts_though_another_lane_has_reached_the_next_session() {
+        let mut model = model();
+        let video = |what, session| {
+            let mut change = change_of("black", TrackId::video(0), what);
+            change.session = SessionNumber(session);
+            change
+        };
+        assert_eq!(model.step(video(ChangeKind::Raised, 1)).len(), 1);
+        let mut sound = change_of("silence", TrackId::audio(0), ChangeKind::Raised);
+        sound.session = SessionNumber(2);
+        assert_eq!(model.step(sound).len(), 1);
+        assert_eq!(model.step(video(ChangeKind::Ended(EventEnd::Cleared), 1)).len(), 1);
+    }
+
+    #[test]
+    fn after_a_restart_low_session_numbers_are_not_taken_for_old_ones() {
+        let mut old = model();
+        let before = old.step(change(ChangeKind::Raised, Severity::Warning, 57)).remove(0);
+        let mut after = model();
+        after.recover(before, Duration::ZERO, Instant::now());
+        assert!(after.step(change(ChangeKind::Raised, Severity::Warning, 1)).is_empty());
+        assert_eq!(after.step(change(ChangeKind::Ended(EventEnd::Cleared), Severity::Warning, 1)).len(), 1);
+    }
+
+    #[test]
+    fn rebuilt_sound_detectors_put_neither_pictures_nor_the_input_in_doubt() {
+        let mut model = model();
+        for (detector, track) in [
+            ("black", TrackId::video(0)),
+            ("silence", TrackId::audio(0)),
+            ("input_down", TrackId::INPUT),
+            ("timestamp", TrackId::INPUT),
+        ] {
+            assert_eq!(model.step(change_of(detector, track, ChangeKind::Raised)).len(), 1);
+        }
+        let (now, wall) = (Instant::now(), Wall(SystemTime::now()));
+        let later = now + CONFIRM_GRACE;
+        let ended = |events: Vec<Event>| events.iter().map(|event| event.detector.to_string()).collect::<Vec<_>>();
+        model.doubt_stream("lobby", Doubted::Lane(LaneKind::Sound), |_| Duration::ZERO, now);
+        assert_eq!(ended(model.tick(later, wall)), ["silence"]);
+        model.doubt_stream("lobby", Doubted::Lane(LaneKind::Input), |_| Duration::ZERO, now);
+        assert_eq!(ended(model.tick(later, wall)), ["timestamp"]);
+        model.doubt_stream("lobby", Doubted::Stream, |_| Duration::ZERO, now);
+        assert_eq!(ended(model.tick(later, wall)), ["black", "input_down"]);
     }
 
     #[test]

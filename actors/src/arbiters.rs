@@ -20,9 +20,16 @@ const BEAT_EVERY: Duration = Duration::from_millis(250);
 /// How often the watchdog looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Without a beat for so long, an arbiter counts as lost if a detector is in call, and the control
-/// arbiter as stuck.
+/// Without a beat for so long, and in one and the same call, an arbiter counts as lost.
 pub const STILL_MAX: Duration = Duration::from_secs(2);
+
+/// Without a beat for so long, an arbiter counts as lost though no detector is in call, and the
+/// control arbiter as stuck.
+const STILL_UNCALLED_MAX: Duration = Duration::from_secs(10);
+
+/// What one look of the watchdog counts for at most: when the whole process stood still, or the
+/// machine is so busy that the watchdog itself comes late, that is nobody's fault.
+const LOOK_COUNTS_MAX: Duration = Duration::from_millis(500);
 
 /// Beats on its arbiter's time.
 struct Heart(Arc<Pulse>);
@@ -59,13 +66,29 @@ impl Seat {
 /// Every detector arbiter of the process.
 pub struct Arbiters {
     seats: Mutex<Vec<Seat>>,
+    /// Abandoned ones, with the beats that they had; one entry per thread that hangs. Never locked
+    /// together with the seats.
+    lost: Mutex<Vec<(Seat, u64)>>,
 }
 
 impl Arbiters {
     /// Starts `count` arbiters. Must be called on a running actix system.
     pub fn start(count: usize) -> Arc<Self> {
         let seats = (0..count.max(1)).map(|place| new_seat(place, 0)).collect();
-        Arc::new(Self { seats: Mutex::new(seats) })
+        Arc::new(Self { seats: Mutex::new(seats), lost: Mutex::default() })
+    }
+
+    /// The calling arbiter as the only one, unwatched: for tests on virtual time, whose clock would
+    /// run away from other threads.
+    pub fn here() -> Arc<Self> {
+        let seat = Seat {
+            arbiter: Arbiter::current(),
+            pulse: Arc::default(),
+            place: 0,
+            generation: 0,
+            groups: Arc::default(),
+        };
+        Arc::new(Self { seats: Mutex::new(vec![seat]), lost: Mutex::default() })
     }
 
     /// The arbiter with the fewest groups; counts one more for it.
@@ -87,8 +110,23 @@ impl Arbiters {
         let Some(seat) = seats.iter_mut().find(|seat| seat.place == place && seat.generation == generation) else {
             return false;
         };
-        *seat = new_seat(place, generation + 1);
+        let old = std::mem::replace(seat, new_seat(place, generation + 1));
+        drop(seats);
+        let beats = old.pulse.beats();
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).push((old, beats));
         true
+    }
+
+    /// Ends the abandoned arbiters that turn again; returns how many.
+    fn end_returned(&self) -> usize {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = lost.len();
+        lost.retain(|(seat, beats)| {
+            let still = seat.pulse.beats() == *beats;
+            // Its actors were fenced off and are of no use any more.
+            still || !seat.arbiter.stop()
+        });
+        before - lost.len()
     }
 
     fn snapshot(&self) -> Vec<Seat> {
@@ -112,16 +150,17 @@ pub struct ArbiterLost {
     pub place: usize,
     /// Its generation.
     pub generation: u64,
-    /// The call that does not return.
-    pub call: InCall,
+    /// The call that does not return; absent when it stands still elsewhere.
+    pub call: Option<InCall>,
 }
 
 struct Watched {
     place: usize,
     generation: u64,
     beats: u64,
-    call: Option<InCall>,
-    since: Instant,
+    calls: u64,
+    /// When it last moved, in the watchdog's own time.
+    since: Duration,
     reported: bool,
 }
 
@@ -137,14 +176,19 @@ pub fn watch(
     Heart(control.clone()).start();
     let work = move |line: &Arc<Lifeline>| {
         let mut watched: Vec<Watched> = Vec::new();
-        let mut control_seen = (control.beats(), Instant::now());
+        let (mut looked, mut now) = (Instant::now(), Duration::ZERO);
+        let mut control_seen = (control.beats(), now);
         while !line.is_cut() {
             std::thread::sleep(LOOK_EVERY);
-            let now = Instant::now();
+            now += looked.elapsed().min(LOOK_COUNTS_MAX);
+            looked = Instant::now();
             if control.beats() != control_seen.0 {
                 control_seen = (control.beats(), now);
             }
-            health.set_control_stuck(now - control_seen.1 > 5 * STILL_MAX);
+            health.set_control_stuck(now - control_seen.1 > STILL_UNCALLED_MAX);
+            for _ in 0..arbiters.end_returned() {
+                health.returned();
+            }
             let seats = arbiters.snapshot();
             watched.retain(|old| seats.iter().any(|seat| seat.place == old.place && seat.generation == old.generation));
             for seat in &seats {
@@ -159,18 +203,67 @@ pub fn watch(
     Ok(())
 }
 
-fn look_at(seat: &Seat, watched: &mut Vec<Watched>, now: Instant) -> Option<ArbiterLost> {
-    let (beats, call) = (seat.pulse.beats(), seat.pulse.in_call());
+fn look_at(seat: &Seat, watched: &mut Vec<Watched>, now: Duration) -> Option<ArbiterLost> {
+    let (beats, calls, call) = (seat.pulse.beats(), seat.pulse.calls(), seat.pulse.in_call());
     let Some(old) = watched.iter_mut().find(|old| old.place == seat.place) else {
         let (place, generation) = (seat.place, seat.generation);
-        watched.push(Watched { place, generation, beats, call, since: now, reported: false });
+        watched.push(Watched { place, generation, beats, calls, since: now, reported: false });
         return None;
     };
-    if old.beats != beats || old.call != call {
-        (old.beats, old.call, old.since) = (beats, call, now);
+    if old.beats != beats || old.calls != calls {
+        (old.beats, old.calls, old.since) = (beats, calls, now);
         return None;
     }
-    let call = call.filter(|_| !old.reported && now - old.since > STILL_MAX)?;
+    let limit = if call.is_some() { STILL_MAX } else { STILL_UNCALLED_MAX };
+    if old.reported || now - old.since <= limit {
+        return None;
+    }
     old.reported = true;
     Some(ArbiterLost { place: seat.place, generation: seat.generation, call })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks every 250 ms for that long; `turn` is what the arbiter does in between.
+    fn watch_for(seconds: u64, seat: &Seat, mut turn: impl FnMut(&Pulse)) -> Option<ArbiterLost> {
+        let mut watched = Vec::new();
+        (0..seconds * 4).find_map(|look| {
+            turn(&seat.pulse);
+            look_at(seat, &mut watched, LOOK_EVERY * u32::try_from(look).expect("a small number"))
+        })
+    }
+
+    fn with_seat(check: impl FnOnce(Seat)) {
+        let system = System::new();
+        system.block_on(async { check(new_seat(0, 0)) });
+    }
+
+    const CALL: InCall = InCall { group: 1, detector: 2 };
+
+    #[test]
+    fn a_detector_that_does_not_return_is_told_within_three_seconds() {
+        with_seat(|seat| {
+            seat.pulse.enter(CALL);
+            let lost = watch_for(3, &seat, |_| {});
+            assert_eq!(lost.and_then(|lost| lost.call), Some(CALL));
+        });
+    }
+
+    #[test]
+    fn a_slow_detector_that_does_return_is_not_taken_for_a_hanging_one() {
+        with_seat(|seat| {
+            let lost = watch_for(60, &seat, |pulse| pulse.enter(CALL));
+            assert!(lost.is_none(), "every look found another call");
+        });
+    }
+
+    #[test]
+    fn an_arbiter_that_stands_still_outside_of_calls_is_given_up_too() {
+        with_seat(|seat| {
+            assert!(watch_for(10, &seat, |_| {}).is_none());
+            assert!(watch_for(12, &seat, |_| {}).is_some_and(|lost| lost.call.is_none()));
+        });
+    }
 }

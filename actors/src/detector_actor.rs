@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use actix::prelude::*;
@@ -32,9 +33,14 @@ pub struct DetectorActor {
     bell: Option<Arc<Bell>>,
     events: Sender<DeskMessage>,
     latencies: Arc<LatencyBook>,
-    /// Changes that the event lane had no room for. At most the changes of one item: nothing more
-    /// is drained before these are gone.
+    /// Set once the actor was replaced: nothing that it still says may count.
+    fence: Arc<AtomicBool>,
+    /// Changes that the event lane had no room for. At most the changes of one item, of a retune and
+    /// of the end: nothing more is drained before these are gone.
     unsent: VecDeque<DeskMessage>,
+    /// A look at a full event lane is under way; one is enough.
+    will_look: bool,
+    is_retired: bool,
     batch: Vec<(Stage, Duration)>,
 }
 
@@ -43,10 +49,15 @@ pub struct DetectorActor {
 #[rtype(result = "()")]
 pub struct HangBell(pub Arc<Bell>);
 
-/// Ends every open event for that reason, and the actor.
-#[derive(Message)]
+/// Ends the actor.
+#[derive(Message, Clone, Copy)]
 #[rtype(result = "()")]
-pub struct Retire(pub EventEnd);
+pub enum Retire {
+    /// Every open event ends for that reason.
+    Ending(EventEnd),
+    /// Nothing more is said: whoever comes next confirms what is open.
+    InSilence,
+}
 
 impl DetectorActor {
     /// An actor for a group; it is told of its bell by [`HangBell`].
@@ -62,12 +73,33 @@ impl DetectorActor {
             bell: None,
             events,
             latencies,
+            fence: Arc::default(),
             unsent: VecDeque::new(),
+            will_look: false,
+            is_retired: false,
             batch: Vec::with_capacity(2 * DRAIN_MAX),
         }
     }
 
+    /// The same actor, shut out once that flag is set.
+    #[must_use]
+    pub fn with_fence(self, fence: Arc<AtomicBool>) -> Self {
+        Self { fence, ..self }
+    }
+
+    fn is_fenced(&self) -> bool {
+        // Acquire pairs with the release of the supervisor that put another actor in this one's place.
+        self.fence.load(Ordering::Acquire)
+    }
+
     fn drain(&mut self, ctx: &mut Context<Self>) {
+        if self.is_fenced() {
+            ctx.stop();
+            return;
+        }
+        if self.is_retired {
+            return;
+        }
         if !self.send_events() {
             self.look_again(ctx);
             return;
@@ -75,6 +107,11 @@ impl DetectorActor {
         for _ in 0..DRAIN_MAX {
             let Some(item) = self.lane.take() else { break };
             self.handle_item(&item);
+            // The call may have lasted until after the actor was replaced.
+            if self.is_fenced() {
+                ctx.stop();
+                return;
+            }
             if !self.send_events() {
                 break;
             }
@@ -126,8 +163,14 @@ impl DetectorActor {
         true
     }
 
-    fn look_again(&self, ctx: &mut Context<Self>) {
-        ctx.run_later(EVENT_LANE_RETRY, |actor, ctx| actor.drain(ctx));
+    /// Nudges go on while the event lane is full; only one of them may wind up the clock.
+    fn look_again(&mut self, ctx: &mut Context<Self>) {
+        if !std::mem::replace(&mut self.will_look, true) {
+            ctx.run_later(EVENT_LANE_RETRY, |actor, ctx| {
+                actor.will_look = false;
+                actor.drain(ctx);
+            });
+        }
     }
 }
 
@@ -154,7 +197,13 @@ impl Handler<Nudge> for DetectorActor {
 
 impl Handler<Retire> for DetectorActor {
     type Result = ();
-    fn handle(&mut self, Retire(why): Retire, ctx: &mut Context<Self>) {
+    fn handle(&mut self, retire: Retire, ctx: &mut Context<Self>) {
+        self.is_retired = true;
+        let Retire::Ending(why) = retire else {
+            self.unsent.clear();
+            ctx.stop();
+            return;
+        };
         self.group.end_all(why, Wall(SystemTime::now()));
         self.unsent.extend(self.group.drain_changes().map(|change| DeskMessage::Change(Box::new(change))));
         self.finish_retiring(ctx);
@@ -169,11 +218,14 @@ pub struct Retune {
     pub card: Arc<StreamCard>,
     /// Every detector of the stream.
     pub specs: Arc<Vec<Arc<DetectorSpec>>>,
+    /// Those that are not built, because they did not return once.
+    pub barred: Vec<u16>,
 }
 
 impl Handler<Retune> for DetectorActor {
     type Result = ();
     fn handle(&mut self, message: Retune, ctx: &mut Context<Self>) {
+        self.group.set_barred(message.barred);
         self.group.retune(message.card, &message.specs, Wall(SystemTime::now()));
         self.unsent.extend(self.group.drain_changes().map(|change| DeskMessage::Change(Box::new(change))));
         self.drain(ctx);
@@ -182,7 +234,7 @@ impl Handler<Retune> for DetectorActor {
 
 impl DetectorActor {
     fn finish_retiring(&mut self, ctx: &mut Context<Self>) {
-        if self.send_events() {
+        if self.is_fenced() || self.send_events() {
             ctx.stop();
         } else {
             ctx.run_later(EVENT_LANE_RETRY, Self::finish_retiring);

@@ -14,12 +14,10 @@ use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall
 use crate::event_lifecycle::{Change, What};
 use crate::item::{EndReason, Gap, GapReason, Item};
 use crate::media_time::MediaTime;
+use crate::precedence::overrule;
 use crate::pulse::{InCall, Pulse};
 use crate::severity::Severity;
 use crate::track::{SessionInfo, SessionNumber, TRACKS_MAX, TrackId, TrackInfo, TrackKind};
-
-/// How far apart `Clock` items are: what one of them is credited with.
-const CLOCK_LASTS: MediaTime = MediaTime::from_millis(100);
 
 /// What to do with events that are still open when a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,14 +90,16 @@ impl DetectorGroup {
         self.kind
     }
 
-    /// Never builds that detector again: it did not return once.
-    pub fn bar(&mut self, detector: u16) {
-        self.barred.insert(detector);
+    /// Never builds these detectors: they did not return once.
+    pub fn set_barred(&mut self, detectors: Vec<u16>) {
+        self.barred = detectors.into_iter().collect();
     }
 
     /// Asks the detectors about an item; changes are fetched by [`DetectorGroup::drain_changes`].
     pub fn handle(&mut self, item: &Item, now: Wall) {
         match item {
+            // A fresh actor may hear of the same start from its lane and from its supervisor.
+            Item::Started(info) if self.knows(info) => return,
             Item::Started(info) => self.start(info, now),
             Item::Video(frame) => {
                 self.note_gap(frame.stamp.track, frame.stamp.seq, frame.stamp.media_time, frame.stamp.end(), now)
@@ -149,29 +149,42 @@ impl DetectorGroup {
                 self.emit(seat, host, change, at, now);
                 self.seats[seat].hosts.remove(host);
             }
-            self.seat_missing(seat, &specs);
+            self.seat_missing(seat, &specs, now);
         }
         self.card = card;
         self.specs = specs;
     }
 
     /// Builds the detectors that a seat lacks, and tells them of the session.
-    fn seat_missing(&mut self, seat: usize, specs: &[Arc<DetectorSpec>]) {
+    fn seat_missing(&mut self, seat: usize, specs: &[Arc<DetectorSpec>], now: Wall) {
         let Seat { info, hosts, .. } = &mut self.seats[seat];
+        let mut broken = Vec::new();
         for spec in specs {
             let is_seated = hosts.iter().any(|host| host.spec.number == spec.number);
             if is_seated || !(spec.applies)(info) || self.barred.contains(&spec.number) {
                 continue;
             }
+            // Building and telling are calls too: they may hang as any other.
+            self.pulse.enter(InCall { group: self.number, detector: spec.number });
             let mut host = DetectorHost::new(spec.clone(), info, self.accounts.of(spec.name));
             if let Some(session) = &self.session {
                 // What it finds about a start that is long past is no news; a panic shows again soon.
                 drop(host.call(&Item::Started(session.clone()), info, None, Instant::now()));
                 host.findings.clear();
             }
+            if !host.is_enabled() {
+                broken.push(spec.name);
+            }
             hosts.push(host);
         }
+        self.pulse.leave();
         hosts.sort_by_key(|host| host.spec.number);
+        let track = info.track;
+        for name in broken {
+            let text = format!("{name} disabled on {track}: it could not be built");
+            tracing::error!(stream = &*self.card.stream, detector = name, %track, fault = "panic", "{text}");
+            self.report_disabled(track, &text, now);
+        }
     }
 
     /// Books the CPU time of all detectors.
@@ -189,6 +202,11 @@ impl DetectorGroup {
     /// The newest media time that it has seen in the session.
     pub fn reached(&self) -> MediaTime {
         self.newest.0
+    }
+
+    fn knows(&self, info: &SessionInfo) -> bool {
+        let same = |known: &Arc<SessionInfo>| known.session == info.session && known.revision >= info.revision;
+        self.session.as_ref().is_some_and(same)
     }
 
     fn start(&mut self, info: &Arc<SessionInfo>, now: Wall) {
@@ -214,7 +232,7 @@ impl DetectorGroup {
         };
         self.leave_vanished(&wanted, now);
         for track in wanted {
-            self.seat(track);
+            self.seat(track, now);
         }
     }
 
@@ -236,21 +254,27 @@ impl DetectorGroup {
         }
     }
 
-    fn seat(&mut self, track: TrackInfo) {
-        if let Some(seat) = self.seats.iter_mut().find(|seat| seat.info.track == track.track) {
-            seat.info = track;
-            return;
-        }
-        if self.seats.len() >= usize::from(TRACKS_MAX) {
-            return;
-        }
-        let hosts = self
-            .specs
-            .iter()
-            .filter(|spec| (spec.applies)(&track) && !self.barred.contains(&spec.number))
-            .map(|spec| DetectorHost::new(spec.clone(), &track, self.accounts.of(spec.name)))
-            .collect();
-        self.seats.push(Seat { info: track, hosts, next: None });
+    /// Seats a track, or takes over what is new about it: a track that became stereo is watched by
+    /// what only applies to stereo from then on.
+    fn seat(&mut self, track: TrackInfo, now: Wall) {
+        let known = self.seats.iter().position(|seat| seat.info.track == track.track);
+        let seat = match known {
+            Some(seat) => {
+                self.seats[seat].info = track;
+                seat
+            }
+            None if self.seats.len() >= usize::from(TRACKS_MAX) => {
+                tracing::warn!(stream = &*self.card.stream, track = %track.track, "too many tracks, this one is not inspected");
+                return;
+            }
+            None => {
+                self.seats.push(Seat { info: track, hosts: Vec::new(), next: None });
+                self.seats.len() - 1
+            }
+        };
+        let specs = std::mem::take(&mut self.specs);
+        self.seat_missing(seat, &specs, now);
+        self.specs = specs;
     }
 
     /// Tells the detectors when frames between the last and this one never came: a lane was full.
@@ -311,6 +335,10 @@ impl DetectorGroup {
         let (track, name) = (self.seats[seat].info.track, self.seats[seat].hosts[host].spec.name);
         tracing::error!(stream = &*self.card.stream, detector = name, %track, fault = "panic", disabled, "a detector panicked: {message}");
         if disabled {
+            // What is no longer looked at is not open for ever.
+            let at = self.newest.0 + self.offset;
+            let change = self.seats[seat].hosts[host].lifecycle.end(at, EventEnd::Suspended);
+            self.emit(seat, host, change, at, now);
             let text = format!("{name} disabled on {track} after repeated internal failures: {message}");
             self.report_disabled(track, &text, now);
         }
@@ -340,17 +368,26 @@ impl DetectorGroup {
     }
 
     fn judge(&mut self, seat: usize, item: &Item, now: Wall) {
-        let Some((at, lasts)) = span(item) else { return };
+        let Some((at, lasts)) = item.span() else {
+            // Gaps and ends last no time, but something may be found about them.
+            self.emit_findings(seat, now);
+            return;
+        };
         self.newest = (self.newest.0.max(at), Some(Instant::now()));
         let at = at + self.offset;
         for host in 0..self.seats[seat].hosts.len() {
             let offset = self.offset;
             let seated = &mut self.seats[seat].hosts[host];
-            let findings = std::mem::take(&mut seated.findings);
             let verdict = shift(seated.verdict, offset);
             let change = seated.lifecycle.judge(at, lasts, &verdict);
             self.emit(seat, host, change, at, now);
-            for finding in findings {
+        }
+        self.emit_findings(seat, now);
+    }
+
+    fn emit_findings(&mut self, seat: usize, now: Wall) {
+        for host in 0..self.seats[seat].hosts.len() {
+            for finding in std::mem::take(&mut self.seats[seat].hosts[host].findings) {
                 self.emit_finding(seat, host, finding, now);
             }
         }
@@ -435,37 +472,6 @@ impl DetectorGroup {
 
 fn tracks_of(info: &SessionInfo, kind: TrackKind) -> Vec<TrackInfo> {
     info.tracks.iter().filter(|track| track.track.kind == kind).cloned().collect()
-}
-
-/// The precedence table: a condition that holds explains every later one on the same track.
-fn overrule(hosts: &mut [DetectorHost]) {
-    let explains = |precedence| !matches!(precedence, Precedence::Rest | Precedence::Apart);
-    let Some(first) = hosts
-        .iter()
-        .filter(|host| matches!(host.verdict, Verdict::Faulty { .. }) && explains(host.spec.precedence))
-        .map(|host| host.spec.precedence)
-        .min()
-    else {
-        return;
-    };
-    for host in hosts {
-        let later = host.spec.precedence > first && host.spec.precedence != Precedence::Apart;
-        if later && matches!(host.verdict, Verdict::Faulty { .. }) {
-            host.verdict = Verdict::Overruled;
-        }
-    }
-}
-
-/// Up to when an item lets a detector speak, and for how long it lasts.
-fn span(item: &Item) -> Option<(MediaTime, MediaTime)> {
-    match item {
-        Item::Started(info) => Some((info.at, MediaTime::ZERO)),
-        Item::Video(frame) => Some((frame.stamp.end(), frame.stamp.lasts)),
-        Item::Audio(frame) => Some((frame.stamp.end(), frame.stamp.lasts)),
-        Item::Packets(facts) => Some((facts.at, facts.lasts)),
-        Item::Clock(at) => Some((*at, CLOCK_LASTS)),
-        Item::Gap(_) | Item::Ended(_) => None,
-    }
 }
 
 fn shift(verdict: Verdict, offset: MediaTime) -> Verdict {

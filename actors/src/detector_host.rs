@@ -41,6 +41,10 @@ pub struct DetectorHost {
     pub verdict: Verdict,
     /// Its findings about the item at hand.
     pub findings: Vec<Finding>,
+    /// It panicked over the item at hand, having called the one before faulty: what it overruled
+    /// stays overruled, so that its panic is nobody else's loss.
+    pub fell_while_faulty: bool,
+    was_faulty: bool,
     detector: Option<Box<dyn Detector>>,
     verdicts: Verdicts,
     panics: VecDeque<Instant>,
@@ -58,6 +62,8 @@ impl DetectorHost {
             lifecycle,
             verdict: Verdict::Undecided,
             findings: Vec::new(),
+            fell_while_faulty: false,
+            was_faulty: false,
             detector,
             verdicts: Verdicts::default(),
             panics: VecDeque::new(),
@@ -86,6 +92,7 @@ impl DetectorHost {
         from: Instant,
     ) -> (Called, Instant) {
         self.verdict = Verdict::Undecided;
+        self.fell_while_faulty = false;
         let Some(detector) = &mut self.detector else { return (Called::Answered, from) };
         let verdicts = &mut self.verdicts;
         let result = catch_unwind(AssertUnwindSafe(|| detector.inspect(item, verdicts)));
@@ -94,6 +101,9 @@ impl DetectorHost {
         let called = match result {
             Ok(()) => {
                 (self.verdict, self.findings) = self.verdicts.take();
+                if self.verdict != Verdict::Undecided {
+                    self.was_faulty = matches!(self.verdict, Verdict::Faulty { .. });
+                }
                 Called::Answered
             }
             Err(panic) => self.recover(panic_message(&*panic), track, session, until),
@@ -115,6 +125,8 @@ impl DetectorHost {
         now: Instant,
     ) -> Called {
         self.verdicts = Verdicts::default();
+        self.findings.clear();
+        self.fell_while_faulty = self.was_faulty;
         self.panics.push_back(now);
         while self.panics.front().is_some_and(|first| now.saturating_duration_since(*first) > PANICS_WITHIN) {
             self.panics.pop_front();

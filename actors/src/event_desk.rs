@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use crate::alarm_model::{AlarmModel, monitor_change};
+use crate::alarm_model::{AlarmModel, Doubted, monitor_change};
 use crate::detector::LaneKind;
 use crate::event::{ChangeKind, Event, EventChange, EventEnd, EventState, Wall};
 use crate::lifeline::Lifeline;
@@ -19,7 +19,7 @@ use crate::severity::Severity;
 use crate::sink::{EventStore, Sink, SinkError};
 use crate::sink_thread::SinkThread;
 use crate::store_thread::{Commit, StoreThread};
-use crate::worker;
+use crate::worker::{self, WorkEnd};
 
 /// Places in the event lane.
 pub const EVENT_LANE_MAX: usize = 8_192;
@@ -30,7 +30,7 @@ const GROUP_MAX: usize = 256;
 /// How often the desk looks at the clock when nothing happens.
 const TICK: Duration = Duration::from_millis(500);
 
-/// How long sinks get at the end.
+/// How long the store gets at the end, and then all sinks together.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
 
 /// What reaches the desk.
@@ -42,8 +42,8 @@ pub enum DeskMessage {
     Drained(LaneKind),
     /// A stream is gone: its open events end for that reason.
     Forget(Arc<str>, EventEnd),
-    /// A stream's detectors were rebuilt: its open events must be confirmed.
-    Doubt(Arc<str>),
+    /// A stream's detectors were rebuilt: what they had open must be confirmed.
+    Doubt(Arc<str>, Doubted),
     /// Finish what came before this, then end; the sender is dropped when all is done.
     Stop(Sender<()>),
 }
@@ -58,6 +58,9 @@ pub struct DeskBoard {
     totals: Mutex<EventTotals>,
     is_degraded: AtomicBool,
     unstored: AtomicU64,
+    refused: AtomicU64,
+    undelivered: Mutex<BTreeMap<&'static str, u64>>,
+    is_gone: AtomicBool,
 }
 
 impl DeskBoard {
@@ -74,6 +77,21 @@ impl DeskBoard {
     /// True while the store takes nothing.
     pub fn is_degraded(&self) -> bool {
         self.is_degraded.load(Ordering::Relaxed)
+    }
+
+    /// Changes that were refused because too many events were open.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Changes that each sink never got, for being too far behind or broken.
+    pub fn undelivered(&self) -> BTreeMap<&'static str, u64> {
+        self.undelivered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True once the desk's thread has ended: nothing is judged, stored or told any more.
+    pub fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Relaxed)
     }
 
     /// Changes that wait to be stored, plus those that never will be.
@@ -142,16 +160,27 @@ pub fn start(mut parts: DeskParts) -> Result<DeskHandle, DeskError> {
     desk.publish_board();
     let (events, inbox) = bounded(EVENT_LANE_MAX);
     // The thread ends by `Stop` or when the last sender is gone.
-    drop(worker::spawn("desk", Arc::<Lifeline>::default(), move |_| desk.run(&inbox), |_| {})?);
+    let gone = board.clone();
+    let done = move |end| {
+        gone.is_gone.store(true, Ordering::Relaxed);
+        if let WorkEnd::Panicked(why) = end {
+            tracing::error!(fault = "panic", "the event desk panicked: {why}");
+        }
+    };
+    drop(worker::spawn("desk", Arc::<Lifeline>::default(), move |_| desk.run(&inbox), done)?);
     Ok(DeskHandle { events, board })
 }
 
 impl Desk {
     fn run(mut self, inbox: &Receiver<DeskMessage>) {
         let stopped = self.work(inbox);
-        for sink in self.sinks {
-            sink.finish(FINISH_WITHIN);
+        let waiting = self.store.as_ref().map_or(0, StoreThread::waiting);
+        if let Some(store) = self.store.take()
+            && !store.finish(FINISH_WITHIN)
+        {
+            tracing::error!(fault = "store_degraded", changes = waiting, "not all changes were stored before the end");
         }
+        SinkThread::finish(self.sinks, FINISH_WITHIN);
         drop(stopped);
     }
 
@@ -190,9 +219,14 @@ impl Desk {
     fn judge(&mut self, message: DeskMessage) -> Vec<Event> {
         match message {
             DeskMessage::Change(change) => self.model.step(*change),
-            DeskMessage::Forget(stream, why) => self.model.forget_stream(&stream, why, wall()),
-            DeskMessage::Doubt(stream) => {
-                self.model.doubt_stream(&stream, &self.hold_of, Instant::now());
+            DeskMessage::Forget(stream, why) => {
+                let mut totals = self.board.totals.lock().unwrap_or_else(PoisonError::into_inner);
+                totals.retain(|(name, _, _), _| *name != stream);
+                drop(totals);
+                self.model.forget_stream(&stream, why, wall())
+            }
+            DeskMessage::Doubt(stream, whose) => {
+                self.model.doubt_stream(&stream, whose, &self.hold_of, Instant::now());
                 Vec::new()
             }
             DeskMessage::Drained(_) | DeskMessage::Stop(_) => Vec::new(),
@@ -246,12 +280,17 @@ impl Desk {
         let events: Vec<Arc<Event>> = self.model.step(change).into_iter().map(Arc::new).collect();
         let commit = self.store.as_mut().map_or(Commit::Stored, |store| store.commit(&events));
         self.publish(events, commit);
+        let unstored = self.store.as_ref().map_or(0, |store| store.waiting() as u64 + store.lost());
+        self.board.unstored.store(unstored, Ordering::Relaxed);
     }
 
     fn publish_board(&self) {
         let mut open: Vec<Arc<Event>> = self.model.open_events().cloned().map(Arc::new).collect();
         open.sort_by(|a, b| a.id.cmp(&b.id));
         self.board.open.store(Arc::new(open));
+        self.board.refused.store(self.model.refused(), Ordering::Relaxed);
+        let undelivered = self.sinks.iter().map(|sink| (sink.name(), sink.lost())).collect();
+        *self.board.undelivered.lock().unwrap_or_else(PoisonError::into_inner) = undelivered;
     }
 }
 

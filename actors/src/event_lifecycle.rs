@@ -80,12 +80,14 @@ pub struct EventLifecycle {
     worse: Worse,
     state: State,
     last: Option<MediaTime>,
+    /// Up to when another condition explained this one: no onset lies before it.
+    explained_until: Option<MediaTime>,
 }
 
 impl EventLifecycle {
     /// A machine in its quiet state.
     pub fn new(ladder: Ladder, worse: Worse) -> Self {
-        Self { ladder, limits: None, worse, state: State::Quiet, last: None }
+        Self { ladder, limits: None, worse, state: State::Quiet, last: None, explained_until: None }
     }
 
     /// The same machine, heeding what the class of a verdict allows.
@@ -110,7 +112,10 @@ impl EventLifecycle {
             Verdict::Undecided => None,
             Verdict::Faulty { since, score, class } => self.faulty(at, since.min(at), score, class, passed),
             Verdict::Clear { since, .. } => self.clear(at, since.min(at), passed),
-            Verdict::Overruled => self.clear(at, at - lasts, passed),
+            Verdict::Overruled => {
+                self.explained_until = Some(at);
+                self.clear(at, at - lasts, passed)
+            }
         }
     }
 
@@ -152,6 +157,10 @@ impl EventLifecycle {
     }
 
     fn faulty(&mut self, at: MediaTime, since: MediaTime, score: f32, class: u8, passed: MediaTime) -> Option<Change> {
+        let known_since = since;
+        // What was overruled counts for nothing: a still picture that was black a moment ago has
+        // stood still only since then.
+        let since = self.explained_until.map_or(since, |until| since.max(until.min(at)));
         let fresh = Condition { start: since, held: at - since, value: score, peak: score, class };
         match self.state {
             State::Quiet => self.advance(fresh, None),
@@ -170,7 +179,9 @@ impl EventLifecycle {
                     // It turned out never to have held; what holds now began later.
                     condition.start = since.max(end);
                 }
-                let condition = self.worsen(condition, condition.start, score, class, at - since);
+                // The same condition all along, explained for a while, is not credited twice.
+                let credit = if known_since < end { passed } else { at - since };
+                let condition = self.worsen(condition, condition.start, score, class, credit);
                 self.advance(condition, Some(severity))
             }
         }

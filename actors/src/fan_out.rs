@@ -4,6 +4,7 @@
 //! runs, which is how detectors are retuned and rebuilt without a new session.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -29,6 +30,9 @@ pub struct Outlet {
 #[derive(Debug, Default)]
 pub struct FanOut {
     outlets: ArcSwap<Vec<Arc<Outlet>>>,
+    /// Losses of lanes that were exchanged: what is counted never falls.
+    displaced_before: AtomicU64,
+    refused_before: AtomicU64,
 }
 
 /// What became of an item that was offered to all lanes.
@@ -40,11 +44,33 @@ pub enum Delivery {
     Cut,
 }
 
+impl Outlet {
+    fn offer(&self, item: &Item, line: &Lifeline) -> Delivery {
+        match self.lane.offer(item.clone(), line) {
+            Offer::Taken | Offer::TakenDisplacing { .. } | Offer::Refused => {
+                if let Some(bell) = &self.bell {
+                    bell.ring();
+                }
+                Delivery::Done
+            }
+            // An actor that ended; the lane counts, and its supervisor exchanges the outlets.
+            Offer::Closed => Delivery::Done,
+            Offer::Cut => Delivery::Cut,
+        }
+    }
+}
+
 impl FanOut {
     /// Puts an outlet in the place of the one of its kind, or beside the others. The next item
     /// goes to it.
     pub fn exchange(&self, outlet: Outlet) {
         let mut outlets: Vec<Arc<Outlet>> = self.outlets.load().iter().cloned().collect();
+        for old in outlets.iter().filter(|old| old.kind == outlet.kind) {
+            // What still waits there is lost with its actor.
+            let lost = old.lane.meter().displaced() + old.lane.len() as u64;
+            self.displaced_before.fetch_add(lost, Ordering::Relaxed);
+            self.refused_before.fetch_add(old.lane.meter().refused(), Ordering::Relaxed);
+        }
         outlets.retain(|old| old.kind != outlet.kind);
         outlets.push(Arc::new(outlet));
         self.outlets.store(Arc::new(outlets));
@@ -52,22 +78,29 @@ impl FanOut {
 
     /// Offers an item to every interested lane; losses are counted by the lane alone.
     pub fn offer(&self, item: &Item, line: &Lifeline) -> Delivery {
-        for outlet in self.outlets.load().iter() {
-            if !interests(outlet.kind, item) {
-                continue;
-            }
-            match outlet.lane.offer(item.clone(), line) {
-                Offer::Taken | Offer::TakenDisplacing { .. } | Offer::Refused => {
-                    if let Some(bell) = &outlet.bell {
-                        bell.ring();
-                    }
-                }
-                // An actor that ended; its supervisor exchanges the outlets.
-                Offer::Closed => {}
-                Offer::Cut => return Delivery::Cut,
+        for outlet in self.outlets.load().iter().filter(|outlet| interests(outlet.kind, item)) {
+            if outlet.offer(item, line) == Delivery::Cut {
+                return Delivery::Cut;
             }
         }
         Delivery::Done
+    }
+
+    /// Offers an item to one lane only: what a fresh actor must hear of a session that runs already.
+    pub fn offer_to(&self, kind: LaneKind, item: &Item, line: &Lifeline) {
+        for outlet in self.outlets.load().iter().filter(|outlet| outlet.kind == kind) {
+            if outlet.offer(item, line) == Delivery::Cut {
+                tracing::debug!("a lane was full when it should have taken a start");
+            }
+        }
+    }
+
+    /// Frames displaced and refused by all lanes there ever were.
+    pub fn dropped(&self) -> (u64, u64) {
+        let relaxed = Ordering::Relaxed;
+        let mut sum = (self.displaced_before.load(relaxed), self.refused_before.load(relaxed));
+        self.meters(|_, meter, _| sum = (sum.0 + meter.displaced(), sum.1 + meter.refused()));
+        sum
     }
 
     /// Calls `look` with the meter of every lane.

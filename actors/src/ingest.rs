@@ -97,6 +97,25 @@ pub fn run(
     run.finish(reason)
 }
 
+/// Plays a session in the calling task, each item when its time on the tokio clock has come. For
+/// tests on virtual time with sources that never block.
+pub async fn play(session: SessionNumber, parts: SessionParts, line: Arc<Lifeline>, news: impl Fn(SessionNews)) {
+    let mut run = SessionRun::new(session, SessionParts { pace: Pace::Unbound, ..parts }, line);
+    let begin = tokio::time::Instant::now();
+    let reason = match run.open() {
+        Ok(()) => loop {
+            match run.step(&news) {
+                Step::Delivered(Some(at)) => tokio::time::sleep_until(begin + at.to_duration()).await,
+                Step::Delivered(None) => tokio::task::yield_now().await,
+                Step::Ended(reason) => break reason,
+            }
+        },
+        Err(reason) => reason,
+    };
+    let reason = run.finish(reason);
+    news(SessionNews::Ended(session, reason));
+}
+
 /// What one step of a session came to.
 #[derive(Debug)]
 pub enum Step {

@@ -43,6 +43,23 @@ impl Item {
     }
 }
 
+/// How far apart `Clock` items are: what one of them is credited with.
+const CLOCK_LASTS: MediaTime = MediaTime::from_millis(100);
+
+impl Item {
+    /// Up to when it lets a detector speak, and for how long it lasts; nothing for what takes no time.
+    pub fn span(&self) -> Option<(MediaTime, MediaTime)> {
+        match self {
+            Self::Started(info) => Some((info.at, MediaTime::ZERO)),
+            Self::Video(frame) => Some((frame.stamp.end(), frame.stamp.lasts)),
+            Self::Audio(frame) => Some((frame.stamp.end(), frame.stamp.lasts)),
+            Self::Packets(facts) => Some((facts.at, facts.lasts)),
+            Self::Clock(at) => Some((*at, CLOCK_LASTS)),
+            Self::Gap(_) | Self::Ended(_) => None,
+        }
+    }
+}
+
 /// A stretch of the timeline of which nothing is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -128,6 +145,9 @@ pub struct PacketCounts {
     pub undecodable: u32,
 }
 
+/// Most timeline marks that a report joined from several ones keeps.
+const MARKS_MAX: usize = 1_024;
+
 /// What the demuxer saw over a stretch of the stream, about ten times a second of media time.
 #[derive(Clone, Debug, Default)]
 pub struct PacketFacts {
@@ -146,4 +166,34 @@ pub struct PacketFacts {
     pub bytes: u64,
     /// Datagrams that this machine dropped before they could be read.
     pub receive_dropped: u64,
+}
+
+impl PacketFacts {
+    /// Takes over the report that follows this one, so that the two are one. Of marks at most
+    /// 1,024 stay, the oldest.
+    pub fn join(&mut self, next: &Self) {
+        self.at = self.at.max(next.at);
+        self.lasts += next.lasts;
+        for (track, counts) in &next.tracks {
+            match self.tracks.iter_mut().find(|(known, _)| known == track) {
+                Some((_, sum)) => sum.add(counts),
+                None => self.tracks.push((*track, *counts)),
+            }
+        }
+        let room = MARKS_MAX.saturating_sub(self.marks.len());
+        self.marks.extend(next.marks.iter().take(room));
+        self.skew = next.skew.or(self.skew);
+        self.bytes += next.bytes;
+        self.receive_dropped += next.receive_dropped;
+    }
+}
+
+impl PacketCounts {
+    fn add(&mut self, next: &Self) {
+        self.packets = self.packets.saturating_add(next.packets);
+        self.bytes += next.bytes;
+        self.corrupt = self.corrupt.saturating_add(next.corrupt);
+        self.scrambled = self.scrambled.saturating_add(next.scrambled);
+        self.undecodable = self.undecodable.saturating_add(next.undecodable);
+    }
 }

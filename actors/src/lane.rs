@@ -11,13 +11,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TryRecvError, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 
 use crate::item::Item;
 use crate::lifeline::{Lifeline, Phase};
 
 /// Places beyond the capacity that only items other than frames may take.
 const RESERVE: usize = 64;
+
+/// Most items other than frames that are kept aside while frames are displaced. Beyond it the
+/// oldest go, and are counted: an actor that lags so far behind hears of the newest only.
+const CARRIED_MAX: usize = 1_024;
 
 /// How long a waiting sender goes without beating and looking at the cut.
 const WAIT_SLICE: Duration = Duration::from_millis(50);
@@ -73,7 +77,7 @@ impl LaneMeter {
         self.displaced.load(Ordering::Relaxed)
     }
 
-    /// Items that were not let in.
+    /// Items that were not let in, or met a receiver that was gone.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
@@ -93,6 +97,8 @@ pub struct LaneSender {
     sender: Sender<Item>,
     /// For displacing only; the reason why the channel itself never reports a gone receiver.
     oldest: Option<Receiver<Item>>,
+    /// Wakes a waiting sender; only with [`WhenFull::Wait`].
+    room: Option<Receiver<()>>,
     shared: Arc<Shared>,
     capacity: usize,
     when_full: WhenFull,
@@ -102,6 +108,8 @@ pub struct LaneSender {
 #[derive(Debug)]
 pub struct LaneReceiver {
     receiver: Receiver<Item>,
+    /// At most one token: something was taken since the sender looked last.
+    room: Option<Sender<()>>,
     shared: Arc<Shared>,
 }
 
@@ -114,9 +122,10 @@ pub fn lane(capacity: NonZeroUsize, when_full: WhenFull) -> (LaneSender, LaneRec
         meter: LaneMeter::default(),
     });
     let oldest = (when_full == WhenFull::DropOldest).then(|| receiver.clone());
+    let (token, room) = (when_full == WhenFull::Wait).then(|| bounded(1)).unzip();
     (
-        LaneSender { sender, oldest, shared: shared.clone(), capacity: capacity.get(), when_full },
-        LaneReceiver { receiver, shared },
+        LaneSender { sender, oldest, room, shared: shared.clone(), capacity: capacity.get(), when_full },
+        LaneReceiver { receiver, room: token, shared },
     )
 }
 
@@ -126,6 +135,7 @@ impl LaneSender {
     pub fn offer(&self, item: Item, line: &Lifeline) -> Offer {
         // Acquire pairs with the release in the receiver's drop.
         if self.shared.receiver_gone.load(Ordering::Acquire) {
+            self.shared.meter.refused.fetch_add(u64::from(item.is_frame()), Ordering::Relaxed);
             return Offer::Closed;
         }
         let offer = if self.when_full == WhenFull::Wait {
@@ -189,10 +199,13 @@ impl LaneSender {
         let Some(oldest) = &self.oldest else { return Offer::Refused };
         let mut carried = self.shared.carried.lock().unwrap_or_else(PoisonError::into_inner);
         let mut dropped = 0;
-        while dropped == 0 {
+        loop {
             match oldest.try_recv() {
-                Ok(old) if old.is_frame() => dropped += 1,
-                Ok(old) => carry(&mut carried, old),
+                Ok(old) if old.is_frame() => {
+                    dropped += 1;
+                    break;
+                }
+                Ok(old) => dropped += carry(&mut carried, old),
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }
@@ -205,44 +218,64 @@ impl LaneSender {
     }
 
     fn offer_waiting(&self, mut item: Item, line: &Lifeline) -> Offer {
-        // Only this sender fills the lane, so the length can only shrink between look and send.
-        if self.sender.len() < self.capacity || !item.is_frame() {
-            match self.sender.try_send(item) {
-                Ok(()) => return Offer::Taken,
-                Err(TrySendError::Disconnected(_)) => return Offer::Closed,
-                Err(TrySendError::Full(back)) => item = back,
-            }
-        }
         let phase = line.phase();
-        line.enter(Phase::Waiting);
+        let mut waits = false;
         let offer = loop {
-            match self.sender.send_timeout(item, WAIT_SLICE) {
-                Ok(()) => break Offer::Taken,
-                Err(SendTimeoutError::Disconnected(_)) => break Offer::Closed,
-                Err(SendTimeoutError::Timeout(_)) if line.is_cut() => break Offer::Cut,
-                Err(SendTimeoutError::Timeout(back)) => item = back,
+            // Only this sender fills the lane, so the length can only shrink between look and send.
+            // The reserve stays free for what must arrive even after a cut.
+            if self.sender.len() < self.capacity || !item.is_frame() {
+                match self.sender.try_send(item) {
+                    Ok(()) => break Offer::Taken,
+                    Err(TrySendError::Disconnected(_)) => break Offer::Closed,
+                    Err(TrySendError::Full(back)) => item = back,
+                }
+            }
+            if line.is_cut() {
+                break Offer::Cut;
+            }
+            if !waits {
+                waits = true;
+                line.enter(Phase::Waiting);
+            }
+            let Some(room) = &self.room else { break Offer::Refused };
+            if room.recv_timeout(WAIT_SLICE) == Err(RecvTimeoutError::Disconnected) {
+                break Offer::Closed;
             }
             line.beat();
         };
-        line.enter(phase);
+        if waits {
+            line.enter(phase);
+        }
         offer
     }
 }
 
-/// Keeps an item for the receiver. Of clocks only the newest matters, which bounds the queue: the
-/// others are a handful per session.
-fn carry(carried: &mut VecDeque<Item>, item: Item) {
-    if matches!((carried.back(), &item), (Some(Item::Clock(_)), Item::Clock(_))) {
-        carried.pop_back();
+/// Keeps an item for the receiver; returns how many older ones went for it. Of clocks only the
+/// newest matters, and reports of the demuxer are joined, which keeps the rest to a handful per
+/// session: only a source that changes its make-up without end reaches the bound.
+fn carry(carried: &mut VecDeque<Item>, item: Item) -> u32 {
+    match (carried.back_mut(), &item) {
+        (Some(last @ Item::Clock(_)), Item::Clock(_)) => *last = item,
+        (Some(Item::Packets(last)), Item::Packets(next)) => Arc::make_mut(last).join(next),
+        _ => carried.push_back(item),
     }
-    carried.push_back(item);
+    if carried.len() <= CARRIED_MAX {
+        return 0;
+    }
+    carried.pop_front();
+    1
 }
 
 impl LaneReceiver {
     /// The oldest item, if there is one.
     pub fn take(&self) -> Option<Item> {
         let mut carried = self.shared.carried.lock().unwrap_or_else(PoisonError::into_inner);
-        carried.pop_front().or_else(|| self.receiver.try_recv().ok())
+        let item = carried.pop_front().or_else(|| self.receiver.try_recv().ok());
+        if let (Some(_), Some(room)) = (&item, &self.room) {
+            // A token that lies there already says the same.
+            let _ = room.try_send(());
+        }
+        item
     }
 
     /// True when nothing waits in the lane.
@@ -255,7 +288,9 @@ impl Drop for LaneReceiver {
     fn drop(&mut self) {
         // Release: a sender that sees the flag puts nothing more in after the drain below.
         self.shared.receiver_gone.store(true, Ordering::Release);
-        while self.receiver.try_recv().is_ok() {}
+        self.shared.carried.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let frames = self.receiver.try_iter().filter(Item::is_frame).count();
+        self.shared.meter.displaced.fetch_add(frames as u64, Ordering::Relaxed);
     }
 }
 
@@ -313,11 +348,80 @@ mod tests {
     fn a_waiting_sender_ends_by_the_cut() {
         let line = Lifeline::default();
         let (sender, _receiver) = lane(capacity(1), WhenFull::Wait);
-        for number in 0..=RESERVE as u64 {
-            assert_eq!(sender.offer(Item::Clock(MediaTime::from_millis(number as i64)), &line), Offer::Taken);
-        }
+        assert_eq!(sender.offer(frame(0), &line), Offer::Taken);
         line.cut(crate::lifeline::CutReason::Stopped);
         assert_eq!(sender.offer(frame(1), &line), Offer::Cut);
+        let end = Item::Ended(crate::item::EndReason::Stopped);
+        assert_eq!(sender.offer(end, &line), Offer::Taken, "the end always arrives");
+    }
+
+    #[test]
+    fn a_waiting_sender_goes_on_when_something_is_taken() {
+        let line = Arc::new(Lifeline::default());
+        let (sender, receiver) = lane(capacity(1), WhenFull::Wait);
+        assert_eq!(sender.offer(frame(0), &line), Offer::Taken);
+        let waiter = line.clone();
+        let thread = std::thread::spawn(move || (sender.offer(frame(1), &waiter), sender.len()));
+        while line.phase() != Phase::Waiting {
+            std::thread::yield_now();
+        }
+        assert_eq!(receiver.take().as_ref().and_then(seq), Some(0));
+        assert_eq!(thread.join().unwrap(), (Offer::Taken, 1));
+    }
+
+    #[test]
+    fn a_waiting_sender_ends_when_the_receiver_goes() {
+        let line = Arc::new(Lifeline::default());
+        let (sender, receiver) = lane(capacity(1), WhenFull::Wait);
+        assert_eq!(sender.offer(frame(0), &line), Offer::Taken);
+        let waiter = line.clone();
+        let thread = std::thread::spawn(move || sender.offer(frame(1), &waiter));
+        while line.phase() != Phase::Waiting {
+            std::thread::yield_now();
+        }
+        drop(receiver);
+        assert_eq!(thread.join().unwrap(), Offer::Closed);
+    }
+
+    #[test]
+    fn reports_of_the_demuxer_do_not_pile_up_behind_an_actor_that_stands_still() {
+        let line = Lifeline::default();
+        let (sender, receiver) = lane(capacity(4), WhenFull::DropOldest);
+        for number in 1..=10_000 {
+            let facts = crate::item::PacketFacts {
+                at: MediaTime::from_millis(100 * number),
+                lasts: MediaTime::from_millis(100),
+                bytes: 1,
+                ..Default::default()
+            };
+            let _ = sender.offer(Item::Packets(Arc::new(facts)), &line);
+        }
+        let left: Vec<_> = std::iter::from_fn(|| receiver.take()).collect();
+        assert!(left.len() <= 4 + RESERVE + 1, "{}", left.len());
+        let bytes: u64 = left.iter().map(|item| if let Item::Packets(facts) = item { facts.bytes } else { 0 }).sum();
+        assert_eq!(bytes, 10_000, "joined, not lost");
+    }
+
+    #[test]
+    fn a_source_that_restarts_without_end_does_not_fill_memory() {
+        let line = Lifeline::default();
+        let (sender, receiver) = lane(capacity(2), WhenFull::DropOldest);
+        for _ in 0..10_000 {
+            let _ = sender.offer(Item::Ended(crate::item::EndReason::Finished), &line);
+        }
+        let left = std::iter::from_fn(|| receiver.take()).count() as u64;
+        assert!(left <= (CARRIED_MAX + RESERVE + 2) as u64);
+        assert_eq!(left + sender.meter().displaced(), 10_000, "every loss is counted");
+    }
+
+    #[test]
+    fn frames_offered_to_a_receiver_that_went_are_counted() {
+        let line = Lifeline::default();
+        let (sender, receiver) = lane(capacity(4), WhenFull::DropOldest);
+        assert_eq!(sender.offer(frame(0), &line), Offer::Taken);
+        drop(receiver);
+        assert_eq!(sender.offer(frame(1), &line), Offer::Closed);
+        assert_eq!((sender.meter().displaced(), sender.meter().refused()), (1, 1));
     }
 
     #[test]

@@ -34,6 +34,13 @@ impl Phase {
     }
 }
 
+/// The thread runs.
+const RUNNING: u8 = 0;
+/// It was abandoned before it returned.
+const FENCED: u8 = 1;
+/// It returned before it was abandoned.
+const RETURNED: u8 = 2;
+
 /// Why a worker was told to stop. Faults are classed by this, never by a foreign error code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CutReason {
@@ -52,7 +59,7 @@ pub struct Lifeline {
     progress: AtomicU64,
     phase: AtomicU8,
     cut: AtomicBool,
-    fenced: AtomicBool,
+    standing: AtomicU8,
     reason: Mutex<Option<CutReason>>,
 }
 
@@ -63,7 +70,7 @@ impl Default for Lifeline {
             progress: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Opening as u8),
             cut: AtomicBool::new(false),
-            fenced: AtomicBool::new(false),
+            standing: AtomicU8::new(RUNNING),
             reason: Mutex::new(None),
         }
     }
@@ -118,13 +125,20 @@ impl Lifeline {
     }
 
     /// Shuts the thread out: it was abandoned and replaced, nothing that it still says may count.
-    pub fn fence(&self) {
-        self.fenced.store(true, Ordering::Release);
+    /// False when it had returned at the last moment: then there is nothing to abandon.
+    pub fn fence(&self) -> bool {
+        // One read-modify-write on each side: exactly one of fence and return comes first.
+        self.standing.compare_exchange(RUNNING, FENCED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Says that the thread has returned; true when it had been abandoned before.
+    pub fn returned(&self) -> bool {
+        self.standing.compare_exchange(RUNNING, RETURNED, Ordering::AcqRel, Ordering::Acquire) == Err(FENCED)
     }
 
     /// True once the thread was abandoned.
     pub fn is_fenced(&self) -> bool {
-        self.fenced.load(Ordering::Acquire)
+        self.standing.load(Ordering::Acquire) == FENCED
     }
 
     /// Why it was told to stop.
@@ -145,6 +159,13 @@ mod tests {
         line.cut(CutReason::Stopped);
         assert!(line.is_cut());
         assert_eq!(line.cut_reason(), Some(CutReason::Stalled));
+    }
+
+    #[test]
+    fn of_abandoning_and_returning_exactly_one_comes_first() {
+        let (late, early) = (Lifeline::default(), Lifeline::default());
+        assert!(late.fence() && late.returned() && late.is_fenced());
+        assert!(!early.returned() && !early.fence() && !early.is_fenced());
     }
 
     #[test]

@@ -3,14 +3,14 @@
 //! Lives on the control arbiter. Adds, changes and removes streams, replaces lost arbiters, and
 //! ends everything in order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use crate::alarm_model::monitor_change;
+use crate::alarm_model::{Doubted, monitor_change};
 use crate::arbiters::ArbiterLost;
 use crate::event::{ChangeKind, EventEnd, Wall};
 use crate::event_desk::DeskMessage;
@@ -22,33 +22,77 @@ use crate::track::SessionNumber;
 /// How long all streams together get to end.
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// A stream with its supervisor, and what it takes to make another one.
+struct Running {
+    supervisor: Addr<Supervisor>,
+    setup: StreamSetup,
+}
+
 /// The actor.
 pub struct Monitor {
     engine: Engine,
-    streams: BTreeMap<Arc<str>, Addr<Supervisor>>,
+    streams: BTreeMap<Arc<str>, Running>,
     /// Setups that wait for the stream of the same name to end first.
     successors: HashMap<Arc<str>, StreamSetup>,
-    stopping: Option<oneshot::Sender<()>>,
+    /// Streams whose supervisor was found gone at the last look.
+    missing: BTreeSet<Arc<str>>,
+    /// Who waits for all streams to end.
+    waiting: Vec<oneshot::Sender<()>>,
+    is_stopping: bool,
     is_degraded: bool,
 }
 
 impl Monitor {
     /// A monitor without streams.
     pub fn new(engine: Engine) -> Self {
-        Self { engine, streams: BTreeMap::new(), successors: HashMap::new(), stopping: None, is_degraded: false }
+        Self {
+            engine,
+            streams: BTreeMap::new(),
+            successors: HashMap::new(),
+            missing: BTreeSet::new(),
+            waiting: Vec::new(),
+            is_stopping: false,
+            is_degraded: false,
+        }
     }
 
     /// `last_session` is the newest session of a stream of that name: numbers go on, never back.
     fn begin(&mut self, setup: StreamSetup, last_session: SessionNumber, ctx: &Context<Self>) {
         let name = setup.card.stream.clone();
-        let supervisor = Supervisor::new(setup, last_session, self.engine.clone(), ctx.address()).start();
-        self.streams.insert(name, supervisor);
+        let supervisor = Supervisor::new(setup.clone(), last_session, self.engine.clone(), ctx.address()).start();
+        self.streams.insert(name, Running { supervisor, setup });
         self.engine.board.health.set_streams(self.streams.len());
+    }
+
+    /// Puts another supervisor in the place of one that ended without a word. Looked at twice: one
+    /// that has just ended properly may have its word still under way.
+    fn mend_streams(&mut self, ctx: &Context<Self>) {
+        let is_gone = |running: &Running| !running.supervisor.connected();
+        let gone: BTreeSet<Arc<str>> =
+            self.streams.iter().filter(|(_, running)| is_gone(running)).map(|(name, _)| name.clone()).collect();
+        let missing = std::mem::replace(&mut self.missing, gone);
+        for name in missing.intersection(&self.missing.clone()) {
+            let Some(running) = self.streams.remove(name) else { continue };
+            tracing::error!(stream = &**name, fault = "panic", "a stream's supervisor ended; the stream begins anew");
+            let published = self.engine.board.streams().into_iter().find(|status| status.card.stream == *name);
+            let last_session = published.map_or(SessionNumber(0), |status| SessionNumber(status.session.0 + 1));
+            self.tell(DeskMessage::Doubt(name.clone(), Doubted::Stream));
+            self.begin(running.setup, last_session, ctx);
+        }
+    }
+
+    fn tell(&self, message: DeskMessage) {
+        if self.engine.desk.events.try_send(message).is_err() {
+            tracing::error!("the event lane is full, a word of the monitor is lost");
+        }
     }
 
     /// Says when more hangs than may, once per change.
     fn look_at_health(&mut self) {
         let health = &self.engine.board.health;
+        if self.engine.desk.board.is_gone() && !self.is_stopping {
+            health.lose_desk();
+        }
         let is_over = health.is_over_budget();
         if is_over == self.is_degraded {
             return;
@@ -74,7 +118,12 @@ impl Monitor {
 impl Actor for Monitor {
     type Context = Context<Self>;
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_interval(Duration::from_secs(1), |monitor, _| monitor.look_at_health());
+        ctx.run_interval(Duration::from_secs(1), |monitor, ctx| {
+            monitor.look_at_health();
+            if !monitor.is_stopping {
+                monitor.mend_streams(ctx);
+            }
+        });
     }
 }
 
@@ -86,10 +135,13 @@ pub struct AddStream(pub StreamSetup);
 impl Handler<AddStream> for Monitor {
     type Result = ();
     fn handle(&mut self, AddStream(setup): AddStream, ctx: &mut Context<Self>) {
+        if self.is_stopping {
+            return;
+        }
         let name = setup.card.stream.clone();
         match self.streams.get(&name) {
             Some(old) => {
-                old.do_send(End(EventEnd::ConfigChanged));
+                old.supervisor.do_send(End(EventEnd::ConfigChanged));
                 self.successors.insert(name, setup);
             }
             None => self.begin(setup, SessionNumber(0), ctx),
@@ -107,7 +159,7 @@ impl Handler<RemoveStream> for Monitor {
     fn handle(&mut self, RemoveStream(name): RemoveStream, _: &mut Context<Self>) {
         self.successors.remove(&name);
         if let Some(stream) = self.streams.get(&name) {
-            stream.do_send(End(EventEnd::StreamRemoved));
+            stream.supervisor.do_send(End(EventEnd::StreamRemoved));
         }
     }
 }
@@ -120,8 +172,9 @@ pub struct ChangeStream(pub RetuneStream);
 impl Handler<ChangeStream> for Monitor {
     type Result = ();
     fn handle(&mut self, ChangeStream(change): ChangeStream, _: &mut Context<Self>) {
-        if let Some(stream) = self.streams.get(&change.card.stream) {
-            stream.do_send(change);
+        if let Some(stream) = self.streams.get_mut(&change.card.stream) {
+            (stream.setup.card, stream.setup.specs) = (change.card.clone(), change.specs.clone());
+            stream.supervisor.do_send(change);
         }
     }
 }
@@ -136,14 +189,20 @@ impl Handler<StreamGone> for Monitor {
     fn handle(&mut self, StreamGone(name, last_session): StreamGone, ctx: &mut Context<Self>) {
         self.streams.remove(&name);
         self.engine.board.health.set_streams(self.streams.len());
-        if let Some(setup) = self.successors.remove(&name) {
-            self.begin(setup, last_session, ctx);
+        match self.successors.remove(&name) {
+            Some(setup) => self.begin(setup, last_session, ctx),
+            None if self.is_stopping => {}
+            // It may have been removed while it ended to make room for a successor.
+            None => {
+                self.engine.board.remove(&name);
+                self.tell(DeskMessage::Forget(name, EventEnd::StreamRemoved));
+            }
         }
-        if self.streams.is_empty()
-            && let Some(done) = self.stopping.take()
-        {
-            // Nobody listening means that the limit has passed: the process is ending anyway.
-            let _ = done.send(());
+        if self.streams.is_empty() {
+            for done in self.waiting.drain(..) {
+                // Nobody listening means that the limit has passed: the process is ending anyway.
+                let _ = done.send(());
+            }
         }
     }
 }
@@ -156,13 +215,13 @@ impl Handler<ArbiterLost> for Monitor {
         }
         tracing::error!(
             place = lost.place,
-            detector = lost.call.detector,
+            detector = lost.call.map(|call| call.detector),
             fault = "hang",
-            "an arbiter stands still in a detector and is replaced"
+            "an arbiter stands still and is replaced"
         );
         self.engine.board.health.lose_arbiter();
         for stream in self.streams.values() {
-            stream.do_send(lost);
+            stream.supervisor.do_send(lost);
         }
     }
 }
@@ -175,14 +234,15 @@ pub struct StopAll;
 impl Handler<StopAll> for Monitor {
     type Result = ResponseFuture<()>;
     fn handle(&mut self, _: StopAll, _: &mut Context<Self>) -> ResponseFuture<()> {
+        self.is_stopping = true;
         self.successors.clear();
         if self.streams.is_empty() {
             return Box::pin(async {});
         }
         let (done, all_gone) = oneshot::channel();
-        self.stopping = Some(done);
+        self.waiting.push(done);
         for stream in self.streams.values() {
-            stream.do_send(End(EventEnd::Suspended));
+            stream.supervisor.do_send(End(EventEnd::Suspended));
         }
         Box::pin(async move {
             if tokio::time::timeout(STOP_WITHIN, all_gone).await.is_err() {

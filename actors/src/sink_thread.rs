@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
@@ -47,7 +47,10 @@ impl SinkThread {
         match self.queue.try_send(event.clone()) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.lost.fetch_add(1, Ordering::Relaxed);
+                let before = self.lost.fetch_add(1, Ordering::Relaxed);
+                if before.is_multiple_of(1_000) {
+                    tracing::error!(sink = self.name, lost = before + 1, "is too far behind and misses changes");
+                }
             }
         }
     }
@@ -62,18 +65,20 @@ impl SinkThread {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Lets it finish what waits, at most that long.
-    pub fn finish(self, within: Duration) {
-        drop(self.queue);
+    /// Lets all of them finish what waits, at most that long together.
+    pub fn finish(sinks: Vec<Self>, within: Duration) {
+        // Every queue is closed first, so that they finish side by side.
+        let running: Vec<_> = sinks.into_iter().map(|sink| (sink.name, sink.line, sink.handle)).collect();
         let step = Duration::from_millis(10);
-        let mut waited = Duration::ZERO;
-        while !self.handle.is_finished() && waited < within {
+        let until = Instant::now() + within;
+        while Instant::now() < until && running.iter().any(|(_, _, handle)| !handle.is_finished()) {
             std::thread::sleep(step);
-            waited += step;
         }
-        if !self.handle.is_finished() {
-            self.line.cut(CutReason::Stopped);
-            tracing::warn!(sink = self.name, "did not take all changes before the end");
+        for (name, line, handle) in running {
+            if !handle.is_finished() {
+                line.cut(CutReason::Stopped);
+                tracing::warn!(sink = name, "did not take all changes before the end");
+            }
         }
     }
 }

@@ -131,6 +131,7 @@ pub struct Health {
     abandoned: AtomicU32,
     streams: AtomicU32,
     lost_arbiters: AtomicU64,
+    desk_lost: AtomicBool,
 }
 
 impl Health {
@@ -144,9 +145,15 @@ impl Health {
         self.ready.load(Ordering::Relaxed) && self.is_live()
     }
 
-    /// False when only a restart helps: the control arbiter stands still, or too many threads hang.
+    /// False when only a restart helps: the control arbiter stands still, the event desk is gone, or
+    /// too many threads hang.
     pub fn is_live(&self) -> bool {
-        !self.control_stuck.load(Ordering::Relaxed) && !self.is_over_budget()
+        !self.control_stuck.load(Ordering::Relaxed) && !self.desk_lost.load(Ordering::Relaxed) && !self.is_over_budget()
+    }
+
+    /// Says that the event desk's thread is gone: no event reaches anyone any more.
+    pub fn lose_desk(&self) {
+        self.desk_lost.store(true, Ordering::Relaxed);
     }
 
     /// Says whether the control arbiter turns.
@@ -166,13 +173,21 @@ impl Health {
 
     /// Counts one that came back.
     pub fn returned(&self) {
-        // Never below zero: a return is only reported for what was abandoned.
-        self.abandoned.fetch_sub(1, Ordering::Relaxed);
+        // A return is only reported for what was abandoned; were it not so, a count below zero would
+        // look like four billion hanging threads.
+        let one_less = |count: u32| count.checked_sub(1);
+        let before = self.abandoned.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        debug_assert!(before.is_ok(), "a return without an abandonment");
     }
 
     /// Threads and arbiters that hang now.
     pub fn abandoned(&self) -> u32 {
         self.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// Arbiters that were replaced so far.
+    pub fn lost_arbiters(&self) -> u64 {
+        self.lost_arbiters.load(Ordering::Relaxed)
     }
 
     /// Counts an arbiter that was replaced.

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
@@ -41,6 +41,8 @@ pub struct StoreThread {
     jobs: Sender<Batch>,
     acks: Receiver<Result<(), (Batch, SinkError)>>,
     is_busy: bool,
+    is_gone: bool,
+    in_hand: usize,
     ring: VecDeque<Arc<Event>>,
     lost: u64,
     trouble: Option<String>,
@@ -58,7 +60,16 @@ impl StoreThread {
             move |_| write(store, &inbox, &outbox),
             |_| {},
         )?);
-        Ok(Self { jobs, acks, is_busy: false, ring: VecDeque::new(), lost: 0, trouble: None })
+        Ok(Self {
+            jobs,
+            acks,
+            is_busy: false,
+            is_gone: false,
+            in_hand: 0,
+            ring: VecDeque::new(),
+            lost: 0,
+            trouble: None,
+        })
     }
 
     /// Writes a batch, after what still waits in the ring. Waits [`COMMIT_WAIT`] at most.
@@ -73,16 +84,43 @@ impl StoreThread {
         }
         while !self.is_busy && !self.ring.is_empty() {
             let job: Batch = self.ring.drain(..self.ring.len().min(COMMIT_MAX)).collect();
-            if self.jobs.try_send(job).is_err() {
+            let in_hand = job.len();
+            if let Err(back) = self.jobs.try_send(job) {
+                for event in back.into_inner().into_iter().rev() {
+                    self.ring.push_front(event);
+                }
+                self.is_gone = true;
                 self.trouble.get_or_insert_with(|| "the store's thread ended".to_owned());
                 return Commit::Deferred;
             }
             self.is_busy = true;
+            self.in_hand = in_hand;
             if !self.collect(COMMIT_WAIT) {
                 break;
             }
         }
         if self.is_busy || !self.ring.is_empty() { Commit::Deferred } else { Commit::Stored }
+    }
+
+    /// Writes what still waits, at most that long; true when all of it is on disk.
+    pub fn finish(mut self, within: Duration) -> bool {
+        let until = Instant::now() + within;
+        while self.is_busy || !self.ring.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            if self.is_busy {
+                self.collect(left);
+            } else if self.commit(&[]) == Commit::Deferred && !self.is_busy {
+                // A store that refuses is asked again, but not without a breath.
+                std::thread::sleep(left.min(Duration::from_millis(50)));
+            }
+            if self.is_gone {
+                return false;
+            }
+        }
+        true
     }
 
     /// Why the store takes nothing, while it does not.
@@ -95,9 +133,9 @@ impl StoreThread {
         self.lost
     }
 
-    /// Changes that wait to be stored.
+    /// Changes that wait to be stored, those that the store has in hand included.
     pub fn waiting(&self) -> usize {
-        self.ring.len()
+        self.ring.len() + self.in_hand
     }
 
     /// True when the job in hand was stored.
@@ -105,11 +143,13 @@ impl StoreThread {
         match self.acks.recv_timeout(wait) {
             Ok(Ok(())) => {
                 self.is_busy = false;
+                self.in_hand = 0;
                 self.trouble = None;
                 true
             }
             Ok(Err((batch, error))) => {
                 self.is_busy = false;
+                self.in_hand = 0;
                 self.trouble = Some(error.to_string());
                 for event in batch.into_iter().rev() {
                     self.ring.push_front(event);
@@ -121,6 +161,7 @@ impl StoreThread {
                 false
             }
             Err(RecvTimeoutError::Disconnected) => {
+                self.is_gone = true;
                 self.trouble = Some("the store's thread ended".to_owned());
                 false
             }

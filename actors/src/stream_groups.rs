@@ -4,7 +4,7 @@
 //! on which arbiter, and exchanges a lane together with its actor.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use actix::prelude::*;
 
@@ -16,7 +16,7 @@ use crate::detector_group::{AtEnd, DetectorGroup};
 use crate::event::StreamCard;
 use crate::fan_out::{FanOut, Outlet};
 use crate::item::Item;
-use crate::lane::{LaneReceiver, Offer, lane};
+use crate::lane::{LaneReceiver, lane};
 use crate::latency::LatencyBook;
 use crate::lifeline::Lifeline;
 use crate::meters::MeterBook;
@@ -30,14 +30,37 @@ struct RunningGroup {
     number: u32,
     kind: LaneKind,
     seat: Seat,
-    actor: Addr<DetectorActor>,
+    running: RunningActor,
+}
+
+/// A detector actor with the flag that shuts it out.
+pub struct RunningActor {
+    /// Its address.
+    pub actor: Addr<DetectorActor>,
+    fence: Arc<AtomicBool>,
+}
+
+impl RunningActor {
+    /// Shuts it out: it was replaced, or its stream is gone; nothing that it still says may count.
+    pub fn fence(&self) {
+        // Release pairs with the acquire in the actor.
+        self.fence.store(true, Ordering::Release);
+    }
 }
 
 /// What a lost arbiter cost a stream.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Stranded {
     /// The detector of this stream that did not return, if it was one of this stream.
     pub culprit: Option<u16>,
+    /// The lanes whose detectors were rebuilt.
+    pub lanes: Vec<LaneKind>,
+}
+
+/// A detector that did not return once, with the settings that it had.
+struct Barred {
+    detector: u16,
+    tuning: Option<String>,
 }
 
 /// The detector actors of one stream.
@@ -46,7 +69,7 @@ pub struct StreamGroups {
     fan_out: Arc<FanOut>,
     latencies: Arc<LatencyBook>,
     groups: Vec<RunningGroup>,
-    barred: Vec<u16>,
+    barred: Vec<Barred>,
 }
 
 impl StreamGroups {
@@ -62,10 +85,16 @@ impl StreamGroups {
         }
     }
 
-    /// Takes over new settings; starts actors for lanes that had none.
+    /// Takes over new settings; starts actors for lanes that had none. A detector that did not return
+    /// once gets another chance with other settings.
     pub fn retune(&mut self, setup: &StreamSetup, meters: &MeterBook) {
+        self.barred.retain(|barred| barred.tuning.is_some() && barred.tuning == tuning_of(setup, barred.detector));
         for group in &self.groups {
-            group.actor.do_send(Retune { card: setup.card.clone(), specs: setup.specs.clone() });
+            group.running.actor.do_send(Retune {
+                card: setup.card.clone(),
+                specs: setup.specs.clone(),
+                barred: self.barred(),
+            });
         }
         for kind in KINDS.into_iter().filter(|kind| is_wanted(setup, *kind)) {
             if !self.groups.iter().any(|group| group.kind == kind) {
@@ -74,14 +103,19 @@ impl StreamGroups {
         }
     }
 
-    /// Rebuilds actors that have ended; true when there were any.
-    pub fn mend(&mut self, setup: &StreamSetup, meters: &MeterBook) -> bool {
+    /// Detectors that are not built again, because they did not return once.
+    pub fn barred(&self) -> Vec<u16> {
+        self.barred.iter().map(|barred| barred.detector).collect()
+    }
+
+    /// Rebuilds actors that have ended; tells which lanes they drained.
+    pub fn mend(&mut self, setup: &StreamSetup, meters: &MeterBook) -> Vec<LaneKind> {
         let gone: Vec<LaneKind> =
-            self.groups.iter().filter(|group| !group.actor.connected()).map(|group| group.kind).collect();
+            self.groups.iter().filter(|group| !group.running.actor.connected()).map(|group| group.kind).collect();
         for kind in &gone {
             self.start(*kind, setup, meters);
         }
-        !gone.is_empty()
+        gone
     }
 
     /// Rebuilds the actors that lived on a lost arbiter elsewhere, without the detector that does
@@ -93,21 +127,23 @@ impl StreamGroups {
         if stranded.is_empty() {
             return None;
         }
-        let culprit = stranded.iter().any(|(number, _)| *number == lost.call.group).then_some(lost.call.detector);
-        self.barred.extend(culprit);
-        for (_, kind) in stranded {
-            self.start(kind, setup, meters);
+        let call = lost.call.filter(|call| stranded.iter().any(|(number, _)| *number == call.group));
+        let culprit = call.map(|call| call.detector);
+        self.barred.extend(culprit.map(|detector| Barred { detector, tuning: tuning_of(setup, detector) }));
+        let lanes: Vec<LaneKind> = stranded.into_iter().map(|(_, kind)| kind).collect();
+        for kind in &lanes {
+            self.start(*kind, setup, meters);
         }
-        Some(Stranded { culprit })
+        Some(Stranded { culprit, lanes })
     }
 
     /// Gives up every actor, for the caller to end.
-    pub fn take_actors(&mut self) -> Vec<Addr<DetectorActor>> {
+    pub fn take_actors(&mut self) -> Vec<RunningActor> {
         self.groups
             .drain(..)
             .map(|group| {
                 group.seat.leave();
-                group.actor
+                group.running
             })
             .collect()
     }
@@ -115,7 +151,9 @@ impl StreamGroups {
     /// Starts the actor of a lane, in the place of the one that was there.
     fn start(&mut self, kind: LaneKind, setup: &StreamSetup, meters: &MeterBook) {
         if let Some(old) = self.groups.iter().position(|group| group.kind == kind) {
-            self.groups.swap_remove(old).seat.leave();
+            let old = self.groups.swap_remove(old);
+            old.running.fence();
+            old.seat.leave();
         }
         let capacity = match kind {
             LaneKind::Picture => setup.lanes.picture,
@@ -125,12 +163,14 @@ impl StreamGroups {
         let (sender, receiver) = lane(capacity, setup.lanes.when_full);
         let number = GROUPS.fetch_add(1, Ordering::Relaxed);
         let seat = self.engine.arbiters.choose();
+        let fence = Arc::<AtomicBool>::default();
         let parts = GroupParts {
             number,
             kind,
             card: setup.card.clone(),
             specs: setup.specs.clone(),
-            barred: self.barred.clone(),
+            barred: self.barred(),
+            fence: fence.clone(),
             engine: self.engine.clone(),
             seat: seat.clone(),
             latencies: self.latencies.clone(),
@@ -138,15 +178,17 @@ impl StreamGroups {
         let actor = DetectorActor::start_in_arbiter(&seat.arbiter, move |_| parts.build(receiver));
         let bell = Arc::new(Bell::new(actor.clone().recipient()));
         actor.do_send(HangBell(bell.clone()));
-        if let Some(info) = meters.read().info {
-            if sender.offer(Item::Started(info), &Lifeline::default()) != Offer::Taken {
-                tracing::debug!(stream = &*setup.card.stream, "a fresh lane did not take the session's start");
-            }
-            bell.ring();
-        }
         self.fan_out.exchange(Outlet { kind, lane: sender, bell: Some(bell) });
-        self.groups.push(RunningGroup { number, kind, seat, actor });
+        // After the exchange: a session that starts in between is heard of twice, not never.
+        if let Some(info) = meters.read().info {
+            self.fan_out.offer_to(kind, &Item::Started(info), &Lifeline::default());
+        }
+        self.groups.push(RunningGroup { number, kind, seat, running: RunningActor { actor, fence } });
     }
+}
+
+fn tuning_of(setup: &StreamSetup, detector: u16) -> Option<String> {
+    setup.specs.iter().find(|spec| spec.number == detector).map(|spec| spec.tuning.clone())
 }
 
 fn is_wanted(setup: &StreamSetup, kind: LaneKind) -> bool {
@@ -160,6 +202,7 @@ struct GroupParts {
     card: Arc<StreamCard>,
     specs: Arc<Vec<Arc<DetectorSpec>>>,
     barred: Vec<u16>,
+    fence: Arc<AtomicBool>,
     engine: Engine,
     seat: Seat,
     latencies: Arc<LatencyBook>,
@@ -170,9 +213,7 @@ impl GroupParts {
         let accounts = self.engine.board.cpu.clone();
         let mut group =
             DetectorGroup::new(self.number, self.kind, self.card, &self.specs, accounts, self.seat.pulse, AtEnd::Keep);
-        for detector in self.barred {
-            group.bar(detector);
-        }
-        DetectorActor::new(group, receiver, self.engine.desk.events, self.latencies)
+        group.set_barred(self.barred);
+        DetectorActor::new(group, receiver, self.engine.desk.events, self.latencies).with_fence(self.fence)
     }
 }

@@ -9,28 +9,31 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use actix::prelude::*;
+use crossbeam_channel::TrySendError;
 
+use crate::alarm_model::Doubted;
 use crate::arbiters::ArbiterLost;
-use crate::detector::DetectorSpec;
-use crate::detector_actor::Retire;
+use crate::detector::{DetectorSpec, LaneKind};
 use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
 use crate::event_desk::DeskMessage;
 use crate::fan_out::FanOut;
-use crate::ingest::{self, SessionNews, SessionParts, SessionRun, Step};
+use crate::ingest::{self, SessionNews, SessionParts};
 use crate::input_watch::InputWatch;
 use crate::item::EndReason;
 use crate::latency::{LatencyBook, Stage, StageHistograms};
 use crate::lifeline::{CutReason, Lifeline, Phase};
 use crate::media_time::MediaTime;
 use crate::meters::MeterBook;
-use crate::monitor::{Monitor, StreamGone};
-use crate::paced::Pace;
+use crate::monitor::Monitor;
 use crate::setup::{Engine, SessionMode, StreamSetup};
 use crate::severity::Severity;
 use crate::status::StreamStatus;
 use crate::stream_groups::StreamGroups;
 use crate::stream_life::{Effect, Input, Look, StreamLife};
 use crate::track::{SessionNumber, TrackId};
+
+#[path = "supervisor_end.rs"]
+mod end;
 
 /// How often a supervisor looks at its session.
 const TICK: Duration = Duration::from_millis(250);
@@ -133,12 +136,19 @@ impl Supervisor {
             pace: self.setup.pace,
         };
         tracing::debug!(stream = &**self.stream(), session = session.0, "opening");
+        let (supervisor, health, thread) = (ctx.address(), self.engine.board.health.clone(), line.clone());
+        let news = move |news| {
+            // Said here and not by the supervisor, which may be gone when a hanging thread returns.
+            if matches!(news, SessionNews::Ended(..)) && thread.returned() {
+                health.returned();
+            }
+            supervisor.do_send(News(news));
+        };
         if self.setup.mode == SessionMode::Inline {
-            run_inline(session, parts, line, ctx);
+            ctx.spawn(actix::fut::wrap_future(ingest::play(session, parts, line, news)));
             return None;
         }
-        let supervisor = ctx.address();
-        match ingest::start(self.stream(), session, parts, line, move |news| supervisor.do_send(News(news))) {
+        match ingest::start(self.stream(), session, parts, line, news) {
             Ok(_) => None,
             Err(error) => {
                 let fault =
@@ -161,17 +171,17 @@ impl Supervisor {
             fault = "hang",
             "a session's thread did not return after its cut and was abandoned"
         );
-        if let Some(line) = self.lines.get(&session) {
-            line.fence();
-        }
+        // Counted first, so that its return can never be counted before.
         self.engine.board.health.abandon();
+        if !self.lines.get(&session).is_some_and(|line| line.fence()) {
+            self.engine.board.health.returned();
+        }
         self.count_end("abandoned");
     }
 
     fn note_end(&mut self, session: SessionNumber, reason: &EndReason) {
         let Some(line) = self.lines.remove(&session) else { return };
         if line.is_fenced() {
-            self.engine.board.health.returned();
             return;
         }
         let stream = &**self.stream();
@@ -249,27 +259,48 @@ impl Supervisor {
 
     fn send_events(&mut self) {
         while let Some(message) = self.unsent.pop_front() {
-            if let Err(back) = self.engine.desk.events.try_send(message) {
-                self.unsent.push_front(back.into_inner());
-                break;
+            match self.engine.desk.events.try_send(message) {
+                Ok(()) => {}
+                Err(TrySendError::Full(message)) => {
+                    self.unsent.push_front(message);
+                    break;
+                }
+                // The desk is gone: the process is ending, or the monitor says that it should.
+                Err(TrySendError::Disconnected(_)) => self.unsent.clear(),
             }
         }
-        // More cannot come together in a tick than the tick after next sends.
-        self.unsent.truncate(UNSENT_MAX);
+        let lost = self.unsent.len().saturating_sub(UNSENT_MAX);
+        if lost > 0 {
+            self.unsent.truncate(UNSENT_MAX);
+            tracing::error!(
+                stream = &**self.stream(),
+                lost,
+                "the event lane stayed full, changes of the stream are lost"
+            );
+        }
     }
 
     /// Rebuilds detector actors that are gone: their arbiter ended, or they panicked themselves.
     fn mend_groups(&mut self) {
-        if self.ending.is_none() && self.groups.mend(&self.setup, &self.meters) {
+        if self.ending.is_some() {
+            return;
+        }
+        let lanes = self.groups.mend(&self.setup, &self.meters);
+        if !lanes.is_empty() {
             tracing::error!(stream = &**self.stream(), fault = "panic", "a detector actor ended; it is rebuilt");
-            self.doubt();
+            self.doubt(&lanes);
         }
     }
 
-    /// What is open of this stream must be confirmed: the new actors know nothing of it.
-    fn doubt(&mut self) {
-        let stream = self.stream().clone();
-        self.unsent.push_back(DeskMessage::Doubt(stream));
+    /// What these lanes have open must be confirmed: the new actors know nothing of it.
+    fn doubt(&mut self, lanes: &[LaneKind]) {
+        for lane in lanes {
+            self.unsent.push_back(DeskMessage::Doubt(self.stream().clone(), Doubted::Lane(*lane)));
+        }
+        // That some are barred is no detector's word, and is known.
+        for detector in self.groups.barred() {
+            self.report_barred(detector);
+        }
     }
 
     fn publish(&mut self) {
@@ -277,16 +308,15 @@ impl Supervisor {
         self.latencies.drain_into(&mut latencies);
         self.engine.board.absorb(&latencies);
         let total = latencies.stage(Stage::Total);
-        let meters = self.meters.read();
+        let mut meters = self.meters.read();
+        if !self.watch.is_flowing() {
+            // The session's thread reads its meters when something comes; now nothing does.
+            (meters.bitrate, meters.frame_rate) = (0.0, 0.0);
+        }
         let mut frames = self.frames_before.clone();
         for track in &meters.tracks {
             *frames.entry(track.track).or_default() += track.frames;
         }
-        let mut lane_dropped = (0, 0);
-        self.fan_out.meters(|_, meter, _| {
-            lane_dropped.0 += meter.displaced();
-            lane_dropped.1 += meter.refused();
-        });
         self.engine.board.publish(StreamStatus {
             card: self.setup.card.clone(),
             state: self.life.state_name(),
@@ -295,7 +325,7 @@ impl Supervisor {
             receive_dropped: self.receive_dropped_before + meters.receive_dropped,
             meters,
             frames,
-            lane_dropped,
+            lane_dropped: self.fan_out.dropped(),
             restarts: self.restarts.clone(),
             last_error: self.last_error.clone(),
             abandoned: self.life.abandoned(),
@@ -303,62 +333,15 @@ impl Supervisor {
             at: wall(),
         });
     }
-
-    /// Nothing runs any more: the detector actors end, then this one.
-    fn leave(&mut self, ctx: &mut Context<Self>) {
-        let why = self.ending.unwrap_or(EventEnd::Suspended);
-        let actors = self.groups.take_actors();
-        let (stream, events) = (self.stream().clone(), self.engine.desk.events.clone());
-        let board = self.engine.board.clone();
-        let gone = async move {
-            for actor in actors {
-                // At the end of the service open events stay open: a restart confirms them.
-                if why == EventEnd::StreamRemoved && actor.send(Retire(why)).await.is_err() {
-                    tracing::debug!("a detector actor was gone before it was retired");
-                }
-            }
-            (stream, events, board)
-        };
-        let limited = async move { tokio::time::timeout(Duration::from_secs(2), gone).await };
-        ctx.spawn(limited.into_actor(self).map(move |left, supervisor, ctx| {
-            if why == EventEnd::StreamRemoved {
-                supervisor.unsent.push_back(DeskMessage::Forget(supervisor.stream().clone(), why));
-                supervisor.send_events();
-                supervisor.engine.board.remove(supervisor.stream());
-            }
-            if why == EventEnd::ConfigChanged {
-                // The stream goes on under new settings: it confirms what still holds.
-                supervisor.doubt();
-                supervisor.send_events();
-            }
-            drop(left);
-            supervisor.monitor.do_send(StreamGone(supervisor.stream().clone(), supervisor.life.newest()));
-            ctx.stop();
-        }));
-    }
 }
 
-/// Plays a session on the supervisor's arbiter, each item when its time has come.
-fn run_inline(session: SessionNumber, parts: SessionParts, line: Arc<Lifeline>, ctx: &mut Context<Supervisor>) {
-    let supervisor = ctx.address();
-    let parts = SessionParts { pace: Pace::Unbound, ..parts };
-    ctx.spawn(actix::fut::wrap_future(async move {
-        let news = |news| supervisor.do_send(News(news));
-        let mut run = SessionRun::new(session, parts, line);
-        let begin = tokio::time::Instant::now();
-        let reason = match run.open() {
-            Ok(()) => loop {
-                match run.step(&news) {
-                    Step::Delivered(Some(at)) => tokio::time::sleep_until(begin + at.to_duration()).await,
-                    Step::Delivered(None) => tokio::task::yield_now().await,
-                    Step::Ended(reason) => break reason,
-                }
-            },
-            Err(reason) => reason,
-        };
-        let reason = run.finish(reason);
-        news(SessionNews::Ended(session, reason));
-    }));
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        // Were the supervisor to end by a panic, its session must not go on without one.
+        for line in self.lines.values() {
+            line.cut(CutReason::Stopped);
+        }
+    }
 }
 
 fn look_at(line: &Lifeline, meters: &MeterBook) -> Look {
@@ -466,7 +449,13 @@ impl Handler<RetuneStream> for Supervisor {
         self.setup.card = message.card;
         self.setup.specs = message.specs;
         self.watch.retune(self.setup.specs.iter().find(|spec| spec.name == "input_down"));
+        let was_barred = !self.groups.barred().is_empty();
         self.groups.retune(&self.setup, &self.meters);
+        if was_barred && self.groups.barred().is_empty() {
+            let what = ChangeKind::Ended(EventEnd::ConfigChanged);
+            let change = own_change(&self.setup.card, "detector_disabled", what, "built anew".to_owned());
+            self.unsent.push_back(DeskMessage::Change(Box::new(change)));
+        }
     }
 }
 
@@ -474,9 +463,9 @@ impl Handler<ArbiterLost> for Supervisor {
     type Result = ();
     fn handle(&mut self, lost: ArbiterLost, _: &mut Context<Self>) {
         let Some(stranded) = self.groups.leave_arbiter(lost, &self.setup, &self.meters) else { return };
-        self.doubt();
-        if let Some(detector) = stranded.culprit {
-            self.report_barred(detector);
+        self.doubt(&stranded.lanes);
+        if stranded.culprit.is_none() {
+            tracing::warn!(stream = &**self.stream(), "detectors were rebuilt on another arbiter, theirs stood still");
         }
     }
 }
