@@ -9,7 +9,8 @@ use std::sync::Arc;
 use avwatch_actors::detector::DetectorSpec;
 use avwatch_actors::event::StreamCard;
 use avwatch_actors::paced::Pace;
-use avwatch_actors::source::Opener;
+use avwatch_actors::severity::Severity;
+use avwatch_actors::source::{Opener, SourceLimits};
 use avwatch_actors::track::{TrackId, TrackInfo};
 
 use crate::config::StreamPlan;
@@ -57,8 +58,9 @@ pub fn resolve_detectors(plan: &StreamPlan, only: &[String]) -> Result<StreamDet
     let mut specs = Vec::new();
     for kind in detectors::ALL.iter().copied() {
         let base = plan.detectors.get(kind.name).map_or(&[][..], Vec::as_slice);
+        let by_transport = (kind.name == "input_down").then(|| patience(&plan.input.limits));
         let resolve = |own: Option<&DetectorSettings>| {
-            let layers: Vec<DetectorSettings> = base.iter().chain(own).cloned().collect();
+            let layers: Vec<DetectorSettings> = by_transport.iter().chain(base).chain(own).cloned().collect();
             let mut detector = detectors::resolve(kind, plan.profile, &layers, &plan.input.expect)
                 .map_err(|source| PartsError::Detector { stream: plan.name.clone(), source })?;
             detector.enabled &= only.is_empty() || only.iter().any(|name| name == kind.name);
@@ -78,6 +80,13 @@ pub fn resolve_detectors(plan: &StreamPlan, only: &[String]) -> Result<StreamDet
     }
     let measure = detectors::measure_plan(&measured);
     Ok(StreamDetectors { resolved, specs: Arc::new(specs), measure })
+}
+
+/// How long silence may last on the stream's transport: weaker than anything that is configured.
+fn patience(limits: &SourceLimits) -> DetectorSettings {
+    let (warning, critical) = limits.down_after;
+    let severities = BTreeMap::from([(Severity::Warning, warning), (Severity::Critical, critical)]);
+    DetectorSettings { severities: Some(severities), ..DetectorSettings::default() }
 }
 
 /// One spec that builds, on each track, what was configured for that track.

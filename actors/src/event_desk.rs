@@ -48,7 +48,7 @@ pub enum DeskMessage {
     Stop(Sender<()>),
 }
 
-/// Raised events by stream, detector and severity.
+/// Events by stream, detector and each severity that they reached.
 pub type EventTotals = BTreeMap<(Arc<str>, Arc<str>, Severity), u64>;
 
 /// What anyone may know of the desk. Written by the desk's thread.
@@ -66,7 +66,7 @@ impl DeskBoard {
         self.open.load_full()
     }
 
-    /// Raised events by stream, detector and severity at the raise.
+    /// Events by stream, detector and each severity that they reached.
     pub fn totals(&self) -> EventTotals {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -213,7 +213,7 @@ impl Desk {
 
     fn publish(&mut self, events: Vec<Arc<Event>>, commit: Commit) {
         for event in events {
-            if event.state == EventState::Raised {
+            if matches!(event.state, EventState::Raised | EventState::Escalated) {
                 let key = (event.stream.clone(), event.detector.clone(), event.severity);
                 let mut totals = self.board.totals.lock().unwrap_or_else(PoisonError::into_inner);
                 *totals.entry(key).or_default() += 1;

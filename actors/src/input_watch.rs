@@ -12,8 +12,11 @@ use crate::event_lifecycle::{Change, EventLifecycle, What};
 use crate::media_time::MediaTime;
 use crate::track::{SessionNumber, TrackId, TrackInfo};
 
-/// Frames further apart than this do not count as flowing.
+/// Frames no further apart than this count as flowing, however soon the event is to be raised.
 const FLOWING_WITHIN: Duration = Duration::from_secs(1);
+
+/// Frames no further apart than this count as flowing where nobody says when to raise the event.
+const FLOWING_UNWATCHED: Duration = Duration::from_secs(3);
 
 /// How long a stream that never delivered may take to connect and probe before it counts as down.
 const FIRST_OPEN: Duration = Duration::from_secs(5);
@@ -32,6 +35,8 @@ pub struct InputWatch {
     has_flowed: bool,
     /// Since when they flow without interruption.
     flows_since: Option<Instant>,
+    /// Silence up to this is no interruption: segments come in bursts.
+    tolerated: Duration,
 }
 
 /// A change of `input_down`, not yet addressed.
@@ -53,6 +58,7 @@ impl InputWatch {
             flowed: now,
             has_flowed: false,
             flows_since: None,
+            tolerated: tolerated(spec),
         }
     }
 
@@ -62,6 +68,7 @@ impl InputWatch {
         if self.spec.as_ref().map(tuning) != spec.map(tuning) {
             self.lifecycle = spec.map(lifecycle);
         }
+        self.tolerated = tolerated(spec);
         self.spec = spec.cloned();
     }
 
@@ -77,7 +84,7 @@ impl InputWatch {
             self.flowed = now;
             self.has_flowed = true;
             self.flows_since.get_or_insert(now);
-        } else if now.saturating_duration_since(self.flowed) > FLOWING_WITHIN {
+        } else if now.saturating_duration_since(self.flowed) >= self.tolerated {
             self.flows_since = None;
         }
         let (spec, lifecycle) = (self.spec.as_ref()?, self.lifecycle.as_mut()?);
@@ -95,6 +102,13 @@ impl InputWatch {
 
 fn lifecycle(spec: &Arc<DetectorSpec>) -> EventLifecycle {
     EventLifecycle::new((spec.ladder)(&TrackInfo::bare(TrackId::INPUT)), spec.worse)
+}
+
+/// Silence that would not yet be an event is no interruption either.
+fn tolerated(spec: Option<&Arc<DetectorSpec>>) -> Duration {
+    let Some(spec) = spec else { return FLOWING_UNWATCHED };
+    let ladder = (spec.ladder)(&TrackInfo::bare(TrackId::INPUT));
+    ladder.steps.first().map_or(FLOWING_UNWATCHED, |(hold, _)| *hold).max(FLOWING_WITHIN)
 }
 
 impl InputChange {
@@ -131,5 +145,78 @@ impl InputChange {
             unit: spec.unit,
             message,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector::{Detector, Ladder, LaneKind, Precedence, Verdicts, Worse};
+    use crate::item::Item;
+    use crate::severity::Severity;
+
+    struct Mute;
+
+    impl Detector for Mute {
+        fn inspect(&mut self, _: &Item, _: &mut Verdicts) {}
+    }
+
+    /// A spec that warns after `warning` seconds and is critical after twice that.
+    fn spec(warning: u64) -> Arc<DetectorSpec> {
+        let seconds = Duration::from_secs;
+        let steps = vec![(seconds(warning), Severity::Warning), (seconds(2 * warning), Severity::Critical)];
+        let ladder = Ladder { steps, raise_after: Duration::ZERO, clear_after: seconds(10) };
+        Arc::new(DetectorSpec {
+            number: 401,
+            name: "input_down",
+            unit: "s",
+            worse: Worse::Higher,
+            lane: LaneKind::Input,
+            precedence: Precedence::Apart,
+            tuning: String::new(),
+            ladder: Arc::new(move |_| ladder.clone()),
+            class_limits: None,
+            threshold: None,
+            message: |_| String::new(),
+            build: Arc::new(|_| Box::new(Mute)),
+            applies: |_| true,
+        })
+    }
+
+    /// Looks every 250 ms for a minute at a source that delivers in the seconds for which `flows`
+    /// is true; tells what was said and when, in seconds.
+    fn watch(warning: u64, flows: impl Fn(u64) -> bool) -> Vec<(u64, What)> {
+        let begin = Instant::now();
+        let mut watch = InputWatch::new(Some(&spec(warning)), begin);
+        let (mut frames, mut said) = (0, Vec::new());
+        for look in 0..240 {
+            let now = begin + Duration::from_millis(250 * look);
+            frames += u64::from(flows(look / 4));
+            if let Some(change) = watch.look(frames, None, now) {
+                said.push((look / 4, change.change.what));
+            }
+        }
+        said
+    }
+
+    #[test]
+    fn a_healthy_stream_of_eight_second_segments_is_not_reported_down() {
+        assert_eq!(watch(9, |second| second % 8 < 4), []);
+    }
+
+    #[test]
+    fn a_stream_of_segments_is_up_again_when_its_segments_come_again() {
+        let said = watch(9, |second| second % 8 < 4 && !(8..24).contains(&second));
+        assert_eq!(
+            said.iter().map(|(_, what)| *what).collect::<Vec<_>>(),
+            [What::Raised, What::Escalated, What::Ended(EventEnd::Cleared)]
+        );
+    }
+
+    #[test]
+    fn a_steady_stream_that_stops_is_down_after_its_hold_time() {
+        let said = watch(3, |second| !(10..20).contains(&second));
+        let times: Vec<u64> = said.iter().map(|(second, _)| *second).collect();
+        assert_eq!(times, [12, 15, 30]);
     }
 }

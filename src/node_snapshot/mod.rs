@@ -111,7 +111,7 @@ pub struct EventCount {
     pub detector: Arc<str>,
     /// Severity that was reached.
     pub severity: Severity,
-    /// Events since start.
+    /// Events since start that reached it.
     pub count: u64,
 }
 

@@ -62,7 +62,8 @@ fn events(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
             open.row(labels, 1.0)?;
         }
     }
-    let mut total = out.counter("avwatch_events", "Events of the stream since start, by the severity they reached.")?;
+    let mut total =
+        out.counter("avwatch_events", "Events of the stream since start, once under each severity they reached.")?;
     for stream in &node.streams {
         for row in share::event_counts(stream) {
             let labels = [("stream", &*stream.name), ("detector", &*row.detector), ("severity", row.severity.name())];
