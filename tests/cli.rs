@@ -9,7 +9,7 @@ use std::process::Output;
 use common::binary::avwatch;
 use serde_json::Value;
 
-/// Every word of the list of detectors that is built, with the track it is heard on.
+/// The detectors that are built.
 const DETECTORS: [&str; 13] = [
     "black",
     "freeze",

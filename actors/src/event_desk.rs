@@ -258,3 +258,26 @@ impl Desk {
 fn wall() -> Wall {
     Wall(SystemTime::now())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_became_critical_is_counted_as_critical_too() {
+        let parts =
+            DeskParts { node: "n".into(), store: None, sinks: Vec::new(), hold_of: Box::new(|_| Duration::ZERO) };
+        let desk = start(parts).unwrap();
+        for (what, severity) in [(ChangeKind::Raised, Severity::Warning), (ChangeKind::Escalated, Severity::Critical)] {
+            let change = monitor_change("store_degraded", what, severity, String::new(), wall());
+            desk.events.send(DeskMessage::Change(Box::new(change))).unwrap();
+        }
+        let (done, finished) = bounded(1);
+        desk.events.send(DeskMessage::Stop(done)).unwrap();
+        // The desk drops its end when all is done.
+        assert_eq!(finished.recv_timeout(Duration::from_secs(10)), Err(RecvTimeoutError::Disconnected));
+        let counted: Vec<(Severity, u64)> =
+            desk.board.totals().into_iter().map(|((_, _, severity), count)| (severity, count)).collect();
+        assert_eq!(counted, [(Severity::Warning, 1), (Severity::Critical, 1)]);
+    }
+}
