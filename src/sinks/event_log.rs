@@ -58,7 +58,7 @@ macro_rules! line {
 
 /// The session that showed it; none before the first.
 fn session_of(event: &Event) -> Option<u64> {
-    (event.session.0 > 0).then(|| event.session.0)
+    (event.session.0 > 0).then_some(event.session.0)
 }
 
 fn log(event: &Event) {
