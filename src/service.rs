@@ -3,6 +3,7 @@
 //! Sinks first, then the desk, then the supervisors: nobody sends into the void. Runs on the main
 //! thread, which becomes the control arbiter.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -209,6 +210,10 @@ impl Service {
         let plan = loaded.plan;
         let health = Arc::<Health>::default();
         let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
+        let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
+        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, build.clone(), None)));
+        // Before any actor is made: a port in use ends the service while there is nothing to end.
+        let server = serve(plan.server.listen, &shared, &health)?;
         let arbiters = Arbiters::start(plan.runtime.detector_arbiters.get());
         let limits = &plan.limits;
         let bucket = ConnectBucket::new(
@@ -220,10 +225,7 @@ impl Service {
         let monitor = Monitor::new(engine).start();
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters, health.clone(), watchdog.clone(), monitor.clone().recipient())?;
-        let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
-        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, build.clone(), None)));
         let mut service = Self { plan, monitor, board, snapshot: shared, build, last_reload: None };
-        let server = service.serve(&health)?;
         for setup in setups {
             service.monitor.do_send(AddStream(setup));
         }
@@ -243,21 +245,6 @@ impl Service {
         }
         watchdog.cut(CutReason::Stopped);
         Ok(())
-    }
-
-    fn serve(&self, health: &Arc<Health>) -> Result<Option<actix_web::dev::ServerHandle>, ServiceError> {
-        let Some(listen) = self.plan.server.listen else { return Ok(None) };
-        let shared = self.snapshot.clone();
-        let state =
-            ApiState { snapshot: Arc::new(move || shared.load_full()), health: health.clone(), hosts: Vec::new() };
-        let (server, handle, address) = api::serve(listen, state)?;
-        actix::spawn(async move {
-            if let Err(error) = server.await {
-                tracing::error!("the HTTP server ended: {error}");
-            }
-        });
-        tracing::info!("listening on http://{address}");
-        Ok(Some(handle))
     }
 
     /// Looks after signals, snapshot and the system's watchdog until it is asked to stop.
@@ -335,6 +322,25 @@ impl Service {
         self.plan = new;
         Ok(summary)
     }
+}
+
+/// Begins to answer over HTTP, unless that is off.
+fn serve(
+    listen: Option<SocketAddr>,
+    snapshot: &Arc<ArcSwap<NodeSnapshot>>,
+    health: &Arc<Health>,
+) -> Result<Option<actix_web::dev::ServerHandle>, ServiceError> {
+    let Some(listen) = listen else { return Ok(None) };
+    let shared = snapshot.clone();
+    let state = ApiState { snapshot: Arc::new(move || shared.load_full()), health: health.clone(), hosts: Vec::new() };
+    let (server, handle, address) = api::serve(listen, state)?;
+    actix::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!("the HTTP server ended: {error}");
+        }
+    });
+    tracing::info!("listening on http://{address}");
+    Ok(Some(handle))
 }
 
 fn summary_of(changes: &PlanChanges) -> String {

@@ -54,8 +54,9 @@ fn stream(status: &StreamStatus) -> StreamSnapshot {
         group: card.labels.get("group").map(String::as_str).unwrap_or_default().into(),
         up: status.up,
         tracks: status.frames.iter().map(|(track, frames)| track_of(status, *track, *frames)).collect(),
-        bitrate: (meters.bitrate > 0.0).then_some(meters.bitrate),
-        frame_rate: has_video.then_some(meters.frame_rate),
+        // The meters stand still with the stream: what was read last is not so any more.
+        bitrate: (meters.bitrate > 0.0).then_some(if status.up { meters.bitrate } else { 0.0 }),
+        frame_rate: has_video.then_some(if status.up { meters.frame_rate } else { 0.0 }),
         lane_dropped: vec![("drop_oldest", status.lane_dropped.0), ("drop_newest", status.lane_dropped.1)],
         receive_dropped: status.receive_dropped,
         restarts: status.restarts.iter().map(|(cause, count)| (*cause, *count)).collect(),
@@ -65,7 +66,7 @@ fn stream(status: &StreamStatus) -> StreamSnapshot {
 
 fn track_of(status: &StreamStatus, track: avwatch_actors::track::TrackId, frames: u64) -> TrackSnapshot {
     let meters = status.meters.tracks.iter().find(|meters| meters.track == track);
-    let loudness = meters.and_then(|meters| meters.loudness).map_or_else(Vec::new, |reading| {
+    let loudness = meters.filter(|_| status.up).and_then(|meters| meters.loudness).map_or_else(Vec::new, |reading| {
         [
             ("momentary", reading.momentary_lufs),
             ("short_term", reading.short_term_lufs),

@@ -48,7 +48,7 @@ pub enum DeskMessage {
     Stop(Sender<()>),
 }
 
-/// Raised events by stream, detector and severity.
+/// Events by stream, detector and each severity that they reached.
 pub type EventTotals = BTreeMap<(Arc<str>, Arc<str>, Severity), u64>;
 
 /// What anyone may know of the desk. Written by the desk's thread.
@@ -69,7 +69,7 @@ impl DeskBoard {
         self.open.load_full()
     }
 
-    /// Raised events by stream, detector and severity at the raise.
+    /// Events by stream, detector and each severity that they reached.
     pub fn totals(&self) -> EventTotals {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -247,7 +247,7 @@ impl Desk {
 
     fn publish(&mut self, events: Vec<Arc<Event>>, commit: Commit) {
         for event in events {
-            if event.state == EventState::Raised {
+            if matches!(event.state, EventState::Raised | EventState::Escalated) {
                 let key = (event.stream.clone(), event.detector.clone(), event.severity);
                 let mut totals = self.board.totals.lock().unwrap_or_else(PoisonError::into_inner);
                 *totals.entry(key).or_default() += 1;
@@ -296,4 +296,27 @@ impl Desk {
 
 fn wall() -> Wall {
     Wall(SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_became_critical_is_counted_as_critical_too() {
+        let parts =
+            DeskParts { node: "n".into(), store: None, sinks: Vec::new(), hold_of: Box::new(|_| Duration::ZERO) };
+        let desk = start(parts).unwrap();
+        for (what, severity) in [(ChangeKind::Raised, Severity::Warning), (ChangeKind::Escalated, Severity::Critical)] {
+            let change = monitor_change("store_degraded", what, severity, String::new(), wall());
+            desk.events.send(DeskMessage::Change(Box::new(change))).unwrap();
+        }
+        let (done, finished) = bounded(1);
+        desk.events.send(DeskMessage::Stop(done)).unwrap();
+        // The desk drops its end when all is done.
+        assert_eq!(finished.recv_timeout(Duration::from_secs(10)), Err(RecvTimeoutError::Disconnected));
+        let counted: Vec<(Severity, u64)> =
+            desk.board.totals().into_iter().map(|((_, _, severity), count)| (severity, count)).collect();
+        assert_eq!(counted, [(Severity::Warning, 1), (Severity::Critical, 1)]);
+    }
 }

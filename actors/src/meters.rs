@@ -43,9 +43,9 @@ pub struct SessionMeters {
     pub bytes: u64,
     /// Datagrams that this machine dropped.
     pub receive_dropped: u64,
-    /// Bits a second over about the last two seconds.
+    /// Bits of a second of media, over about the last two seconds.
     pub bitrate: f64,
-    /// Pictures a second of the first video track over about the last two seconds.
+    /// Pictures of the first video track in a second of media, over about the last two seconds.
     pub frame_rate: f64,
 }
 
@@ -95,24 +95,35 @@ pub struct MeterReader {
     window: Window,
 }
 
-/// Counts since the rates were last computed.
+/// Counts since the rates were last computed. Rates are of media time: segments are delivered in
+/// bursts, faster than they play.
 #[derive(Clone, Copy, Debug)]
 struct Window {
     since: Instant,
     bytes: u64,
     pictures: u64,
+    /// How far all tracks, and the first video track, had come; none before their first frame.
+    reached: Option<MediaTime>,
+    shown: Option<MediaTime>,
+}
+
+impl Window {
+    fn new(since: Instant) -> Self {
+        Self { since, bytes: 0, pictures: 0, reached: None, shown: None }
+    }
+}
+
+/// How often in a second of the time from `begin` to `end`; zero when no time passed.
+fn rate(count: f64, begin: Option<MediaTime>, end: MediaTime) -> f64 {
+    let seconds = begin.map_or(0.0, |begin| (end - begin).as_secs_f64());
+    if seconds > 0.0 { count / seconds } else { 0.0 }
 }
 
 impl MeterReader {
     /// A reader for a new session.
     pub fn new(book: Arc<MeterBook>) -> Self {
         let now = Instant::now();
-        Self {
-            book,
-            meters: SessionMeters::default(),
-            published: now,
-            window: Window { since: now, bytes: 0, pictures: 0 },
-        }
+        Self { book, meters: SessionMeters::default(), published: now, window: Window::new(now) }
     }
 
     /// Takes note of an item that was delivered at `now`.
@@ -120,11 +131,15 @@ impl MeterReader {
         match item {
             Item::Started(info) => self.meters.info = Some(info.clone()),
             Item::Video(frame) => {
-                let is_first_track = frame.stamp.track == TrackId::video(0);
-                self.window.pictures += u64::from(is_first_track);
+                if frame.stamp.track == TrackId::video(0) {
+                    self.window.pictures += 1;
+                    self.window.shown.get_or_insert(frame.stamp.media_time);
+                }
+                self.window.reached.get_or_insert(frame.stamp.media_time);
                 self.note_frame(frame.stamp.track, frame.stamp.end(), frame.facts.signs.damaged, None);
             }
             Item::Audio(frame) => {
+                self.window.reached.get_or_insert(frame.stamp.media_time);
                 self.note_frame(frame.stamp.track, frame.stamp.end(), frame.signs.damaged, frame.loudness);
             }
             Item::Packets(facts) => {
@@ -168,14 +183,52 @@ impl MeterReader {
         meters.loudness = loudness.or(meters.loudness);
     }
 
+    /// How far the first video track has come.
+    fn shown(&self) -> MediaTime {
+        let first = self.meters.tracks.iter().find(|track| track.track == TrackId::video(0));
+        first.map_or(MediaTime::ZERO, |track| track.reached)
+    }
+
     fn publish(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.window.since).as_secs_f64();
         if passed >= 2.0 {
-            self.meters.bitrate = self.window.bytes as f64 * 8.0 / passed;
-            self.meters.frame_rate = self.window.pictures as f64 / passed;
-            self.window = Window { since: now, bytes: 0, pictures: 0 };
+            let (reached, shown) = (self.meters.reached(), self.shown());
+            let bits = self.window.bytes as f64 * 8.0;
+            // Of a scrambled stream there are no frames to tell the time by.
+            let is_blind = self.window.reached.is_none();
+            self.meters.bitrate = if is_blind { bits / passed } else { rate(bits, self.window.reached, reached) };
+            self.meters.frame_rate = rate(self.window.pictures as f64, self.window.shown, shown);
+            let begun = |begin: Option<MediaTime>, end| begin.map(|_| end);
+            self.window = Window {
+                reached: begun(self.window.reached, reached),
+                shown: begun(self.window.shown, shown),
+                ..Window::new(now)
+            };
         }
         self.published = now;
         self.book.newest.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&self.meters);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::PictureFacts;
+    use crate::scripted::Scribe;
+    use crate::track::SessionNumber;
+
+    #[test]
+    fn a_burst_at_twice_the_speed_has_the_frame_rate_of_its_pictures() {
+        let book = Arc::<MeterBook>::default();
+        let mut reader = MeterReader::new(book.clone());
+        let mut scribe = Scribe::new(SessionNumber(1));
+        let begin = Instant::now();
+        for picture in 0..250 {
+            let (at, lasts) = (MediaTime::from_millis(40 * picture), MediaTime::from_millis(40));
+            let item = scribe.picture(at, lasts, PictureFacts::default());
+            reader.note(&item, begin + Duration::from_millis(20 * picture as u64));
+        }
+        let rate = book.read().frame_rate;
+        assert!((24.9..=25.1).contains(&rate), "{rate}");
     }
 }

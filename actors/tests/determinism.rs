@@ -1,4 +1,5 @@
 //! The same items give the same changes, whatever the schedule of the threads.
+#![allow(clippy::unwrap_used, reason = "tests may stop at a surprise")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The engine on virtual time, with scripted sources that are played inline.
+#![allow(clippy::unwrap_used, reason = "tests may stop at a surprise")]
 
 mod common;
 

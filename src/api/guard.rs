@@ -83,7 +83,8 @@ pub(super) async fn guard(
     let mut response = if hosts.allow(request.headers(), request.uri()) {
         next.call(request).await?.map_into_boxed_body()
     } else {
-        let detail = "the Host header names no host of this service; see server.hosts";
+        let detail =
+            "the Host header names no host of this service; ask for the address it listens on, such as 127.0.0.1";
         request.into_response(problem(StatusCode::MISDIRECTED_REQUEST, Some(detail)))
     };
     for (name, value) in HEADERS {

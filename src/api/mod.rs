@@ -13,4 +13,4 @@ mod server;
 mod tests;
 
 pub use error::ApiError;
-pub use server::{ApiState, SnapshotSource, serve};
+pub use server::{ApiState, SnapshotSource, is_loopback, serve};

@@ -98,7 +98,7 @@ pub fn serve(listen: SocketAddr, state: ApiState) -> Result<(Server, ServerHandl
 }
 
 /// Also true for loopback written as IPv4 inside IPv6.
-fn is_loopback(address: IpAddr) -> bool {
+pub fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
@@ -124,7 +124,7 @@ where
 }
 
 async fn not_found() -> HttpResponse {
-    problem(StatusCode::NOT_FOUND, None)
+    problem(StatusCode::NOT_FOUND, Some("there are /metrics, /livez and /readyz"))
 }
 
 async fn not_allowed() -> HttpResponse {

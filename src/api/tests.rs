@@ -115,7 +115,10 @@ fn errors_are_problems() {
     let missing = get(server.address, "/no/such?a=%3Cscript%3E", "");
     assert_eq!(status(&missing), "404");
     assert!(has_header(&missing, "content-type: application/problem+json"), "{missing}");
-    assert_eq!(body(&missing), r#"{"title":"Not Found","status":404}"#);
+    assert_eq!(
+        body(&missing),
+        r#"{"title":"Not Found","status":404,"detail":"there are /metrics, /livez and /readyz"}"#
+    );
 
     let post = ask(
         server.address,

@@ -34,7 +34,10 @@ pub fn run(sources: &Sources) -> ExitCode {
             return ExitCode::from(INTERNAL);
         }
     };
-    let _log = match telemetry::init(&log_settings(&loaded.plan.log)) {
+    let log = log_settings(&loaded.plan.log);
+    // Who reads the log at the terminal has read the error there.
+    let error_is_shown = matches!(log.output, LogOutput::Stdout) && std::io::stdout().is_terminal();
+    let _log = match telemetry::init(&log) {
         Ok(log) => log,
         Err(error) => {
             eprintln!("error: {error}");
@@ -72,7 +75,9 @@ pub fn run(sources: &Sources) -> ExitCode {
         }
         Err(error) => {
             tracing::error!("{error}");
-            eprintln!("error: {error}");
+            if !error_is_shown {
+                eprintln!("error: {error}");
+            }
             ExitCode::from(if error.is_usage() { USAGE } else { INTERNAL })
         }
     }

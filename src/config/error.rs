@@ -36,12 +36,14 @@ pub enum Problem {
     #[error("{0}")]
     Syntax(String),
     /// A key that does not exist.
-    #[error("unknown key '{path}'{}", hint(nearest.as_deref()))]
+    #[error("unknown key '{path}'{}", hint_or_known(nearest.as_deref(), known))]
     UnknownKey {
         /// The key.
         path: KeyPath,
         /// The existing key that was probably meant.
         nearest: Option<String>,
+        /// The keys that there are in its place.
+        known: Vec<String>,
     },
     /// A value of the wrong type or outside its range.
     #[error("'{path}' must be {expected}{}", hint(nearest.as_deref()))]
@@ -93,6 +95,15 @@ impl Problem {
 
 fn hint(nearest: Option<&str>) -> String {
     nearest.map(|word| format!(" (did you mean '{word}'?)")).unwrap_or_default()
+}
+
+/// The key that was probably meant, or else all there are.
+fn hint_or_known(nearest: Option<&str>, known: &[String]) -> String {
+    match (nearest, known) {
+        (Some(_), _) => hint(nearest),
+        (None, []) => String::new(),
+        (None, known) => format!(" (there are {})", known.join(", ")),
+    }
 }
 
 /// Everything that is wrong with a configuration; prints one line for each.

@@ -287,6 +287,7 @@ impl Shape {
                 .find(|(_, field)| field.shape.fields().is_some_and(|fields| fields.contains_key(key)))
                 .map(|(section, _)| format!("{section}.{key}"))
         });
-        Problem::UnknownKey { path: path.clone(), nearest: near }
+        let known = siblings.keys().cloned().collect();
+        Problem::UnknownKey { path: path.clone(), nearest: near, known }
     }
 }

@@ -50,7 +50,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
         OptionDoc {
             name: "pixel_level",
             doc: "Highest luma that counts as black, as an 8 bit limited-range code value (black is 16, white 235).",
-            default: |_| OptionValue::Number(16.0 + 0.10 * 219.0),
+            default: |_| OptionValue::Number(37.9),
             range: (16.0, 80.0),
         },
         OptionDoc {

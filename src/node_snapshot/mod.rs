@@ -54,9 +54,9 @@ pub struct StreamSnapshot {
     pub event_counts: Vec<EventCount>,
     /// Inspected tracks in the order of the session.
     pub tracks: Vec<TrackSnapshot>,
-    /// Bits a second of the whole input; absent when not measured yet.
+    /// Bits of a second of the whole input; absent when not measured yet.
     pub bitrate: Option<f64>,
-    /// Pictures a second of the main video track; absent when there is none.
+    /// Pictures in a second of the main video track; absent when there is none.
     pub frame_rate: Option<f64>,
     /// Frames displaced from full lanes since start, by the lane's policy.
     pub lane_dropped: Vec<(&'static str, u64)>,
@@ -111,7 +111,7 @@ pub struct EventCount {
     pub detector: Arc<str>,
     /// Severity that was reached.
     pub severity: Severity,
-    /// Events since start.
+    /// Events since start that reached it.
     pub count: u64,
 }
 

@@ -42,17 +42,23 @@ macro_rules! line {
             target: TARGET,
             tracing::Level::$level,
             stream = &*$event.stream,
-            session = $event.session.0,
+            session = session_of($event),
             detector = &*$event.detector,
             track = %$event.track,
             severity = $event.severity.name(),
             state = state_name($event.state),
             event_id = $event.id,
             event = $record,
-            "{}",
+            "{}: {}",
+            state_name($event.state),
             $event.message
         )
     };
+}
+
+/// The session that showed it; none before the first.
+fn session_of(event: &Event) -> Option<u64> {
+    (event.session.0 > 0).then_some(event.session.0)
 }
 
 fn log(event: &Event) {

@@ -262,7 +262,7 @@ fn every_event_change_is_a_line_with_the_whole_event_whatever_the_level() {
         ("severity", "warning"),
         ("state", "raised"),
         ("event_id", "a"),
-        ("message", "picture black for 2.0 s"),
+        ("message", "raised: picture black for 2.0 s"),
     ] {
         assert_eq!(line[name], expected, "{name}");
     }

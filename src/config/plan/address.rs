@@ -74,10 +74,10 @@ fn network(text: &str, rest: &str, needs_port: bool) -> Result<Address, String> 
     // An SRT listener is written without a host: srt://:9000.
     let is_listener = url.scheme() == "srt" && port.is_some();
     if url.host().is_none_or(str::is_empty) && !is_listener {
-        return Err("names no host".to_owned());
+        return Err("names no host; write one after the \"//\"".to_owned());
     }
     if needs_port && port.is_none() {
-        return Err("names no port".to_owned());
+        return Err(format!("names no port; write one after the host, such as {}://HOST:5000", url.scheme()));
     }
     Ok(Address::Url(url))
 }

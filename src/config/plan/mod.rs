@@ -18,6 +18,7 @@ pub use address::parse_address;
 pub use changes::{PlanChanges, RefusedChange, changes};
 pub use stream::StreamPlan;
 
+use crate::api::is_loopback;
 use crate::config::cidr::Cidr;
 use crate::config::error::{ConfigError, ConfigErrors, Problem};
 use crate::config::origin::{KeyPath, Origins};
@@ -254,9 +255,16 @@ fn listen(building: &mut Building<'_>) -> Option<SocketAddr> {
     let by_name = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     let by_name = by_name.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
     let address = text.parse().ok().or(by_name);
-    if address.is_none() {
-        let why = "must be IP:PORT such as 127.0.0.1:8080 or [::1]:8080, localhost:PORT, or \"off\"";
-        building.invalid(&KeyPath::of(&["server", "listen"]), why);
+    let path = KeyPath::of(&["server", "listen"]);
+    match address {
+        None => {
+            building.invalid(&path, "must be IP:PORT such as 127.0.0.1:8080 or [::1]:8080, localhost:PORT, or \"off\"");
+        }
+        Some(address) if !is_loopback(address.ip()) => {
+            let why = "beyond loopback a token is needed, and there are none in this version";
+            building.not_available(&path, &format!("{why}; use 127.0.0.1:{0} or [::1]:{0}", address.port()));
+        }
+        Some(_) => {}
     }
     address
 }

@@ -15,6 +15,7 @@ use crate::detectors::DetectorSettings;
 use crate::measure::MeasurePlan;
 use crate::media::spec::{Address, Expect, InputSpec, Selection, TrackRole, Transport, limits_of};
 use crate::profile::Profile;
+use crate::synthetic::Recipe;
 
 /// Longest title, in characters.
 const TITLE_LETTERS_MAX: usize = 200;
@@ -144,7 +145,14 @@ fn address(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath)
         building.missing(&url_path);
         return None;
     };
-    match parse_address(&url.0) {
+    let address = parse_address(&url.0).and_then(|address| match &address {
+        Address::Synthetic(recipe) => match recipe.parse::<Recipe>() {
+            Ok(_) => Ok(address),
+            Err(error) => Err(error.to_string()),
+        },
+        Address::File(_) | Address::Stdin | Address::Url(_) => Ok(address),
+    });
+    match address {
         Ok(address) => {
             warn_of_idle_keys(building, stream, &address, path);
             Some(address)

@@ -37,11 +37,11 @@ fn streams(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
     for stream in &node.streams {
         tier.row([("stream", &*stream.name), ("tier", stream.tier)], 1.0)?;
     }
-    let mut bitrate = out.gauge("avwatch_bitrate_bits_per_second", "Bits received for the stream in a second.")?;
+    let mut bitrate = out.gauge("avwatch_bitrate_bits_per_second", "Bits received for a second of the stream.")?;
     for stream in &node.streams {
         bitrate.row_if([("stream", &*stream.name)], stream.bitrate)?;
     }
-    let mut rate = out.gauge("avwatch_frame_rate", "Pictures of the main video track in a second.")?;
+    let mut rate = out.gauge("avwatch_frame_rate", "Pictures in a second of the main video track.")?;
     for stream in &node.streams {
         rate.row_if([("stream", &*stream.name)], stream.frame_rate)?;
     }
@@ -62,7 +62,8 @@ fn events(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
             open.row(labels, 1.0)?;
         }
     }
-    let mut total = out.counter("avwatch_events", "Events of the stream since start, by the severity they reached.")?;
+    let mut total =
+        out.counter("avwatch_events", "Events of the stream since start, once under each severity they reached.")?;
     for stream in &node.streams {
         for row in share::event_counts(stream) {
             let labels = [("stream", &*stream.name), ("detector", &*row.detector), ("severity", row.severity.name())];

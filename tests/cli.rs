@@ -1,0 +1,188 @@
+//! The commands that need no media: what they print and how they end.
+
+mod common;
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Output;
+
+use common::binary::avwatch;
+use serde_json::Value;
+
+/// The detectors that are built.
+const DETECTORS: [&str; 13] = [
+    "black",
+    "freeze",
+    "decode_error",
+    "format_change",
+    "video_missing",
+    "silence",
+    "channel_silence",
+    "loudness",
+    "true_peak",
+    "audio_missing",
+    "timestamp",
+    "input_down",
+    "scrambled",
+];
+
+fn run(arguments: &[&str]) -> Output {
+    avwatch().args(arguments).output().expect("it starts")
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("is text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("is text")
+}
+
+/// Runs `config check` on one file with that text.
+fn config_check(text: &str) -> (i32, String, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("avwatch.toml");
+    fs::write(&path, text).expect("writes");
+    let output = run(&["config", "check", "--config", path.to_str().expect("is text")]);
+    let local = stderr(&output).replace(&format!("{}/", folder.path().display()), "");
+    (status(&output), stdout(&output), local)
+}
+
+#[test]
+fn the_list_of_detectors_has_every_built_one_with_number_and_profiles() {
+    let output = run(&["detectors", "--format", "json"]);
+    let list: Value = serde_json::from_slice(&output.stdout).expect("is JSON");
+    let rows = list["detectors"].as_array().expect("is a list");
+    for name in DETECTORS {
+        let row = rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{name} is listed"));
+        assert!(row["number"].is_u64() && row["unit"].is_string() && row["source"].is_string(), "{row}");
+        for profile in ["file", "ott", "broadcast-eu", "broadcast-us", "radio", "static-ok", "news-sport"] {
+            assert!(row["profiles"][profile].is_object(), "{name} in {profile}");
+        }
+    }
+    assert_eq!(status(&output), 0);
+}
+
+#[test]
+fn a_good_configuration_is_valid_with_status_0() {
+    let (status, stdout, stderr) = config_check("[[streams]]\nname = \"a\"\nurl = \"udp://239.1.2.3:5000\"\n");
+    assert!(stdout.starts_with("the configuration is valid: 1 stream"), "{stdout}");
+    assert_eq!((status, stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn a_wrong_configuration_is_told_with_file_line_and_column_and_status_2() {
+    let (status, stdout, stderr) = config_check("[server]\nlistn = \"x\"\n");
+    assert_eq!(stderr, "avwatch.toml:2:1: unknown key 'server.listn' (did you mean 'listen'?)\n");
+    assert_eq!((status, stdout.as_str()), (2, ""));
+}
+
+#[test]
+fn a_key_like_no_other_is_answered_with_all_there_are() {
+    let (_, _, stderr) = config_check("[log]\nzzzzzz = 1\n");
+    let expected = "unknown key 'log.zzzzzz' (there are directory, file_bytes_max, files_max, format, level)";
+    assert_eq!(stderr, format!("avwatch.toml:2:1: {expected}\n"));
+}
+
+#[test]
+fn a_wrong_recipe_is_found_before_the_service_starts() {
+    let (status, _, stderr) = config_check("[[streams]]\nname = \"a\"\nurl = \"synthetic:?size=big\"\n");
+    assert!(stderr.starts_with("avwatch.toml:3:1: 'streams.a.url': "), "{stderr}");
+    assert!(stderr.contains("write WIDTHxHEIGHT"), "{stderr}");
+    assert_eq!(status, 2);
+}
+
+#[test]
+fn an_address_beyond_loopback_is_refused_before_the_service_starts() {
+    let (status, _, stderr) = config_check("[server]\nlisten = \"0.0.0.0:8080\"\n");
+    assert!(stderr.starts_with("avwatch.toml:2:1: 'server.listen' is not available yet: "), "{stderr}");
+    assert!(stderr.contains("use 127.0.0.1:8080"), "{stderr}");
+    assert_eq!(status, 2);
+}
+
+#[test]
+fn the_example_is_valid_once_its_secret_is_there() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/example.toml");
+    let check = |command: &mut assert_cmd::Command| {
+        command.args(["config", "check", "--config", example]).output().expect("it starts")
+    };
+    let output = check(avwatch().env("LOBBY_PASSPHRASE", "0123456789"));
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let output = check(avwatch().env_remove("LOBBY_PASSPHRASE"));
+    assert!(stderr(&output).contains("environment variable LOBBY_PASSPHRASE is not set"), "{}", stderr(&output));
+    assert_eq!(status(&output), 2);
+}
+
+#[test]
+fn the_printed_configuration_hides_secrets_and_names_its_sources() {
+    let output = run(&["config", "show", "--set", "streams.a.url=http://user:S3cret@host/a?token=S3cret"]);
+    let shown = stdout(&output);
+    assert!(shown.contains("name = \"a\"") && shown.contains("# --set streams.a.url"), "{shown}");
+    assert!(!shown.contains("S3cret"), "{shown}");
+    assert_eq!(status(&output), 0);
+}
+
+#[test]
+fn the_schema_is_a_json_schema_of_every_section() {
+    let output = run(&["config", "schema"]);
+    let schema: Value = serde_json::from_slice(&output.stdout).expect("is JSON");
+    assert!(schema["$schema"].as_str().expect("names its dialect").contains("json-schema.org"), "{schema}");
+    for section in ["data_dir", "server", "sources", "detectors", "profiles", "streams", "log", "store"] {
+        assert!(schema["properties"][section].is_object(), "{section}");
+    }
+    assert_eq!(status(&output), 0);
+}
+
+#[test]
+fn completions_name_the_commands_for_every_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = run(&["completions", shell]);
+        for command in ["check", "detectors", "health"] {
+            assert!(stdout(&output).contains(command), "{shell} {command}");
+        }
+        assert_eq!(status(&output), 0, "{shell}");
+    }
+}
+
+#[test]
+fn the_manual_has_a_page_for_every_command() {
+    let output = run(&["man"]);
+    for page in [".TH avwatch 1", ".TH avwatch-run 1", ".TH avwatch-check 1", ".TH avwatch-config-check 1"] {
+        assert!(stdout(&output).contains(page), "{page}");
+    }
+    assert_eq!(status(&output), 0);
+}
+
+#[test]
+fn an_unknown_command_is_bad_usage() {
+    let output = run(&["frobnicate"]);
+    assert!(stderr(&output).contains("frobnicate"), "{}", stderr(&output));
+    assert_eq!((status(&output), output.stdout.as_slice()), (2, &b""[..]));
+}
+
+#[test]
+fn health_says_that_nothing_answers() {
+    // Bound and let go again: nothing listens there.
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let output = run(&["health", "--set", &format!("server.listen={free}")]);
+    assert!(stderr(&output).contains(&format!("cannot reach avwatch on {free}")), "{}", stderr(&output));
+    assert_eq!(status(&output), 1);
+}
+
+#[test]
+fn a_port_in_use_is_bad_usage_said_in_one_line_and_without_a_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("has one");
+    let (listen, data) =
+        (format!("server.listen={address}"), format!("data_dir={}", folder.path().join("data").display()));
+    let output = run(&["run", "--set", &listen, "--set", &data, "--set", "streams.a.url=synthetic:"]);
+    let expected =
+        format!("error: cannot listen on {address}: the port is in use; stop the other program or set server.listen\n");
+    assert_eq!(stderr(&output), expected);
+    assert_eq!(status(&output), 2);
+}
