@@ -2,11 +2,13 @@
 
 use avwatch_actors::frame::{ChromaFacts, PictureView, Plane};
 
-use super::kernels::{Cpu, Spread, sample_at, spread_of_row};
+use super::kernels::{Cpu, Spread, fetch_ahead, sample_at, spread_of_row};
 use super::levels::{Scale, ceiling, ratio, zero_limit};
 
 /// Distance of the rows that are looked at.
 const ROW_STEP: usize = 2;
+/// How far ahead of the walk the CPU is asked to fetch, in rows.
+const ROWS_AHEAD: usize = 4 * ROW_STEP;
 
 /// Measures chroma; `first_row` is 0 or 1, changing from picture to picture so that both fields
 /// are seen. Neutral without chroma. The planes must hold all their rows.
@@ -21,6 +23,10 @@ pub(super) fn measure(cpu: Cpu, picture: &PictureView<'_>, first_row: usize) -> 
     let mut zeros = 0_u64;
     // A plane of a single row has no row 1.
     for y in (first_row.min(u.height - 1)..u.height).step_by(ROW_STEP) {
+        if y + ROWS_AHEAD < u.height {
+            fetch_ahead(u.row(y + ROWS_AHEAD, bytes));
+            fetch_ahead(v.row(y + ROWS_AHEAD, bytes));
+        }
         let row_u = spread_of_row(cpu, u.row(y, bytes), bytes, top);
         let row_v = spread_of_row(cpu, v.row(y, bytes), bytes, top);
         // Real content has no such values: only rows of damaged pictures are looked at in detail.
