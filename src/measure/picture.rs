@@ -10,9 +10,7 @@ use avwatch_actors::media_time::MediaTime;
 use super::bars::{BarFinder, Bars};
 use super::chroma;
 use super::grid::{CellSums, Grid};
-use super::kernels::{
-    Cpu, Histogram, RowInput, RowSums, STRIP, Spread, fetch_ahead, luma_row, spread_of_row, words_per_strip,
-};
+use super::kernels::{Cpu, Histogram, RowInput, RowSums, STRIP, Spread, luma_row, spread_of_row, words_per_strip};
 use super::levels::{CONTENT_ABOVE_BLACK, Scale, ceiling, ratio};
 use super::logo::LogoMemory;
 use super::motion::{MotionMemory, Scanned};
@@ -22,8 +20,6 @@ use super::plan::MeasurePlan;
 const SIDE_MAX: usize = 65_535;
 /// Distance of the rows that go into extremes, deviation and percentiles.
 const SAMPLED_ROW_STEP: usize = 4;
-/// How many rows ahead of the walk the CPU is asked to fetch.
-const ROWS_AHEAD: usize = 3;
 /// Pictures with at least this share of dark pixels teach no logo.
 const TEACHES_BELOW: f32 = 0.9;
 
@@ -204,10 +200,6 @@ impl State {
         self.bar_finder.begin(width);
         let mut totals = RowSums::default();
         for y in 0..height {
-            if y + ROWS_AHEAD < height {
-                fetch_ahead(picture.luma.row(y + ROWS_AHEAD, bytes));
-                previous.filter(|_| change).into_iter().for_each(|plane| fetch_ahead(plane.row(y + ROWS_AHEAD, bytes)));
-            }
             let row = picture.luma.row(y, bytes);
             let input = RowInput {
                 row,

@@ -174,24 +174,18 @@ pub fn spread_of_row(cpu: Cpu, row: &[u8], bytes: usize, ceiling: u16) -> Spread
     }
 }
 
-/// Asks the CPU to fetch a row that will be looked at soon.
-///
-/// Decoded pictures have left the near caches by the time they are shown, and what the CPU fetches
-/// ahead by itself ends with every page of memory: every second row of 1080p.
-pub fn fetch_ahead(row: &[u8]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(CACHE_LINE) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: SSE is part of the target; the instruction reads nothing and cannot fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
-}
-
 /// Bytes that the CPU fetches at once.
-#[cfg(target_arch = "x86_64")]
 const CACHE_LINE: usize = 64;
+
+/// Goes over a row that is of no interest, so that the CPU keeps fetching ahead.
+///
+/// It does so for memory that is read from front to back, and gives up at every row left out: with
+/// these touches, every second row of a cold 1080p chroma plane costs half as much.
+pub fn pass_over(row: &[u8]) {
+    for line in row.chunks(CACHE_LINE) {
+        std::hint::black_box(line[0]);
+    }
+}
 
 /// The sample at that index: the slow way, for the few places that look at single samples.
 pub fn sample_at(row: &[u8], index: usize, bytes: usize) -> u16 {
