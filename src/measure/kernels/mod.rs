@@ -180,7 +180,7 @@ const CACHE_LINE: usize = 64;
 /// Goes over a row that is of no interest, so that the CPU keeps fetching ahead.
 ///
 /// It does so for memory that is read from front to back, and gives up at every row left out: with
-/// these touches, every second row of a cold 1080p chroma plane costs half as much.
+/// these touches, every second row of a cold 1080p chroma plane costs about half as much.
 pub fn pass_over(row: &[u8]) {
     for line in row.chunks(CACHE_LINE) {
         std::hint::black_box(line[0]);
