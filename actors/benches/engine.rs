@@ -6,6 +6,7 @@
 //! cores used, and the 99th percentile from a frame's arrival to its verdicts, in milliseconds.
 
 #[path = "../../benches/support/figures.rs"]
+#[allow(dead_code)]
 mod figures;
 
 use std::collections::BTreeMap;

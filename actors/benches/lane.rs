@@ -12,7 +12,6 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use avwatch_actors::frame::PictureFacts;
-use avwatch_actors::item::Item;
 use avwatch_actors::lane::{Offer, WhenFull, lane};
 use avwatch_actors::lifeline::Lifeline;
 use avwatch_actors::media_time::MediaTime;
