@@ -23,7 +23,7 @@ use avwatch_actors::fan_out::{FanOut, Outlet};
 use avwatch_actors::ingest::{self, SessionNews, SessionParts};
 use avwatch_actors::item::{EndReason, Item};
 use avwatch_actors::lane::{WhenFull, lane};
-use avwatch_actors::latency::LatencyBook;
+use avwatch_actors::latency::{LatencyBook, StageHistograms};
 use avwatch_actors::lifeline::{CutReason, Lifeline};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::meters::{MeterBook, SessionMeters};
@@ -68,6 +68,8 @@ pub struct Findings {
     pub changes: Vec<EventChange>,
     /// Why the input could not be opened, or not be read to its end.
     pub error: Option<Arc<SourceError>>,
+    /// How long frames took, stage by stage.
+    pub latencies: StageHistograms,
 }
 
 /// Inspects an input on the running actix system. `stop` ends it early with what was seen until
@@ -110,7 +112,7 @@ pub async fn inspect(
     let parts = SessionParts {
         opener: opener.clone(),
         fan_out: fan_out.clone(),
-        latencies,
+        latencies: latencies.clone(),
         meters: meters.clone(),
         pace: work.pace,
     };
@@ -121,7 +123,12 @@ pub async fn inspect(
     });
     if let Err(error) = started {
         let fault = SourceError::Panicked { what: work.card.stream.to_string(), why: error.to_string() };
-        return Findings { meters: SessionMeters::default(), changes: Vec::new(), error: Some(Arc::new(fault)) };
+        return Findings {
+            meters: SessionMeters::default(),
+            changes: Vec::new(),
+            error: Some(Arc::new(fault)),
+            latencies: StageHistograms::default(),
+        };
     }
     let mut watch = Watch::new(&opener.limits(), work.wall_max);
     let mut findings = Collector::default();
@@ -152,7 +159,7 @@ pub async fn inspect(
         Some((EndReason::Failed(error), _)) => Some(error),
         Some((EndReason::Finished | EndReason::Stopped, _)) | None => None,
     };
-    Findings { meters: meters.read(), changes: findings.into_changes(), error }
+    Findings { meters: meters.read(), changes: findings.into_changes(), error, latencies: latencies.take() }
 }
 
 /// Keeps the last change of every event.

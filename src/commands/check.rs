@@ -177,7 +177,7 @@ fn show_progress(bar: &ProgressBar, meters: &SessionMeters) {
 }
 
 fn report_of(ready: &Ready, findings: Findings) -> ReportInput {
-    let Findings { meters, changes, error } = findings;
+    let Findings { meters, changes, error, .. } = findings;
     let Some(info) = &meters.info else {
         let error = error.map_or_else(|| "stopped before anything was seen".to_owned(), |error| error.to_string());
         return ReportInput::failed(&ready.shown, error);
