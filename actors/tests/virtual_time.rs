@@ -130,11 +130,8 @@ fn with_pause(pause: i64, limits: SourceLimits, check: impl FnOnce(&Rig)) {
     });
 }
 
-const PATIENT: SourceLimits = SourceLimits {
-    open: Duration::from_secs(15),
-    stall: Duration::from_secs(600),
-    cut_when_silent: true,
-};
+const PATIENT: SourceLimits =
+    SourceLimits { open: Duration::from_secs(15), stall: Duration::from_secs(600), cut_when_silent: true };
 
 #[test]
 fn an_input_that_stops_is_down_and_up_again_when_it_returns() {
