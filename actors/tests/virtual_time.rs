@@ -1,5 +1,7 @@
 //! The engine on virtual time, with scripted sources that are played inline.
 
+#![allow(clippy::unwrap_used, reason = "tests may unwrap, also in their helpers")]
+
 mod common;
 
 use std::sync::Arc;
