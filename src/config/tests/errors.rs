@@ -81,9 +81,9 @@ fn what_is_not_built_is_refused_rather_than_ignored() {
     check(
         bench,
         &[
-            "a.toml:6:20: 'streams.a.detectors.ts_pcr' is not available yet: 'ts_pcr' is reserved for transport checks that are not built yet",
-            "a.toml:8:12: 'detectors.gamut' is not available yet: detector 'gamut' is planned but not built yet",
-            "a.toml:9:12: 'detectors.monitor_overload': 'monitor_overload' is raised by the monitor about itself and cannot be configured as a detector",
+            "a.toml:6:20: 'streams.a.detectors.ts_pcr' is not available yet: the name is reserved for a transport detector that this version does not have",
+            "a.toml:8:12: 'detectors.gamut' is not available yet: this version does not have the detector",
+            "a.toml:9:12: 'detectors.monitor_overload': is a condition of the monitor itself and has no settings",
             "a.toml:4:1: 'streams.a.tier' is not available yet: every stream is watched in full; remove the key",
             "a.toml:5:54: 'streams.a.schedule.off_air[1]': must be \"HH:MM-HH:MM Area/City\"",
             "a.toml:5:14: 'streams.a.schedule.off_air' is not available yet: every stream is watched around the clock; remove the key",
