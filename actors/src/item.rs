@@ -113,6 +113,11 @@ pub enum TimelineSign {
         /// How much.
         by: MediaTime,
     },
+    /// The input ended before its own header or index says that it does: it is cut off.
+    CutOff {
+        /// How much is missing.
+        missing: MediaTime,
+    },
     /// A jump that the source announced (discontinuity indicator, `EXT-X-DISCONTINUITY`).
     Signalled,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use avwatch_actors::arbiters::Arbiters;
 use avwatch_actors::detector::Ladder;
-use avwatch_actors::event::EventChange;
+use avwatch_actors::event::{ChangeKind, EventChange, EventEnd};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::meters::SessionMeters;
 use avwatch_actors::paced::Pace;
@@ -194,7 +194,11 @@ fn report_of(ready: &Ready, findings: Findings) -> ReportInput {
         }
     }
     let resolved = &ready.detectors.resolved;
-    report.events = changes.iter().map(|change| report_event(change, resolved, duration)).collect();
+    report.events = changes.iter().filter_map(|change| report_event(change, resolved, duration)).collect();
+    let is_void = meters.tracks.iter().all(|track| track.frames == 0) && report.events.is_empty();
+    if report.error.is_none() && is_void {
+        report.error = Some(nothing_in(&ready.shown, &report.tracks));
+    }
     report.detectors = resolved
         .iter()
         .filter(|detector| detector.enabled)
@@ -207,22 +211,34 @@ fn is_inspected(track: TrackId) -> bool {
     matches!(track.kind, TrackKind::Video | TrackKind::Audio)
 }
 
-fn report_event(change: &EventChange, resolved: &[ResolvedDetector], duration: MediaTime) -> ReportEvent {
+/// Why an input that was read to its end is no input all the same.
+fn nothing_in(shown: &str, tracks: &[ReportTrack]) -> String {
+    let declared: Vec<String> = tracks.iter().map(|track| track_words(track)).collect();
+    let declared = if declared.is_empty() { "no track".to_owned() } else { declared.join(", ") };
+    format!("cannot inspect {shown}: it declares {declared}, but not one picture or sound of it could be decoded")
+}
+
+fn track_words(track: &ReportTrack) -> String {
+    format!("{} {}", track.track, track.codec.as_deref().unwrap_or("of an unknown codec"))
+}
+
+/// What the report says of an event; nothing when it turned out shorter than its hold time: it was
+/// raised before it was known where it ended.
+fn report_event(change: &EventChange, resolved: &[ResolvedDetector], duration: MediaTime) -> Option<ReportEvent> {
     let detector = resolved.iter().find(|detector| detector.kind.name == &*change.key.detector);
     let number = detector.map_or(u16::MAX, |detector| detector.kind.number);
     let mut event = ReportEvent::from_change(change, number, duration);
-    if let Some(detector) = detector
-        && !detector.edge_grace.is_zero()
-    {
-        let ladder = Ladder {
-            steps: detector.steps.clone(),
-            raise_after: detector.raise_after,
-            clear_after: detector.clear_after,
-        };
+    let Some(detector) = detector else { return Some(event) };
+    let ladder =
+        Ladder { steps: detector.steps.clone(), raise_after: detector.raise_after, clear_after: detector.clear_after };
+    if let (ChangeKind::Ended(EventEnd::Cleared), Some(end)) = (change.what, change.end) {
+        event.severity = event.severity.min(ladder.severity_after(end - change.start)?);
+    }
+    if !detector.edge_grace.is_zero() {
         let end = change.end.unwrap_or(duration);
         event.severity = edge_grace(&ladder, event.severity, (change.start, end), duration, detector.edge_grace.into());
     }
-    event
+    Some(event)
 }
 
 /// Keeps the compiler honest about what is shared with the session's thread.

@@ -211,7 +211,9 @@ impl ChannelSilence {
         for (number, (state, channel)) in self.channels.iter_mut().zip(channels).enumerate() {
             state.power = state.span.power(channel, state.run.limit());
             state.quiet = state.run.step(hop, state.power);
-            if channel.power >= self.other_power && self.roles[number] != ChannelRole::Lfe {
+            // A click in a silent channel is no programme.
+            let plays = matches!(state.quiet, Quiet::Loud(_)) && channel.power >= self.other_power;
+            if plays && self.roles[number] != ChannelRole::Lfe {
                 // Two different channels are enough: at least one of them is another than the dead one.
                 match &mut self.carried {
                     [Some((first, at)), _] if *first == number => *at = hop.at,

@@ -23,8 +23,9 @@
 //! Sources: window, a fifth, and the cell threshold were measured on still pictures at 100 kb/s to
 //! 1 Mb/s, under noise, and on films, fades, cameras and a moving box, which FFmpeg's `freezedetect`
 //! misses or calls wrongly: stills of x264 at 100 kb/s pulse by up to 9 in every fourth picture,
-//! noise by up to 7. Movement in colour alone, at the same luma, is not seen. Hold times are the published defaults; `news-sport` halves them,
-//! `static-ok` begins at 600 s, a common limit for slates and talk.
+//! noise by up to 7. Cells of the chroma planes count like those of luma, so that movement in colour
+//! alone is seen. Hold times are the published defaults; `news-sport` halves them, `static-ok` begins
+//! at 600 s, a common limit for slates and talk.
 //!
 //! Owned by the picture actor of a stream, on its arbiter. Sees facts only.
 

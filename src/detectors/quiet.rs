@@ -2,9 +2,11 @@
 //! a click now and then.
 //!
 //! A hop of 10 ms is loud when its AC power reaches the level, or when the AC power of the last
-//! 100 ms does (low tones hide from a single hop). One loud hop in a second is a click and does not
-//! end a run; a second one does, and the run then ended at the first of them. While a run lasts,
-//! loud means 3 dB above the level. Plain state of the sound detectors; bounded, no allocation.
+//! 100 ms does (low tones hide from a single hop). Up to three loud hops in a row are a click and do
+//! not end a run, if it is quiet for half a second before and after them and no other click was in
+//! the second before. Sound that comes sooner ends the run at the click, later sound at itself.
+//! While a run lasts, loud means 3 dB above the level. Plain state of the sound detectors; bounded,
+//! no allocation.
 
 use avwatch_actors::frame::{ChannelHop, SoundHop};
 use avwatch_actors::media_time::MediaTime;
@@ -13,8 +15,12 @@ use avwatch_actors::media_time::MediaTime;
 const HYSTERESIS_DB: f64 = 3.0;
 /// Hops over which low tones are looked for: 100 ms.
 const SPAN: usize = 10;
-/// A loud hop apart from every other, and from the onset, by this much is a click.
-const CLICK_APART: MediaTime = MediaTime::from_millis(1_000);
+/// A click lasts no longer than this: coding smears one sample over so much.
+const CLICK_LASTS: MediaTime = MediaTime::from_millis(30);
+/// Quiet of this length before and after it makes a click.
+const CLICK_APART: MediaTime = MediaTime::from_millis(500);
+/// Two clicks are at least so far apart.
+const CLICKS_APART: MediaTime = MediaTime::from_millis(1_000);
 
 /// Converts a level in dBFS to a mean square.
 pub(super) fn power_of(dbfs: f64) -> f32 {
@@ -78,10 +84,8 @@ pub(super) struct QuietRun {
     stay: f32,
     /// Begin of the run that lasts now.
     run: Option<MediaTime>,
-    /// Begin of the newest tolerated click.
-    click: Option<MediaTime>,
-    /// End of the newest loud hop.
-    loud_until: Option<MediaTime>,
+    /// Begin and end of the newest tolerated click of the run.
+    click: Option<(MediaTime, MediaTime)>,
     /// Since when there is no run.
     loud_since: Option<MediaTime>,
 }
@@ -94,7 +98,6 @@ impl QuietRun {
             stay: power_of(level_dbfs + HYSTERESIS_DB),
             run: None,
             click: None,
-            loud_until: None,
             loud_since: None,
         }
     }
@@ -110,20 +113,28 @@ impl QuietRun {
             self.loud_since = None;
             return Quiet::Silent(*self.run.get_or_insert(hop.at));
         }
-        let apart = self.loud_until.is_none_or(|until| hop.at - until >= CLICK_APART);
-        self.loud_until = Some(hop.at + hop.lasts);
-        match self.run {
-            Some(run) if apart && hop.at - run >= CLICK_APART => {
-                self.click = Some(hop.at);
+        let until = hop.at + hop.lasts;
+        match (self.run, self.click) {
+            (Some(_), Some((from, to))) if hop.at == to && until - from <= CLICK_LASTS => {
+                self.click = Some((from, until));
                 Quiet::Clicked
             }
-            Some(_) => {
-                let since = self.click.take().filter(|_| !apart).unwrap_or(hop.at);
-                self.run = None;
-                self.loud_since = Some(since);
-                Quiet::Loud(since)
+            (Some(_), Some((from, to))) if hop.at - to < CLICK_APART => self.end(from),
+            (Some(_), Some((_, to))) if hop.at - to < CLICKS_APART => self.end(hop.at),
+            (Some(run), None) if hop.at - run < CLICK_APART => self.end(hop.at),
+            (Some(_), _) => {
+                self.click = Some((hop.at, until));
+                Quiet::Clicked
             }
-            None => Quiet::Loud(*self.loud_since.get_or_insert(hop.at)),
+            (None, _) => Quiet::Loud(*self.loud_since.get_or_insert(hop.at)),
         }
+    }
+
+    /// Ends the run: there has been sound since then.
+    fn end(&mut self, since: MediaTime) -> Quiet {
+        self.run = None;
+        self.click = None;
+        self.loud_since = Some(since);
+        Quiet::Loud(since)
     }
 }

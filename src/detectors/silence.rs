@@ -2,7 +2,7 @@
 //!
 //! Silent means that the AC level of every channel but LFE is below `level_dbfs`, by the hop of
 //! 10 ms and over the last 100 ms; to end it takes 3 dB more. A DC offset is no sound, one click a
-//! second does not end a silence (see `quiet`). Onset and end are those of the first quiet and the
+//! second does not end a silence or hide its onset (see `quiet`). Onset and end are those of the first quiet and the
 //! first loud hop. Score: the level of the loudest channel in dBFS, −200 for digital silence.
 //!
 //! Sources: −60 dBFS is FFmpeg's `silencedetect` and common in quality control; radio is held to
@@ -166,6 +166,14 @@ mod tests {
         let clicks = |index: u64| vec![level(if index % 150 == 149 { -15.0 } else { -90.0 }); 2];
         let items = Track::new().stereo(2.0, -20.0, -20.0).then(12.0, clicks).items;
         assert_eq!(silent(&items), [(2.0, None)]);
+    }
+
+    #[test]
+    fn dead_air_between_clicks_is_told_from_its_first_to_its_last_hop() {
+        // The first click comes 0.75 s after the onset, the last 0.75 s before the end; one smears.
+        let clicks = |index: u64| vec![level(if index % 150 == 75 || index == 226 { -15.0 } else { -90.0 }); 2];
+        let items = Track::new().stereo(3.0, -20.0, -20.0).then(6.0, clicks).stereo(2.0, -20.0, -20.0).items;
+        assert_eq!(silent(&items), [(3.0, Some(9.0))]);
     }
 
     #[test]

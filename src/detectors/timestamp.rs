@@ -4,8 +4,10 @@
 //! Point events (findings), on the input as a whole:
 //!
 //! - a gap, a backward jump or an overlap that the media side marked on a track's timeline; a jump
-//!   that the source announced is nothing. A gap from `gap_warning` seconds on is a warning.
-//! - a step of the skew (end of the newest sound minus end of the newest picture, in raw time): the
+//!   that the source announced is nothing. A gap from `gap_warning` seconds on is a warning, and so
+//!   is a file that ends before its header or index says so.
+//! - a step of the skew (end of the newest sound minus end of the newest picture, in raw decoding
+//!   time; not told of files whose interleaving is arbitrary): the
 //!   median of the last second differs from the running median of the five seconds before it by
 //!   more than 40 ms, and by more than three times the usual scatter, which interleaving causes.
 //!
@@ -127,6 +129,10 @@ impl Timestamp {
             TimelineSign::Gap { missing } => (Kind::Gap, missing, "jumped forward, missing"),
             TimelineSign::Backward { by } => (Kind::Backward, by, "jumped back by"),
             TimelineSign::Overlap { by } => (Kind::Overlap, by, "overlap by"),
+            TimelineSign::CutOff { missing } => {
+                out.find(cut_off(mark.at, missing));
+                return;
+            }
             TimelineSign::Signalled => return,
         };
         let Some(untold) = self.tell(mark, kind) else { return };
@@ -191,6 +197,12 @@ impl Timestamp {
             self.skews.clear();
         }
     }
+}
+
+/// A file that ends too early is damaged, whatever the profile.
+fn cut_off(at: MediaTime, missing: MediaTime) -> Finding {
+    let message = format!("cut off: {:.1} s are missing of what header or index promise", missing.as_secs_f64());
+    Finding { at, severity: Some(Warning), score: Some((missing.as_secs_f64() * 1e3) as f32), message }
 }
 
 fn median(room: &mut Vec<f64>, values: &[f64]) -> f64 {
@@ -260,6 +272,13 @@ mod tests {
         let messages: Vec<_> =
             findings(&mut *detector(Profile::Ott), &items).into_iter().map(|finding| finding.message).collect();
         assert_eq!(messages, ["times of video:0 jumped back by 300 ms", "times of video:0 overlap by 20 ms"]);
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_is_a_warning_that_says_how_much_is_missing() {
+        let found = findings(&mut *detector(Profile::File), &marked(&[TimelineSign::CutOff { missing: at(9.64) }]));
+        assert_eq!(found[0].severity, Some(Warning));
+        assert_eq!(found[0].message, "cut off: 9.6 s are missing of what header or index promise");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod naive;
 mod picture;
 mod plan;
 mod sound;
+mod tint;
 
 #[cfg(test)]
 mod ebu_tests;

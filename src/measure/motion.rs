@@ -1,4 +1,4 @@
-//! Change in cell means: against the previous picture and against a reference picture.
+//! Change in cell means, of luma and of colour: against the previous picture and against a reference picture.
 //!
 //! The reference is the picture since which hardly anything moved. It is replaced as soon as more
 //! than 2 % of the cells are over 10 levels away from it, which any fade, however slow, brings about
@@ -27,12 +27,15 @@ pub(super) struct MotionMemory {
     reference_level: f32,
     reference_at: MediaTime,
     changes: Vec<f32>,
+    previous_tints: Vec<f32>,
 }
 
 /// What the scan of a picture found, in levels.
 pub(super) struct Scanned<'a> {
     /// Mean levels of the cells.
     pub(super) means: &'a [f32],
+    /// Mean chroma levels of the cells, which may be none.
+    pub(super) tints: &'a [f32],
     /// Mean level of the picture.
     pub(super) level: f32,
     /// Mean absolute difference to the previous picture, if there was one of the same format.
@@ -49,6 +52,7 @@ impl MotionMemory {
             self.refer_to(scanned);
             self.previous.clear();
             self.previous.extend_from_slice(means);
+            self.remember_tints(scanned.tints);
             return MotionFacts { cells: means.len() as u16, ..MotionFacts::default() };
         };
         let mut facts = MotionFacts {
@@ -62,6 +66,7 @@ impl MotionMemory {
             ..MotionFacts::default()
         };
         self.compare_cells(means, &mut facts);
+        self.compare_tints(scanned.tints, &mut facts);
         let drifted = means.iter().zip(&self.reference).filter(|(now, then)| (**now - **then).abs() > DRIFTED_ABOVE);
         let drifted_share = drifted.count() as f64 / means.len() as f64;
         facts.drifted_share = drifted_share as f32;
@@ -84,6 +89,30 @@ impl MotionMemory {
         let active_above = ACTIVE_MIN.max(ACTIVE_NOISES * facts.noise);
         facts.active_cells = self.changes.iter().filter(|change| **change > active_above).count() as u16;
         facts.largest = self.changes.iter().copied().fold(0.0, f32::max);
+    }
+
+    /// Colour that moves at the same luma is movement too; what moves in both counts once.
+    fn compare_tints(&mut self, tints: &[f32], facts: &mut MotionFacts) {
+        if !tints.is_empty() && tints.len() == self.previous_tints.len() {
+            self.changes.clear();
+            self.changes.extend(tints.iter().zip(&self.previous_tints).map(|(now, then)| (now - then).abs()));
+            let largest = self.changes.iter().copied().fold(0.0, f32::max);
+            if largest > ACTIVE_MIN {
+                let middle = (self.changes.len() - 1) / 2;
+                let (_, median, _) = self.changes.select_nth_unstable_by(middle, f32::total_cmp);
+                let active_above = ACTIVE_MIN.max(ACTIVE_NOISES * MEDIAN_TO_SIGMA * *median);
+                let active = self.changes.iter().filter(|change| **change > active_above).count();
+                facts.active_cells = facts.active_cells.max(active.min(usize::from(facts.cells)) as u16);
+            }
+            facts.largest = facts.largest.max(largest);
+            facts.identical &= largest == 0.0;
+        }
+        self.remember_tints(tints);
+    }
+
+    fn remember_tints(&mut self, tints: &[f32]) {
+        self.previous_tints.clear();
+        self.previous_tints.extend_from_slice(tints);
     }
 
     fn refer_to(&mut self, scanned: &Scanned<'_>) {

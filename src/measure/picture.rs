@@ -15,6 +15,7 @@ use super::levels::{CONTENT_ABOVE_BLACK, Scale, ceiling, ratio};
 use super::logo::LogoMemory;
 use super::motion::{MotionMemory, Scanned};
 use super::plan::MeasurePlan;
+use super::tint;
 
 /// Widest and highest picture that is measured; media refuses far smaller ones.
 const SIDE_MAX: usize = 65_535;
@@ -84,7 +85,9 @@ impl PictureMeasurer {
                 let area = (shape.width * shape.height) as u64;
                 let difference = previous.map(|_| state.scale.span(sums.difference, area));
                 let level = state.scale.mean(sums.sum, area);
-                measures.motion = state.motion.measure(&Scanned { means: &state.means, level, difference, at });
+                tint::measure(picture, shape.full_range, &mut state.tint_sums, &mut state.tints);
+                let (means, tints) = (&state.means, &state.tints);
+                measures.motion = state.motion.measure(&Scanned { means, tints, level, difference, at });
             }
         }
         if self.plan.chroma {
@@ -153,6 +156,8 @@ struct State {
     strips: Vec<u64>,
     cells: CellSums,
     means: Vec<f32>,
+    tint_sums: Vec<u64>,
+    tints: Vec<f32>,
     bar_finder: BarFinder,
     bars: Bars,
     logo: LogoMemory,
@@ -176,6 +181,8 @@ impl State {
             strips: vec![0; words],
             cells: CellSums::default(),
             means: Vec::new(),
+            tint_sums: Vec::new(),
+            tints: Vec::new(),
             bar_finder: BarFinder::default(),
             bars: Bars::default(),
             logo: LogoMemory::default(),

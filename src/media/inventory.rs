@@ -49,6 +49,8 @@ pub(crate) struct StreamEntry {
     pub steady: bool,
     pub language: Option<String>,
     pub role: Option<&'static str>,
+    /// Start and length in ticks that header or index declare; nothing where they are only estimated.
+    pub declared: Option<(i64, i64)>,
     /// What the container says of the pictures, when it does.
     pub video: Option<VideoFormat>,
     /// What the container says of the sound, when it does.
@@ -82,10 +84,14 @@ impl Inventory {
         // SAFETY: by the caller's promise; FFmpeg keeps `nb_streams` valid pointers in `streams`.
         unsafe {
             let count = ((*context).nb_streams).min(streams_max) as usize;
+            let method = (*context).duration_estimation_method;
+            let is_declared = method == ffi::AVDurationEstimationMethod::AVFMT_DURATION_FROM_STREAM;
             for index in 0..count {
                 let stream = *(*context).streams.add(index);
                 if !stream.is_null() && !(*stream).codecpar.is_null() {
-                    inventory.streams.push(read_stream(stream, index));
+                    let mut entry = read_stream(stream, index);
+                    entry.declared = entry.declared.filter(|_| is_declared);
+                    inventory.streams.push(entry);
                 }
             }
             for number in 0..((*context).nb_programs as usize).min(PROGRAMS_MAX) {
@@ -145,6 +151,8 @@ unsafe fn read_stream(stream: *mut ffi::AVStream, index: usize) -> StreamEntry {
         let frame_rate = if average > 0.0 { average } else { lowest };
         let frame_rate = if frame_rate <= 1000.0 { frame_rate } else { 0.0 };
         let bits = (*stream).pts_wrap_bits;
+        let (start, lasts) = ((*stream).start_time, (*stream).duration);
+        let start = if start == ffi::AV_NOPTS_VALUE { 0 } else { start };
         StreamEntry {
             index,
             id: u32::try_from((*stream).id).unwrap_or(0),
@@ -156,6 +164,7 @@ unsafe fn read_stream(stream: *mut ffi::AVStream, index: usize) -> StreamEntry {
             steady: is_steady(average, lowest),
             language: text((*stream).metadata, c"language").filter(|code| code != "und"),
             role: role_of(disposition),
+            declared: (lasts > 0).then_some((start, lasts)),
             video: video_format(parameters, frame_rate, kind),
             audio: audio_format(parameters, kind),
         }

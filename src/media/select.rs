@@ -190,6 +190,7 @@ mod tests {
             steady: true,
             language: None,
             role: None,
+            declared: None,
             video: None,
             audio: None,
         }

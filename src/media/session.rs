@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use avwatch_actors::item::{Item, PacketCounts};
+use avwatch_actors::item::{Item, PacketCounts, TimelineMark, TimelineSign};
 use avwatch_actors::lifeline::{Lifeline, Phase};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::source::{FrameSource, SourceError};
@@ -21,7 +21,7 @@ use super::inventory::{self, Inventory};
 use super::outlet::Outlet;
 use super::packet_meter::PacketMeter;
 use super::select::{self, Chosen, Numbering};
-use super::spec::InputSpec;
+use super::spec::{Address, InputSpec};
 use super::stamper::{Work, pts_of};
 use super::timeline::{Clockwork, Sound, Timeline};
 use super::track_reader::{PacketOutcome, TrackReader};
@@ -39,6 +39,13 @@ const PACKETS_WITHOUT_FRAME_MAX: u32 = 500;
 const AHEAD_MAX: MediaTime = MediaTime::from_millis(10_000);
 /// The longest normal distance of bursts of segmented inputs that do not say it themselves.
 const SEGMENT_BURST: MediaTime = MediaTime::from_millis(10_000);
+
+/// Containers that find packets by an index or carry tracks in chunks of any length.
+const FREELY_INTERLEAVED: [&str; 6] = ["mov", "matroska", "avi", "mxf", "ogg", "asf"];
+/// A file may end this much before its header says so: rounding, estimates, padding.
+const SHORT_MAX: MediaTime = MediaTime::from_millis(1_000);
+/// The same for a file whose index points behind its end.
+const CUT_SHORT_MAX: MediaTime = MediaTime::from_millis(100);
 
 /// What tells the demuxer's tables apart from an earlier state, cheap enough to look at per packet.
 type TableMark = (u32, u32, u32);
@@ -68,6 +75,8 @@ pub(crate) struct Session {
     finished: bool,
     started: Instant,
     started_wall: SystemTime,
+    /// The order of packets tells how sound and picture lie to each other.
+    interleaved: bool,
     /// What the byte source shows of the transport packets, for MPEG-TS.
     tap: Option<Arc<Mutex<TsTap>>>,
     /// The newest byte of the input that packets have come from.
@@ -88,6 +97,7 @@ impl Session {
         let demuxer = Demuxer::open(spec, line)?;
         line.enter(Phase::Reading);
         let tap = demuxer.tap();
+        let interleaved = !FREELY_INTERLEAVED.contains(&demuxer.container());
         let mut session = Self {
             demuxer,
             packet: ffmpeg_next::Packet::empty(),
@@ -109,6 +119,7 @@ impl Session {
             finished: false,
             started,
             started_wall,
+            interleaved,
             tap,
             reached: 0,
             idle_since: None,
@@ -226,13 +237,17 @@ impl Session {
         let (id, line) = (track.chosen.track, track.line());
         let inspected = track.is_inspected();
         let timestamp = pts_of(raw.pts);
-        let end = timestamp.map(|pts| track.nanos(pts.saturating_add(raw.duration.max(0))));
         let (size, dts) = (u64::try_from(raw.size).unwrap_or(0), pts_of(raw.dts).or(timestamp));
+        if let Some(pts) = timestamp.or(dts) {
+            track.reached(pts.saturating_add(raw.duration.max(0)));
+        }
+        // By decoding time: how far pictures are sent ahead of their turn is the coder's choice.
+        let end = dts.map(|dts| track.nanos(dts.saturating_add(raw.duration.max(0))));
         let main = !track.chosen.secondary;
         self.count(id, size, outcome);
         match (id.kind, end) {
-            (TrackKind::Video, Some(end)) if main => self.meter.picture_until(end),
-            (TrackKind::Audio, Some(end)) if main => self.meter.sound_until(end),
+            (TrackKind::Video, Some(end)) if main && self.interleaved => self.meter.picture_until(end),
+            (TrackKind::Audio, Some(end)) if main && self.interleaved => self.meter.sound_until(end),
             _ => {}
         }
         if let Some(end) = self.timeline.end(line) {
@@ -353,8 +368,25 @@ impl Session {
         self.open_outlet(true);
         self.reached = u64::MAX;
         let end = self.clock.finish().unwrap_or_default();
+        if let Some(missing) = self.cut_off() {
+            let sign = TimelineSign::CutOff { missing };
+            self.outlet.mark(TimelineMark { track: TrackId::INPUT, at: end, sign, source_time: None });
+        }
         self.tell(end);
         self.finished = true;
+    }
+
+    /// How much a file lacks of what its header or index promises. A track alone may be declared
+    /// wrongly, so all must lack it, unless the index points behind the end of the file.
+    fn cut_off(&self) -> Option<MediaTime> {
+        if !matches!(self.spec.address, Address::File(_) | Address::Stdin) {
+            return None;
+        }
+        let missing = self.tracks.iter().filter(|track| track.is_inspected()).filter_map(TrackReader::missing);
+        if self.demuxer.truncated() || self.demuxer.skipped() > 0 {
+            return missing.max().filter(|missing| *missing > CUT_SHORT_MAX);
+        }
+        missing.min().filter(|missing| *missing > SHORT_MAX)
     }
 
     /// The session's make-up as it is now.

@@ -58,6 +58,8 @@ pub(crate) struct TrackReader {
     seen: bool,
     /// A frame of it was shown.
     pub shown: bool,
+    /// Raw end of the furthest packet.
+    furthest: Option<i64>,
 }
 
 impl TrackReader {
@@ -77,7 +79,18 @@ impl TrackReader {
         };
         let stamper = Stamper::new(chosen.track, session, line, entry.base);
         let spec = spec.clone();
-        Self { chosen, entry, spec, stamper, decoder: None, attempts: 0, side, seen: false, shown: false }
+        Self {
+            chosen,
+            entry,
+            spec,
+            stamper,
+            decoder: None,
+            attempts: 0,
+            side,
+            seen: false,
+            shown: false,
+            furthest: None,
+        }
     }
 
     /// Its number in the timeline.
@@ -98,6 +111,18 @@ impl TrackReader {
     /// A raw time of the track as time.
     pub(crate) fn nanos(&self, ticks: i64) -> MediaTime {
         MediaTime::from_ticks(ticks, self.entry.base.0, self.entry.base.1)
+    }
+
+    /// Takes down the raw end of a packet.
+    pub(crate) fn reached(&mut self, end: i64) {
+        self.furthest = Some(self.furthest.map_or(end, |furthest| furthest.max(end)));
+    }
+
+    /// How far the track's end lies behind what was read of it; nothing when no end is declared.
+    pub(crate) fn missing(&self) -> Option<MediaTime> {
+        let (start, lasts) = self.entry.declared?;
+        let until = self.furthest.unwrap_or(start);
+        Some(self.nanos(start.saturating_add(lasts).saturating_sub(until)).max(MediaTime::ZERO))
     }
 
     /// What is known of the track now.

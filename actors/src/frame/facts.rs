@@ -83,22 +83,24 @@ impl Default for ChromaFacts {
 
 /// How a picture differs from the previous one and from a reference, in block means.
 ///
-/// The luma plane is divided into about 80 × 45 cells; a cell's mean resists noise and coding.
+/// The luma plane is divided into about 80 × 45 cells, the chroma planes into up to as many; a
+/// cell's mean resists noise and coding.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MotionFacts {
     /// False for the first picture and after a change of size or format: nothing to compare with.
     pub compared: bool,
-    /// True when not one luma pixel differs from the previous picture.
+    /// True when not one luma pixel and no chroma cell differs from the previous picture.
     pub identical: bool,
     /// Mean absolute luma difference to the previous picture.
     pub difference: f32,
     /// Number of cells.
     pub cells: u16,
-    /// Cells whose mean changed by more than max(4, 6 × noise) since the previous picture.
+    /// Cells whose mean changed by more than max(4, 6 × noise) since the previous picture, of luma
+    /// or of the chroma planes, whichever are more.
     pub active_cells: u16,
     /// Robust estimate of the cells' temporal noise: 1.4826 × median change.
     pub noise: f32,
-    /// Largest change of a cell mean.
+    /// Largest change of a cell mean, of luma or chroma.
     pub largest: f32,
     /// Share of cells that differ by more than 10 from the reference picture.
     pub drifted_share: f32,
