@@ -1,5 +1,4 @@
 //! The event desk on real threads: stores that fail or block, sinks that do, and a full event lane.
-#![allow(clippy::unwrap_used, reason = "tests may stop at a surprise")]
 #![allow(clippy::unwrap_used, reason = "tests may unwrap, also in their helpers")]
 
 mod common;

@@ -1,5 +1,4 @@
 //! The same items give the same changes, whatever the schedule of the threads.
-#![allow(clippy::unwrap_used, reason = "tests may stop at a surprise")]
 #![allow(clippy::unwrap_used, reason = "tests may unwrap, also in their helpers")]
 
 mod common;

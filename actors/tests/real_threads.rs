@@ -1,5 +1,4 @@
 //! The engine on real threads and real time: panics, hangs, full lanes, and the end of it all.
-#![allow(clippy::unwrap_used, reason = "tests may stop at a surprise")]
 #![allow(clippy::unwrap_used, reason = "tests may unwrap, also in their helpers")]
 
 mod common;

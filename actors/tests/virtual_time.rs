@@ -1,5 +1,4 @@
 //! The engine on virtual time, with scripted sources that are played inline.
-#![allow(clippy::unwrap_used, reason = "tests may stop at a surprise")]
 #![allow(clippy::unwrap_used, reason = "tests may unwrap, also in their helpers")]
 
 mod common;

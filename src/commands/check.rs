@@ -213,7 +213,7 @@ fn is_inspected(track: TrackId) -> bool {
 
 /// Why an input that was read to its end is no input all the same.
 fn nothing_in(shown: &str, tracks: &[ReportTrack]) -> String {
-    let declared: Vec<String> = tracks.iter().map(|track| track_words(track)).collect();
+    let declared: Vec<String> = tracks.iter().map(track_words).collect();
     let declared = if declared.is_empty() { "no track".to_owned() } else { declared.join(", ") };
     format!("cannot inspect {shown}: it declares {declared}, but not one picture or sound of it could be decoded")
 }

@@ -26,7 +26,7 @@ use avwatch_actors::severity::Severity::{Critical, Info, Warning};
 use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackId, TrackInfo, TrackKind};
 
 use super::kind::lasted;
-use super::quiet::{ChannelSpan, Quiet, QuietRun, dbfs_of, power_of};
+use super::quiet::{CLICK_LASTS, ChannelSpan, Quiet, QuietRun, dbfs_of, power_of};
 use super::silence::roles_of;
 use super::table::{Table, info_only};
 use super::{Defaults, DetectorKind, OptionDoc, OptionValue, Options};
@@ -208,11 +208,19 @@ impl ChannelSilence {
     }
 
     fn step(&mut self, hop: &SoundHop, channels: &[ChannelHop]) -> Verdict {
+        let mut began = hop.at;
         for (number, (state, channel)) in self.channels.iter_mut().zip(channels).enumerate() {
             state.power = state.span.power(channel, state.run.limit());
             state.quiet = state.run.step(hop, state.power);
             // A click in a silent channel is no programme.
             let plays = matches!(state.quiet, Quiet::Loud(_)) && channel.power >= self.other_power;
+            if let Quiet::Loud(since) = state.quiet
+                && plays
+                && hop.at - since <= CLICK_LASTS
+            {
+                // Its first hops could still have been a click.
+                began = began.min(since);
+            }
             if plays && self.roles[number] != ChannelRole::Lfe {
                 // Two different channels are enough: at least one of them is another than the dead one.
                 match &mut self.carried {
@@ -236,7 +244,7 @@ impl ChannelSilence {
                 }
                 // Sound from before the channel fell silent proves nothing: all may pause together.
                 Quiet::Silent(since) if carried_at.is_some_and(|at| at >= since && hop.at - at <= ARMED) => {
-                    let since = *state.dead_since.get_or_insert(hop.at);
+                    let since = *state.dead_since.get_or_insert(began.max(since));
                     let candidate = (urgency(self.roles[number]), number, since);
                     worst = Some(worst.map_or(candidate, |worst| worst.min(candidate)));
                 }

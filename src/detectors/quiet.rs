@@ -16,7 +16,7 @@ const HYSTERESIS_DB: f64 = 3.0;
 /// Hops over which low tones are looked for: 100 ms.
 const SPAN: usize = 10;
 /// A click lasts no longer than this: coding smears one sample over so much.
-const CLICK_LASTS: MediaTime = MediaTime::from_millis(30);
+pub(super) const CLICK_LASTS: MediaTime = MediaTime::from_millis(30);
 /// Quiet of this length before and after it makes a click.
 const CLICK_APART: MediaTime = MediaTime::from_millis(500);
 /// Two clicks are at least so far apart.
