@@ -84,6 +84,9 @@ pub fn run(
     line: &Arc<Lifeline>,
     news: &dyn Fn(SessionNews),
 ) -> EndReason {
+    if parts.pace != Pace::Unbound {
+        worker::step_back();
+    }
     let mut run = SessionRun::new(session, parts.clone(), line.clone());
     let reason = match run.open() {
         Ok(()) => loop {
