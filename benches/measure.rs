@@ -73,7 +73,7 @@ fn spread_and_histogram(group: &mut BenchmarkGroup<'_, WallTime>, depth: u32) {
     let rows: Vec<&[u8]> = current.chunks_exact(WIDTH / 2 * bytes).take(HEIGHT / 4).collect();
     for (name, cpu) in [("best", Cpu::detect()), ("portable", Cpu::Portable)] {
         group.bench_function(format!("spread_{depth}bit/{name}"), |bench| {
-            bench.iter(|| rows.iter().for_each(|row| _ = black_box(spread_of_row(cpu, row, bytes, ceiling))))
+            bench.iter(|| rows.iter().for_each(|row| _ = black_box(spread_of_row(cpu, row, bytes, ceiling, &mut []))))
         });
     }
     let values: Vec<_> = rows.iter().map(|row| naive::samples(row, bytes, ceiling)).collect();

@@ -4,20 +4,32 @@
 //! new detector is one file and one line in [`ALL`], and its word leaves [`PLANNED`].
 
 mod audio_missing;
+mod baseline;
 mod black;
+mod block_corruption;
+mod blur;
 mod channel_silence;
+mod color_bars;
 mod decode_error;
+mod flash;
 mod format_change;
 mod freeze;
+mod gamut;
 mod input_down;
+mod interlacing;
 mod kind;
+mod letterbox;
 mod loudness;
 mod missing;
+mod picture_judge;
 mod quiet;
 mod resolve;
 mod scrambled;
 mod settings;
 mod silence;
+mod solid_color;
+mod spell;
+mod stutter;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -35,9 +47,18 @@ pub use words::{OWN, PLANNED, RESERVED, UnknownDetector, look_up};
 pub const ALL: &[&DetectorKind] = &[
     &black::KIND,
     &freeze::KIND,
+    &block_corruption::KIND,
+    &blur::KIND,
+    &solid_color::KIND,
+    &color_bars::KIND,
+    &letterbox::KIND,
+    &flash::KIND,
+    &stutter::KIND,
     &decode_error::KIND,
     &format_change::KIND,
     &video_missing::KIND,
+    &gamut::KIND,
+    &interlacing::KIND,
     &silence::KIND,
     &channel_silence::KIND,
     &loudness::KIND,

@@ -14,7 +14,7 @@ const TEXTURE_MAX: f64 = 1.5;
 /// Largest difference of a bar strip's mean level between two heights.
 const UNEVEN_MAX: f64 = 3.0;
 /// Share of dark pixels from which a picture is too dark to show bars.
-const TOO_DARK: f64 = 0.9;
+pub(super) const TOO_DARK: f64 = 0.9;
 
 /// Bars on each side, in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

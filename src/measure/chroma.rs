@@ -1,64 +1,155 @@
-//! Chroma of a picture, from every second row of its chroma planes.
-
-use std::ops::Range;
+//! Chroma of a picture: one walk over half the rows of its chroma planes.
+//!
+//! Gives the picture's chroma facts and, cell by cell, the mean *tints*: movement of colour that luma
+//! does not show. Four rows of eight are looked at, always the same ones, so that fine detail does
+//! not look like movement; both fields are among them, and no box of 12 × 12 pixels hides between them.
 
 use avwatch_actors::frame::{ChromaFacts, PictureView, Plane};
 
-use super::kernels::{Cpu, Spread, pass_over, sample_at, spread_of_row};
+use super::kernels::{Cpu, STRIP, Spread, pass_over, sample_at, spread_of_row, words_per_strip};
 use super::levels::{Scale, ceiling, ratio, zero_limit};
 
-/// Distance of the rows that are looked at.
-const ROW_STEP: usize = 2;
-/// Rows that are looked at in one plane before it is the other's turn: the CPU fetches ahead in one
+/// Rows in a band, of which some are looked at.
+const BAND: usize = STRIP;
+/// Which rows of a band are looked at: two neighbours at a time, one of each field.
+const LOOKED_AT: [bool; BAND] = [false, true, true, false, false, true, true, false];
+/// How many that are.
+const LOOKED_AT_COUNT: usize = 4;
+/// Bands that are looked at in one plane before it is the other's turn: the CPU fetches ahead in one
 /// plane at a time far better than in two at once.
-const ROWS_AT_ONCE: usize = 32;
+const BANDS_AT_ONCE: usize = 8;
+/// Cells across a picture; they are whole numbers of strips wide and of bands high.
+const COLUMNS_WANTED: usize = 80;
 
-/// Measures chroma; `first_row` is 0 or 1, changing from picture to picture so that both fields
-/// are seen. Neutral without chroma. The planes must hold all their rows.
-pub(super) fn measure(cpu: Cpu, picture: &PictureView<'_>, first_row: usize) -> ChromaFacts {
-    let Some([u, v]) = &picture.chroma else {
-        return ChromaFacts::default();
-    };
-    let bytes = if picture.depth > 8 { 2 } else { 1 };
-    let (top, limit) = (ceiling(picture.depth), zero_limit(picture.depth));
-    let scale = Scale::chroma(picture.depth, picture.full_range);
-    let (mut all_u, mut all_v) = (Spread::default(), Spread::default());
-    let mut zeros = 0_u64;
-    // A plane of a single row has no row 1.
-    let rows: Range<usize> = first_row.min(u.height - 1)..u.height;
-    for from in rows.clone().step_by(ROWS_AT_ONCE * ROW_STEP) {
-        let some = (from..rows.end).step_by(ROW_STEP).take(ROWS_AT_ONCE);
-        let mut lowest_u = [0; ROWS_AT_ONCE];
-        for (y, lowest) in some.clone().zip(&mut lowest_u) {
-            let row_u = look_at(cpu, u, y, bytes, top);
-            *lowest = row_u.lowest;
-            all_u.add(&row_u);
-        }
-        for (y, lowest) in some.zip(lowest_u) {
-            let row_v = look_at(cpu, v, y, bytes, top);
-            // Real content has no such values: only rows of damaged pictures are looked at in detail.
-            if lowest < limit && row_v.lowest < limit {
-                zeros += zeros_of_row(&picture.luma, u, v, y, bytes, limit);
-            }
-            all_v.add(&row_v);
-        }
+/// How the chroma planes are divided into cells; what is left over at the right and bottom is in none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TintGrid {
+    /// Strips across and bands down a cell.
+    side: usize,
+    /// Cells across.
+    pub(super) columns: usize,
+    /// Cells down; 0 when the planes are smaller than a cell.
+    pub(super) rows: usize,
+}
+
+impl TintGrid {
+    fn new(width: usize, height: usize) -> Self {
+        let (strips, bands) = (width / STRIP, height / BAND);
+        let side = strips.div_ceil(COLUMNS_WANTED).max(1);
+        let columns = strips / side;
+        Self { side, columns, rows: if columns > 0 { bands / side } else { 0 } }
     }
-    ChromaFacts {
-        mean_u: scale.mean(all_u.sum, all_u.count),
-        mean_v: scale.mean(all_v.sum, all_v.count),
-        sigma_u: scale.sigma(&all_u),
-        sigma_v: scale.sigma(&all_v),
-        zero_share: ratio(zeros, all_u.count) as f32,
+
+    fn cells(&self) -> usize {
+        self.columns * self.rows
     }
 }
 
-/// The spread of one row, passing over the next.
-fn look_at(cpu: Cpu, plane: &Plane<'_>, y: usize, bytes: usize, top: u16) -> Spread {
-    let spread = spread_of_row(cpu, plane.row(y, bytes), bytes, top);
-    if y + 1 < plane.height {
-        pass_over(plane.row(y + 1, bytes));
+/// How the rows of a picture are read.
+#[derive(Clone, Copy)]
+struct Reading {
+    cpu: Cpu,
+    bytes: usize,
+    top: u16,
+}
+
+/// Measures the chroma planes of one track's pictures; keeps nothing but room to work in.
+#[derive(Default)]
+pub(super) struct ChromaMeasurer {
+    strips: Vec<u64>,
+    /// Of Cb and of Cr.
+    sums: [Vec<u64>; 2],
+    spreads: [Spread; 2],
+    grid: TintGrid,
+    tints: Vec<f32>,
+}
+
+impl ChromaMeasurer {
+    /// The cell means of Cb, then those of Cr, of the picture measured last, as normalised levels.
+    pub(super) fn tints(&self) -> &[f32] {
+        &self.tints
     }
-    spread
+
+    /// How that picture was divided.
+    pub(super) fn grid(&self) -> TintGrid {
+        self.grid
+    }
+
+    /// Measures a picture, whose planes must hold all their rows. Neutral without chroma.
+    pub(super) fn measure(&mut self, cpu: Cpu, picture: &PictureView<'_>) -> ChromaFacts {
+        self.tints.clear();
+        self.grid = TintGrid::default();
+        let Some([u, v]) = &picture.chroma else {
+            return ChromaFacts::default();
+        };
+        let bytes = if picture.depth > 8 { 2 } else { 1 };
+        let reading = Reading { cpu, bytes, top: ceiling(picture.depth) };
+        let limit = zero_limit(picture.depth);
+        self.grid = TintGrid::new(u.width, u.height);
+        self.strips.clear();
+        self.strips.resize(u.width.div_ceil(STRIP) * words_per_strip(bytes), 0);
+        for sums in &mut self.sums {
+            sums.clear();
+            sums.resize(self.grid.cells(), 0);
+        }
+        self.spreads = [Spread::default(); 2];
+        let mut zeros = 0_u64;
+        for from in (0..u.height).step_by(BANDS_AT_ONCE * BAND) {
+            let rows = from..(from + BANDS_AT_ONCE * BAND).min(u.height);
+            let mut lowest_u = [0; BANDS_AT_ONCE * BAND];
+            for (y, lowest) in rows.clone().zip(&mut lowest_u) {
+                *lowest = self.row(reading, u, y, 0);
+            }
+            for (y, lowest) in rows.zip(lowest_u) {
+                let lowest_v = self.row(reading, v, y, 1);
+                // Real content has no such values: only rows of damaged pictures are looked at in detail.
+                if lowest < limit && lowest_v < limit {
+                    zeros += zeros_of_row(&picture.luma, u, v, y, bytes, limit);
+                }
+            }
+        }
+        let scale = Scale::chroma(picture.depth, picture.full_range);
+        let count = (self.grid.side * STRIP * self.grid.side * LOOKED_AT_COUNT) as u64;
+        self.tints.extend(self.sums.iter().flatten().map(|&sum| scale.mean(sum, count)));
+        ChromaFacts {
+            mean_u: scale.mean(self.spreads[0].sum, self.spreads[0].count),
+            mean_v: scale.mean(self.spreads[1].sum, self.spreads[1].count),
+            sigma_u: scale.sigma(&self.spreads[0]),
+            sigma_v: scale.sigma(&self.spreads[1]),
+            zero_share: ratio(zeros, self.spreads[0].count) as f32,
+        }
+    }
+
+    /// Looks at a row of Cb (0) or Cr (1), or passes over it; returns its lowest sample, the highest there is of none.
+    fn row(&mut self, reading: Reading, plane: &Plane<'_>, y: usize, which: usize) -> u16 {
+        let row = plane.row(y, reading.bytes);
+        let mut lowest = u16::MAX;
+        // Of less than a band every row is looked at.
+        if LOOKED_AT[y % BAND] || plane.height < BAND {
+            let spread = spread_of_row(reading.cpu, row, reading.bytes, reading.top, &mut self.strips);
+            lowest = spread.lowest;
+            self.spreads[which].add(&spread);
+        } else {
+            pass_over(row);
+        }
+        if y % BAND == BAND - 1 {
+            self.end_band(y / BAND, reading.bytes, which);
+        }
+        lowest
+    }
+
+    /// Hands the strips gathered in a band to the cells that they lie in.
+    fn end_band(&mut self, band: usize, bytes: usize, which: usize) {
+        let (grid, words) = (self.grid, words_per_strip(bytes));
+        let row = band / grid.side;
+        if row < grid.rows {
+            let cells = &mut self.sums[which][row * grid.columns..][..grid.columns];
+            for (sum, strips) in cells.iter_mut().zip(self.strips.chunks_exact(grid.side * words)) {
+                *sum += strips.iter().sum::<u64>();
+            }
+        }
+        self.strips.fill(0);
+    }
 }
 
 /// Chroma samples of a row that are zeroed together with the luma at their place.

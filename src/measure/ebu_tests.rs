@@ -11,15 +11,11 @@ use super::{MeasurePlan, SoundMeasurer};
 
 const RATE: u32 = 48_000;
 const PLAN: MeasurePlan = MeasurePlan {
-    luma: false,
-    chroma: false,
-    motion: false,
     black_level: 0.0,
     sound: true,
     loudness: true,
     true_peak: true,
-    keep_pictures: false,
-    keep_samples: false,
+    ..MeasurePlan::NOTHING
 };
 /// Silence, as a level of a tone.
 const OFF: f64 = f64::NEG_INFINITY;

@@ -72,10 +72,17 @@ proptest! {
         let [first, second] = [&row, &other].map(|row| naive::samples(row, bytes, ceiling));
         let both = naive::spread(&[first.clone(), second.clone()].concat());
         for cpu in paths() {
-            let mut spread = spread_of_row(cpu, &row, bytes, ceiling);
+            let words = words_per_strip(bytes);
+            let mut strips = vec![0; first.len().div_ceil(STRIP) * words];
+            let with_strips = spread_of_row(cpu, &row, bytes, ceiling, &mut strips);
+            for (strip, chunk) in strips.chunks(words).zip(first.chunks(STRIP)) {
+                prop_assert_eq!(strip.iter().sum::<u64>(), chunk.iter().sum::<u64>());
+            }
+            let mut spread = spread_of_row(cpu, &row, bytes, ceiling, &mut []);
+            prop_assert_eq!(spread, with_strips);
             let found = [spread.sum, spread.squares, spread.lowest.into(), spread.highest.into()];
             prop_assert_eq!(found, naive::spread(&first));
-            spread.add(&spread_of_row(cpu, &other, bytes, ceiling));
+            spread.add(&spread_of_row(cpu, &other, bytes, ceiling, &mut []));
             let found = [spread.sum, spread.squares, spread.lowest.into(), spread.highest.into()];
             prop_assert_eq!((found, spread.count as usize), (both, first.len() + second.len()));
         }
@@ -140,6 +147,63 @@ fn the_largest_gain_of_the_interpolator_is_the_stated_one() {
     assert!(peak <= f64::from(TRUE_PEAK_GAIN_MAX) && peak > f64::from(TRUE_PEAK_GAIN_MAX) - 0.001, "{peak}");
 }
 
+proptest! {
+    #[test]
+    fn steps_at_block_columns_are_those_of_the_naive_twin(
+        (row, other) in (1_usize..300).prop_flat_map(|width| (row(width, 1), row(width, 1))),
+    ) {
+        let mut expected = naive::seam_steps(&row);
+        for (sum, step) in expected.iter_mut().zip(naive::seam_steps(&other)) {
+            *sum += step;
+        }
+        for cpu in paths() {
+            let mut columns = SeamColumns::new(row.len());
+            columns.add_row(cpu, &row);
+            columns.add_row(cpu, &other);
+            let found: Vec<i32> = (1..=columns.len()).map(|number| columns.step(number)).collect();
+            prop_assert_eq!(&found, &expected);
+        }
+    }
+
+    #[test]
+    fn differences_of_rows_are_those_of_the_naive_twin(
+        (row, other) in (1_usize..300).prop_flat_map(|width| (row(width, 1), row(width, 1))),
+        twice in any::<bool>(),
+    ) {
+        let weight = if twice { StepWeight::Twice } else { StepWeight::Negative };
+        for cpu in paths() {
+            prop_assert_eq!(row_difference(cpu, &row, &other), naive::difference(&row, &other));
+            let mut strips = vec![5_i64; row.len() / STRIP];
+            add_strip_differences(cpu, &row, &other, weight, &mut strips);
+            for (strip, sum) in strips.iter().enumerate() {
+                let part = strip * STRIP..(strip + 1) * STRIP;
+                let difference = naive::difference(&row[part.clone()], &other[part]) as i64;
+                prop_assert_eq!(*sum, 5 + if twice { 2 * difference } else { -difference });
+            }
+        }
+    }
+
+    #[test]
+    fn narrowed_samples_keep_their_upper_eight_bits((row, _, bytes, _) in two_rows(), depth in 9_u8..=16) {
+        prop_assume!(bytes == 2);
+        let mut narrow = Vec::new();
+        narrow_row(&row, depth, &mut narrow);
+        let ceiling = ((1_u32 << depth) - 1) as u16;
+        let expected: Vec<u64> = naive::samples(&row, 2, ceiling).iter().map(|value| value >> (depth - 8)).collect();
+        prop_assert_eq!(narrow.iter().map(|value| u64::from(*value)).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn the_steepest_columns_of_as_many_rows_as_are_allowed_do_not_overflow() {
+    let row: Vec<u8> = (0..64).map(|x| if x / 8 % 2 == 0 { 0 } else { 255 }).collect();
+    for cpu in paths() {
+        let mut columns = SeamColumns::new(row.len());
+        (0..SEAM_ROWS_MAX).for_each(|_| columns.add_row(cpu, &row));
+        assert!((1..=columns.len()).all(|number| columns.step(number) == 2 * 255 * SEAM_ROWS_MAX as i32));
+    }
+}
+
 #[test]
 fn widest_rows_do_not_overflow() {
     for (bytes, ceiling) in [(1, 255), (2, (1 << 14) - 1), (2, u16::MAX)] {
@@ -153,7 +217,7 @@ fn widest_rows_do_not_overflow() {
             let sums = luma_row(cpu, &input, true, true, &mut strips);
             assert_eq!((sums.sum, sums.content), (expected[0], 65_535));
             assert_eq!((sums.gradient, sums.difference), (expected[3], expected[4]));
-            let spread = spread_of_row(cpu, &row, bytes, ceiling);
+            let spread = spread_of_row(cpu, &row, bytes, ceiling, &mut []);
             assert_eq!(
                 [spread.sum, spread.squares, spread.lowest.into(), spread.highest.into()],
                 naive::spread(&values)

@@ -8,7 +8,11 @@
 
 mod bars;
 mod chroma;
+mod fields;
+mod flash;
+mod gamut;
 mod gate;
+mod grey;
 mod grid;
 #[doc(hidden)]
 pub mod kernels; // Public for the benches only.
@@ -18,10 +22,14 @@ mod loudness;
 mod motion;
 #[cfg(test)]
 mod naive;
+mod narrow;
+mod pattern;
 mod picture;
 mod plan;
+mod seams;
+mod sharpness;
 mod sound;
-mod tint;
+mod structure;
 
 #[cfg(test)]
 mod ebu_tests;
@@ -35,3 +43,4 @@ mod sound_tests;
 pub use picture::{PictureMeasurer, PictureMeasures};
 pub use plan::MeasurePlan;
 pub use sound::{SoundMeasurer, SoundMeasures};
+pub use structure::StructureMeasures;

@@ -13,11 +13,7 @@ const PLAN: MeasurePlan = MeasurePlan {
     chroma: true,
     motion: true,
     black_level: 32.0,
-    sound: false,
-    loudness: false,
-    true_peak: false,
-    keep_pictures: false,
-    keep_samples: false,
+    ..MeasurePlan::NOTHING
 };
 
 /// A 4:2:0 picture in memory.

@@ -9,6 +9,18 @@ pub struct MeasurePlan {
     pub chroma: bool,
     /// Change against the previous and the reference picture.
     pub motion: bool,
+    /// Seams on the grid of coded blocks, and grey areas.
+    pub seams: bool,
+    /// Sharpness.
+    pub sharpness: bool,
+    /// Halves of flashes.
+    pub flash: bool,
+    /// Test patterns.
+    pub pattern: bool,
+    /// Levels outside the preferred range.
+    pub gamut: bool,
+    /// Fields of moving pictures.
+    pub fields: bool,
     /// Levels of every 10 ms hop.
     pub sound: bool,
     /// Loudness by EBU R 128.
@@ -21,4 +33,40 @@ pub struct MeasurePlan {
     pub keep_pictures: bool,
     /// Hand the samples to the detectors.
     pub keep_samples: bool,
+}
+
+impl MeasurePlan {
+    /// Measures nothing.
+    pub const NOTHING: Self = Self {
+        luma: false,
+        chroma: false,
+        motion: false,
+        seams: false,
+        sharpness: false,
+        flash: false,
+        pattern: false,
+        gamut: false,
+        fields: false,
+        sound: false,
+        loudness: false,
+        true_peak: false,
+        black_level: 0.0,
+        keep_pictures: false,
+        keep_samples: false,
+    };
+
+    /// Whether pictures have to be walked over at all.
+    pub(crate) fn any_picture(&self) -> bool {
+        self.luma || self.chroma || self.motion || self.needs_cells() || self.sharpness || self.gamut || self.fields
+    }
+
+    /// Whether pictures are compared with the one before.
+    pub(crate) fn needs_previous(&self) -> bool {
+        self.motion || self.fields
+    }
+
+    /// Whether tints of cells are asked for.
+    pub(crate) fn needs_cells(&self) -> bool {
+        self.motion || self.seams || self.flash || self.pattern
+    }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Weak};
 
-use avwatch_actors::frame::{Picture, PictureFacts, VideoFrame};
+use avwatch_actors::frame::{CaptionFacts, Picture, PictureFacts, VideoFrame};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::VideoFormat;
 use ffmpeg_next::ffi;
@@ -84,13 +84,13 @@ impl VideoReader {
             height: shape.1.unsigned_abs(),
             depth: view.depth,
             interlaced,
+            top_first: frame.top_field_first != 0,
             signs,
-            luma: measures.luma,
-            chroma: measures.chroma,
-            motion: measures.motion,
+            captions: CaptionFacts::default(),
+            ..measures.facts()
         };
         let handed = self.plan.keep_pictures.then(|| self.hand_out(&picture)).flatten();
-        self.previous = self.plan.motion.then_some(picture);
+        self.previous = self.plan.needs_previous().then_some(picture);
         stamp.ready = std::time::Instant::now();
         work.outlet.video(VideoFrame::new(stamp, facts, handed));
         Ok(())

@@ -136,9 +136,7 @@ impl PictureTrack {
             depth: view.depth,
             interlaced: false,
             signs,
-            luma: measures.luma,
-            chroma: measures.chroma,
-            motion: measures.motion,
+            ..measures.facts()
         };
         let fps = self.setting.recipe.fps;
         let lasts = fps.time_of(number + 1) - at;

@@ -5,6 +5,9 @@
 //! values*: 8 bit, limited range, black 16 and white 235, whatever the depth and range of the
 //! source, so that no detector needs to know them. Facts are numbers, never judgements.
 
+use super::structure::{
+    CaptionFacts, FieldFacts, FlashFacts, GamutFacts, PatternFacts, SeamFacts, SharpnessFacts,
+};
 use crate::media_time::MediaTime;
 
 /// What the decoder and the packets said about a frame.
@@ -58,6 +61,12 @@ pub struct LumaFacts {
     pub gradient: f32,
     /// Share of the picture's area that is active, bars excluded; 1 when there are none.
     pub active_share: f32,
+    /// Height of the bars above and below the active picture, each, in pixels.
+    pub bar_rows: u16,
+    /// Width of the bars beside it, each, in pixels.
+    pub bar_columns: u16,
+    /// The picture is bright enough to show where bars end; else those learned last are told.
+    pub shows_bars: bool,
 }
 
 /// Chroma of one picture. A picture without chroma reads as neutral: 128 and no spread.
@@ -123,6 +132,8 @@ pub struct PictureFacts {
     pub depth: u8,
     /// The decoder says that this picture holds two fields.
     pub interlaced: bool,
+    /// The decoder says that the top field comes first; says nothing of progressive pictures.
+    pub top_first: bool,
     /// What the decoder said.
     pub signs: DecodeSigns,
     /// Luma.
@@ -131,6 +142,20 @@ pub struct PictureFacts {
     pub chroma: ChromaFacts,
     /// Change.
     pub motion: MotionFacts,
+    /// Seams of coded blocks.
+    pub seams: SeamFacts,
+    /// Sharpness.
+    pub sharpness: SharpnessFacts,
+    /// Halves of flashes.
+    pub flash: FlashFacts,
+    /// Test patterns.
+    pub pattern: PatternFacts,
+    /// Levels outside the preferred range.
+    pub gamut: GamutFacts,
+    /// Fields.
+    pub fields: FieldFacts,
+    /// Closed captions.
+    pub captions: CaptionFacts,
 }
 
 /// One channel during one hop. Sample values are relative to full scale (−1 to 1).

@@ -5,6 +5,7 @@
 mod audio;
 mod facts;
 mod stamp;
+mod structure;
 mod video;
 
 pub use audio::{AudioFrame, Samples};
@@ -12,4 +13,7 @@ pub use facts::{
     ChannelHop, ChromaFacts, DecodeSigns, LoudnessReading, LumaFacts, MotionFacts, PictureFacts, SoundHop, SoundHops,
 };
 pub use stamp::{Repair, SourceTime, Stamp};
+pub use structure::{
+    CaptionFacts, FieldFacts, FlashFacts, GamutFacts, PatternFacts, SeamFacts, SharpnessFacts,
+};
 pub use video::{Picture, PictureView, Plane, VideoFrame};

@@ -171,16 +171,20 @@ fn lanes_of(vector: __m256i) -> [u8; 32] {
     bytes
 }
 
-/// Measures the spread of a row of 8-bit samples.
+/// Measures the spread of a row of 8-bit samples; with `STRIPS`, adds the sum of each strip to `strips`.
 #[target_feature(enable = "avx2")]
-pub(super) fn spread_u8(row: &[u8]) -> Spread {
+pub(super) fn spread_u8<const STRIPS: bool>(row: &[u8], strips: &mut [u64]) -> Spread {
     let zero = _mm256_setzero_si256();
     let (mut sum, mut squares, mut highest) = (zero, zero, zero);
     let mut lowest = _mm256_set1_epi8(-1);
     let mut x = 0;
     while x + BYTES_AT_ONCE <= row.len() {
         let current = load(row, x);
-        sum = _mm256_add_epi64(sum, _mm256_sad_epu8(current, zero));
+        let sums = _mm256_sad_epu8(current, zero);
+        if STRIPS {
+            add_to(strips, x / STRIP, sums);
+        }
+        sum = _mm256_add_epi64(sum, sums);
         let low = _mm256_unpacklo_epi8(current, zero);
         let high = _mm256_unpackhi_epi8(current, zero);
         // 4 × 255² a lane and step: 65,535 samples stay below 2³².
@@ -190,7 +194,8 @@ pub(super) fn spread_u8(row: &[u8]) -> Spread {
         highest = _mm256_max_epu8(highest, current);
         x += BYTES_AT_ONCE;
     }
-    let mut spread = portable::spread::<Byte>(&row[x..], u16::from(u8::MAX));
+    let rest = if STRIPS { &mut strips[x / STRIP..] } else { strips };
+    let mut spread = portable::spread::<Byte, STRIPS>(&row[x..], u16::from(u8::MAX), rest);
     if x > 0 {
         spread.add(&Spread {
             count: x as u64,
@@ -203,9 +208,9 @@ pub(super) fn spread_u8(row: &[u8]) -> Spread {
     spread
 }
 
-/// Measures the spread of a row of 9- to 14-bit samples.
+/// Measures the spread of a row of 9- to 14-bit samples; with `STRIPS`, adds the sums of strips, two words each.
 #[target_feature(enable = "avx2")]
-pub(super) fn spread_u16(row: &[u8], ceiling: u16) -> Spread {
+pub(super) fn spread_u16<const STRIPS: bool>(row: &[u8], ceiling: u16, strips: &mut [u64]) -> Spread {
     debug_assert!(ceiling <= super::AVX2_CEILING);
     let zero = _mm256_setzero_si256();
     let ones = _mm256_set1_epi16(1);
@@ -215,14 +220,19 @@ pub(super) fn spread_u16(row: &[u8], ceiling: u16) -> Spread {
     let mut x = 0;
     while x + WORDS_AT_ONCE <= row.len() / 2 {
         let current = _mm256_min_epu16(load(row, 2 * x), top);
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(current, ones));
+        let sums = _mm256_madd_epi16(current, ones);
+        if STRIPS {
+            add_to(strips, x / STRIP * words_per_strip(2), widen(sums));
+        }
+        sum = _mm256_add_epi32(sum, sums);
         // 2 × 16,383² is the most that a signed lane must hold; then it is widened.
         squares = _mm256_add_epi64(squares, widen(_mm256_madd_epi16(current, current)));
         lowest = _mm256_min_epu16(lowest, current);
         highest = _mm256_max_epu16(highest, current);
         x += WORDS_AT_ONCE;
     }
-    let mut spread = portable::spread::<Word>(&row[2 * x..], ceiling);
+    let rest = if STRIPS { &mut strips[x / STRIP * words_per_strip(2)..] } else { strips };
+    let mut spread = portable::spread::<Word, STRIPS>(&row[2 * x..], ceiling, rest);
     if x > 0 {
         let (low, high) = (lanes_of(lowest), lanes_of(highest));
         let words = |bytes: &[u8; 32]| -> [u16; 16] {
@@ -237,4 +247,60 @@ pub(super) fn spread_u16(row: &[u8], ceiling: u16) -> Spread {
         });
     }
     spread
+}
+
+/// Adds the weighted differences of neighbours of an 8-bit row to the lanes, two pixels each; returns
+/// the first pixel whose difference to the next was left out.
+#[target_feature(enable = "avx2")]
+pub(super) fn seam_columns(row: &[u8], weights: &[i8; 16], lanes: &mut [i16]) -> usize {
+    // SAFETY: the array is 16 bytes long; loadu needs no alignment.
+    let weights = _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(weights.as_ptr().cast()) });
+    let mut x = 0;
+    while x + BYTES_AT_ONCE < row.len() {
+        let (now, next) = (load(row, x), load(row, x + 1));
+        let steps = _mm256_or_si256(_mm256_subs_epu8(now, next), _mm256_subs_epu8(next, now));
+        let slot: *mut __m256i = lanes[x / 2..x / 2 + 16].as_mut_ptr().cast();
+        // SAFETY: the slice just taken holds exactly the 32 bytes that are read and written, unaligned.
+        unsafe {
+            let sums = _mm256_add_epi16(_mm256_loadu_si256(slot), _mm256_maddubs_epi16(steps, weights));
+            _mm256_storeu_si256(slot, sums);
+        }
+        x += BYTES_AT_ONCE;
+    }
+    x
+}
+
+/// Sum of the absolute differences of two 8-bit rows.
+#[target_feature(enable = "avx2")]
+pub(super) fn row_difference(one: &[u8], other: &[u8]) -> u64 {
+    let mut sum = _mm256_setzero_si256();
+    let mut x = 0;
+    while x + BYTES_AT_ONCE <= one.len() {
+        sum = _mm256_add_epi64(sum, _mm256_sad_epu8(load(one, x), load(other, x)));
+        x += BYTES_AT_ONCE;
+    }
+    total(sum) + portable::row_difference(&one[x..], &other[x..])
+}
+
+/// Adds the differences of two 8-bit rows to their strips, doubled or negative; returns how many strips were done.
+#[target_feature(enable = "avx2")]
+pub(super) fn add_strip_differences(one: &[u8], other: &[u8], twice: bool, strips: &mut [i64]) -> usize {
+    let mut x = 0;
+    while x + BYTES_AT_ONCE <= one.len() {
+        let steps = _mm256_sad_epu8(load(one, x), load(other, x));
+        let at = x / STRIP;
+        let slot: *mut __m256i = strips[at..at + 4].as_mut_ptr().cast();
+        // SAFETY: the slice just taken holds exactly the 32 bytes that are read and written, unaligned.
+        unsafe {
+            let before = _mm256_loadu_si256(slot);
+            let after = if twice {
+                _mm256_add_epi64(before, _mm256_slli_epi64(steps, 1))
+            } else {
+                _mm256_sub_epi64(before, steps)
+            };
+            _mm256_storeu_si256(slot, after);
+        }
+        x += BYTES_AT_ONCE;
+    }
+    x / STRIP
 }

@@ -1,7 +1,10 @@
-//! A histogram of luma, for percentiles.
+//! A histogram of luma, for percentiles, extremes and deviation.
 //!
-//! Looks at every second sample of a row and counts into several tables at once, because neighbouring pixels tend to be equal and a counter
-//! that has just been written cannot be read again at once. More than 10 bits are shifted down.
+//! Looks at every second sample of a row and counts into several tables at once, because neighbouring
+//! pixels tend to be equal and a counter that has just been written cannot be read again at once. More
+//! than 10 bits are shifted down.
+
+use super::Spread;
 
 /// Finest resolution, in bits.
 const BITS_MAX: u32 = 10;
@@ -75,6 +78,23 @@ impl Histogram {
             let samples = rest.as_chunks::<2>().0;
             samples.iter().step_by(2).for_each(|&sample| first[bin(u16::from_le_bytes(sample).into())] += 1);
         }
+    }
+
+    /// What the counted samples tell without their order; of more than 10 bits, to the bin.
+    pub fn spread(&self) -> Spread {
+        let mut spread = Spread::default();
+        for bin in 0..self.bins {
+            let count: u64 = self.tables.iter().map(|table| u64::from(table[bin])).sum();
+            if count > 0 {
+                let value = (bin as u16) << self.shift;
+                spread.lowest = if spread.count == 0 { value } else { spread.lowest };
+                spread.highest = value;
+                spread.count += count;
+                spread.sum += count * u64::from(value);
+                spread.squares += count * u64::from(value) * u64::from(value);
+            }
+        }
+        spread
     }
 
     /// The lowest code value at or below which at least `per_mille` thousandths of the samples lie,

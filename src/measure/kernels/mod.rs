@@ -9,10 +9,12 @@ mod avx2;
 mod histogram;
 mod hop;
 mod portable;
+mod seam;
 mod true_peak;
 
 pub use histogram::Histogram;
 pub use hop::{HopSums, Run, hop_sums};
+pub use seam::{SEAM_ROWS_MAX, SeamColumns, StepWeight, add_strip_differences, narrow_row, row_difference};
 pub use true_peak::{TRUE_PEAK_GAIN_MAX, TRUE_PEAK_TAPS, interpolated_peak};
 
 /// Pixels of one strip: the finest horizontal unit in which rows are summed.
@@ -157,20 +159,36 @@ impl Spread {
 }
 
 /// Measures the spread of one row, which is not empty; `bytes` and `ceiling` as in [`RowInput`].
-pub fn spread_of_row(cpu: Cpu, row: &[u8], bytes: usize, ceiling: u16) -> Spread {
+///
+/// `strips` is empty, or has [`words_per_strip`] words for each begun strip, to which the strip's sum is added.
+pub fn spread_of_row(cpu: Cpu, row: &[u8], bytes: usize, ceiling: u16, strips: &mut [u64]) -> Spread {
+    if strips.is_empty() {
+        return dispatch_spread::<false>(cpu, row, bytes, ceiling, strips);
+    }
+    assert!(strips.len() >= (row.len() / bytes).div_ceil(STRIP) * words_per_strip(bytes), "one entry per strip");
+    dispatch_spread::<true>(cpu, row, bytes, ceiling, strips)
+}
+
+fn dispatch_spread<const STRIPS: bool>(
+    cpu: Cpu,
+    row: &[u8],
+    bytes: usize,
+    ceiling: u16,
+    strips: &mut [u64],
+) -> Spread {
     match (cpu, bytes) {
         #[cfg(target_arch = "x86_64")]
         (Cpu::Avx2(_), 1) => {
             // SAFETY: `Cpu::Avx2` exists only where AVX2 was detected.
-            unsafe { avx2::spread_u8(row) }
+            unsafe { avx2::spread_u8::<STRIPS>(row, strips) }
         }
         #[cfg(target_arch = "x86_64")]
         (Cpu::Avx2(_), _) if ceiling <= AVX2_CEILING => {
             // SAFETY: as above.
-            unsafe { avx2::spread_u16(row, ceiling) }
+            unsafe { avx2::spread_u16::<STRIPS>(row, ceiling, strips) }
         }
-        (_, 1) => portable::spread::<portable::Byte>(row, u16::from(u8::MAX)),
-        _ => portable::spread::<portable::Word>(row, ceiling),
+        (_, 1) => portable::spread::<portable::Byte, STRIPS>(row, u16::from(u8::MAX), strips),
+        _ => portable::spread::<portable::Word, STRIPS>(row, ceiling, strips),
     }
 }
 

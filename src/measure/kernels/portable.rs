@@ -94,13 +94,14 @@ fn strip_sums<const LEVELS: bool, const N: usize>(values: [u32; N], input: &RowI
     pack(sum, dark, content)
 }
 
-/// Samples whose sums fit into 32 bits: 256 × 255² and 256 × 65,535 do.
+/// Samples whose sums fit into 32 bits: 256 × 255² and 256 × 65,535 do. A whole number of strips.
 const CHUNK: usize = 256;
 
-/// Measures the spread of a row.
+/// Measures the spread of a row; with `STRIPS`, adds the sum of each strip to its first word in `strips`.
 #[inline(always)]
-pub(super) fn spread<S: Sample>(row: &[u8], ceiling: u16) -> Spread {
+pub(super) fn spread<S: Sample, const STRIPS: bool>(row: &[u8], ceiling: u16, strips: &mut [u64]) -> Spread {
     let row = S::samples(row);
+    let words = words_per_strip(size_of::<S::Raw>());
     let mut spread = Spread { count: row.len() as u64, ..Spread::default() };
     let (mut lowest, mut highest) = (u32::from(u16::MAX), 0);
     for chunk in row.chunks(CHUNK) {
@@ -121,8 +122,20 @@ pub(super) fn spread<S: Sample>(row: &[u8], ceiling: u16) -> Spread {
         spread.sum += u64::from(sum);
         spread.squares += u64::from(squares_narrow) + squares_wide;
     }
+    if STRIPS {
+        for (strip, samples) in strips.chunks_mut(words).zip(row.chunks(STRIP)) {
+            let sum: u32 = samples.iter().map(|&raw| S::value(raw).min(u32::from(ceiling))).sum();
+            strip[0] += u64::from(sum);
+        }
+    }
     if spread.count > 0 {
         (spread.lowest, spread.highest) = (lowest as u16, highest as u16);
     }
     spread
+}
+
+/// Sum of the absolute differences of two 8-bit rows.
+#[inline(always)]
+pub(super) fn row_difference(one: &[u8], other: &[u8]) -> u64 {
+    one.iter().zip(other).map(|(one, other)| u64::from(one.abs_diff(*other))).sum()
 }

@@ -12,11 +12,10 @@ const MEASURE: MeasurePlan = MeasurePlan {
     chroma: true,
     motion: true,
     sound: true,
-    loudness: false,
-    true_peak: false,
     black_level: 32.0,
     keep_pictures: true,
     keep_samples: true,
+    ..MeasurePlan::NOTHING
 };
 
 fn opener(text: &str) -> SyntheticOpener {

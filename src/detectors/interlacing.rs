@@ -1,0 +1,207 @@
+//! Interlacing: the picture is made of two fields, and the stream says otherwise.
+//!
+//! Where the picture moves, lines of woven fields differ more from their neighbours than from the lines
+//! beyond (they are *combed*), and the lines of the first field fit the previous picture better than
+//! those of the second. Every measured picture with movement votes: combed while declared progressive
+//! (class 0), or with the fields in the other order than declared (class 1), or in agreement. The condition
+//! holds when at least 6 of the last 10 votes are for the same fault, from the first of these on, and
+//! ends with the first vote after the last for it. Still pictures do not vote: they show no fields.
+//! Score: the share of votes for the fault, unit `ratio`.
+//!
+//! Sources: combing and the order of fields are judged as in FFmpeg's `idet`, over moving blocks only,
+//! because its sums over whole pictures call every sixth picture of progressive film interlaced; limits
+//! from own measurements. `info` only, off in `news-sport`.
+//!
+//! Owned by the picture actor of a stream, on its arbiter. Sees facts only.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
+use avwatch_actors::frame::{FieldFacts, PictureFacts, VideoFrame};
+use avwatch_actors::media_time::MediaTime;
+use avwatch_actors::severity::Severity::Info;
+use avwatch_actors::track::TrackInfo;
+
+use super::kind::lasted;
+use super::picture_judge::{OfPictures, PictureJudge, is_video};
+use super::table::Table;
+use super::{Defaults, DetectorKind};
+use crate::profile::Profile;
+
+/// The row.
+pub(super) const KIND: DetectorKind = DetectorKind {
+    number: 114,
+    name: "interlacing",
+    summary: "The fields of the picture are not as the stream declares",
+    unit: "ratio",
+    worse: Worse::Higher,
+    lanes: &[LaneKind::Picture],
+    precedence: Precedence::Rest,
+    standard_ref: None,
+    source: "FFmpeg idet, over moving blocks only; limits from own measurements",
+    options: &[],
+    defaults,
+    needs: |_, plan| plan.fields = true,
+    threshold: |_| Some(VOTES_MIN as f32 / VOTES as f32),
+    class_limits: |_| None,
+    applies: is_video,
+    message,
+    build: |_, _| Arc::new(move |track: &TrackInfo| OfPictures::boxed(track, Interlacing::default())),
+};
+
+fn defaults(profile: Profile) -> Defaults {
+    let table = Table { live: &[(10_000, Info)], fast: &[(10_000, Info)], file: &[(2_000, Info)] };
+    let mut defaults = table.defaults(profile);
+    defaults.enabled = !matches!(profile, Profile::Radio | Profile::NewsSport);
+    defaults
+}
+
+fn message(situation: &Situation) -> String {
+    let what = match situation.class {
+        0 => "interlaced picture in a stream declared progressive",
+        _ => "fields in the other order than declared",
+    };
+    format!("{what} for {}", lasted(situation))
+}
+
+/// Votes that are remembered, and how many of them make the condition.
+const VOTES: usize = 10;
+const VOTES_MIN: usize = 6;
+/// Least share of blocks that must move for a picture to vote.
+const MOVING_MIN: f32 = 0.01;
+/// Share of the moving blocks that is combed in pictures of two fields.
+const COMBED_MIN: f32 = 0.15;
+/// How much worse the field that is said to be first must fit.
+const ORDER_RATIO: f32 = 1.15;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Vote {
+    Agrees,
+    Woven,
+    WrongOrder,
+}
+
+#[derive(Default)]
+struct Interlacing {
+    votes: VecDeque<(Vote, MediaTime)>,
+    fault: Option<(Vote, MediaTime)>,
+    clear_since: Option<MediaTime>,
+}
+
+fn vote(facts: &PictureFacts) -> Option<Vote> {
+    let FieldFacts { measured, moving_share, combed_share, top_misfit, bottom_misfit } = facts.fields;
+    if !measured || moving_share < MOVING_MIN {
+        return None;
+    }
+    let combed = combed_share >= COMBED_MIN;
+    if !facts.interlaced {
+        return Some(if combed { Vote::Woven } else { Vote::Agrees });
+    }
+    let (first, second) = if facts.top_first { (top_misfit, bottom_misfit) } else { (bottom_misfit, top_misfit) };
+    Some(if combed && first > ORDER_RATIO * second { Vote::WrongOrder } else { Vote::Agrees })
+}
+
+impl Interlacing {
+    /// The fault that most votes are for, and the first and last of them.
+    fn count(&self, fault: Vote) -> usize {
+        self.votes.iter().filter(|(vote, _)| *vote == fault).count()
+    }
+
+    fn turn(&mut self, vote: Vote, at: MediaTime) {
+        if self.votes.len() == VOTES {
+            self.votes.pop_front();
+        }
+        self.votes.push_back((vote, at));
+        let worst = [Vote::Woven, Vote::WrongOrder].into_iter().find(|fault| self.count(*fault) >= VOTES_MIN);
+        match (worst, self.fault) {
+            (Some(fault), None) => {
+                let first = self.votes.iter().find(|(vote, _)| *vote == fault);
+                self.fault = first.map(|(_, at)| (fault, *at));
+            }
+            (None, Some((fault, _))) => {
+                let last = self.votes.iter().rposition(|(vote, _)| *vote == fault);
+                let after = last.and_then(|last| self.votes.get(last + 1));
+                self.clear_since = Some(after.map_or(at, |(_, at)| *at));
+                self.fault = None;
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        self.clear_since.get_or_insert(at);
+    }
+}
+
+impl PictureJudge for Interlacing {
+    fn look(&mut self, frame: &VideoFrame, out: &mut Verdicts) {
+        if let Some(vote) = vote(&frame.facts) {
+            self.turn(vote, frame.stamp.media_time);
+        }
+        match (self.fault, self.clear_since) {
+            (Some((fault, since)), _) => {
+                let score = self.count(fault) as f32 / self.votes.len().max(1) as f32;
+                out.say(Verdict::Faulty { since, score, class: u8::from(fault == Vote::WrongOrder) });
+            }
+            (None, Some(since)) => out.clear(since, 0.0),
+            (None, None) => {}
+        }
+    }
+
+    fn begin(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Film, build, stretches, video_track};
+    use super::*;
+
+    /// Every fourth picture is measured.
+    fn picture(interlaced: bool, top_first: bool, fields: FieldFacts) -> impl Fn(u64) -> PictureFacts {
+        move |index| {
+            let fields = if index.is_multiple_of(4) { fields } else { FieldFacts::default() };
+            PictureFacts { interlaced, top_first, fields, ..PictureFacts::default() }
+        }
+    }
+
+    fn woven() -> FieldFacts {
+        // Made of two fields, the top one first.
+        FieldFacts { measured: true, moving_share: 0.3, combed_share: 0.6, top_misfit: 8.0, bottom_misfit: 16.0 }
+    }
+
+    fn film() -> FieldFacts {
+        FieldFacts { measured: true, moving_share: 0.3, combed_share: 0.01, top_misfit: 9.0, bottom_misfit: 9.2 }
+    }
+
+    fn found(facts: impl Fn(u64) -> PictureFacts) -> Vec<(f64, u8)> {
+        let mut detector = build(&KIND, Profile::File, &video_track(25.0), &[]);
+        let found = stretches(&mut *detector, &Film::new(25.0).then(4.0, facts).items);
+        found.iter().map(|found| (found.start, found.class)).collect()
+    }
+
+    #[test]
+    fn woven_fields_in_a_progressive_stream_are_told_from_the_first_picture_on() {
+        assert_eq!(found(picture(false, false, woven())), [(0.0, 0)]);
+    }
+
+    #[test]
+    fn a_wrong_order_of_fields_is_told_and_the_right_one_is_not() {
+        assert_eq!(found(picture(true, false, woven())), [(0.0, 1)]);
+        assert_eq!(found(picture(true, true, woven())), []);
+    }
+
+    #[test]
+    fn film_is_not_interlaced_whatever_the_stream_declares() {
+        assert_eq!(found(picture(false, false, film())), []);
+        assert_eq!(found(picture(true, false, film())), [], "progressive pictures in an interlaced stream are common");
+    }
+
+    #[test]
+    fn a_still_picture_keeps_what_was_said() {
+        let still = FieldFacts { moving_share: 0.0, ..woven() };
+        let mut detector = build(&KIND, Profile::File, &video_track(25.0), &[]);
+        let items = Film::new(25.0).then(3.0, picture(false, false, woven())).then(3.0, picture(false, false, still)).items;
+        let found = stretches(&mut *detector, &items);
+        assert_eq!((found.len(), found[0].end), (1, None));
+    }
+}

@@ -1,0 +1,201 @@
+//! Halves of flashes, cell by cell (ITU-R BT.1702).
+//!
+//! The picture is watched in blocks of 2 × 2 cells, about 40 × 22 of them: the area is known to
+//! 0.1 %, against the 25 % that matter. Each block keeps the extreme of its luminance since it last
+//! turned; a change of 20 cd/m² from it, its darker end below 160 cd/m², is half a flash.
+//! Luminance is that of a 200 cd/m² display (ITU-R BT.1886). Saturated red is judged by the blocks'
+//! mean colour: red makes up 80 % or more of the light of the three primaries.
+
+use avwatch_actors::frame::FlashFacts;
+
+use super::chroma::TintGrid;
+use super::grid::Grid;
+
+/// Least change of luminance that is half a flash, in cd/m².
+const CHANGE_MIN: f32 = 20.0;
+/// Its darker end is below this, in cd/m².
+const DARKER_BELOW: f32 = 160.0;
+/// Luminance of white, in cd/m².
+const WHITE: f64 = 200.0;
+/// Exponent of ITU-R BT.1886.
+const GAMMA: f64 = 2.4;
+/// Steps between black and white in the table of luminances.
+const STEPS: usize = 1_024;
+/// Share of red in the light of the three primaries from which it is saturated.
+const RED_SHARE_MIN: f32 = 0.8;
+/// Cr, in levels, below which nothing is saturated red.
+const RED_CR_MIN: f32 = 160.0;
+
+/// What is remembered of a block.
+#[derive(Clone, Copy)]
+struct Block {
+    /// Highest luminance since the last rise, from which a fall is told.
+    high: f32,
+    /// Lowest luminance since the last fall, from which a rise is told.
+    low: f32,
+    /// Whether the last change was a rise.
+    rose: Option<bool>,
+    red: bool,
+}
+
+/// Follows the luminance of blocks from picture to picture.
+pub(super) struct FlashFinder {
+    luminances: Box<[f32; STEPS + 1]>,
+    blocks: Vec<Block>,
+}
+
+impl Default for FlashFinder {
+    fn default() -> Self {
+        let mut luminances = Box::new([0.0; STEPS + 1]);
+        for (step, luminance) in luminances.iter_mut().enumerate() {
+            *luminance = (WHITE * (step as f64 / STEPS as f64).powf(GAMMA)) as f32;
+        }
+        Self { luminances, blocks: Vec::new() }
+    }
+}
+
+impl FlashFinder {
+    /// Takes the cell means of the next picture, and its tints, of which there may be none.
+    pub(super) fn measure(&mut self, grid: &Grid, means: &[f32], tints: &[f32], tint_grid: TintGrid) -> FlashFacts {
+        let (columns, rows) = (grid.columns.div_ceil(2), grid.rows.div_ceil(2));
+        let first = self.blocks.len() != columns * rows;
+        // Red needs both chroma planes; most pictures have no such colour anywhere.
+        let reds = &tints[tints.len() / 2..];
+        let may_be_red = reds.iter().any(|cr| *cr >= RED_CR_MIN);
+        let mut counts = [0_u32; 4];
+        if first {
+            self.blocks.clear();
+        }
+        for row in 0..rows {
+            for column in 0..columns {
+                let level = block_level(grid, means, row, column);
+                let luminance = self.luminance(level);
+                let red = may_be_red && is_red(level, tint_of(tints, tint_grid, (row, rows), (column, columns)));
+                if first {
+                    self.blocks.push(Block { high: luminance, low: luminance, rose: None, red });
+                } else {
+                    self.blocks[row * columns + column].turn(luminance, red, &mut counts);
+                }
+            }
+        }
+        let share = |count: u32| count as f32 / (columns * rows) as f32;
+        let [up, down, on, off] = counts.map(share);
+        FlashFacts { up_share: up, down_share: down, red_on_share: on, red_off_share: off }
+    }
+
+    fn luminance(&self, level: f32) -> f32 {
+        let step = (level - 16.0) / 219.0 * STEPS as f32;
+        self.luminances[step.clamp(0.0, STEPS as f32) as usize]
+    }
+}
+
+impl Block {
+    /// Takes the next luminance; counts changes up, down, to red and from red.
+    fn turn(&mut self, luminance: f32, red: bool, counts: &mut [u32; 4]) {
+        self.high = self.high.max(luminance);
+        self.low = self.low.min(luminance);
+        if self.rose != Some(true) && luminance - self.low >= CHANGE_MIN && self.low < DARKER_BELOW {
+            (self.rose, self.high) = (Some(true), luminance);
+            counts[0] += 1;
+        } else if self.rose != Some(false) && self.high - luminance >= CHANGE_MIN && luminance < DARKER_BELOW {
+            (self.rose, self.low) = (Some(false), luminance);
+            counts[1] += 1;
+        }
+        if red != self.red {
+            self.red = red;
+            counts[if red { 2 } else { 3 }] += 1;
+        }
+    }
+}
+
+/// Mean level of up to 2 × 2 cells.
+fn block_level(grid: &Grid, means: &[f32], row: usize, column: usize) -> f32 {
+    let (next_row, next_column) = ((2 * row + 1).min(grid.rows - 1), (2 * column + 1).min(grid.columns - 1));
+    let at = |row: usize, column: usize| means[row * grid.columns + column];
+    let upper = at(2 * row, 2 * column) + at(2 * row, next_column);
+    let lower = at(next_row, 2 * column) + at(next_row, next_column);
+    (upper + lower) / 4.0
+}
+
+/// Cb and Cr of the tint cell in the middle of a block; neutral when there are none.
+fn tint_of(tints: &[f32], grid: TintGrid, row: (usize, usize), column: (usize, usize)) -> (f32, f32) {
+    if grid.rows == 0 {
+        return (128.0, 128.0);
+    }
+    let y = (2 * row.0 + 1) * grid.rows / (2 * row.1);
+    let x = (2 * column.0 + 1) * grid.columns / (2 * column.1);
+    let cell = y * grid.columns + x;
+    (tints[cell], tints[tints.len() / 2 + cell])
+}
+
+/// Saturated red by the levels of Y, Cb and Cr (ITU-R BT.709 primaries, linear light).
+fn is_red(level: f32, (u, v): (f32, f32)) -> bool {
+    let (luma, cb, cr) = ((level - 16.0) / 219.0, (u - 128.0) / 224.0, (v - 128.0) / 224.0);
+    let red = (luma + 1.5748 * cr).clamp(0.0, 1.0).powf(2.4);
+    let green = (luma - 0.1873 * cb - 0.4681 * cr).clamp(0.0, 1.0).powf(2.4);
+    let blue = (luma + 1.8556 * cb).clamp(0.0, 1.0).powf(2.4);
+    // A black block is of no colour.
+    red > 0.05 && red >= RED_SHARE_MIN * (red + green + blue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRID: (usize, usize) = (640, 360);
+
+    /// Shows pictures of one level each, over the whole or a part of the area.
+    fn show(levels: &[f32], share: f32) -> Vec<FlashFacts> {
+        let grid = Grid::new(GRID.0, GRID.1);
+        let mut finder = FlashFinder::default();
+        let lit = (grid.columns as f32 * share) as usize;
+        let facts = levels.iter().map(|&level| {
+            let means: Vec<f32> =
+                (0..grid.cells()).map(|cell| if cell % grid.columns < lit { level } else { 60.0 }).collect();
+            finder.measure(&grid, &means, &[], TintGrid::default())
+        });
+        facts.collect()
+    }
+
+    #[test]
+    fn a_bright_picture_after_a_dark_one_is_half_a_flash_and_the_way_back_the_other() {
+        let facts = show(&[60.0, 60.0, 190.0, 190.0, 60.0], 1.0);
+        assert_eq!(facts.iter().map(|facts| facts.up_share).collect::<Vec<_>>(), [0.0, 0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(facts.iter().map(|facts| facts.down_share).collect::<Vec<_>>(), [0.0, 0.0, 0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn only_the_area_that_flashes_is_told() {
+        let facts = show(&[60.0, 190.0, 60.0], 0.5);
+        assert!((facts[1].up_share - 0.5).abs() < 0.02 && (facts[2].down_share - 0.5).abs() < 0.02);
+    }
+
+    #[test]
+    fn changes_of_less_than_20_candela_are_no_flashes_however_often_they_come() {
+        // 100 is 18 cd/m², 120 is 30.
+        let facts = show(&[100.0, 120.0, 100.0, 120.0, 100.0], 1.0);
+        assert!(facts.iter().all(|facts| facts.up_share == 0.0 && facts.down_share == 0.0));
+    }
+
+    #[test]
+    fn a_slow_rise_is_told_once_and_its_fall_from_the_highest() {
+        let rise: Vec<f32> = (0..40).map(|step| 60.0 + 4.0 * step as f32).collect();
+        let facts = show(&rise, 1.0);
+        assert_eq!(facts.iter().filter(|facts| facts.up_share > 0.0).count(), 1);
+        let falls = show(&[&rise[..], &[210.0, 200.0, 60.0]].concat(), 1.0);
+        assert_eq!(falls.iter().filter(|facts| facts.down_share > 0.0).count(), 1);
+    }
+
+    #[test]
+    fn flicker_between_two_bright_levels_is_none() {
+        // 225 is 179 cd/m², 235 is 200: the darker one is above 160.
+        assert!(show(&[225.0, 235.0, 225.0, 235.0], 1.0).iter().all(|facts| facts.up_share + facts.down_share == 0.0));
+    }
+
+    #[test]
+    fn pure_red_is_saturated_and_skin_is_not() {
+        assert!(is_red(63.0, (102.0, 240.0)), "red of ITU-R BT.709 at full level");
+        assert!(!is_red(140.0, (110.0, 155.0)), "skin");
+        assert!(!is_red(16.0, (128.0, 128.0)), "black");
+    }
+}

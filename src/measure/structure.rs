@@ -1,0 +1,147 @@
+//! The structure of a picture: what the walk over luma finds beside levels and change.
+//!
+//! Part of the picture measurer. Rows are handed in as they are walked over, while they are in the
+//! first cache; the cells when they are complete. Each part is done only if the plan asks for it.
+
+use avwatch_actors::frame::{
+    FieldFacts, FlashFacts, GamutFacts, PatternFacts, PictureView, Plane, SeamFacts, SharpnessFacts,
+};
+
+use super::chroma::TintGrid;
+use super::flash::FlashFinder;
+use super::grid::Grid;
+use super::kernels::Cpu;
+use super::narrow::NarrowRows;
+use super::pattern::PatternFinder;
+use super::plan::MeasurePlan;
+use super::seams::SeamFinder;
+use super::sharpness::{FAR, SharpnessMeter};
+use super::{fields, gamut, grey};
+
+/// Everything measured of a picture's structure.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StructureMeasures {
+    /// Seams of coded blocks, grey areas.
+    pub seams: SeamFacts,
+    /// Sharpness.
+    pub sharpness: SharpnessFacts,
+    /// Halves of flashes.
+    pub flash: FlashFacts,
+    /// Test patterns.
+    pub pattern: PatternFacts,
+    /// Levels outside the preferred range.
+    pub gamut: GamutFacts,
+    /// Fields.
+    pub fields: FieldFacts,
+}
+
+/// A picture's cells, when all of it has been walked over.
+pub(super) struct Cells<'a> {
+    pub(super) grid: &'a Grid,
+    pub(super) means: &'a [f32],
+    pub(super) tints: &'a [f32],
+    pub(super) tint_grid: TintGrid,
+}
+
+/// Measures the structure of pictures of one shape.
+pub(super) struct StructureMeasurer {
+    cpu: Cpu,
+    depth: u8,
+    /// Levels per code value of 8-bit rows.
+    scale: f64,
+    seams: Option<SeamFinder>,
+    sharpness: Option<SharpnessMeter>,
+    flash: Option<FlashFinder>,
+    pattern: Option<PatternFinder>,
+    fields: bool,
+    gamut: bool,
+    rows: NarrowRows,
+    rows_before: NarrowRows,
+}
+
+impl StructureMeasurer {
+    /// For luma planes of that size, depth and range.
+    pub(super) fn new(cpu: Cpu, plan: &MeasurePlan, (width, height): (usize, usize), depth: u8, full_range: bool) -> Self {
+        let scale = if full_range { 219.0 / 255.0 } else { 1.0 };
+        Self {
+            cpu,
+            depth,
+            scale,
+            seams: plan.seams.then(|| SeamFinder::new(width, height, scale)),
+            sharpness: plan.sharpness.then(SharpnessMeter::default),
+            flash: plan.flash.then(FlashFinder::default),
+            pattern: plan.pattern.then(PatternFinder::default),
+            fields: plan.fields,
+            gamut: plan.gamut,
+            rows: NarrowRows::default(),
+            rows_before: NarrowRows::default(),
+        }
+    }
+
+    /// Takes row `y` of a picture, after all rows above it.
+    pub(super) fn row(&mut self, plane: &Plane<'_>, y: usize) {
+        if y == 0 {
+            self.rows.clear();
+        }
+        if let Some(seams) = &mut self.seams {
+            if SeamFinder::wants(y) {
+                let above = y.saturating_sub(1);
+                self.rows.prepare(plane, self.depth, &[above, y]);
+                seams.row(self.cpu, y, self.rows.row(plane, self.depth, y), self.rows.row(plane, self.depth, above));
+            }
+            seams.row_done(y);
+        }
+        if let Some(sharpness) = &mut self.sharpness
+            && SharpnessMeter::wants(y)
+        {
+            self.rows.prepare(plane, self.depth, &[y - FAR, y - 1, y]);
+            let row = |y| self.rows.row(plane, self.depth, y);
+            sharpness.row(self.cpu, row(y), row(y - 1), row(y - FAR));
+        }
+    }
+
+    /// What was found in picture `number`, whose rows have all been taken.
+    pub(super) fn finish(
+        &mut self,
+        picture: &PictureView<'_>,
+        previous: Option<&Plane<'_>>,
+        cells: &Cells<'_>,
+        number: usize,
+    ) -> StructureMeasures {
+        let Cells { grid, means, tints, tint_grid } = *cells;
+        let mut measures = StructureMeasures::default();
+        if let Some(seams) = &mut self.seams {
+            measures.seams = seams.finish();
+            measures.seams.grey_share = grey::share(grid, means, tints, tint_grid);
+        }
+        if let Some(sharpness) = &mut self.sharpness {
+            measures.sharpness = sharpness.finish(self.scale);
+        }
+        if let Some(flash) = &mut self.flash {
+            measures.flash = flash.measure(grid, means, tints, tint_grid);
+        }
+        if let Some(pattern) = &mut self.pattern {
+            measures.pattern = pattern.measure(grid, means, tints, tint_grid);
+        }
+        if self.gamut {
+            measures.gamut = gamut::measure(picture, number);
+        }
+        if let Some(previous) = previous.filter(|_| self.fields) {
+            measures.fields = self.measure_fields(&picture.luma, previous, number);
+        }
+        measures
+    }
+
+    fn measure_fields(&mut self, luma: &Plane<'_>, previous: &Plane<'_>, number: usize) -> FieldFacts {
+        let depth = self.depth;
+        let (rows, rows_before) = (&mut self.rows, &mut self.rows_before);
+        rows.clear();
+        rows_before.clear();
+        fields::measure(luma, number, self.scale, |y, judge| {
+            let four = [y, y + 1, y + 2, y + 3];
+            rows.prepare(luma, depth, &four);
+            rows_before.prepare(previous, depth, &four);
+            judge(four.map(|y| rows.row(luma, depth, y)), four.map(|y| rows_before.row(previous, depth, y)));
+        })
+    }
+}
