@@ -1,14 +1,15 @@
 //! Block corruption: damaged or concealed blocks are to be seen, whatever the decoder says of them.
 //!
 //! The evidence is in the pixels, so it also tells damage that was baked in before the stream was coded,
-//! and damage of HEVC, whose decoder reports nothing. Each picture's *excess* is the share of seams
-//! (steps of more than 10 levels) on the grid of 16 × 16 blocks less that on the grid shifted by 8: content
-//! puts as many on either. A picture is a *hit* when its excess is above the median of the last 10 s by more than
-//! `excess` and by more than four times the median deviation; or when an area of at least 5 % turns
-//! to the values of an empty buffer (Y, Cb and Cr all below 8), or one of at least 10 % to mid-grey, which
-//! decoders put for missing references. The condition holds from the first of three hits within one
-//! second until one second has passed with fewer. After a cut, values that stay the same are content,
-//! and become the new median. Score: the excess above the median, in %; of areas, their share in %.
+//! and damage of HEVC, whose decoder reports nothing. A picture's *excess* is the number of torn blocks on the
+//! grid of coded blocks less that on the grid shifted by 8, which content tears as often. A picture is a
+//! *hit* when its excess is above the median of the last 10 s by more than `excess` per cent of the blocks
+//! and by more than 3.5 times the deviation that chance gives such counts; where the decoder or the
+//! transport has shown damage from which no key frame has recovered, a fifth of that and 1.5 deviations do.
+//! Likewise when an area of at least 5 % turns to the values of an empty buffer (Y, Cb and Cr all below 8), or
+//! one of at least 10 % to mid-grey, which decoders put for missing references. The condition holds
+//! from the first of three hits within one second until one second has passed with fewer. Score: the excess
+//! above the median, in % of the blocks; of areas, their share in %.
 //!
 //! Class 0 seams, 1 empty buffers, 2 mid-grey.
 //!
@@ -22,7 +23,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
-use avwatch_actors::frame::{PictureFacts, VideoFrame};
+use avwatch_actors::frame::{PictureFacts, SeamFacts, VideoFrame};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Major, Warning};
 use avwatch_actors::track::TrackInfo;
@@ -47,14 +48,13 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     source: "Own measurements on damaged H.264, HEVC and MPEG-2 against the clean decode",
     options: &[OptionDoc {
         name: "excess",
-        doc: "Seams on the grid of blocks beyond what is usual, in per cent of all sides of blocks.",
+        doc: "Torn blocks beyond what is usual and what content tears, in per cent of all blocks.",
         default: |_| OptionValue::Number(0.5),
         range: (0.1, 50.0),
     }],
     defaults,
     needs: |_, plan| {
         plan.seams = true;
-        plan.motion = true;
         plan.chroma = true;
     },
     threshold: |options| Some(options.number("excess") as f32),
@@ -94,25 +94,21 @@ const HITS_MIN: usize = 3;
 const HITS_MAX: usize = 256;
 /// The baseline: 10 s at 25 pictures a second.
 const BASELINE: usize = 250;
-/// A hit lies so many median deviations above the median.
-const DEVIATIONS: f32 = 4.0;
+/// A hit lies so many deviations above the median: of counts, the root of their sum.
+const DEVIATIONS: f32 = 3.5;
+/// The same, and the part of the excess that does, where damage is known of.
+const KNOWN_DEVIATIONS: f32 = 1.5;
+const KNOWN_PART: f32 = 0.2;
 /// Least areas that are lost.
 const EMPTY_MIN: f32 = 0.05;
 const GREY_MIN: f32 = 0.10;
 /// An area as large as this is the whole picture: `solid_color` tells it.
 const WHOLE: f32 = 0.95;
-/// Share of cells that change with a cut.
-const CUT_SHARE: f32 = 0.5;
-/// Pictures after a cut whose excess tells whether it is content, and how far it may stray then.
-const SETTLE: usize = 8;
-const SETTLED_DEVIATION: f32 = 0.002;
 
 struct Corruption {
     excess: f32,
     usual: Baseline,
     usual_grey: Baseline,
-    /// What came since the last cut, until it is known for content or not.
-    fresh: Option<Baseline>,
     hits: VecDeque<MediaTime>,
     class: u8,
     since: Option<MediaTime>,
@@ -133,7 +129,6 @@ impl Corruption {
             excess,
             usual: Baseline::new(BASELINE),
             usual_grey: Baseline::new(BASELINE),
-            fresh: None,
             hits: VecDeque::with_capacity(HITS_MAX),
             class: 0,
             since: None,
@@ -142,9 +137,10 @@ impl Corruption {
         }
     }
 
+    /// Whether a picture is a hit, and its excess above what is usual, as a share of the blocks.
     fn hit(&self, facts: &PictureFacts) -> (Option<Hit>, f32) {
         let seams = &facts.seams;
-        let above = seams.macroblock_share - seams.shifted_share - self.usual.median();
+        let above = excess(seams) - self.usual.median();
         let empty = facts.chroma.zero_share;
         if (EMPTY_MIN..WHOLE).contains(&empty) {
             return (Some(Hit { class: 1, score: empty * 100.0 }), above);
@@ -153,41 +149,33 @@ impl Corruption {
         if self.usual_grey.len() > 0 && grey >= GREY_MIN && seams.grey_share < WHOLE {
             return (Some(Hit { class: 2, score: grey * 100.0 }), above);
         }
-        let knows = self.usual.len() >= HITS_MIN;
-        let is_hit = knows && above > self.excess.max(DEVIATIONS * self.usual.deviation());
+        let known = facts.signs.damaged && facts.signs.tuned;
+        let (part, deviations) = if known { (KNOWN_PART, KNOWN_DEVIATIONS) } else { (1.0, DEVIATIONS) };
+        let chance = ((seams.torn + seams.torn_shifted + 1) as f32).sqrt() / seams.blocks.max(1) as f32;
+        let is_hit = above > (self.excess * part).max(deviations * chance);
         (is_hit.then_some(Hit { class: 0, score: above * 100.0 }), above)
     }
 
-    /// Follows what is usual: all pictures but hits, and what stays the same after a cut.
-    fn learn(&mut self, facts: &PictureFacts, is_hit: bool) {
-        let motion = &facts.motion;
-        let value = facts.seams.macroblock_share - facts.seams.shifted_share;
-        if !motion.compared || f32::from(motion.active_cells) >= CUT_SHARE * f32::from(motion.cells.max(1)) {
-            self.fresh = Some(Baseline::new(SETTLE));
-        }
-        if let Some(fresh) = &mut self.fresh {
-            fresh.add(value);
-            if fresh.len() == SETTLE {
-                if fresh.deviation() <= SETTLED_DEVIATION {
-                    let settled = fresh.median();
-                    self.usual.clear();
-                    (0..SETTLE).for_each(|_| self.usual.add(settled));
-                }
-                self.fresh = None;
-            }
-        }
-        if !is_hit {
-            self.usual.add(value);
-            self.usual_grey.add(facts.seams.grey_share);
-        }
+    /// Follows what is usual: all pictures but hits.
+    fn learn(&mut self, facts: &PictureFacts) {
+        self.usual.add(excess(&facts.seams));
+        self.usual_grey.add(facts.seams.grey_share);
     }
+}
+
+/// Torn blocks beyond those that content tears, as a share of all blocks.
+fn excess(seams: &SeamFacts) -> f32 {
+    let share = |torn: u32, blocks: u32| torn as f32 / blocks.max(1) as f32;
+    share(seams.torn, seams.blocks) - share(seams.torn_shifted, seams.blocks_shifted)
 }
 
 impl PictureJudge for Corruption {
     fn look(&mut self, frame: &VideoFrame, out: &mut Verdicts) {
         let at = frame.stamp.media_time;
         let (hit, above) = self.hit(&frame.facts);
-        self.learn(&frame.facts, hit.is_some());
+        if hit.is_none() {
+            self.learn(&frame.facts);
+        }
         while self.hits.front().is_some_and(|first| at - *first >= WINDOW) {
             self.hits.pop_front();
         }
@@ -221,19 +209,18 @@ impl PictureJudge for Corruption {
 
 #[cfg(test)]
 mod tests {
-    use avwatch_actors::frame::{ChromaFacts, MotionFacts, SeamFacts};
+    use avwatch_actors::frame::{ChromaFacts, DecodeSigns};
 
     use super::super::testing::{Film, build, stretches, video_track};
     use super::*;
 
-    fn picture(macroblock_share: f32, active_cells: u16) -> PictureFacts {
-        let seams = SeamFacts { macroblock_share, shifted_share: 0.001, grey_share: 0.01 };
-        let motion = MotionFacts { compared: true, cells: 3_600, active_cells, ..MotionFacts::default() };
-        PictureFacts { seams, motion, ..PictureFacts::default() }
+    fn picture(torn: u32, torn_shifted: u32) -> PictureFacts {
+        let seams = SeamFacts { torn, blocks: 880, torn_shifted, blocks_shifted: 820, grey_share: 0.01 };
+        PictureFacts { seams, ..PictureFacts::default() }
     }
 
     fn film(index: u64) -> PictureFacts {
-        picture(0.002 + 0.000_5 * (index % 3) as f32, 600)
+        picture((index % 3) as u32, (index % 4) as u32)
     }
 
     fn found(film: Film) -> Vec<(f64, Option<f64>, u8)> {
@@ -243,22 +230,29 @@ mod tests {
 
     #[test]
     fn damage_begins_with_the_first_damaged_picture_and_ends_with_the_first_intact_one() {
-        let damage = |index: u64| picture(0.015 + 0.004 * (index % 7) as f32, 900);
-        let film = Film::new(25.0).then(3.0, film).then(2.0, damage).then(4.0, film);
+        let film =
+            Film::new(25.0).then(3.0, film).then(2.0, |index| picture(25 + (index % 7) as u32, 2)).then(4.0, film);
         assert_eq!(found(film), [(3.0, Some(5.0), 0)]);
     }
 
     #[test]
-    fn one_or_two_pictures_with_seams_are_no_damage() {
-        let film = Film::new(25.0).then(3.0, film).then(0.08, |_| picture(0.03, 900)).then(4.0, film);
-        assert_eq!(found(film), []);
+    fn one_or_two_torn_pictures_are_no_damage() {
+        assert_eq!(found(Film::new(25.0).then(3.0, film).then(0.08, |_| picture(40, 2)).then(4.0, film)), []);
     }
 
     #[test]
-    fn a_scene_with_edges_on_the_grid_is_content() {
-        let chart = |index: u64| picture(0.027 + 0.000_1 * (index % 2) as f32, if index == 0 { 3_400 } else { 0 });
-        let film = Film::new(25.0).then(3.0, film).then(4.0, chart).then(4.0, film);
-        assert!(found(film).iter().all(|(start, end, _)| end.is_some_and(|end| end - start < 0.5)));
+    fn content_that_tears_both_grids_is_no_damage() {
+        let chart = |index: u64| picture(90 + (index % 5) as u32, 84);
+        assert_eq!(found(Film::new(25.0).then(3.0, film).then(4.0, chart).then(4.0, film)), []);
+    }
+
+    #[test]
+    fn where_the_decoder_reports_damage_less_evidence_will_do() {
+        let torn = |signs: DecodeSigns| move |_| PictureFacts { signs, ..picture(6, 1) };
+        let known = DecodeSigns { damaged: true, tuned: true, ..DecodeSigns::default() };
+        let shown = |signs| found(Film::new(25.0).then(3.0, film).then(1.0, torn(signs)).then(3.0, film));
+        assert_eq!(shown(known), [(3.0, Some(4.0), 0)]);
+        assert_eq!(shown(DecodeSigns::default()), []);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //!
 //! Sources: ITU-R BT.1702-2 (20 cd/m², 160 cd/m², a quarter of the picture, three flashes a second);
 //! class 1 is the extended failure of the published analysers. Regular patterns of stripes are not judged.
-//! Raised at once in every profile.
+//! Raised at once in every profile. Nothing overrules it: flashes between black and white are flashes.
 //!
 //! Owned by the picture actor of a stream, on its arbiter. Sees facts only.
 
@@ -35,7 +35,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     unit: "flashes/s",
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
-    precedence: Precedence::Rest,
+    precedence: Precedence::Apart,
     standard_ref: Some("ITU-R BT.1702"),
     source: "ITU-R BT.1702-2: luminance, area and rate of harmful flashes",
     options: &[OptionDoc {
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn more_than_three_flashes_a_second_are_told_from_the_first_to_the_last_half() {
         // A half every three pictures: 4.2 flashes a second.
-        assert_eq!(found(3, 1.0, 4.0), [(2.0, Some(5.96), 0)]);
+        assert_eq!(found(3, 1.0, 3.0), [(2.0, Some(4.88), 0)]);
     }
 
     #[test]

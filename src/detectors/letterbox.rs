@@ -104,13 +104,8 @@ mod tests {
     use super::*;
 
     fn picture(active_share: f32, bars: (u16, u16), shows_bars: bool) -> PictureFacts {
-        let luma = LumaFacts {
-            active_share,
-            bar_rows: bars.0,
-            bar_columns: bars.1,
-            shows_bars,
-            ..LumaFacts::default()
-        };
+        let luma =
+            LumaFacts { active_share, bar_rows: bars.0, bar_columns: bars.1, shows_bars, ..LumaFacts::default() };
         PictureFacts { luma, ..PictureFacts::default() }
     }
 

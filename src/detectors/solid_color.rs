@@ -53,7 +53,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     message,
     build: |options, _| {
         let spread = options.number("spread") as f32;
-        Arc::new(move |track: &TrackInfo| OfPictures::boxed(track, Solid { spread, spell: Spell::Unknown }))
+        Arc::new(move |track: &TrackInfo| OfPictures::boxed(track, Solid::new(spread)))
     },
 };
 
@@ -89,20 +89,45 @@ fn message(situation: &Situation) -> String {
     format!("picture {name} for {}", lasted(situation))
 }
 
+/// A colour that moves further than this, in levels, is another one.
+const SAME_WITHIN: f32 = 12.0;
+
 struct Solid {
     spread: f32,
     spell: Spell,
+    /// Mean levels of Y, Cb and Cr when the spell began.
+    colour: [f32; 3],
+}
+
+impl Solid {
+    fn new(spread: f32) -> Self {
+        Self { spread, spell: Spell::Unknown, colour: [0.0; 3] }
+    }
+}
+
+fn levels(facts: &PictureFacts) -> [f32; 3] {
+    [facts.luma.mean, facts.chroma.mean_u, facts.chroma.mean_v]
 }
 
 impl PictureJudge for Solid {
     fn look(&mut self, frame: &VideoFrame, out: &mut Verdicts) {
-        let factor = if self.spell.holds() { STAY } else { 1.0 };
+        let levels = levels(&frame.facts);
+        if self.spell.holds() && levels.iter().zip(self.colour).any(|(now, then)| (now - then).abs() > SAME_WITHIN) {
+            // Whatever is shown now is something else: flashes between two colours are no solid colour.
+            self.spell = Spell::Unknown;
+        }
+        let factor = if self.spell.holds() {
+            STAY
+        } else {
+            self.colour = levels;
+            1.0
+        };
         self.spell.turn(is_solid(&frame.facts, self.spread, factor), frame.stamp.media_time);
         self.spell.say(frame.facts.luma.sigma, class_of(&frame.facts), out);
     }
 
     fn begin(&mut self) {
-        self.spell = Spell::Unknown;
+        *self = Self::new(self.spread);
     }
 }
 
@@ -116,7 +141,7 @@ fn is_solid(facts: &PictureFacts, spread: f32, factor: f32) -> bool {
 }
 
 fn class_of(facts: &PictureFacts) -> u8 {
-    let levels = [facts.luma.mean, facts.chroma.mean_u, facts.chroma.mean_v];
+    let levels = levels(facts);
     let near = |colour: &[f32; 3]| {
         levels.iter().zip(colour).zip(COLOUR_OFF).all(|((level, wanted), off)| (level - wanted).abs() <= off)
     };

@@ -1,12 +1,12 @@
 //! Stutter: a moving picture that stops and jumps on, again and again.
 //!
-//! A *hold* is one picture shown for 100 ms or more, at least 2.5 times as long as is usual at the
-//! time (the median of the last 32 pictures), and shorter than 1 s (longer is `freeze`'s
-//! business), while `motion` or more of the picture moved right before and right after it. A repeated
-//! picture and one that is shown for long by its timestamps are the same to a viewer. The condition
-//! holds while two or more holds begin within 2 s; onset is the begin of the first of them, the end that
-//! of the last. Steady rhythms, such as film in 25 or 60 pictures a second or animation on twos, have no
-//! holds, because their pictures are all about as long. Score: holds within 2 s.
+//! A *jolt* is a picture shown for 100 ms or more, and shorter than 1 s (longer is `freeze`'s business), at
+//! least two intervals of the frame rate and 60 ms longer or shorter than the one before or behind it, while
+//! the whole picture moves: `motion` or more of it with each of the changes. A repeated picture and one that is shown
+//! for long by its timestamps are the same to a viewer. The condition holds while three or more jolts
+//! begin within 2 s; onset is the begin of the first of them, the end that of the last. Steady rhythms have
+//! none, because pictures of another rate are shown for one interval more or less in turn: film in 25, 30 or 60
+//! pictures a second, animation on twos or threes. Score: jolts within 2 s.
 //!
 //! Sources: 100 ms are 2.5 intervals at 25 pictures a second, where viewers begin to call motion jerky
 //! (ITU-T P.910 on frame freezing); other limits from own measurements. Hold times are the published defaults.
@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
-use avwatch_actors::frame::VideoFrame;
+use avwatch_actors::frame::{MotionFacts, VideoFrame};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Warning;
 use avwatch_actors::track::TrackInfo;
@@ -33,7 +33,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     number: 109,
     name: "stutter",
     summary: "Movement stops and jumps on, again and again",
-    unit: "holds",
+    unit: "jolts",
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Rest,
@@ -41,13 +41,13 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     source: "Own measurements on repeated and dropped pictures and on film, animation and pulldown",
     options: &[OptionDoc {
         name: "motion",
-        doc: "Share of the picture, from 0 to 1, that must move right before and after a hold.",
+        doc: "Share of the picture, from 0 to 1, that must move with each change.",
         default: |_| OptionValue::Number(0.2),
         range: (0.02, 1.0),
     }],
     defaults,
     needs: |_, plan| plan.motion = true,
-    threshold: |_| Some(HOLDS_MIN as f32),
+    threshold: |_| Some(JOLTS_MIN as f32),
     class_limits: |_| None,
     applies: is_video,
     message: |situation: &Situation| format!("movement stutters for {}", lasted(situation)),
@@ -64,28 +64,37 @@ fn defaults(profile: Profile) -> Defaults {
     defaults
 }
 
-/// Least and longest time of a hold.
+/// Least and longest time of a picture that is held.
 const HOLD_MIN: MediaTime = MediaTime::from_millis(100);
 const HOLD_MAX: MediaTime = MediaTime::from_millis(1_000);
-/// A hold is at least so many times as long as is usual, in halves.
-const USUAL_HALVES: i64 = 5;
-/// Pictures of which the usual length is the median.
-const USUAL_OF: usize = 32;
-/// Holds in the window that make stutter.
-const HOLDS_MIN: usize = 2;
+/// By how much its neighbour is shorter or longer, in intervals of the frame rate and at least.
+const UNEVEN_INTERVALS: i64 = 2;
+const UNEVEN_MIN: MediaTime = MediaTime::from_millis(60);
+/// Jolts in the window that make stutter.
+const JOLTS_MIN: usize = 3;
 const WINDOW: MediaTime = MediaTime::from_millis(2_000);
-/// Holds that are remembered; the window cannot hold more.
-const HOLDS_MAX: usize = 32;
+/// Jolts that are remembered; the window cannot hold more.
+const JOLTS_MAX: usize = 32;
+/// When cells change by more than this on average, all of the picture moves: no cell stands out then.
+const ALL_MOVES: f32 = 2.0;
+
+/// One picture on show.
+#[derive(Clone, Copy)]
+struct Shown {
+    from: MediaTime,
+    /// How much of the picture moved when it came.
+    moved: f32,
+}
 
 struct Stutter {
     motion: f32,
-    /// When the picture on show first came, and how much of the picture moved with it.
-    shown: Option<(MediaTime, f32)>,
-    /// How long the last pictures were shown.
-    lengths: VecDeque<MediaTime>,
-    sorted: Vec<MediaTime>,
-    /// Begin and end of the holds in the window.
-    holds: VecDeque<(MediaTime, MediaTime)>,
+    shown: Option<Shown>,
+    /// How long the picture before was shown, if all of it moved.
+    length_before: Option<MediaTime>,
+    /// Interval of the frame rate: the shortest lately.
+    interval: MediaTime,
+    /// Begin and end of the jolts in the window.
+    jolts: VecDeque<(MediaTime, MediaTime)>,
     since: Option<MediaTime>,
     clear_since: Option<MediaTime>,
 }
@@ -95,9 +104,9 @@ impl Stutter {
         Self {
             motion,
             shown: None,
-            lengths: VecDeque::with_capacity(USUAL_OF),
-            sorted: Vec::with_capacity(USUAL_OF),
-            holds: VecDeque::with_capacity(HOLDS_MAX),
+            length_before: None,
+            interval: MediaTime::ZERO,
+            jolts: VecDeque::with_capacity(JOLTS_MAX),
             since: None,
             clear_since: None,
         }
@@ -105,36 +114,29 @@ impl Stutter {
 
     /// Another picture comes at `at`, and `moved` of the picture with it.
     fn change(&mut self, at: MediaTime, moved: f32) {
-        let Some((from, moved_before)) = self.shown.replace((at, moved)) else { return };
-        let length = at - from;
-        let usual = self.usual();
-        let is_long = length >= HOLD_MIN && 2 * length.as_nanos() >= USUAL_HALVES * usual.as_nanos();
-        let moves = moved_before >= self.motion && moved >= self.motion;
-        if is_long && moves && length < HOLD_MAX && self.lengths.len() >= USUAL_OF / 4 && self.holds.len() < HOLDS_MAX {
-            self.holds.push_back((from, at));
+        let Some(shown) = self.shown.replace(Shown { from: at, moved }) else { return };
+        let length = at - shown.from;
+        let moves = shown.moved >= self.motion && moved >= self.motion && length < HOLD_MAX;
+        let before = std::mem::replace(&mut self.length_before, moves.then_some(length));
+        let (true, Some(before)) = (moves, before) else { return };
+        let uneven = MediaTime::from_nanos(self.interval.as_nanos() * UNEVEN_INTERVALS).max(UNEVEN_MIN);
+        // Half an interval of slack: timestamps are rounded.
+        let is_uneven = length.distance(before).as_nanos() + self.interval.as_nanos() / 2 >= uneven.as_nanos();
+        if length.max(before) >= HOLD_MIN && is_uneven && self.jolts.len() < JOLTS_MAX {
+            let from = if before > length { shown.from - before } else { shown.from };
+            self.jolts.push_back((from, if before > length { shown.from } else { at }));
         }
-        if self.lengths.len() == USUAL_OF {
-            self.lengths.pop_front();
-        }
-        self.lengths.push_back(length);
-    }
-
-    fn usual(&mut self) -> MediaTime {
-        self.sorted.clear();
-        self.sorted.extend(&self.lengths);
-        let middle = self.sorted.len() / 2;
-        if self.sorted.is_empty() { MediaTime::ZERO } else { *self.sorted.select_nth_unstable(middle).1 }
     }
 
     fn judge(&mut self, at: MediaTime, out: &mut Verdicts) {
         let mut last_end = None;
-        while self.holds.front().is_some_and(|(_, end)| at - *end >= WINDOW) {
-            last_end = self.holds.pop_front().map(|(_, end)| end);
+        while self.jolts.front().is_some_and(|(_, end)| at - *end >= WINDOW) {
+            last_end = self.jolts.pop_front().map(|(_, end)| end);
         }
-        let score = self.holds.len() as f32;
-        let goes_on = self.since.is_some() && !self.holds.is_empty();
-        if self.holds.len() >= HOLDS_MIN || goes_on {
-            let first = self.holds.front().map_or(at, |(from, _)| *from);
+        let score = self.jolts.len() as f32;
+        let goes_on = self.since.is_some() && !self.jolts.is_empty();
+        if self.jolts.len() >= JOLTS_MIN || goes_on {
+            let first = self.jolts.front().map_or(at, |(from, _)| *from);
             let since = *self.since.get_or_insert(first);
             out.say(Verdict::Faulty { since, score, class: 0 });
             return;
@@ -146,13 +148,21 @@ impl Stutter {
     }
 }
 
+/// How much of the picture moved, from 0 to 1.
+fn moved(motion: &MotionFacts) -> f32 {
+    if motion.noise > ALL_MOVES { 1.0 } else { f32::from(motion.active_cells) / f32::from(motion.cells.max(1)) }
+}
+
 impl PictureJudge for Stutter {
     fn look(&mut self, frame: &VideoFrame, out: &mut Verdicts) {
         let (at, motion) = (frame.stamp.media_time, &frame.facts.motion);
+        let lasts = frame.stamp.lasts;
+        self.interval = if self.interval == MediaTime::ZERO { lasts } else { self.interval.min(lasts) };
         if !motion.compared {
-            self.shown = Some((at, 0.0));
-        } else if !motion.identical && motion.active_cells > 0 {
-            self.change(at, f32::from(motion.active_cells) / f32::from(motion.cells.max(1)));
+            self.shown = Some(Shown { from: at, moved: 0.0 });
+            self.length_before = None;
+        } else if !motion.identical && (motion.active_cells > 0 || motion.noise > ALL_MOVES) {
+            self.change(at, moved(motion));
         }
         self.judge(at, out);
     }
@@ -164,7 +174,7 @@ impl PictureJudge for Stutter {
 
 #[cfg(test)]
 mod tests {
-    use avwatch_actors::frame::{MotionFacts, PictureFacts};
+    use avwatch_actors::frame::PictureFacts;
 
     use super::super::testing::{Film, build, stretches, video_track};
     use super::*;
@@ -201,6 +211,12 @@ mod tests {
     }
 
     #[test]
+    fn pictures_that_come_at_random_stutter() {
+        let rhythm = [true, false, false, true, true, false, false, false, false, true, false, true, false, false];
+        assert_eq!(found(25.0, &rhythm, 0.6).len(), 1);
+    }
+
+    #[test]
     fn film_in_other_rates_does_not_stutter() {
         let mut film_in_25 = [true; 25];
         film_in_25[24] = false;
@@ -218,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn one_hold_is_no_stutter() {
+    fn one_held_picture_is_no_stutter() {
         let film = Film::new(25.0).then(2.0, |_| picture(true, 0.6)).then(0.4, |_| picture(false, 0.6));
         let items = film.then(4.0, |_| picture(true, 0.6)).items;
         let mut detector = build(&KIND, Profile::File, &video_track(25.0), &[]);

@@ -10,13 +10,8 @@ use avwatch_actors::track::ChannelRole::{self, Center, Left, Right, Surround};
 use super::{MeasurePlan, SoundMeasurer};
 
 const RATE: u32 = 48_000;
-const PLAN: MeasurePlan = MeasurePlan {
-    black_level: 0.0,
-    sound: true,
-    loudness: true,
-    true_peak: true,
-    ..MeasurePlan::NOTHING
-};
+const PLAN: MeasurePlan =
+    MeasurePlan { black_level: 0.0, sound: true, loudness: true, true_peak: true, ..MeasurePlan::NOTHING };
 /// Silence, as a level of a tone.
 const OFF: f64 = f64::NEG_INFINITY;
 

@@ -16,10 +16,10 @@ const ROW_STEP: usize = 16;
 const BLOCK: usize = 16;
 /// Mean absolute change of a block since the previous picture, in code values, that is movement.
 const MOVING_ABOVE: u32 = 8;
-/// A block is combed when neighbouring lines differ by this much more than lines of one field: 1.3, in tenths …
-const COMBED_TENTHS: u32 = 13;
+/// A block is combed when neighbouring lines differ by this much more than lines of one field: 1.2, in tenths …
+const COMBED_TENTHS: u32 = 12;
 /// … and by at least this much on average, in code values.
-const COMBED_MIN: u32 = 6;
+const COMBED_MIN: u32 = 5;
 
 /// Sums of absolute differences in a block.
 #[derive(Clone, Copy, Default)]

@@ -1,6 +1,6 @@
 //! Colour bars: the standard colours in their order from left to right.
 //!
-//! Looks at cell means between 25 % and 60 % of the height, which all common bars fill (SMPTE RP 219,
+//! Looks at cell means between 25 % and 55 % of the height, which all common bars fill (SMPTE RP 219,
 //! EBU, PAL), at 75 % and 100 %, in ITU-R BT.601 and BT.709. A column of cells shows a bar when
 //! its level hardly changes over that height and its colour is a standard one within 6 levels.
 
@@ -14,7 +14,7 @@ const TOLERANCE: f32 = 6.0;
 const UNEVEN_MAX: f32 = 4.0;
 /// Part of the height that is looked at.
 const FROM: f64 = 0.25;
-const TO: f64 = 0.6;
+const TO: f64 = 0.55;
 /// Bars of a standard pattern.
 const BARS: usize = 7;
 /// Columns of cells between two bars that may show a mixture of them.
@@ -90,19 +90,12 @@ fn rows_of(rows: usize) -> std::ops::Range<usize> {
 }
 
 /// The colour of a column, if it is even.
-fn column_colour(
-    grid: &Grid,
-    means: &[f32],
-    tints: &[f32],
-    tint_grid: TintGrid,
-    column: usize,
-) -> Option<[f32; 3]> {
+fn column_colour(grid: &Grid, means: &[f32], tints: &[f32], tint_grid: TintGrid, column: usize) -> Option<[f32; 3]> {
     let luma = even_mean(rows_of(grid.rows).map(|row| means[row * grid.columns + column]))?;
     let x = (2 * column + 1) * tint_grid.columns / (2 * grid.columns);
     let plane = tints.len() / 2;
-    let tint = |offset: usize| {
-        even_mean(rows_of(tint_grid.rows).map(|row| tints[offset + row * tint_grid.columns + x]))
-    };
+    let tint =
+        |offset: usize| even_mean(rows_of(tint_grid.rows).map(|row| tints[offset + row * tint_grid.columns + x]));
     Some([luma, tint(0)?, tint(plane)?])
 }
 

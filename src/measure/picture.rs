@@ -208,7 +208,7 @@ impl State {
             cells: CellSums::default(),
             means: Vec::new(),
             chroma: ChromaMeasurer::default(),
-            structure: StructureMeasurer::new(cpu, plan, (shape.width, shape.height), shape.depth, shape.full_range),
+            structure: StructureMeasurer::new(cpu, plan, shape.width, shape.depth, shape.full_range),
             sampled_row_step: (shape.height / SAMPLED_ROWS).max(SAMPLED_ROW_STEP_MIN).min(shape.height),
             bar_finder: BarFinder::default(),
             bars: Bars::default(),

@@ -8,13 +8,8 @@ use super::{MeasurePlan, PictureMeasurer, PictureMeasures};
 
 const WIDTH: usize = 640;
 const HEIGHT: usize = 360;
-const PLAN: MeasurePlan = MeasurePlan {
-    luma: true,
-    chroma: true,
-    motion: true,
-    black_level: 32.0,
-    ..MeasurePlan::NOTHING
-};
+const PLAN: MeasurePlan =
+    MeasurePlan { luma: true, chroma: true, motion: true, black_level: 32.0, ..MeasurePlan::NOTHING };
 
 /// A 4:2:0 picture in memory.
 #[derive(Clone)]

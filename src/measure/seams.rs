@@ -1,62 +1,105 @@
 //! Seams on the grid of coded blocks: what concealed and lost blocks leave behind.
 //!
-//! Fed row by row during the walk over luma. Vertical sides are judged over bands of 16 rows, of
-//! which every second is looked at; horizontal ones by the rows around every eighth. What is left
-//! over at the right and bottom edge, and the edges themselves, are no sides.
+//! Fed row by row during the walk over luma. A block is torn when two or more of its four sides are seams
+//! and none was in the picture before; this is counted on the grid of 16 × 16 blocks and, for comparison, on
+//! the same grid shifted by 8 in both directions, where coding puts no blocks. Vertical sides are judged by
+//! every second row, horizontal ones by the rows around every eighth. Sides at the edge of the picture are
+//! none, and what is left over at the right and bottom is in no block.
 
 use avwatch_actors::frame::SeamFacts;
 
 use super::kernels::{Cpu, SEAM_ROWS_MAX, STRIP, SeamColumns, StepWeight, add_strip_differences};
 
-/// Side of a macroblock, and rows of a band.
+/// Side of a block.
 const BLOCK: usize = 16;
-/// Distance of the rows of a band that are looked at for vertical sides.
+/// Rows of a half band: bands of both grids are made of two.
+const HALF: usize = BLOCK / 2;
+/// Distance of the rows that are looked at for vertical sides.
 const ROW_STEP: usize = 2;
-const _: () = assert!(BLOCK / ROW_STEP <= SEAM_ROWS_MAX, "a band's rows fit into the sums");
+const _: () = assert!(HALF / ROW_STEP <= SEAM_ROWS_MAX && HALF == STRIP, "a half band fits into the sums");
 /// Step of a side, in levels, above which it is a seam.
 const SEAM_ABOVE: f64 = 10.0;
+/// Sides of a block that make it torn.
+const TORN_SIDES: u8 = 2;
 
-/// Sides of one grid.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sides {
-    seams: u32,
-    all: u32,
+/// The blocks of one grid.
+#[derive(Clone, Debug, Default)]
+struct Blocks {
+    /// 0, or 1 for the grid shifted by half a block.
+    shift: usize,
+    columns: usize,
+    /// Per column of blocks: seams at its left and right, and above it.
+    beside: Vec<u8>,
+    above: Vec<bool>,
+    /// Seams around each block in the picture before; empty when there was none.
+    before: Vec<u8>,
+    now: Vec<u8>,
+    torn: u32,
 }
 
-impl Sides {
-    fn count(&mut self, is_seam: bool) {
-        self.seams += u32::from(is_seam);
-        self.all += 1;
+impl Blocks {
+    fn new(shift: usize, width: usize) -> Self {
+        let columns = width.saturating_sub(shift * HALF) / BLOCK;
+        Self { shift, columns, beside: vec![0; columns], above: vec![false; columns], ..Self::default() }
     }
 
-    fn share(self) -> f32 {
-        self.seams as f32 / self.all.max(1) as f32
+    /// Takes the vertical sides of a band: `seam(n)` is that at column `8 · n`.
+    fn band(&mut self, seam: impl Fn(usize) -> bool) {
+        for (column, beside) in self.beside.iter_mut().enumerate() {
+            let left = 2 * column + self.shift;
+            *beside = u8::from(seam(left)) + u8::from(seam(left + 2));
+        }
+    }
+
+    /// Takes the horizontal sides below the band, each the sum of two strips, and counts its blocks.
+    fn below(&mut self, strips: &[i64], limit: i64, closes_band: bool) {
+        for column in 0..self.columns {
+            let first = 2 * column + self.shift;
+            let below = strips.get(first..first + 2).is_some_and(|pair| pair[0] + pair[1] > limit);
+            let above = std::mem::replace(&mut self.above[column], below);
+            if closes_band {
+                let sides = self.beside[column] + u8::from(above) + u8::from(below);
+                let was_whole = self.before.get(self.now.len()) == Some(&0);
+                self.torn += u32::from(sides >= TORN_SIDES && was_whole);
+                self.now.push(sides);
+            }
+        }
+    }
+
+    /// Torn blocks and all blocks of the picture, which is the picture before from now on.
+    fn finish(&mut self) -> (u32, u32) {
+        let found = (self.torn, self.now.len() as u32);
+        std::mem::swap(&mut self.before, &mut self.now);
+        self.now.clear();
+        self.above.fill(false);
+        self.torn = 0;
+        found
     }
 }
 
 /// Looks for seams while a picture is scanned.
 pub(super) struct SeamFinder {
-    height: usize,
     columns: SeamColumns,
+    /// Steps of the half band before, by column of the grid of 8.
+    half_before: Vec<i32>,
     strips: Vec<i64>,
     /// Sums above which a vertical and a horizontal side is a seam.
     limits: (i32, i64),
-    macroblocks: Sides,
-    shifted: Sides,
+    grids: [Blocks; 2],
 }
 
 impl SeamFinder {
-    /// For pictures of that size; `scale` is levels per code value of 8-bit rows.
-    pub(super) fn new(width: usize, height: usize, scale: f64) -> Self {
+    /// For pictures of that width; `scale` is levels per code value of 8-bit rows.
+    pub(super) fn new(width: usize, scale: f64) -> Self {
         // A step is doubled and summed over the samples of a side.
         let limit = |samples: usize| 2.0 * SEAM_ABOVE / scale * samples as f64;
+        let columns = SeamColumns::new(width);
         Self {
-            height,
-            columns: SeamColumns::new(width),
+            half_before: vec![0; columns.len() + 1],
+            columns,
             strips: vec![0; width / STRIP],
             limits: (limit(BLOCK / ROW_STEP) as i32, limit(BLOCK) as i64),
-            macroblocks: Sides::default(),
-            shifted: Sides::default(),
+            grids: [Blocks::new(0, width), Blocks::new(1, width)],
         }
     }
 
@@ -80,37 +123,37 @@ impl SeamFinder {
             0 if y > 0 => add_strip_differences(cpu, row, before, StepWeight::Twice, &mut self.strips),
             1 if y > 1 => {
                 add_strip_differences(cpu, row, before, StepWeight::Negative, &mut self.strips);
-                self.end_horizontal(y - 1);
+                let half = (y - 1) / HALF;
+                // Halves 0 and 1 are the first band, 1 and 2 the first of the shifted grid.
+                let grid = &mut self.grids[half % 2];
+                grid.below(&self.strips, self.limits.1, half >= 2);
             }
             _ => {}
         }
     }
 
-    /// Ends the band that row `y` is the last of, if it is.
+    /// Ends the half band that row `y` is the last of, if it is.
     pub(super) fn row_done(&mut self, y: usize) {
-        if y % BLOCK != BLOCK - 1 {
+        if y % HALF != HALF - 1 {
             return;
         }
+        let half = y / HALF;
+        let (columns, before, limit) = (&self.columns, &self.half_before, self.limits.0);
+        if half > 0 {
+            let seam =
+                |number: usize| (1..=columns.len()).contains(&number) && before[number] + columns.step(number) > limit;
+            self.grids[(half + 1) % 2].band(seam);
+        }
         for number in 1..=self.columns.len() {
-            let is_seam = self.columns.step(number) > self.limits.0;
-            if number.is_multiple_of(2) { self.macroblocks.count(is_seam) } else { self.shifted.count(is_seam) }
+            self.half_before[number] = self.columns.step(number);
         }
         self.columns.clear();
-    }
-
-    /// Judges the horizontal sides at row `y`, a multiple of 8.
-    fn end_horizontal(&mut self, y: usize) {
-        debug_assert!(y < self.height);
-        let grid = if y.is_multiple_of(BLOCK) { &mut self.macroblocks } else { &mut self.shifted };
-        for pair in self.strips.chunks_exact(BLOCK / STRIP) {
-            grid.count(pair.iter().sum::<i64>() > self.limits.1);
-        }
     }
 
     /// What was found; the next row begins a picture.
     pub(super) fn finish(&mut self) -> SeamFacts {
         self.columns.clear();
-        let (macroblocks, shifted) = (std::mem::take(&mut self.macroblocks), std::mem::take(&mut self.shifted));
-        SeamFacts { macroblock_share: macroblocks.share(), shifted_share: shifted.share(), grey_share: 0.0 }
+        let [(torn, blocks), (torn_shifted, blocks_shifted)] = self.grids.each_mut().map(Blocks::finish);
+        SeamFacts { torn, blocks, torn_shifted, blocks_shifted, grey_share: 0.0 }
     }
 }

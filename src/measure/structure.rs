@@ -60,14 +60,14 @@ pub(super) struct StructureMeasurer {
 }
 
 impl StructureMeasurer {
-    /// For luma planes of that size, depth and range.
-    pub(super) fn new(cpu: Cpu, plan: &MeasurePlan, (width, height): (usize, usize), depth: u8, full_range: bool) -> Self {
+    /// For luma planes of that width, depth and range.
+    pub(super) fn new(cpu: Cpu, plan: &MeasurePlan, width: usize, depth: u8, full_range: bool) -> Self {
         let scale = if full_range { 219.0 / 255.0 } else { 1.0 };
         Self {
             cpu,
             depth,
             scale,
-            seams: plan.seams.then(|| SeamFinder::new(width, height, scale)),
+            seams: plan.seams.then(|| SeamFinder::new(width, scale)),
             sharpness: plan.sharpness.then(SharpnessMeter::default),
             flash: plan.flash.then(FlashFinder::default),
             pattern: plan.pattern.then(PatternFinder::default),

@@ -5,9 +5,7 @@
 //! values*: 8 bit, limited range, black 16 and white 235, whatever the depth and range of the
 //! source, so that no detector needs to know them. Facts are numbers, never judgements.
 
-use super::structure::{
-    CaptionFacts, FieldFacts, FlashFacts, GamutFacts, PatternFacts, SeamFacts, SharpnessFacts,
-};
+use super::structure::{CaptionFacts, FieldFacts, FlashFacts, GamutFacts, PatternFacts, SeamFacts, SharpnessFacts};
 use crate::media_time::MediaTime;
 
 /// What the decoder and the packets said about a frame.

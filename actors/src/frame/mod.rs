@@ -13,7 +13,5 @@ pub use facts::{
     ChannelHop, ChromaFacts, DecodeSigns, LoudnessReading, LumaFacts, MotionFacts, PictureFacts, SoundHop, SoundHops,
 };
 pub use stamp::{Repair, SourceTime, Stamp};
-pub use structure::{
-    CaptionFacts, FieldFacts, FlashFacts, GamutFacts, PatternFacts, SeamFacts, SharpnessFacts,
-};
+pub use structure::{CaptionFacts, FieldFacts, FlashFacts, GamutFacts, PatternFacts, SeamFacts, SharpnessFacts};
 pub use video::{Picture, PictureView, Plane, VideoFrame};

@@ -8,13 +8,18 @@
 ///
 /// The *step* of a side of a block is the mean absolute difference across it, less the mean of the
 /// differences just before and just behind it; a side of 16 pixels is a *seam* when its step exceeds
-/// 10 levels. Intact pictures have few, wherever one looks; damage puts them where blocks end.
+/// 10 levels. A block is *torn* when two or more of its sides are seams, and none was in the picture
+/// before. Content tears as many blocks of any grid; damage tears those that were coded.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SeamFacts {
-    /// Share of the sides on the grid of 16 × 16 pixels that are seams.
-    pub macroblock_share: f32,
-    /// The same on the grid shifted by 8 pixels, where only content puts seams.
-    pub shifted_share: f32,
+    /// Torn blocks on the grid of 16 × 16 pixels; none in a picture that has none before it.
+    pub torn: u32,
+    /// Blocks of that grid.
+    pub blocks: u32,
+    /// Torn blocks on the grid shifted by 8 pixels in both directions, which only content tears.
+    pub torn_shifted: u32,
+    /// Blocks of that grid.
+    pub blocks_shifted: u32,
     /// Share of the area that is mid-grey in all planes: what decoders put for missing references.
     pub grey_share: f32,
 }

@@ -169,13 +169,7 @@ pub fn spread_of_row(cpu: Cpu, row: &[u8], bytes: usize, ceiling: u16, strips: &
     dispatch_spread::<true>(cpu, row, bytes, ceiling, strips)
 }
 
-fn dispatch_spread<const STRIPS: bool>(
-    cpu: Cpu,
-    row: &[u8],
-    bytes: usize,
-    ceiling: u16,
-    strips: &mut [u64],
-) -> Spread {
+fn dispatch_spread<const STRIPS: bool>(cpu: Cpu, row: &[u8], bytes: usize, ceiling: u16, strips: &mut [u64]) -> Spread {
     match (cpu, bytes) {
         #[cfg(target_arch = "x86_64")]
         (Cpu::Avx2(_), 1) => {
