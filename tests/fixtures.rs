@@ -5,6 +5,7 @@ mod common;
 
 use common::media::{Clip, FPS, Planted};
 use common::naive::{self, Picture};
+use common::recipes::{Coding, StillAt};
 use common::{damage, recipes};
 
 /// The frames at which a condition holds, as spans of seconds; single frames count.
@@ -86,7 +87,7 @@ fn black_is_black_on_exactly_the_planted_frames() {
 
 #[test]
 fn full_range_black_is_code_value_zero_in_a_full_range_track() {
-    let clip = recipes::black_full_range();
+    let clip = recipes::black_in(Coding::FullRange);
     assert_eq!(naive::probe(&clip.path, "v:0", "color_range"), "pc");
     // Read without conversion the track's black would be 0; ffmpeg converts it to limited range here.
     pictures_hold(&clip, "black", |picture| picture.share(0..=20) >= 0.98);
@@ -94,7 +95,7 @@ fn full_range_black_is_code_value_zero_in_a_full_range_track() {
 
 #[test]
 fn ten_bit_hevc_has_ten_bits_and_the_planted_black() {
-    let clip = recipes::black_hevc_10_bit();
+    let clip = recipes::black_in(Coding::Hevc10Bit);
     assert_eq!(naive::probe(&clip.path, "v:0", "codec_name"), "hevc");
     assert_eq!(naive::probe(&clip.path, "v:0", "pix_fmt"), "yuv420p10le");
     pictures_hold(&clip, "black", |picture| picture.share(0..=20) >= 0.98);
@@ -102,7 +103,7 @@ fn ten_bit_hevc_has_ten_bits_and_the_planted_black() {
 
 #[test]
 fn interlaced_mpeg_2_says_so_combs_and_has_the_planted_black() {
-    let clip = recipes::black_mpeg2_interlaced();
+    let clip = recipes::black_in(Coding::Mpeg2Interlaced);
     assert_eq!(naive::probe(&clip.path, "v:0", "codec_name"), "mpeg2video");
     assert_eq!(naive::probe(&clip.path, "v:0", "field_order"), "tt");
     pictures_hold(&clip, "black", |picture| picture.share(0..=20) >= 0.98);
@@ -127,15 +128,65 @@ fn a_freeze_stands_still_on_the_planted_frames_only() {
         assert!(still < 16.0, "{still}");
         let moved = pictures[from - 25].change(&pictures[from]).min(pictures[to + 25].change(&pictures[to - 1]));
         assert!(moved > 2.0 * still.max(10.0), "{moved} is not clearly more than {still}");
+        // The freeze begins and ends with these very frames.
+        let step = |frame: usize| pictures[frame].change(&pictures[frame - 1]);
+        assert!(step(from) > 2.0 * step(from + 1), "{} then {}", step(from), step(from + 1));
+        assert!(step(to) > 2.0 * step(to - 1), "{} then {}", step(to - 1), step(to));
+    }
+}
+
+#[test]
+fn vp9_has_the_planted_black() {
+    let clip = recipes::black_in(Coding::Vp9);
+    assert_eq!(naive::probe(&clip.path, "v:0", "codec_name"), "vp9");
+    pictures_hold(&clip, "black", |picture| picture.share(0..=20) >= 0.98);
+}
+
+#[test]
+fn a_freeze_stands_still_on_the_planted_frames_in_every_coding() {
+    for coding in Coding::ALL {
+        let clip = recipes::freeze_in(coding);
+        let pictures = naive::pictures(&clip.path);
+        assert_eq!(pictures.len(), (clip.seconds * FPS) as usize, "{coding:?}");
+        let [(from, to)] = truth(&clip, "freeze")[..] else { panic!("one span") };
+        let (from, to) = ((from * FPS) as usize, (to * FPS) as usize);
+        let still = pictures[from..to].iter().map(|picture| picture.change(&pictures[from])).fold(0.0, f64::max);
+        // The pictures right beside must differ: else the freeze would be longer than planted.
+        let moved = pictures[from - 1].change(&pictures[from]).min(pictures[to].change(&pictures[to - 1]));
+        assert!(moved > 2.0 * still, "{coding:?}: {moved} is not clearly more than {still}");
+    }
+}
+
+#[test]
+fn a_still_changes_in_every_picture_but_stays_the_same_picture() {
+    for at in [StillAt::X264(100), StillAt::X264(300), StillAt::X264(1_000), StillAt::Mpeg2] {
+        let pictures = naive::pictures(&recipes::still(at).path);
+        assert_eq!(pictures.len(), 300, "{at:?}");
+        let apart = pictures.iter().map(|picture| picture.change(&pictures[150])).fold(0.0, f64::max);
+        assert!(apart < 24.0, "{at:?}: {apart}");
+        assert!(pictures.windows(2).any(|pair| pair[0].y != pair[1].y), "{at:?} never pulses");
     }
 }
 
 #[test]
 fn a_noisy_freeze_changes_every_pixel_but_not_the_picture() {
-    let pictures = naive::pictures(&recipes::freeze_under_noise().path);
-    let (first, last) = (&pictures[0], &pictures[299]);
-    assert!(first.psnr(last) < 45.0, "{}", first.psnr(last));
-    assert!(first.change(last) < 6.0, "{}", first.change(last));
+    for (strength, psnr_max) in [(4, 50.0), (6, 45.0), (10, 42.0)] {
+        let pictures = naive::pictures(&recipes::freeze_under_noise(strength).path);
+        let (first, last) = (&pictures[0], &pictures[299]);
+        assert!(first.psnr(last) < psnr_max, "{strength}: {}", first.psnr(last));
+        assert!(first.change(last) < 8.0, "{strength}: {}", first.change(last));
+    }
+}
+
+#[test]
+fn the_same_packets_are_in_every_container() {
+    let [mp4, others @ ..] = recipes::in_containers();
+    let whole = naive::pictures(&mp4.path);
+    for clip in &others {
+        let pictures = naive::pictures(&clip.path);
+        assert!(whole.len() == pictures.len() && whole.iter().zip(&pictures).all(|(one, two)| one.y == two.y));
+    }
+    pictures_hold(&mp4, "black", |picture| picture.share(0..=20) >= 0.98);
 }
 
 #[test]
@@ -148,9 +199,9 @@ fn the_title_card_is_dark_by_share_but_shows_writing() {
 
 #[test]
 fn the_blue_screen_is_dark_in_luma_and_blue_in_chroma() {
-    pictures_hold(&recipes::blue(), "solid_color", |picture| {
-        picture.share(0..=37) >= 0.98 && naive::mean(&picture.u) > 230.0
-    });
+    for (clip, u_min) in [(recipes::blue(), 230.0), (recipes::pale_blue(), 205.0)] {
+        pictures_hold(&clip, "solid_color", |picture| picture.share(0..=37) >= 0.98 && naive::mean(&picture.u) > u_min);
+    }
 }
 
 #[test]
@@ -194,6 +245,13 @@ fn silence_with_clicks_has_an_offset_and_four_clicks() {
     assert_eq!(clicks, 4);
     let rest = silent.iter().filter(|pair| (pair[0] - 0.002).abs() < 0.0001).count();
     assert_eq!(rest, silent.len() - clicks);
+}
+
+#[test]
+fn silence_with_an_offset_is_the_offset_alone() {
+    let samples = naive::samples(&recipes::silence_with_offset().path, 0);
+    assert!(samples[3 * 48_000..9 * 48_000].iter().flatten().all(|sample| (sample - 0.002).abs() < 0.0001));
+    assert!(samples[2 * 48_000..3 * 48_000].iter().any(|pair| pair[0].abs() > 0.1));
 }
 
 #[test]

@@ -159,9 +159,34 @@ struct Watched {
     generation: u64,
     beats: u64,
     calls: u64,
-    /// When it last moved, in the watchdog's own time.
+    /// When it last moved, in the watch's own time.
     since: Duration,
     reported: bool,
+}
+
+/// Finds arbiters that stand still. Whoever looks owns it: the watchdog, or an inspection.
+pub struct SeatWatch {
+    watched: Vec<Watched>,
+    looked: Instant,
+    /// Its own time, which passes by at most [`LOOK_COUNTS_MAX`] from look to look.
+    now: Duration,
+}
+
+impl Default for SeatWatch {
+    fn default() -> Self {
+        Self { watched: Vec::new(), looked: Instant::now(), now: Duration::ZERO }
+    }
+}
+
+impl SeatWatch {
+    /// Looks at these arbiters; tells of each that is lost, once. To be called every 250 ms or more often.
+    pub fn look(&mut self, seats: &[Seat]) -> Vec<ArbiterLost> {
+        self.now += self.looked.elapsed().min(LOOK_COUNTS_MAX);
+        self.looked = Instant::now();
+        self.watched
+            .retain(|old| seats.iter().any(|seat| seat.place == old.place && seat.generation == old.generation));
+        seats.iter().filter_map(|seat| look_at(seat, &mut self.watched, self.now)).collect()
+    }
 }
 
 /// Starts the thread `watchdog`; it ends when `line` is cut. `lost` is told of every lost arbiter,
@@ -175,26 +200,19 @@ pub fn watch(
     let control = Arc::<Pulse>::default();
     Heart(control.clone()).start();
     let work = move |line: &Arc<Lifeline>| {
-        let mut watched: Vec<Watched> = Vec::new();
-        let (mut looked, mut now) = (Instant::now(), Duration::ZERO);
-        let mut control_seen = (control.beats(), now);
+        let mut watch = SeatWatch::default();
+        let mut control_seen = (control.beats(), watch.now);
         while !line.is_cut() {
             std::thread::sleep(LOOK_EVERY);
-            now += looked.elapsed().min(LOOK_COUNTS_MAX);
-            looked = Instant::now();
-            if control.beats() != control_seen.0 {
-                control_seen = (control.beats(), now);
+            for message in watch.look(&arbiters.snapshot()) {
+                lost.do_send(message);
             }
-            health.set_control_stuck(now - control_seen.1 > STILL_UNCALLED_MAX);
+            if control.beats() != control_seen.0 {
+                control_seen = (control.beats(), watch.now);
+            }
+            health.set_control_stuck(watch.now - control_seen.1 > STILL_UNCALLED_MAX);
             for _ in 0..arbiters.end_returned() {
                 health.returned();
-            }
-            let seats = arbiters.snapshot();
-            watched.retain(|old| seats.iter().any(|seat| seat.place == old.place && seat.generation == old.generation));
-            for seat in &seats {
-                if let Some(message) = look_at(seat, &mut watched, now) {
-                    lost.do_send(message);
-                }
             }
         }
     };

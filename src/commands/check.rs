@@ -19,7 +19,7 @@ use crate::commands::cli::CheckArgs;
 use crate::config::{Loaded, Sources, StreamPlan, load};
 use crate::detectors::ResolvedDetector;
 use crate::inspect::{Findings, Inspection, inspect};
-use crate::media::address;
+use crate::media::address::{self, AddressError};
 use crate::media::spec::Address;
 use crate::report::{
     Destination, DetectorRef, Measurements, Report, ReportEvent, ReportInput, ReportTrack, Style, edge_grace,
@@ -100,11 +100,11 @@ struct Ready {
 impl Job {
     fn plan(input: &OsString, args: &CheckArgs, loaded: &Loaded) -> Result<Self, Refusal> {
         let text = input.to_string_lossy();
-        let address = if std::path::Path::new(input).exists() {
+        // A file that is there wins over everything that its name could also mean.
+        let address = if input != "-" && std::path::Path::new(input).exists() {
             Address::File(input.into())
         } else {
-            address::parse(&text)
-                .map_err(|error| Refusal::Input(Box::new(ReportInput::failed(hidden(&text), error.to_string()))))?
+            address::parse(&text).map_err(|error| Refusal::Input(Box::new(no_address(&text, &error))))?
         };
         let shown = match &address {
             Address::File(_) | Address::Stdin | Address::Synthetic(_) => text.into_owned(),
@@ -122,6 +122,13 @@ impl Job {
             Self::Ready(ready) => ready.inspect(args, arbiters, stop).await,
         }
     }
+}
+
+/// An input that is neither a file nor an address.
+fn no_address(text: &str, error: &AddressError) -> ReportInput {
+    let shown = hidden(text);
+    let cause = format!("cannot open '{shown}': it {error}");
+    ReportInput::failed(shown, cause)
 }
 
 /// What may be shown of a text that could not be understood as an address: it may hold a secret.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use comfy_table::{Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use avwatch_actors::detector::{LaneKind, Worse};
@@ -13,6 +13,9 @@ use crate::detectors::{Defaults, DetectorKind, OptionDoc, OptionValue};
 use crate::profile::Profile;
 
 use super::cli::{DetectorsArgs, ListFormat};
+
+/// Widest line of the text, in columns: two thirds of a common screen, and what a mail can show.
+const WIDTH: u16 = 100;
 
 /// Name and version of the list's schema.
 pub const SCHEMA: &str = "avwatch.detectors/1";
@@ -134,37 +137,36 @@ fn words(span: Duration) -> String {
 }
 
 fn text(kinds: &[&DetectorKind], profiles: &[Profile]) -> String {
-    let mut table = table(["NO", "DETECTOR", "UNIT", "PROFILE", "HOLD TIMES AND SEVERITIES", "CLEAR AFTER"]);
-    let mut options = self::table(["OPTION", "PROFILE", "DEFAULT", "RANGE", "MEANING"]);
+    let mut watched = table(["NO", "DETECTOR", "UNIT", "WATCHES"]);
+    let mut alarms = table(["DETECTOR", "PROFILE", "HOLD TIMES AND SEVERITIES", "CLEAR"]);
+    let mut options = table(["OPTION", "DEFAULT", "RANGE", "MEANING"]);
+    let mut sources = table(["DETECTOR", "SOURCE OF DEFAULTS", "RULE"]);
     for kind in kinds {
-        let mut name = [kind.number.to_string(), kind.name.to_owned(), kind.unit.to_owned()];
+        watched.add_row([&kind.number.to_string(), kind.name, kind.unit, kind.summary]);
+        sources.add_row([kind.name, kind.source, kind.standard_ref.unwrap_or_default()]);
+        let mut name = kind.name.to_owned();
         for (names, defaults) in grouped(profiles, kind.defaults) {
-            let [number, name, unit] = std::mem::take(&mut name);
-            table.add_row([number, name, unit, names, ladder(&defaults), words(defaults.clear_after)]);
+            alarms.add_row([std::mem::take(&mut name), names, ladder(&defaults), words(defaults.clear_after)]);
         }
         for option in kind.options {
-            let mut name = [
-                format!("{}.{}", kind.name, option.name),
-                format!("{} to {}", option.range.0, option.range.1),
-                option.doc.to_owned(),
-            ];
-            for (names, default) in grouped(profiles, option.default) {
-                let [name, range, doc] = std::mem::take(&mut name);
-                options.add_row([name, names, shown(default), range, doc]);
-            }
+            let name = format!("{}.{}", kind.name, option.name);
+            let range = format!("{} to {}", option.range.0, option.range.1);
+            options.add_row([&name, &exceptions(profiles, option.default), &range, option.doc]);
         }
     }
-    let mut watched = self::table(["DETECTOR", "WATCHES", "SOURCE OF DEFAULTS", "RULE"]);
-    for kind in kinds {
-        watched.add_row([kind.name, kind.summary, kind.source, kind.standard_ref.unwrap_or_default()]);
-    }
-    let blocks = [watched, table, options].map(|table| trimmed(&table.to_string()));
+    let blocks = [watched, alarms, options, sources].map(|table| trimmed(&table.to_string()));
     blocks.join("\n")
 }
 
 fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
+    // Long cells wrap within their column.
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.set_header(header);
+    // Names stay whole: people search for them.
+    if let Some(names) = table.column_mut(0) {
+        names.set_constraint(ColumnConstraint::ContentWidth);
+    }
     table
 }
 
@@ -184,6 +186,18 @@ fn grouped<T: PartialEq>(profiles: &[Profile], default: impl Fn(Profile) -> T) -
     }
     let all = groups.len() == 1 && profiles.len() > 1;
     groups.into_iter().map(|(names, value)| (if all { "all".to_owned() } else { names.join(", ") }, value)).collect()
+}
+
+/// The default of most profiles, then in a line each those that differ.
+fn exceptions(profiles: &[Profile], default: fn(Profile) -> OptionValue) -> String {
+    let of_most = |value: &OptionValue| profiles.iter().filter(|profile| default(**profile) == *value).count();
+    let mut groups = grouped(profiles, default);
+    groups.sort_by_key(|(_, value)| std::cmp::Reverse(of_most(value)));
+    let lines = groups.into_iter().enumerate().map(|(index, (names, value))| match index {
+        0 => shown(value),
+        _ => format!("{names}: {}", shown(value)),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn ladder(defaults: &Defaults) -> String {
@@ -307,9 +321,29 @@ mod tests {
             let bytes = render(crate::detectors::ALL, &DetectorsArgs { profile: None, format }).expect("renders");
             let text = String::from_utf8(bytes).expect("is UTF-8");
             for kind in crate::detectors::ALL {
-                assert!(text.contains(kind.name) && text.contains(kind.summary), "{}", kind.name);
+                let begin = kind.summary.split(' ').take(3).collect::<Vec<_>>().join(" ");
+                assert!(text.contains(kind.name) && text.contains(&begin), "{}", kind.name);
+                for option in kind.options {
+                    assert!(text.contains(option.name), "{} is cut", option.name);
+                }
             }
         }
+    }
+
+    #[test]
+    fn no_line_for_people_is_wider_than_a_hundred_columns() {
+        let args = DetectorsArgs { profile: None, format: ListFormat::Text };
+        let text = String::from_utf8(render(crate::detectors::ALL, &args).expect("renders")).expect("is UTF-8");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+
+    #[test]
+    fn of_the_defaults_of_an_option_the_exceptions_are_named() {
+        let default = |profile| OptionValue::Number(if profile == Profile::Radio { -50.0 } else { -60.0 });
+        assert_eq!(exceptions(&Profile::ALL, default), "-60.0\nradio: -50.0");
+        assert_eq!(exceptions(&[Profile::Radio], default), "-50.0");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use error::{ConfigError, ConfigErrors, Problem};
 pub use origin::{KeyPath, Origin, Origins};
 pub use plan::{
     DataDir, LimitsPlan, LogPlan, Plan, PlanChanges, RefusedChange, RuntimePlan, ServerPlan, StorePlan, StreamPlan,
-    UnknownProfile, changes, parse_address,
+    UnknownProfile, changes,
 };
 pub use render::{default_toml, resolved_toml};
 pub use settings::{Detectors, LogFormat, LogLevel, Mode, Settings, StreamSettings};
@@ -98,7 +98,7 @@ impl Loaded {
     /// The plan of an input that is not in the configuration: for `check` and probes.
     ///
     /// `profile` is a built-in profile or one of `[profiles]`; settings of `[detectors]` apply.
-    /// The name may be any text; [`parse_address`] makes the address.
+    /// The name may be any text; [`crate::media::address::parse`] makes the address.
     pub fn input(&self, name: &str, address: Address, profile: &str) -> Result<StreamPlan, UnknownProfile> {
         plan::input(&self.expanded, &self.origins, &detector_row::built_in(), name, address, profile)
     }

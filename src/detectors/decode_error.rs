@@ -10,6 +10,9 @@
 //! the missing frames had been good. Class 0: any; 1: from `warning_share`; 2: from `major_share`;
 //! class 0 is at most `info`, class 1 at most `warning`. In `file` any damage is a warning.
 //!
+//! A decoder of HEVC hides what H.264's tells: of 45 frames that altered bytes had visibly damaged it
+//! flagged none, though it tells of missing references and broken units. The rest shows in pixels only.
+//!
 //! Sources: propagation until the next clean key frame from own measurements (flags alone show one
 //! damaged frame in ten); shares are the published defaults.
 //!

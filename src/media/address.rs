@@ -1,111 +1,131 @@
 //! Addresses as people write them: from a word on the command line or in a configuration to an
 //! [`Address`].
+//!
+//! Pure: no file is looked at, so a configuration means the same on every machine. `check` looks
+//! first whether a file of that name exists.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::media::spec::Address;
 use crate::media::transport_options::SCHEMES;
 use crate::secret_url::{SecretUrl, UrlError};
 
-/// Why a text is no address. Never repeats a URL, which may hold a secret.
+/// What an address may be, for messages.
+const ALLOWED: &str = "use a file path, file:, synthetic:, or a udp, rtp, tcp, http, https (also HLS and DASH), rtmp, rtmps, rtsp, rtsps or srt URL";
+
+/// Why a text is no address. Never repeats what follows the scheme, which may hold a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     /// Nothing was written.
-    #[error("the input is empty: give a file, a URL, or '-' for standard input")]
+    #[error("is empty; {ALLOWED}")]
     Empty,
-    /// It looks like a URL but is none.
-    #[error("the {scheme} address is not valid: {source}")]
-    Url {
-        /// What stands before the colon.
-        scheme: String,
-        /// What is wrong with it.
-        source: UrlError,
-    },
+    /// It holds what no address holds.
+    #[error("holds control characters")]
+    Control,
     /// The scheme is none that we open.
-    #[error("the scheme '{scheme}' is not supported; use one of {}, or a file", SCHEMES.join(", "))]
+    #[error("is of the unsupported kind '{scheme}:'; {ALLOWED}; a path that contains ':' is written file:PATH")]
     Scheme {
         /// What stands before the colon.
         scheme: String,
     },
-    /// The address lacks its host.
-    #[error("the {scheme} address has no host")]
-    NoHost {
+    /// A network address without the slashes.
+    #[error("needs \"//\" after '{scheme}:'")]
+    Slashes {
         /// The scheme.
         scheme: String,
     },
+    /// It looks like a URL but is none.
+    #[error("is no valid {scheme} address: {source}")]
+    Url {
+        /// The scheme.
+        scheme: String,
+        /// What is wrong with it.
+        source: UrlError,
+    },
+    /// The address lacks its host.
+    #[error("names no host; write one after the \"//\"")]
+    NoHost,
     /// The address lacks its port.
-    #[error("the {scheme} address needs a port, as in {scheme}://239.0.0.1:5000")]
+    #[error("names no port; write one after the host, such as {scheme}://HOST:5000")]
     NoPort {
         /// The scheme.
         scheme: String,
     },
-    /// A `file:` URL that names no file of this machine.
-    #[error("the file address names no file of this machine; write file:///path or just the path")]
-    File,
+    /// A `file:` address that names nothing.
+    #[error("names no file")]
+    NoFile,
+    /// A `file:` URL of another machine.
+    #[error("names a file of another host; write file:///PATH or just the path")]
+    OtherHost,
 }
 
-/// Reads an address. A file that exists wins over everything that its name could also mean.
+/// Reads an address. Words without the form of one are paths, whether a file is there or not:
+/// opening tells.
 ///
-/// `-` is standard input, `synthetic:…` a source made here; words without a known form are files,
-/// whether they exist or not: opening tells. Schemes are compared without case.
+/// `-` is standard input, `synthetic:…` a source made here. `file:PATH` takes the path as it is
+/// written, `file:///PATH` is a URL and decodes `%20` and the like. Schemes are compared without case.
+///
+/// # Errors
+///
+/// It has the form of an address and is none that can be opened.
 pub fn parse(text: &str) -> Result<Address, AddressError> {
     if text.is_empty() {
         return Err(AddressError::Empty);
     }
+    if text.contains(['\0', '\n', '\r']) {
+        return Err(AddressError::Control);
+    }
     if text == "-" {
         return Ok(Address::Stdin);
-    }
-    if Path::new(text).exists() {
-        return Ok(Address::File(PathBuf::from(text)));
     }
     let Some((scheme, rest)) = split_scheme(text) else { return Ok(Address::File(PathBuf::from(text))) };
     match scheme.as_str() {
         "synthetic" => Ok(Address::Synthetic(rest.to_owned())),
-        "file" => file_url(text),
-        known if SCHEMES.contains(&known) => network(&scheme, rest),
+        "file" => file(text, rest),
+        known if SCHEMES.contains(&known) => network(scheme, rest),
         _ => Err(AddressError::Scheme { scheme }),
     }
 }
 
-/// The scheme in lower case and what follows its colon; `None` for what is a path.
-///
-/// One letter is a drive of Windows. A colon after a slash, or one that is not followed by two
-/// slashes, belongs to a file name: `synthetic:` and `file:` excepted.
+/// The scheme in lower case and what follows its colon; `None` for what is a path. One letter is a
+/// drive of Windows.
 fn split_scheme(text: &str) -> Option<(String, &str)> {
     let (scheme, rest) = text.split_once(':')?;
-    let mut letters = scheme.chars();
-    let sound = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
-        && letters.all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '-' | '.'));
-    if !sound || scheme.len() < 2 {
-        return None;
+    let letters = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    let is_scheme = letters && scheme.len() >= 2 && scheme.starts_with(|first: char| first.is_ascii_alphabetic());
+    is_scheme.then(|| (scheme.to_ascii_lowercase(), rest))
+}
+
+fn file(text: &str, rest: &str) -> Result<Address, AddressError> {
+    if rest.is_empty() || rest == "//" {
+        return Err(AddressError::NoFile);
     }
-    let scheme = scheme.to_ascii_lowercase();
-    let is_address = rest.starts_with("//") || matches!(scheme.as_str(), "synthetic" | "file");
-    is_address.then_some((scheme, rest))
+    if !rest.starts_with("//") {
+        return Ok(Address::File(PathBuf::from(rest)));
+    }
+    let invalid = |error: url::ParseError| AddressError::Url { scheme: "file".to_owned(), source: error.into() };
+    let url = url::Url::parse(text).map_err(invalid)?;
+    url.to_file_path().map(Address::File).map_err(|()| AddressError::OtherHost)
 }
 
-fn file_url(text: &str) -> Result<Address, AddressError> {
-    let url =
-        url::Url::parse(text).map_err(|error| AddressError::Url { scheme: "file".to_owned(), source: error.into() })?;
-    url.to_file_path().map(Address::File).map_err(|()| AddressError::File)
-}
-
-fn network(scheme: &str, rest: &str) -> Result<Address, AddressError> {
-    let receives = matches!(scheme, "udp" | "rtp" | "srt");
-    // `udp://:5000` and `udp://@:5000` are how many tools write "on all addresses".
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
+fn network(scheme: String, rest: &str) -> Result<Address, AddressError> {
+    let Some(rest) = rest.strip_prefix("//") else { return Err(AddressError::Slashes { scheme }) };
+    let receives = matches!(scheme.as_str(), "udp" | "rtp" | "srt");
+    // `udp://@239.0.0.1:5000` is how multicast is often written; the empty user means nothing.
     let rest = if receives { rest.strip_prefix('@').unwrap_or(rest) } else { rest };
-    let whole = match rest.starts_with(':') && receives {
-        true => format!("{scheme}://0.0.0.0{rest}"),
-        false => format!("{scheme}://{rest}"),
+    // `udp://:5000` is how many tools write "on all addresses".
+    let any = if receives && rest.starts_with(':') { "0.0.0.0" } else { "" };
+    let whole = format!("{scheme}://{any}{rest}");
+    let url: SecretUrl = match whole.parse() {
+        Ok(url) => url,
+        Err(UrlError::Malformed(url::ParseError::EmptyHost)) => return Err(AddressError::NoHost),
+        Err(source) => return Err(AddressError::Url { scheme, source }),
     };
-    let url: SecretUrl = whole.parse().map_err(|source| AddressError::Url { scheme: scheme.to_owned(), source })?;
-    let exposed = url.expose();
-    if exposed.host_str().is_none_or(str::is_empty) {
-        return Err(AddressError::NoHost { scheme: scheme.to_owned() });
+    if url.host().is_none_or(str::is_empty) {
+        return Err(AddressError::NoHost);
     }
-    if (receives || scheme == "tcp") && exposed.port().is_none() {
-        return Err(AddressError::NoPort { scheme: scheme.to_owned() });
+    if (receives || scheme == "tcp") && url.expose().port().is_none() {
+        return Err(AddressError::NoPort { scheme });
     }
     Ok(Address::Url(url))
 }
@@ -128,20 +148,26 @@ mod tests {
     fn every_form_is_understood() {
         for (text, meaning) in [
             ("-", "stdin"),
-            ("clip.ts", "file clip.ts"),
+            ("clips/a.ts", "file clips/a.ts"),
             ("./a:b.ts", "file ./a:b.ts"),
-            ("a:b.ts", "file a:b.ts"),
+            ("/srv/10:30.ts", "file /srv/10:30.ts"),
             ("C:\\clips\\a.ts", "file C:\\clips\\a.ts"),
             ("D:/clips/a.ts", "file D:/clips/a.ts"),
             ("/no/such/file.mp4", "file /no/such/file.mp4"),
+            ("file:aa:b%20.ts", "file aa:b%20.ts"),
             ("file:///tmp/a%20b.ts", "file /tmp/a b.ts"),
+            ("file://localhost/tmp/a.ts", "file /tmp/a.ts"),
             ("synthetic:size=320x180&fps=25", "synthetic size=320x180&fps=25"),
             ("HTTP://Host/a.m3u8?x=1", "url http://host/a.m3u8?x=1"),
             ("udp://@239.1.1.1:5000", "url udp://239.1.1.1:5000"),
             ("udp://:5000", "url udp://0.0.0.0:5000"),
             ("rtp://@:5000", "url rtp://0.0.0.0:5000"),
+            ("rtp://239.0.0.1:5004", "url rtp://239.0.0.1:5004"),
+            ("tcp://host:1", "url tcp://host:1"),
             ("udp://[ff15::1]:5000?localaddr=eth1", "url udp://[ff15::1]:5000?localaddr=eth1"),
             ("srt://:9000?mode=listener", "url srt://0.0.0.0:9000?mode=listener"),
+            ("srt://[2001:db8::1]:9000", "url srt://[2001:db8::1]:9000"),
+            ("rtmp://host/app/key", "url rtmp://host/app/key"),
             ("rtsp://user:pw@cam/1", "url rtsp://user:pw@cam/1"),
         ] {
             assert_eq!(shown(text), meaning, "{text}");
@@ -151,13 +177,26 @@ mod tests {
     #[test]
     fn what_cannot_be_opened_is_refused_in_words_without_secrets() {
         for (text, words) in [
-            ("", "the input is empty"),
-            ("gopher://S3cret@host/", "the scheme 'gopher' is not supported; use one of http, https"),
-            ("http://", "the http address is not valid"),
-            ("http://user:S3cret@host:99999/", "the http address is not valid"),
-            ("udp://239.1.1.1", "the udp address needs a port"),
-            ("rtmp:///S3cret/b:x", "the rtmp address has no host"),
-            ("file://otherhost/a", "names no file of this machine"),
+            ("", "is empty; use a file path"),
+            ("a\nb", "holds control characters"),
+            ("gopher://S3cret@host/", "is of the unsupported kind 'gopher:'; use a file path"),
+            ("ftp://u:S3cret@host/a", "is of the unsupported kind 'ftp:'"),
+            ("pipe:0", "is of the unsupported kind 'pipe:'"),
+            ("lavfi:S3cret", "is of the unsupported kind 'lavfi:'"),
+            ("concat:a|b", "is of the unsupported kind 'concat:'"),
+            ("data:text,S3cret", "is of the unsupported kind 'data:'"),
+            ("exec:S3cret", "is of the unsupported kind 'exec:'"),
+            ("ab:c.ts", "a path that contains ':' is written file:PATH"),
+            ("http://", "names no host"),
+            ("http://[S3cret", "is no valid http address"),
+            ("http://user:S3cret@host:99999/", "is no valid http address"),
+            ("udp:239.0.0.1:5", "needs \"//\" after 'udp:'"),
+            ("udp://239.1.1.1", "names no port; write one after the host, such as udp://HOST:5000"),
+            ("srt://host", "names no port"),
+            ("rtmp:///S3cret/b:x", "names no host"),
+            ("file:", "names no file"),
+            ("file://", "names no file"),
+            ("file://otherhost/a", "names a file of another host"),
         ] {
             let shown = shown(text);
             assert!(shown.starts_with("error ") && shown.contains(words), "{text}: {shown}");
@@ -165,13 +204,5 @@ mod tests {
         }
         let long = format!("http://host/{}", "a".repeat(5_000));
         assert!(shown(&long).contains("longer than"));
-    }
-
-    #[test]
-    fn a_file_that_exists_wins_over_what_its_name_could_mean() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("synthetic:x");
-        std::fs::write(&path, b"x").unwrap();
-        assert!(matches!(parse(path.to_str().unwrap()), Ok(Address::File(_))));
     }
 }

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use avwatch_actors::item::TimelineSign;
 use ffmpeg_next::{Packet, ffi};
 
 use crate::media::demuxer::Demuxer;
 use crate::media::ffmpeg_log::{DecoderEvidence, take_evidence};
 use crate::media::spec::Address;
-use crate::media::testing::{drain, mp4_index_first, open, transport_stream};
+use crate::media::test_media;
+use crate::media::testing::{drain, mp4_index_first, open, refusal, transport_stream};
 
 /// Decodes the video of an input on this thread and adds up what the decoder's log told.
 fn evidence_of(path: PathBuf) -> DecoderEvidence {
@@ -55,6 +57,50 @@ fn a_clean_stream_leaves_no_evidence_and_a_damaged_one_does() {
     std::fs::write(&path, bytes).unwrap();
     let evidence = evidence_of(path);
     assert!(evidence.concealed > 0 && evidence.invalid > 0, "{evidence:?}");
+}
+
+/// The first part of a clip, under its own kind of name.
+fn first_part(clip: &std::path::Path, extension: &str) -> (tempfile::TempDir, PathBuf) {
+    let bytes = std::fs::read(clip).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(format!("cut.{extension}"));
+    std::fs::write(&path, &bytes[..bytes.len() * 6 / 10]).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn half_a_matroska_file_is_told_to_be_cut_off() {
+    let arguments = "-f lavfi -i testsrc2=s=160x90:d=8:r=25 -f lavfi -i anoisesrc=d=8:r=48000 -c:v libx264 \
+        -preset ultrafast -g 25 -c:a aac";
+    let whole = test_media::clip("mkv", arguments);
+    let cut_off = |path: &std::path::Path| {
+        let signs = test_media::hear(test_media::spec(path)).signs();
+        signs.into_iter().find_map(|sign| match sign {
+            TimelineSign::CutOff { missing } => Some(missing.as_secs_f64()),
+            _ => None,
+        })
+    };
+    assert_eq!(cut_off(&whole), None);
+    let (_folder, cut) = first_part(&whole, "mkv");
+    let missing = cut_off(&cut).expect("it is told");
+    assert!((2.0..5.0).contains(&missing), "{missing}");
+}
+
+#[test]
+fn a_picture_too_large_to_decode_is_refused_with_its_size() {
+    let path = test_media::clip("mkv", "-f lavfi -i color=s=8192x8192:r=1:d=1 -c:v mjpeg -q:v 31");
+    let refusal = refusal(Address::File(path));
+    assert!(refusal.contains("a picture of 8192x8192 is larger than the limit of 35389440 pixels"), "{refusal}");
+}
+
+#[test]
+fn an_archive_of_a_film_is_no_film() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("film.zip");
+    // A ZIP file may hold what is in it as it is.
+    let bytes = [b"PK\x03\x04\x0a\0\0\0\0\0".to_vec(), std::fs::read(transport_stream()).unwrap()].concat();
+    std::fs::write(&path, bytes).unwrap();
+    assert!(refusal(Address::File(path)).ends_with("it is an archive or compressed file; unpack it first"));
 }
 
 #[test]

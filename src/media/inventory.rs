@@ -90,7 +90,9 @@ impl Inventory {
                 let stream = *(*context).streams.add(index);
                 if !stream.is_null() && !(*stream).codecpar.is_null() {
                     let mut entry = read_stream(stream, index);
-                    entry.declared = entry.declared.filter(|_| is_declared);
+                    // Matroska says only how long the whole lasts, counted from time 0.
+                    let whole = || of_whole(context, entry.base).map(|lasts| (0, lasts));
+                    entry.declared = entry.declared.or_else(whole).filter(|_| is_declared);
                     inventory.streams.push(entry);
                 }
             }
@@ -129,6 +131,19 @@ pub(crate) unsafe fn deliver_only(context: *mut ffi::AVFormatContext, wanted: im
             (*program).discard = if any { AVDISCARD_DEFAULT } else { AVDISCARD_ALL };
         }
     }
+}
+
+/// How long the whole input lasts by its header, in a stream's ticks.
+///
+/// SAFETY of the callers: `context` is an open input.
+unsafe fn of_whole(context: *const ffi::AVFormatContext, base: (i32, i32)) -> Option<i64> {
+    // SAFETY: by the caller's promise.
+    let lasts = unsafe { (*context).duration };
+    let (num, den) = (i128::from(base.0), i128::from(base.1));
+    if lasts <= 0 || num <= 0 || den <= 0 {
+        return None;
+    }
+    i64::try_from(i128::from(lasts) * den / (num * i128::from(ffi::AV_TIME_BASE))).ok()
 }
 
 /// SAFETY of the callers: `stream` and its `codecpar` are not null.

@@ -98,6 +98,7 @@ impl Opening<'_> {
             Head::Playlist => return Err(self.not_media("it is an HLS playlist; give its http address instead")),
             Head::Manifest => return Err(self.not_media("it is a DASH manifest; give its http address instead")),
             Head::Text => return Err(self.not_media("it is text, not audio or video")),
+            Head::Packed => return Err(self.not_media("it is an archive or compressed file; unpack it first")),
             Head::Binary => {}
         }
         self.container(source, file_name)
@@ -143,12 +144,14 @@ impl Opening<'_> {
         let opened = Container::open(address, format, access, options, &self.parts.patience);
         let mut container = opened.map_err(|failure| self.failure(failure.code, failure.hindrance))?;
         let size = &self.spec.size;
+        // FFmpeg forgets a declared size when it fails to decode the first picture.
+        let large = too_large(&container, size.pixels);
         let found = container.find_streams(size.pixels, size.samples);
         if let Some(error) = self.parts.own_error() {
             return Err(with_hindrance(error, container.gate().map(HlsGate::hindrance)));
         }
         found.map_err(|code| self.failure(code, None))?;
-        self.judge_streams(&container)?;
+        self.judge_streams(&container, &large)?;
         Ok((container, self.parts))
     }
 
@@ -180,10 +183,10 @@ impl Opening<'_> {
     }
 
     /// Refuses an input without any track that we could look at.
-    fn judge_streams(&self, container: &Container) -> Result<(), SourceError> {
+    fn judge_streams(&self, container: &Container, large: &[Option<String>]) -> Result<(), SourceError> {
         let mut refused = None;
         let mut tracks = 0;
-        for stream in container.streams() {
+        for (index, stream) in container.streams().iter().enumerate() {
             // SAFETY: streams of an open context and their parameters are valid.
             let parameters = unsafe { &*(**stream).codecpar };
             if !matches!(
@@ -193,15 +196,18 @@ impl Opening<'_> {
                 continue;
             }
             match decoder_name(parameters.codec_id) {
-                Some(name) if !self.spec.list.allows_decoder(&name) => refused = Some(name),
-                _ => tracks += 1,
+                Some(name) if !self.spec.list.allows_decoder(&name) => {
+                    let list = self.spec.list.name();
+                    refused = Some(format!("codec '{name}' is not on the white list '{list}' of decoders"));
+                }
+                _ => match large.get(index) {
+                    Some(Some(why)) => refused = Some(why.clone()),
+                    Some(None) | None => tracks += 1,
+                },
             }
         }
         match (tracks, refused) {
-            (0, Some(name)) => {
-                let list = self.spec.list.name();
-                Err(self.forbidden(&format!("codec '{name}' is not on the white list '{list}' of decoders")))
-            }
+            (0, Some(why)) => Err(self.forbidden(&why)),
             (0, None) => {
                 let why = "no video or audio track was found in it".to_owned();
                 Err(SourceError::NoTracks { what: self.parts.what.clone(), why })
@@ -255,6 +261,19 @@ impl Opening<'_> {
     pub(in crate::media) fn short_of_memory(&self) -> SourceError {
         SourceError::Read { what: self.parts.what.clone(), why: "out of memory".to_owned() }
     }
+}
+
+/// For every stream that declares larger pictures than the decoder may make, in words; nothing for the
+/// others.
+fn too_large(container: &Container, pixels_max: u64) -> Vec<Option<String>> {
+    let words = |stream: &*mut ffi::AVStream| {
+        // SAFETY: streams of an open context and their parameters are valid.
+        let parameters = unsafe { &*(**stream).codecpar };
+        let (width, height) = (u64::try_from(parameters.width).ok()?, u64::try_from(parameters.height).ok()?);
+        let is_too_large = width.saturating_mul(height) > pixels_max;
+        is_too_large.then(|| format!("a picture of {width}x{height} is larger than the limit of {pixels_max} pixels"))
+    };
+    container.streams().iter().map(words).collect()
 }
 
 /// The name of the decoder that FFmpeg would take for a codec.

@@ -86,7 +86,7 @@ impl Opening<'_> {
                 let input = transport_options::dash(answered.expose(), self.spec);
                 self.foreign(input)
             }
-            Head::Empty | Head::Text | Head::Binary => {
+            Head::Empty | Head::Text | Head::Packed | Head::Binary => {
                 let name = answered.expose().path_segments().and_then(|mut parts| parts.next_back());
                 let name = name.unwrap_or_default().to_owned();
                 self.recognised(source, &name)

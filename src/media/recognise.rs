@@ -22,6 +22,18 @@ const PROBE_BYTES_MAX: u32 = 1 << 20;
 /// Formats that lead to other inputs; they are opened in ways of their own.
 const LEADING_ELSEWHERE: [&str; 4] = ["hls", "dash", "rtsp", "webvtt"];
 
+/// How archives and compressed files begin: ZIP, gzip, 7z, xz, Zstandard, bzip2, RAR. FFmpeg would find
+/// a transport stream that lies in one as it is.
+const PACKED: [&[u8]; 7] = [
+    b"PK\x03\x04",
+    b"\x1f\x8b\x08",
+    b"7z\xbc\xaf\x27\x1c",
+    b"\xfd7zXZ\x00",
+    b"\x28\xb5\x2f\xfd",
+    b"BZh",
+    b"Rar!\x1a\x07",
+];
+
 /// What the first bytes already show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::media) enum Head {
@@ -33,6 +45,8 @@ pub(in crate::media) enum Head {
     Manifest,
     /// Some text, such as a web page or a log.
     Text,
+    /// An archive or a compressed file, in which media may lie but not be looked at.
+    Packed,
     /// Anything else: to be probed.
     Binary,
 }
@@ -46,6 +60,9 @@ impl Head {
         }
         if text.starts_with(b"#EXTM3U") {
             return Self::Playlist;
+        }
+        if PACKED.iter().any(|magic| bytes.starts_with(magic)) {
+            return Self::Packed;
         }
         let start = &text[..text.len().min(1_024)];
         if !start.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e | 0x80..=0xff)) {
@@ -106,6 +123,8 @@ mod tests {
         assert_eq!(Head::of(b"<html>404 \xc3\xa4"), Head::Text);
         assert_eq!(Head::of("größe".repeat(300).as_bytes()), Head::Text);
         assert_eq!(Head::of(&[0x47, 0x40, 0x11, 0x10]), Head::Binary);
+        assert_eq!(Head::of(b"PK\x03\x04\x14\x00"), Head::Packed);
+        assert_eq!(Head::of(b"\x1f\x8b\x08\x00"), Head::Packed);
         assert_eq!(Head::of(b"\xff\xfb\x90\xc4ab"), Head::Binary);
     }
 }

@@ -382,11 +382,14 @@ impl Session {
         if !matches!(self.spec.address, Address::File(_) | Address::Stdin) {
             return None;
         }
-        let missing = self.tracks.iter().filter(|track| track.is_inspected()).filter_map(TrackReader::missing);
+        let inspected = self.tracks.iter().filter(|track| track.is_inspected());
         if self.demuxer.truncated() || self.demuxer.skipped() > 0 {
-            return missing.max().filter(|missing| *missing > CUT_SHORT_MAX);
+            return inspected.filter_map(TrackReader::missing).max().filter(|missing| *missing > CUT_SHORT_MAX);
         }
-        missing.min().filter(|missing| *missing > SHORT_MAX)
+        // Subtitles count here: a file that is whole but for its pictures' last second may end in them.
+        let spoken = |track: &&TrackReader| track.is_inspected() || track.chosen.track.kind == TrackKind::Subtitle;
+        let missing = self.tracks.iter().filter(spoken).filter_map(TrackReader::missing).min();
+        missing.filter(|missing| *missing > SHORT_MAX)
     }
 
     /// The session's make-up as it is now.

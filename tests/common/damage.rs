@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::media::{Clip, FPS, derived};
+use super::media::{Clip, FPS, derived, encoded};
 use super::recipes;
 
 const PACKET: usize = 188;
@@ -30,6 +30,43 @@ pub fn cut_transport_stream() -> Clip {
         bytes
     });
     Clip::new(path, source.seconds * 0.6)
+}
+
+/// The clean programme in that codec, with a key frame every two seconds, as Matroska.
+pub fn before_damage(codec: &str) -> Clip {
+    let source = recipes::clean();
+    let mut arguments =
+        ["-i", source.path_text(), "-t", "8", "-c:v", codec, "-preset", "ultrafast", "-g", "50"].to_vec();
+    if codec == "libx265" {
+        arguments.extend(["-x265-params", "log-level=error:keyint=50"]);
+    }
+    arguments.extend(["-c:a", "pcm_s16le"]);
+    let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+    Clip::new(encoded(&format!("whole-{codec}"), "mkv", &arguments), 8.0)
+}
+
+/// The same with twelve whole frames missing from 4.2 s until before 4.68 s, as if never sent. What
+/// follows is coded against them, up to the next key frame.
+pub fn dropped_frames(codec: &str) -> Clip {
+    filtered(&format!("dropped-{codec}"), codec, "noise=drop='between(n,105,116)'").with(
+        "decode_error",
+        "video:0",
+        4.68,
+        6.0,
+    )
+}
+
+/// The same with bytes altered in the frames from 4.2 s until before 4.6 s; key frames stay whole.
+pub fn altered_bytes(codec: &str) -> Clip {
+    let filter = "noise=amount='if(between(n,105,114)*not(key),400,0)'";
+    filtered(&format!("altered-{codec}"), codec, filter).with("decode_error", "video:0", 4.2, 6.0)
+}
+
+/// A clip whose coded video went through a filter of bit streams.
+fn filtered(name: &str, codec: &str, filter: &str) -> Clip {
+    let source = before_damage(codec);
+    let arguments = ["-i", source.path_text(), "-map", "0", "-c", "copy", "-bsf:v", filter].map(str::to_owned);
+    Clip::new(encoded(name, "mkv", &arguments), source.seconds)
 }
 
 /// An MP4 file cut before its index (`moov`): nothing of it can be read.

@@ -69,7 +69,8 @@ fn paint((y, u, v): (u8, u8, u8), from: f64, to: f64) -> String {
 
 /// A filter that shows frame `first` for `count` frames, the clip's length staying as it was.
 fn hold(first: u32, count: u32) -> String {
-    format!("loop=loop={}:size=1:start={first},setpts=N/{FPS}/TB,trim=end_frame={FRAMES}", count - 1)
+    // The filter `loop` repeats the frame before `start`.
+    format!("loop=loop={}:size=1:start={},setpts=N/{FPS}/TB,trim=end_frame={FRAMES}", count - 1, first + 1)
 }
 
 /// A filter of exact samples: `one|two` replace the channels from `from` until before `to`.
@@ -102,35 +103,117 @@ pub fn black_tail() -> Clip {
     Make::new("black-tail", "mp4", &picture, "anull").clip().with("black", "video:0", 9.0, 12.0)
 }
 
-/// Full-range black (code value 0) from 4 s to 7 s in a full-range track.
-pub fn black_full_range() -> Clip {
-    let picture = format!("{},scale=in_range=tv:out_range=pc,format=yuvj420p", paint((16, 128, 128), 4.0, 7.0));
-    let mut make = Make::new("black-full-range", "mp4", &picture, "anull");
-    make.encode.extend(["-pix_fmt", "yuvj420p", "-color_range", "pc"]);
-    make.clip().with("black", "video:0", 4.0, 7.0)
+/// Other codings than H.264 with 8 bits in limited range.
+#[derive(Clone, Copy, Debug)]
+pub enum Coding {
+    /// H.264 in full range: black is code value 0.
+    FullRange,
+    /// HEVC with 10 bits.
+    Hevc10Bit,
+    /// Interlaced MPEG-2, top field first, in a transport stream. Plays at double speed, for 6 s.
+    Mpeg2Interlaced,
+    /// VP9.
+    Vp9,
 }
 
-/// Black from 4 s to 7 s in HEVC with 10 bits.
-pub fn black_hevc_10_bit() -> Clip {
-    let picture = format!("{},format=yuv420p10le", paint((16, 128, 128), 4.0, 7.0));
-    let mut make = Make::new("black-hevc-10-bit", "mp4", &picture, "anull");
-    make.encode =
-        [&["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:keyint=50"], AAC].concat();
-    make.clip().with("black", "video:0", 4.0, 7.0)
+impl Coding {
+    pub const ALL: [Self; 4] = [Self::FullRange, Self::Hevc10Bit, Self::Mpeg2Interlaced, Self::Vp9];
+
+    /// Where the frames from 100 until before 200 are shown.
+    fn planted(self) -> (f64, f64) {
+        if matches!(self, Self::Mpeg2Interlaced) { (2.0, 4.0) } else { (4.0, 8.0) }
+    }
+
+    /// The programme in this coding, changed by `picture`.
+    fn clip(self, what: &str, picture: &str) -> Clip {
+        let (name, extension, before, after, encode): (_, _, _, _, &[&str]) = match self {
+            Self::FullRange => (
+                "full-range",
+                "mp4",
+                "null",
+                "scale=in_range=tv:out_range=pc,format=yuvj420p",
+                &["-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-g", "50", "-color_range", "pc"],
+            ),
+            Self::Hevc10Bit => (
+                "hevc-10-bit",
+                "mp4",
+                "null",
+                "format=yuv420p10le",
+                &["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:keyint=50"],
+            ),
+            Self::Mpeg2Interlaced => (
+                "mpeg2-interlaced",
+                "ts",
+                // Faster, so that the two fields of a picture differ.
+                "scroll=h=0.03",
+                "settb=1/50,setpts=N,fps=50,tinterlace=mode=interleave_top,setfield=tff",
+                &["-c:v", "mpeg2video", "-b:v", "6M", "-g", "15", "-flags:v", "+ildct+ilme", "-top", "1"],
+            ),
+            Self::Vp9 => (
+                "vp9",
+                "mkv",
+                "null",
+                "format=yuv420p",
+                &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "1M", "-g", "50"],
+            ),
+        };
+        let (name, picture) = (format!("{what}-{name}"), format!("{before},{picture},{after}"));
+        // What the encoder of MPEG audio takes at a time.
+        let sound = if matches!(self, Self::Mpeg2Interlaced) { "asetnsamples=n=1152" } else { "anull" };
+        let mut make = Make::new(&name, extension, &picture, sound);
+        make.encode = encode.to_vec();
+        match self {
+            Self::FullRange | Self::Hevc10Bit => make.encode.extend(AAC),
+            Self::Mpeg2Interlaced => make.encode.extend(["-c:a", "mp2", "-b:a", "192k"]),
+            Self::Vp9 => make.encode.extend(PCM),
+        }
+        if matches!(self, Self::Mpeg2Interlaced) {
+            make.seconds = 6.0;
+        }
+        make.clip()
+    }
 }
 
-/// Black from 4 s to 7 s in interlaced MPEG-2, top field first, in a transport stream.
-pub fn black_mpeg2_interlaced() -> Clip {
-    let picture = format!(
-        "scroll=h=0.03,{},settb=1/50,setpts=N,fps=50,tinterlace=mode=interleave_top,setfield=tff",
-        // Painted before it is played at double speed, so twice as late and as long.
-        paint((16, 128, 128), 4.0, 8.0)
-    );
-    let mut make = Make::new("black-mpeg2-interlaced", "ts", &picture, "asetnsamples=n=1152");
-    make.seconds = 6.0;
-    make.encode = ["-c:v", "mpeg2video", "-b:v", "6M", "-g", "15", "-flags:v", "+ildct+ilme", "-top", "1"].to_vec();
-    make.encode.extend(["-c:a", "mp2", "-b:a", "192k"]);
-    make.clip().with("black", "video:0", 2.0, 4.0).without(&["interlacing"])
+/// The clean programme in another coding.
+pub fn clean_in(coding: Coding) -> Clip {
+    coding.clip("clean", "null")
+}
+
+/// Black from 4 s to 8 s, interlaced from 2 s to 4 s.
+pub fn black_in(coding: Coding) -> Clip {
+    let (start, end) = coding.planted();
+    coding.clip("black", &paint((16, 128, 128), 4.0, 8.0)).with("black", "video:0", start, end)
+}
+
+/// One picture from 4 s to 8 s, interlaced from 2 s to 4 s.
+pub fn freeze_in(coding: Coding) -> Clip {
+    let (start, end) = coding.planted();
+    coding.clip("freeze", &hold(100, 100)).with("freeze", "video:0", start, end)
+}
+
+/// Bits of a still picture that pulses with every key frame.
+#[derive(Clone, Copy, Debug)]
+pub enum StillAt {
+    /// x264 at so many kbit/s, a key frame every 2 s.
+    X264(u32),
+    /// MPEG-2 at 1.5 Mbit/s, a key frame every 15 pictures.
+    Mpeg2,
+}
+
+/// One picture for the whole clip.
+pub fn still(at: StillAt) -> Clip {
+    let (name, extension, codec, kilobits, gop) = match at {
+        StillAt::X264(kilobits) => (format!("still-{kilobits}k"), "mp4", "libx264", kilobits, "50"),
+        StillAt::Mpeg2 => ("still-mpeg2".to_owned(), "mkv", "mpeg2video", 1_500, "15"),
+    };
+    let (rate, buffer) = (format!("{kilobits}k"), format!("{}k", kilobits * 2));
+    let picture = hold(0, FRAMES);
+    let mut make = Make::new(&name, extension, &picture, "anull");
+    make.encode = vec!["-c:v", codec, "-g", gop, "-pix_fmt", "yuv420p", "-b:v", &rate];
+    make.encode.extend(["-maxrate", &rate, "-bufsize", &buffer]);
+    // Outside of MP4 the priming of AAC would shift the picture.
+    make.encode.extend(if extension == "mkv" { PCM } else { AAC });
+    make.clip().with("freeze", "video:0", 0.0, 12.0)
 }
 
 /// One picture from 4 s to 7 s, at a bit rate (in kbit/s) at which every key frame pulses.
@@ -145,10 +228,11 @@ pub fn freeze(kilobits: u32) -> Clip {
     make.clip().with("freeze", "video:0", 4.0, 7.0).without(&["black", "solid_color"])
 }
 
-/// One picture for the whole clip under noise that changes with every frame.
-pub fn freeze_under_noise() -> Clip {
-    let picture = format!("{},noise=alls=6:allf=t:all_seed=3", hold(0, FRAMES));
-    Make::new("freeze-under-noise", "mp4", &picture, "anull").clip().with("freeze", "video:0", 0.0, 12.0)
+/// One picture for the whole clip under noise of that strength that changes with every frame.
+pub fn freeze_under_noise(strength: u32) -> Clip {
+    let picture = format!("{},noise=alls={strength}:allf=t:all_seed=3", hold(0, FRAMES));
+    let name = format!("freeze-under-noise-{strength}");
+    Make::new(&name, "mp4", &picture, "anull").clip().with("freeze", "video:0", 0.0, 12.0)
 }
 
 /// White writing on black from 3 s to 9 s: a still picture, but not black.
@@ -166,8 +250,17 @@ pub fn title_card() -> Clip {
 
 /// The blue of a projector without signal from 4 s to 7 s: dark, but not black.
 pub fn blue() -> Clip {
-    let picture = paint((32, 240, 118), 4.0, 7.0);
-    Make::new("blue", "mp4", &picture, "anull")
+    solid_blue("blue", (32, 240, 118))
+}
+
+/// The blue of colour bars, 75 % of BT.601, from 4 s to 7 s.
+pub fn pale_blue() -> Clip {
+    solid_blue("pale-blue", (35, 212, 114))
+}
+
+fn solid_blue(name: &str, colour: (u8, u8, u8)) -> Clip {
+    let picture = paint(colour, 4.0, 7.0);
+    Make::new(name, "mp4", &picture, "anull")
         .clip()
         .with("solid_color", "video:0", 4.0, 7.0)
         .without(&["black", "freeze"])
@@ -217,6 +310,19 @@ pub fn silence_with_clicks() -> Clip {
     Make::new("silence-with-clicks", "mkv", "null", &sound).clip().with("silence", "audio:0", 3.0, 9.0)
 }
 
+/// From 3 s to 9 s nothing but an offset of 0.002.
+pub fn silence_with_offset() -> Clip {
+    let sound = replace_sound("0.002", "0.002", 3.0, 9.0);
+    Make::new("silence-with-offset", "mkv", "null", &sound).clip().with("silence", "audio:0", 3.0, 9.0)
+}
+
+/// No sound at all from 4 s to 7 s in MPEG layer 2, without pictures, in a transport stream.
+pub fn silence_mp2() -> Clip {
+    let graph = format!("{SOUND},{}[a]", replace_sound("0", "0", 4.0, 7.0));
+    clip("silence-mp2", "ts", 12.0, &graph, &["[a]"], &["-c:a", "mp2", "-b:a", "192k"])
+        .with("silence", "audio:0", 4.0, 7.0)
+}
+
 /// The right channel is dead from 3 s to 9 s.
 pub fn dead_channel() -> Clip {
     let sound = replace_sound("val(0)", "0", 3.0, 9.0);
@@ -236,6 +342,26 @@ pub fn calibrated_tone() -> Clip {
     // −23 dBFS is the peak of each of the two channels.
     let graph = "sine=f=1000:r=48000:d=12,aformat=sample_fmts=dblp,volume=8*0.0707945784,pan=stereo|c0=c0|c1=c0[a]";
     clip("calibrated-tone", "wav", 12.0, graph, &["[a]"], &["-c:a", "pcm_s24le"])
+}
+
+/// One programme, black from 3 s to 5 s and silent from 6 s to 9 s, as MP4, transport stream and
+/// Matroska: the very same packets.
+pub fn in_containers() -> [Clip; 3] {
+    let picture = paint((16, 128, 128), 3.0, 5.0);
+    let mp4 = Make::new("container", "mp4", &picture, &replace_sound("0", "0", 6.0, 9.0)).clip();
+    let packed = |extension| {
+        let arguments = ["-i", mp4.path_text(), "-map", "0", "-c", "copy"].map(str::to_owned);
+        Clip::new(encoded("container", extension, &arguments), mp4.seconds)
+    };
+    let [ts, mkv] = ["ts", "mkv"].map(packed);
+    [mp4, ts, mkv].map(|clip| clip.with("black", "video:0", 3.0, 5.0).with("silence", "audio:0", 6.0, 9.0))
+}
+
+/// A tiny programme of which nothing is wrong, for tests that need a file that opens: 3 s.
+pub fn tiny(extension: &str) -> Clip {
+    let mut make = Make::new("tiny", extension, "scale=160:90", "anull");
+    make.seconds = 3.0;
+    make.clip()
 }
 
 /// The clean programme as a transport stream with a key frame every second and no B frames.

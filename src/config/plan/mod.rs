@@ -3,7 +3,6 @@
 //! Here the last checks happen, those that a type or a range cannot express. What is in a plan
 //! needs no further question.
 
-mod address;
 mod changes;
 mod detectors;
 mod stream;
@@ -14,7 +13,6 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use address::parse_address;
 pub use changes::{PlanChanges, RefusedChange, changes};
 pub use stream::StreamPlan;
 

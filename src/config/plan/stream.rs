@@ -9,10 +9,11 @@ use avwatch_actors::track::TrackId;
 
 use crate::config::origin::KeyPath;
 use crate::config::plan::detectors::{Chosen, Profiles, add, tables};
-use crate::config::plan::{Building, check_labels, check_name, parse_address};
+use crate::config::plan::{Building, check_labels, check_name};
 use crate::config::settings::{Mode, StreamSettings, Tier};
 use crate::detectors::DetectorSettings;
 use crate::measure::MeasurePlan;
+use crate::media::address;
 use crate::media::spec::{Address, Expect, InputSpec, Selection, TrackRole, Transport, limits_of};
 use crate::profile::Profile;
 use crate::synthetic::Recipe;
@@ -85,7 +86,7 @@ pub(super) fn build(
             None
         }
     };
-    let address = address(building, stream, &path)?;
+    let address = address_of(building, stream, &path)?;
     Some(assemble(name, stream, address, chosen?, Parts { source, roles, tracks, own }))
 }
 
@@ -139,18 +140,19 @@ fn sender(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) 
     address
 }
 
-fn address(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) -> Option<Address> {
+fn address_of(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) -> Option<Address> {
     let url_path = path.key("url");
     let Some(url) = &stream.url else {
         building.missing(&url_path);
         return None;
     };
-    let address = parse_address(&url.0).and_then(|address| match &address {
+    let address = address::parse(&url.0).map_err(|error| error.to_string()).and_then(|address| match &address {
         Address::Synthetic(recipe) => match recipe.parse::<Recipe>() {
             Ok(_) => Ok(address),
             Err(error) => Err(error.to_string()),
         },
-        Address::File(_) | Address::Stdin | Address::Url(_) => Ok(address),
+        Address::Stdin => Err("standard input is for 'avwatch check' only".to_owned()),
+        Address::File(_) | Address::Url(_) => Ok(address),
     });
     match address {
         Ok(address) => {

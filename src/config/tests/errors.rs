@@ -42,7 +42,7 @@ fn every_error_is_told_with_its_own_place() {
             "--set listen: unknown key 'listen' (did you mean 'server.listen'?)",
             "--set: write KEY=VALUE, such as server.listen=127.0.0.1:8080",
             "b.toml:3:1: 'streams.empty.url' is missing",
-            "a.toml:13:1: 'streams.lobby.url': is of no supported kind; use a file path, file:, synthetic:, or a udp, rtp, tcp, http, https (also HLS and DASH), rtmp, rtmps, rtsp, rtsps or srt URL; a path that contains ':' is written file:PATH",
+            "a.toml:13:1: 'streams.lobby.url': is of the unsupported kind 'ftp:'; use a file path, file:, synthetic:, or a udp, rtp, tcp, http, https (also HLS and DASH), rtmp, rtmps, rtsp, rtsps or srt URL; a path that contains ':' is written file:PATH",
         ],
     );
 }

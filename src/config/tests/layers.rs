@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::detectors::OptionValue;
+use crate::media::address;
 use crate::profile::Profile;
 
 #[test]
@@ -117,7 +118,7 @@ fn settings_of_a_detector_stand_in_layers_from_profile_to_track() {
 #[test]
 fn an_input_that_is_not_configured_gets_the_settings_of_its_profile() {
     let loaded = Bench::of("[profiles.mine]\ninherits = \"file\"\n").loaded();
-    let address = parse_address("clips/a b.ts").expect("a path");
+    let address = address::parse("clips/a b.ts").expect("a path");
     let plan = loaded.input("clips/a b.ts", address.clone(), "mine").expect("valid");
     assert_eq!((plan.profile, &*plan.name), (Profile::File, "clips/a b.ts"));
     let unknown = loaded.input("x", address, "mien").expect_err("no such profile").to_string();
