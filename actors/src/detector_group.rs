@@ -12,7 +12,7 @@ use crate::detector::{DetectorSpec, Finding, INPUT_TRACK, LaneKind, Precedence, 
 use crate::detector_host::{Called, DetectorHost};
 use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
 use crate::event_lifecycle::{Change, What};
-use crate::group_clock::GroupClock;
+use crate::group_clock::{ClockBook, GroupClock};
 use crate::item::{EndReason, Gap, GapReason, Item};
 use crate::media_time::MediaTime;
 use crate::precedence::overrule;
@@ -50,6 +50,7 @@ pub struct DetectorGroup {
     seats: Vec<Seat>,
     session: Option<Arc<SessionInfo>>,
     clock: GroupClock,
+    book: ClockBook,
     changes: Vec<EventChange>,
     panics: u64,
 }
@@ -77,9 +78,16 @@ impl DetectorGroup {
             seats: Vec::new(),
             session: None,
             clock: GroupClock::default(),
+            book: ClockBook::default(),
             changes: Vec::new(),
             panics: 0,
         }
+    }
+
+    /// Goes on where that clock stands, and keeps the book: the group takes the place of another one.
+    pub fn go_on(&mut self, book: ClockBook) {
+        self.clock = book.read();
+        self.book = book;
     }
 
     /// Which lane it drinks from.
@@ -113,6 +121,7 @@ impl DetectorGroup {
         if let Item::Ended(reason) = item {
             self.finish(reason, now);
         }
+        self.book.write(self.clock);
     }
 
     /// The changes since the last call.

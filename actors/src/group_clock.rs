@@ -4,10 +4,34 @@
 //! puts each session behind the one before it, by the time that passed in between. Pure; owned by a
 //! detector group.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::media_time::MediaTime;
 use crate::track::{SessionInfo, SessionNumber};
+
+/// Where a group leaves its clock. Each group has its own, so that one that was given up and returns
+/// late spoils nobody else's; the lock is held for a copy.
+#[derive(Clone, Debug, Default)]
+pub struct ClockBook(Arc<Mutex<GroupClock>>);
+
+impl ClockBook {
+    /// A book that says this for the start.
+    pub fn of(clock: GroupClock) -> Self {
+        Self(Arc::new(Mutex::new(clock)))
+    }
+
+    /// What was written last.
+    pub fn read(&self) -> GroupClock {
+        // A copy is whole or was not written: a poisoned lock harms nothing.
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a clock down.
+    pub fn write(&self, clock: GroupClock) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = clock;
+    }
+}
 
 /// Where a stream is.
 #[derive(Clone, Copy, Debug, Default)]

@@ -196,4 +196,5 @@ fn an_event_found_again_after_a_restart_keeps_its_id_and_pages_nobody() {
     let after = run(store, |_, at| at < 3_000);
     assert_eq!(after.iter().map(|event| event.state).collect::<Vec<_>>(), [Ended]);
     assert_eq!(after[0].id, last.id);
+    assert_eq!(after[0].end_s, None, "this run's media time says nothing of an event of the last run");
 }
