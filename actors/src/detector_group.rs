@@ -231,8 +231,9 @@ impl DetectorGroup {
             LaneKind::Input => vec![TrackInfo::bare(INPUT_TRACK)],
         };
         self.leave_vanished(&wanted, now);
+        let at = info.at + self.clock.offset();
         for track in wanted {
-            self.seat(track, now);
+            self.seat(track, at, now);
         }
     }
 
@@ -256,11 +257,15 @@ impl DetectorGroup {
 
     /// Seats a track, or takes over what is new about it: a track that became stereo is watched by
     /// what only applies to stereo from then on.
-    fn seat(&mut self, track: TrackInfo, now: Wall) {
+    fn seat(&mut self, track: TrackInfo, at: MediaTime, now: Wall) {
         let known = self.seats.iter().position(|seat| seat.info.track == track.track);
         let seat = match known {
             Some(seat) => {
-                self.seats[seat].info = track;
+                let Seat { info, hosts, .. } = &mut self.seats[seat];
+                if track.is_other_format_than(info) {
+                    hosts.iter_mut().for_each(|host| host.lifecycle.format_changed(at));
+                }
+                *info = track;
                 seat
             }
             None if self.seats.len() >= usize::from(TRACKS_MAX) => {
