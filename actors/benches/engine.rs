@@ -168,6 +168,7 @@ fn spec(number: u16) -> Arc<DetectorSpec> {
             steps: vec![(Duration::from_secs(1), Severity::Warning)],
             raise_after: Duration::ZERO,
             clear_after: Duration::from_secs(1),
+            settle_after_change: Duration::ZERO,
         }),
         class_limits: None,
         threshold: Some(limit),

@@ -53,6 +53,8 @@ struct Open {
     spoken: SessionNumber,
     /// Set while it is not known whether the condition of an event from before still holds.
     confirm_until: Option<Instant>,
+    /// It was open before the service started: its begin lies on another timeline of media time.
+    is_recovered: bool,
 }
 
 /// The model.
@@ -73,7 +75,8 @@ impl AlarmModel {
     /// after its hold time or it ends as unconfirmed.
     pub fn recover(&mut self, event: Event, hold: Duration, now: Instant) {
         let confirm_until = Some(now + hold + CONFIRM_GRACE);
-        self.open.insert(event.key(), Open { event, spoken: SessionNumber(0), confirm_until });
+        let spoken = SessionNumber(0);
+        self.open.insert(event.key(), Open { event, spoken, confirm_until, is_recovered: true });
     }
 
     /// Takes a change and returns the events to commit and publish, in order.
@@ -144,7 +147,8 @@ impl AlarmModel {
             self.sequence += 1;
             number(&mut event, self.sequence);
             let spoken = change.session;
-            self.open.insert(change.key, Open { event: event.clone(), spoken, confirm_until: None });
+            let open = Open { event: event.clone(), spoken, confirm_until: None, is_recovered: false };
+            self.open.insert(change.key, open);
             return vec![event];
         };
         open.confirm_until = None;
@@ -172,7 +176,7 @@ impl AlarmModel {
         event.message.clone_from(&change.message);
         event.value = change.value.map(f64::from);
         event.peak = change.peak.map(f64::from).or(event.peak);
-        event.end_s = change.end.map(|end| end.as_report_secs());
+        event.end_s = change.end.filter(|_| !open.is_recovered).map(|end| end.as_report_secs());
         self.sequence += 1;
         close(event, why, change.ended_at.unwrap_or(change.changed_at), change.changed_at);
         number(event, self.sequence);

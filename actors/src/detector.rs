@@ -161,6 +161,9 @@ pub struct Ladder {
     pub raise_after: Duration,
     /// An event ends after this much time without the condition.
     pub clear_after: Duration,
+    /// Nothing is raised for this much time after the format of the track changed, as what is seen
+    /// then may be the change itself. Zero for what does not judge the contents.
+    pub settle_after_change: Duration,
 }
 
 impl Ladder {
@@ -263,6 +266,7 @@ mod tests {
             steps: vec![(Duration::from_secs(2), Severity::Info), (Duration::from_secs(10), Severity::Major)],
             raise_after: Duration::from_secs(raise_after),
             clear_after: Duration::from_secs(10),
+            settle_after_change: Duration::ZERO,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::detector::{DetectorSpec, Finding, INPUT_TRACK, LaneKind, Precedence, 
 use crate::detector_host::{Called, DetectorHost};
 use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
 use crate::event_lifecycle::{Change, What};
+use crate::group_clock::{ClockBook, GroupClock};
 use crate::item::{EndReason, Gap, GapReason, Item};
 use crate::media_time::MediaTime;
 use crate::precedence::overrule;
@@ -48,10 +49,8 @@ pub struct DetectorGroup {
     barred: BTreeSet<u16>,
     seats: Vec<Seat>,
     session: Option<Arc<SessionInfo>>,
-    /// Added to a session's own times, so that events that outlive a session keep one timeline.
-    offset: MediaTime,
-    /// The newest time of the session, with when it was seen.
-    newest: (MediaTime, Option<Instant>),
+    clock: GroupClock,
+    book: ClockBook,
     changes: Vec<EventChange>,
     panics: u64,
 }
@@ -78,11 +77,17 @@ impl DetectorGroup {
             barred: BTreeSet::new(),
             seats: Vec::new(),
             session: None,
-            offset: MediaTime::ZERO,
-            newest: (MediaTime::ZERO, None),
+            clock: GroupClock::default(),
+            book: ClockBook::default(),
             changes: Vec::new(),
             panics: 0,
         }
+    }
+
+    /// Goes on where that clock stands, and keeps the book: the group takes the place of another one.
+    pub fn go_on(&mut self, book: ClockBook) {
+        self.clock = book.read();
+        self.book = book;
     }
 
     /// Which lane it drinks from.
@@ -116,6 +121,7 @@ impl DetectorGroup {
         if let Item::Ended(reason) = item {
             self.finish(reason, now);
         }
+        self.book.write(self.clock);
     }
 
     /// The changes since the last call.
@@ -125,7 +131,7 @@ impl DetectorGroup {
 
     /// Ends every open event for a reason of the configuration or of a person.
     pub fn end_all(&mut self, why: EventEnd, now: Wall) {
-        let at = self.newest.0 + self.offset;
+        let at = self.clock.now();
         for seat in 0..self.seats.len() {
             for host in 0..self.seats[seat].hosts.len() {
                 let change = self.seats[seat].hosts[host].lifecycle.end(at, why);
@@ -138,7 +144,7 @@ impl DetectorGroup {
     /// and their open events end.
     pub fn retune(&mut self, card: Arc<StreamCard>, specs: &[Arc<DetectorSpec>], now: Wall) {
         let specs: Vec<_> = specs.iter().filter(|spec| spec.lane == self.kind).cloned().collect();
-        let at = self.newest.0 + self.offset;
+        let at = self.clock.now();
         for seat in 0..self.seats.len() {
             for host in (0..self.seats[seat].hosts.len()).rev() {
                 let old = &self.seats[seat].hosts[host].spec;
@@ -201,7 +207,7 @@ impl DetectorGroup {
 
     /// The newest media time that it has seen in the session.
     pub fn reached(&self) -> MediaTime {
-        self.newest.0
+        self.clock.reached()
     }
 
     fn knows(&self, info: &SessionInfo) -> bool {
@@ -210,17 +216,11 @@ impl DetectorGroup {
     }
 
     fn start(&mut self, info: &Arc<SessionInfo>, now: Wall) {
-        let is_new_session = self.session.as_ref().is_some_and(|session| session.session != info.session);
-        if is_new_session {
-            // The new session's clock starts anew: put it behind the old one by the time in between.
-            let pause =
-                self.newest.1.map_or(MediaTime::ZERO, |seen| info.started.saturating_duration_since(seen).into());
-            self.offset = self.offset + self.newest.0 + pause - info.at;
-            self.newest = (info.at, None);
+        if self.clock.enter(info) {
             for seat in &mut self.seats {
                 seat.next = None;
                 for host in &mut seat.hosts {
-                    host.lifecycle.gap(info.at + self.offset);
+                    host.lifecycle.gap(info.at + self.clock.offset());
                 }
             }
         }
@@ -231,15 +231,16 @@ impl DetectorGroup {
             LaneKind::Input => vec![TrackInfo::bare(INPUT_TRACK)],
         };
         self.leave_vanished(&wanted, now);
+        let at = info.at + self.clock.offset();
         for track in wanted {
-            self.seat(track, now);
+            self.seat(track, at, now);
         }
     }
 
     /// Ends what was open on tracks that are gone; that they are gone is told by the detectors of
     /// absence, which stay.
     fn leave_vanished(&mut self, wanted: &[TrackInfo], now: Wall) {
-        let at = self.newest.0 + self.offset;
+        let at = self.clock.now();
         for seat in 0..self.seats.len() {
             let track = self.seats[seat].info.track;
             if wanted.iter().any(|info| info.track == track) {
@@ -256,11 +257,15 @@ impl DetectorGroup {
 
     /// Seats a track, or takes over what is new about it: a track that became stereo is watched by
     /// what only applies to stereo from then on.
-    fn seat(&mut self, track: TrackInfo, now: Wall) {
+    fn seat(&mut self, track: TrackInfo, at: MediaTime, now: Wall) {
         let known = self.seats.iter().position(|seat| seat.info.track == track.track);
         let seat = match known {
             Some(seat) => {
-                self.seats[seat].info = track;
+                let Seat { info, hosts, .. } = &mut self.seats[seat];
+                if track.is_other_format_than(info) {
+                    hosts.iter_mut().for_each(|host| host.lifecycle.format_changed(at));
+                }
+                *info = track;
                 seat
             }
             None if self.seats.len() >= usize::from(TRACKS_MAX) => {
@@ -291,7 +296,7 @@ impl DetectorGroup {
     }
 
     fn freeze_clocks(&mut self, gap: &Gap) {
-        let until = gap.to + self.offset;
+        let until = gap.to + self.clock.offset();
         for seat in self.seats.iter_mut().filter(|seat| gap.track == INPUT_TRACK || seat.info.track == gap.track) {
             for host in &mut seat.hosts {
                 host.lifecycle.gap(until);
@@ -336,7 +341,7 @@ impl DetectorGroup {
         tracing::error!(stream = &*self.card.stream, detector = name, %track, fault = "panic", disabled, "a detector panicked: {message}");
         if disabled {
             // What is no longer looked at is not open for ever.
-            let at = self.newest.0 + self.offset;
+            let at = self.clock.now();
             let change = self.seats[seat].hosts[host].lifecycle.end(at, EventEnd::Suspended);
             self.emit(seat, host, change, at, now);
             let text = format!("{name} disabled on {track} after repeated internal failures: {message}");
@@ -346,7 +351,7 @@ impl DetectorGroup {
 
     /// Raises `detector_disabled`, which lasts until the stream's detectors are built anew.
     pub fn report_disabled(&mut self, track: TrackId, message: &str, now: Wall) {
-        let at = self.newest.0 + self.offset;
+        let at = self.clock.now();
         self.changes.push(EventChange {
             card: self.card.clone(),
             key: EventKey { stream: self.card.stream.clone(), track, detector: "detector_disabled".into() },
@@ -373,10 +378,10 @@ impl DetectorGroup {
             self.emit_findings(seat, now);
             return;
         };
-        self.newest = (self.newest.0.max(at), Some(Instant::now()));
-        let at = at + self.offset;
+        self.clock.reach(at);
+        let offset = self.clock.offset();
+        let at = at + offset;
         for host in 0..self.seats[seat].hosts.len() {
-            let offset = self.offset;
             let seated = &mut self.seats[seat].hosts[host];
             let verdict = shift(seated.verdict, offset);
             let change = seated.lifecycle.judge(at, lasts, &verdict);
@@ -398,7 +403,7 @@ impl DetectorGroup {
             tracing::debug!(stream = &*self.card.stream, ?reason, "session over, events kept");
             return;
         }
-        let at = self.newest.0 + self.offset;
+        let at = self.clock.now();
         for seat in 0..self.seats.len() {
             for host in 0..self.seats[seat].hosts.len() {
                 let change = self.seats[seat].hosts[host].lifecycle.finish(at);
@@ -439,8 +444,8 @@ impl DetectorGroup {
     }
 
     fn emit_finding(&mut self, seat: usize, host: usize, finding: Finding, now: Wall) {
-        let at = finding.at + self.offset;
-        let newest = self.newest.0 + self.offset;
+        let at = finding.at + self.clock.offset();
+        let newest = self.clock.now();
         let seat = &self.seats[seat];
         let spec = &seat.hosts[host].spec;
         let lowest = (spec.ladder)(&seat.info).steps.first().map_or(Severity::Info, |(_, severity)| *severity);

@@ -82,12 +82,14 @@ pub struct EventLifecycle {
     last: Option<MediaTime>,
     /// Up to when another condition explained this one: no onset lies before it.
     explained_until: Option<MediaTime>,
+    /// Nothing is raised before: the format changed.
+    settles_at: Option<MediaTime>,
 }
 
 impl EventLifecycle {
     /// A machine in its quiet state.
     pub fn new(ladder: Ladder, worse: Worse) -> Self {
-        Self { ladder, limits: None, worse, state: State::Quiet, last: None, explained_until: None }
+        Self { ladder, limits: None, worse, state: State::Quiet, last: None, explained_until: None, settles_at: None }
     }
 
     /// The same machine, heeding what the class of a verdict allows.
@@ -122,6 +124,12 @@ impl EventLifecycle {
     /// Nothing is known up to `until`: the clock stands still over it.
     pub fn gap(&mut self, until: MediaTime) {
         self.last = self.last.map(|last| last.max(until));
+    }
+
+    /// The format of what is judged changed at that time: nothing is raised for as long as the ladder
+    /// says. What then still holds is raised with its true onset; what is open goes on as it is.
+    pub fn format_changed(&mut self, at: MediaTime) {
+        self.settles_at = Some(at + MediaTime::from(self.ladder.settle_after_change));
     }
 
     /// Settles what can be settled when the input is over at `at`: a condition that is clearing has
@@ -212,7 +220,12 @@ impl EventLifecycle {
     fn advance(&mut self, condition: Condition, before: Option<Severity>) -> Option<Change> {
         let limit = self.limits.as_ref().and_then(|limits| limits(condition.class));
         let reached = self.ladder.severity_within(condition.held, limit);
+        let settles = self.settles_at.is_some_and(|until| self.last.is_some_and(|now| now < until));
         let (what, severity) = match (before, reached) {
+            (None, _) if settles => {
+                self.state = State::Pending(condition);
+                return None;
+            }
             (None, None) => {
                 self.state = State::Pending(condition);
                 return None;
@@ -283,6 +296,7 @@ mod tests {
             steps: vec![(Duration::from_millis(500), Severity::Info), (Duration::from_secs(2), Severity::Warning)],
             raise_after: Duration::ZERO,
             clear_after: Duration::from_millis(300),
+            settle_after_change: Duration::from_secs(5),
         };
         EventLifecycle::new(ladder, Worse::Higher)
     }
@@ -324,6 +338,33 @@ mod tests {
         assert!(changes.iter().any(|change| change.what == What::Escalated));
         let shorter = play(&mut machine(), 0, 6_000, |at| (2_000..3_960).contains(&at));
         assert!(!shorter.iter().any(|change| change.what == What::Escalated));
+    }
+
+    #[test]
+    fn what_passes_within_five_seconds_of_a_change_of_format_is_not_raised() {
+        let mut machine = machine();
+        machine.format_changed(time(1_000));
+        assert!(play(&mut machine, 0, 12_000, |at| (1_000..5_960).contains(&at)).is_empty());
+    }
+
+    #[test]
+    fn what_outlasts_five_seconds_after_a_change_of_format_is_raised_with_its_true_begin() {
+        let mut machine = machine();
+        machine.format_changed(time(1_000));
+        let changes = play(&mut machine, 0, 12_000, |at| (1_000..9_000).contains(&at));
+        let raised = changes[0];
+        assert_eq!((raised.what, raised.severity, raised.start), (What::Raised, Severity::Warning, time(1_000)));
+        assert_eq!(raised.lasted, time(5_000), "raised at the end of the quiet");
+    }
+
+    #[test]
+    fn an_event_that_is_open_at_a_change_of_format_goes_on_undisturbed() {
+        let mut machine = machine();
+        let mut changes = play(&mut machine, 0, 1_000, |_| true);
+        machine.format_changed(time(1_000));
+        changes.extend(play(&mut machine, 1_000, 8_000, |at| at < 4_000));
+        let kinds: Vec<_> = changes.iter().map(|change| change.what).collect();
+        assert_eq!(kinds, [What::Raised, What::Escalated, What::Ended(EventEnd::Cleared)]);
     }
 
     #[test]

@@ -214,6 +214,7 @@ mod tests {
             steps: STEADY_HOLDS.into_iter().zip([Severity::Warning, Severity::Critical]).collect(),
             raise_after: Duration::ZERO,
             clear_after: Duration::from_secs(10),
+            settle_after_change: Duration::ZERO,
         };
         InputWatch::new(Some(&Arc::new(spec(ladder))), now)
     }

@@ -30,6 +30,7 @@
 //! - [`precedence`]: which condition explains which other ones.
 //! - [`event_lifecycle`]: verdicts in, raised, escalated and ended out; pure, in media time.
 //! - [`detector_group`]: every detector of one lane, asked together about each item.
+//! - [`group_clock`]: puts the sessions of a stream on one timeline.
 //! - [`detector_actor`]: drains one lane on a detector arbiter.
 //!
 //! **From events to people**
@@ -111,6 +112,7 @@ pub mod event_desk;
 pub mod event_lifecycle;
 pub mod fan_out;
 pub mod frame;
+pub mod group_clock;
 pub mod ingest;
 pub mod input_watch;
 pub mod item;

@@ -15,6 +15,7 @@ use crate::detector_actor::{DetectorActor, HangBell, Retune};
 use crate::detector_group::{AtEnd, DetectorGroup};
 use crate::event::StreamCard;
 use crate::fan_out::{FanOut, Outlet};
+use crate::group_clock::{ClockBook, GroupClock};
 use crate::item::Item;
 use crate::lane::{LaneReceiver, lane};
 use crate::latency::LatencyBook;
@@ -31,6 +32,8 @@ struct RunningGroup {
     kind: LaneKind,
     seat: Seat,
     running: RunningActor,
+    /// Where the stream is, for the actor that may have to take this one's place.
+    clock: ClockBook,
 }
 
 /// A detector actor with the flag that shuts it out.
@@ -150,11 +153,14 @@ impl StreamGroups {
 
     /// Starts the actor of a lane, in the place of the one that was there.
     fn start(&mut self, kind: LaneKind, setup: &StreamSetup, meters: &MeterBook) {
+        let mut clock = GroupClock::default();
         if let Some(old) = self.groups.iter().position(|group| group.kind == kind) {
             let old = self.groups.swap_remove(old);
             old.running.fence();
             old.seat.leave();
+            clock = old.clock.read();
         }
+        let clock = ClockBook::of(clock);
         let capacity = match kind {
             LaneKind::Picture => setup.lanes.picture,
             LaneKind::Sound => setup.lanes.sound,
@@ -174,6 +180,7 @@ impl StreamGroups {
             engine: self.engine.clone(),
             seat: seat.clone(),
             latencies: self.latencies.clone(),
+            clock: clock.clone(),
         };
         let actor = DetectorActor::start_in_arbiter(&seat.arbiter, move |_| parts.build(receiver));
         let bell = Arc::new(Bell::new(actor.clone().recipient()));
@@ -183,7 +190,7 @@ impl StreamGroups {
         if let Some(info) = meters.read().info {
             self.fan_out.offer_to(kind, &Item::Started(info), &Lifeline::default());
         }
-        self.groups.push(RunningGroup { number, kind, seat, running: RunningActor { actor, fence } });
+        self.groups.push(RunningGroup { number, kind, seat, running: RunningActor { actor, fence }, clock });
     }
 }
 
@@ -206,6 +213,7 @@ struct GroupParts {
     engine: Engine,
     seat: Seat,
     latencies: Arc<LatencyBook>,
+    clock: ClockBook,
 }
 
 impl GroupParts {
@@ -214,6 +222,7 @@ impl GroupParts {
         let mut group =
             DetectorGroup::new(self.number, self.kind, self.card, &self.specs, accounts, self.seat.pulse, AtEnd::Keep);
         group.set_barred(self.barred);
+        group.go_on(self.clock);
         DetectorActor::new(group, receiver, self.engine.desk.events, self.latencies).with_fence(self.fence)
     }
 }

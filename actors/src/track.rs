@@ -234,6 +234,22 @@ impl TrackInfo {
     }
 }
 
+impl TrackInfo {
+    /// True when codec, size, pixel format, sample rate or number of channels are known of both and
+    /// differ: what was measured before and what is measured now do not compare.
+    pub fn is_other_format_than(&self, before: &Self) -> bool {
+        let differs = |before: &str, now: &str| !before.is_empty() && !now.is_empty() && before != now;
+        let video = matches!((&before.video, &self.video), (Some(before), Some(now))
+            if before.width > 0 && now.width > 0
+                && ((before.width, before.height) != (now.width, now.height)
+                    || differs(&before.pixel_format, &now.pixel_format)));
+        let audio = matches!((&before.audio, &self.audio), (Some(before), Some(now))
+            if before.channels > 0 && now.channels > 0
+                && (before.sample_rate, before.channels) != (now.sample_rate, now.channels));
+        video || audio || differs(&before.codec, &self.codec)
+    }
+}
+
 /// What a session holds. Sent first, and again within the session whenever its make-up changes.
 #[derive(Clone, Debug)]
 pub struct SessionInfo {

@@ -156,6 +156,35 @@ fn a_detector_that_never_returns_is_quarantined_and_its_stream_goes_on() {
 }
 
 #[test]
+fn an_event_over_a_rebuild_of_its_detectors_does_not_end_before_it_began() {
+    on_real_time(async {
+        let rig = Rig::threads(1);
+        let release = Arc::new(AtomicBool::new(false));
+        let held = release.clone();
+        let hanging = by_rule(9, "hanging", Precedence::Apart, move |session, at| {
+            while session == 2 && at == 400 && !held.load(Ordering::Acquire) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            false
+        });
+        // From 50 s of the first session until 6 s of the second one, whose detectors are rebuilt meanwhile.
+        let black = by_rule(1, "black", Precedence::Solid, |session, at| session == 1 || at < 6_000);
+        let scripts = vec![Ok(pictures(50_000, 51_600)), Ok(pictures(0, 20_000))];
+        rig.add(threaded("lobby", scripts, vec![black, hanging], Pace::RealTime)).await;
+        until("the event's end", LIMIT, || rig.told.states("black").contains(&Ended)).await;
+        release.store(true, Ordering::Release);
+        rig.monitor.send(StopAll).await.unwrap();
+        rig.settle();
+        let black = rig.told.of("black");
+        let (first, last) = (&black[0], &black[black.len() - 1]);
+        assert_eq!((first.start_s, &first.id), (50.0, &last.id));
+        // The second session lies behind the first one, by the pause between them.
+        assert!(last.end_s.is_some_and(|end| (57.6..62.0).contains(&end)), "{:?}", last.end_s);
+        assert!(!rig.told.of("detector_disabled").is_empty(), "the detectors were rebuilt");
+    });
+}
+
+#[test]
 fn a_source_that_hangs_is_abandoned_and_replaced_and_its_late_output_dropped() {
     on_real_time(async {
         let rig = Rig::threads(1);

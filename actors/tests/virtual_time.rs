@@ -9,13 +9,15 @@ use std::time::Duration;
 use EventState::{Ended, Escalated, Raised};
 use avwatch_actors::detector::{DetectorSpec, Ladder, LaneKind, Precedence};
 use avwatch_actors::event::{EventEnd, EventState};
+use avwatch_actors::item::Item;
+use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::monitor::{ChangeStream, RemoveStream};
-use avwatch_actors::scripted::{Script, ScriptedOpener};
+use avwatch_actors::scripted::{Script, ScriptStep, ScriptedOpener, default_tracks};
 use avwatch_actors::setup::SessionMode;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::source::{SourceError, SourceLimits};
 use avwatch_actors::supervisor::RetuneStream;
-use avwatch_actors::track::SessionNumber;
+use avwatch_actors::track::{SessionInfo, SessionNumber};
 use common::*;
 
 fn refused() -> Script {
@@ -103,6 +105,7 @@ fn input_down() -> Arc<DetectorSpec> {
         steps: vec![(Duration::from_secs(3), Severity::Warning), (Duration::from_secs(10), Severity::Critical)],
         raise_after: Duration::ZERO,
         clear_after: Duration::from_secs(5),
+        settle_after_change: Duration::ZERO,
     };
     let never = || Box::new(Never) as Box<dyn avwatch_actors::detector::Detector>;
     let spec = spec(401, "input_down", LaneKind::Input, Precedence::Apart, never);
@@ -160,6 +163,42 @@ fn new_settings_replace_a_detector_without_a_new_session() {
     });
 }
 
+/// Pictures that are faulty for four seconds from 5 s on, where the session is announced anew at that size.
+fn faulty_from_a_change_to(width: u32, check: impl FnOnce(&Rig)) {
+    let mut tracks = default_tracks();
+    for video in tracks.iter_mut().filter_map(|track| track.video.as_mut()) {
+        video.width = width;
+    }
+    let mut script = pictures(0, 5_000);
+    let info = SessionInfo {
+        stream: "lobby".into(),
+        session: SessionNumber(1),
+        revision: 1,
+        at: millis(5_000),
+        container: "mpegts".to_owned(),
+        tracks,
+        burst: MediaTime::ZERO,
+        started: std::time::Instant::now(),
+        started_wall: std::time::SystemTime::now(),
+    };
+    script.push(ScriptStep::Item(Item::Started(Arc::new(info))));
+    script.extend(pictures(5_000, 20_000));
+    let fault = |_, at| (5_000..9_000).contains(&at);
+    let freeze = by_rule(2, "freeze", Precedence::Still, fault);
+    play(20, vec![Ok(script)], vec![black(|_, at| at < 7_000), freeze], check);
+}
+
+#[test]
+fn a_freeze_that_comes_with_a_change_of_size_and_is_gone_after_four_seconds_is_not_told() {
+    let before = default_tracks()[0].video.clone().unwrap().width;
+    faulty_from_a_change_to(before, |rig| assert!(!rig.told.of("freeze").is_empty(), "without a change it is told"));
+    faulty_from_a_change_to(before + 2, |rig| {
+        assert!(rig.told.of("freeze").is_empty());
+        assert_eq!(rig.told.states("black"), [Raised, Escalated, Ended], "what was open goes on");
+        assert_eq!(rig.told.of("black")[2].end_s, Some(7.0));
+    });
+}
+
 #[test]
 fn removing_a_stream_ends_its_events_as_stream_removed() {
     on_virtual_time(async {
@@ -196,4 +235,5 @@ fn an_event_found_again_after_a_restart_keeps_its_id_and_pages_nobody() {
     let after = run(store, |_, at| at < 3_000);
     assert_eq!(after.iter().map(|event| event.state).collect::<Vec<_>>(), [Ended]);
     assert_eq!(after[0].id, last.id);
+    assert_eq!(after[0].end_s, None, "this run's media time says nothing of an event of the last run");
 }

@@ -236,8 +236,12 @@ fn report_event(change: &EventChange, resolved: &[ResolvedDetector], duration: M
     let number = detector.map_or(u16::MAX, |detector| detector.kind.number);
     let mut event = ReportEvent::from_change(change, number, duration);
     let Some(detector) = detector else { return Some(event) };
-    let ladder =
-        Ladder { steps: detector.steps.clone(), raise_after: detector.raise_after, clear_after: detector.clear_after };
+    let ladder = Ladder {
+        steps: detector.steps.clone(),
+        raise_after: detector.raise_after,
+        clear_after: detector.clear_after,
+        settle_after_change: detector.settle_after_change,
+    };
     if let (ChangeKind::Ended(EventEnd::Cleared), Some(end)) = (change.what, change.end) {
         event.severity = event.severity.min(ladder.severity_after(end - change.start)?);
     }

@@ -249,6 +249,7 @@ mod tests {
             secondary_steps: None,
             clear_after,
             edge_grace: Duration::ZERO,
+            settle_after_change: Duration::ZERO,
         }
     }
 

@@ -7,6 +7,9 @@
 //! is told. A field that was unknown is learned, not told; the first announcement is told only where
 //! it contradicts `expect`. Frame rates differ from 1 % on. There is no score.
 //!
+//! On live streams the detectors that judge the contents of a changed track raise nothing for 5 s of
+//! media time: the engine sees to it by their ladders, not this detector.
+//!
 //! `info`; `warning` when the new state contradicts `expect`, once until it is right again.
 //!
 //! Source: operational practice; 1 % separates 25 from 24 and 30 from 29.97·1.01, but not 30 from

@@ -64,6 +64,9 @@ pub struct Defaults {
     pub clear_after: Duration,
     /// In reports on files: events that lie wholly within this much of head or tail are `info` only.
     pub edge_grace: Duration,
+    /// Nothing is raised for this much time after the format of the track changed. Heeded by what
+    /// judges contents: conditions that take part in the precedence of contents.
+    pub settle_after_change: Duration,
 }
 
 /// Documentation, default and range of one option of a detector.

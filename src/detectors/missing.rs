@@ -9,6 +9,8 @@
 //! nothing is said of it. When everything stops there is no clock: that is `input_down`.
 //! Score: seconds without a frame, unit `s`.
 
+use std::time::Duration;
+
 use avwatch_actors::detector::{Detector, Situation, Verdicts};
 use avwatch_actors::frame::Stamp;
 use avwatch_actors::item::Item;
@@ -31,7 +33,8 @@ pub(super) fn defaults(profile: Profile) -> Defaults {
         fast: &[(3_000, Major), (15_000, Critical)],
         file: &[(1_000, Warning)],
     };
-    table.defaults(profile)
+    // That nothing comes is no matter of contents, and worst right after a change.
+    Defaults { settle_after_change: Duration::ZERO, ..table.defaults(profile) }
 }
 
 pub(super) fn message(what: &str, situation: &Situation) -> String {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use avwatch_actors::detector::{DetectorSpec, Ladder};
+use avwatch_actors::detector::{DetectorSpec, Ladder, Precedence};
 use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackInfo;
 
@@ -43,6 +43,8 @@ pub struct ResolvedDetector {
     pub clear_after: Duration,
     /// In reports on files: events that lie wholly within this much of head or tail are `info` only.
     pub edge_grace: Duration,
+    /// Nothing is raised for this much time after the format of the track changed.
+    pub settle_after_change: Duration,
     /// The detector's own options, complete.
     pub options: Options,
     /// One spec per lane that it drinks from, ready for the engine.
@@ -148,6 +150,10 @@ pub fn resolve(
         raise_earlier(steps, raise_after);
     }
     let raise_after = raise_after.unwrap_or_default();
+    let judges_contents = match kind.precedence {
+        Precedence::Solid | Precedence::Pattern | Precedence::Still | Precedence::Rest => true,
+        Precedence::Lost | Precedence::Apart => false,
+    };
     let mut resolved = ResolvedDetector {
         kind,
         enabled,
@@ -156,6 +162,7 @@ pub fn resolve(
         raise_after,
         clear_after,
         edge_grace: defaults.edge_grace,
+        settle_after_change: if judges_contents { defaults.settle_after_change } else { Duration::ZERO },
         options,
         specs: Vec::new(),
     };
@@ -290,13 +297,19 @@ fn specs(resolved: &ResolvedDetector, expect: &Expect) -> Vec<DetectorSpec> {
         steps: steps.to_vec(),
         raise_after: resolved.raise_after,
         clear_after: resolved.clear_after,
+        settle_after_change: resolved.settle_after_change,
     };
     let (main, secondary) = (ladder(&resolved.steps), ladder(&resolved.secondary_steps));
     let ladder = Arc::new(move |track: &TrackInfo| if track.secondary { secondary.clone() } else { main.clone() });
     let build = (kind.build)(&resolved.options, expect);
     let tuning = format!(
-        "{:?} {:?} {:?} {:?} {:?} {expect:?}",
-        resolved.steps, resolved.secondary_steps, resolved.raise_after, resolved.clear_after, resolved.options
+        "{:?} {:?} {:?} {:?} {:?} {:?} {expect:?}",
+        resolved.steps,
+        resolved.secondary_steps,
+        resolved.raise_after,
+        resolved.clear_after,
+        resolved.settle_after_change,
+        resolved.options
     );
     let spec = |lane| DetectorSpec {
         number: kind.number,
@@ -321,7 +334,7 @@ fn specs(resolved: &ResolvedDetector, expect: &Expect) -> Vec<DetectorSpec> {
 mod tests {
     use avwatch_actors::track::TrackId;
 
-    use super::super::{black, decode_error, freeze, loudness, silence};
+    use super::super::{audio_missing, black, decode_error, freeze, loudness, silence, video_missing};
     use super::*;
 
     fn seconds(seconds: u64) -> Duration {
@@ -421,6 +434,20 @@ mod tests {
         assert_eq!(error.to_string(), "severities of detector 'freeze': major after 3s comes before info after 9s");
         let settings = DetectorSettings { severities: Some(BTreeMap::new()), ..DetectorSettings::default() };
         assert!(with(&freeze::KIND, settings).is_err());
+    }
+
+    #[test]
+    fn only_contents_of_live_streams_are_given_time_to_settle_after_a_change_of_format() {
+        let settle = |kind, profile| {
+            let resolved = resolve(kind, profile, &[], &Expect::default()).unwrap();
+            (resolved.specs[0].ladder)(&TrackInfo::bare(TrackId::video(0))).settle_after_change
+        };
+        for kind in [&black::KIND, &freeze::KIND, &silence::KIND] {
+            assert_eq!((settle(kind, Profile::Ott), settle(kind, Profile::File)), (seconds(5), seconds(0)));
+        }
+        for kind in [&audio_missing::KIND, &video_missing::KIND, &decode_error::KIND, &loudness::KIND] {
+            assert_eq!(settle(kind, Profile::Ott), seconds(0), "{}", kind.name);
+        }
     }
 
     #[test]

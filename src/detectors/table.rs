@@ -18,6 +18,9 @@ const CLEAR_AFTER_LIVE: Duration = Duration::from_secs(10);
 /// The same in finished files, where nobody is woken and every occurrence should be listed.
 const CLEAR_AFTER_FILE: Duration = Duration::from_millis(300);
 
+/// What a live stream shows right after a change of its format may be the change itself.
+const SETTLE_LIVE: Duration = Duration::from_secs(5);
+
 /// Hold times and severities of one detector.
 #[derive(Clone, Copy)]
 pub(super) struct Table {
@@ -32,14 +35,21 @@ pub(super) struct Table {
 impl Table {
     /// The defaults for a profile.
     pub(super) fn defaults(&self, profile: Profile) -> Defaults {
-        let (steps, clear_after) = match profile {
-            Profile::File => (self.file, CLEAR_AFTER_FILE),
-            Profile::NewsSport => (self.fast, CLEAR_AFTER_LIVE),
+        let (steps, clear_after, settle_after_change) = match profile {
+            Profile::File => (self.file, CLEAR_AFTER_FILE, Duration::ZERO),
+            Profile::NewsSport => (self.fast, CLEAR_AFTER_LIVE, SETTLE_LIVE),
             Profile::Ott | Profile::BroadcastEu | Profile::BroadcastUs | Profile::Radio | Profile::StaticOk => {
-                (self.live, CLEAR_AFTER_LIVE)
+                (self.live, CLEAR_AFTER_LIVE, SETTLE_LIVE)
             }
         };
-        Defaults { enabled: true, steps: held(steps), secondary_steps: None, clear_after, edge_grace: Duration::ZERO }
+        Defaults {
+            enabled: true,
+            steps: held(steps),
+            secondary_steps: None,
+            clear_after,
+            edge_grace: Duration::ZERO,
+            settle_after_change,
+        }
     }
 }
 

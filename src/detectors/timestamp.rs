@@ -11,6 +11,9 @@
 //!   median of the last second differs from the running median of the five seconds before it by
 //!   more than 40 ms, and by more than three times the usual scatter, which interleaving causes.
 //!
+//! A gap or backward jump of a second or more that several tracks make together is one: the source
+//! began anew, or lost a stretch of its programme. It is told of the track that shows it first.
+//!
 //! At most four marks of a kind and track in ten seconds are told one by one; the next one after
 //! that says how many were not. Score: milliseconds, unit `ms`.
 //!
@@ -85,6 +88,20 @@ enum Kind {
     Overlap,
 }
 
+/// From here on, other tracks are expected to jump along.
+const JUMP: MediaTime = MediaTime::from_millis(1_000);
+/// Tracks jump together when they do so within this much of each other, by amounts that differ less.
+const TOGETHER: MediaTime = MediaTime::from_millis(5_000);
+
+/// A jump that was told of the track that showed it first.
+#[derive(Clone, Copy)]
+struct Jump {
+    track: TrackId,
+    kind: Kind,
+    at: MediaTime,
+    by: MediaTime,
+}
+
 /// How often a kind was seen on a track lately.
 struct Spell {
     track: TrackId,
@@ -98,6 +115,7 @@ struct Timestamp {
     gap_warning: Option<MediaTime>,
     skew_step: f64,
     spells: Vec<Spell>,
+    jump: Option<Jump>,
     /// The newest values of skew in milliseconds, oldest first.
     skews: Vec<f64>,
     /// Room for sorting.
@@ -110,6 +128,7 @@ impl Timestamp {
             gap_warning,
             skew_step,
             spells: Vec::new(),
+            jump: None,
             skews: Vec::with_capacity(NEW + OLD + 1),
             sorted: Vec::with_capacity(OLD),
         }
@@ -135,15 +154,38 @@ impl Timestamp {
             }
             TimelineSign::Signalled => return,
         };
+        let is_jump = by >= JUMP && kind != Kind::Overlap;
+        if is_jump && self.is_known(Jump { track: mark.track, kind, at: mark.at, by }) {
+            return;
+        }
         let Some(untold) = self.tell(mark, kind) else { return };
         let warns = kind == Kind::Gap && self.gap_warning.is_some_and(|limit| by > limit);
         let more = if untold > 0 { format!(" ({untold} more before it)") } else { String::new() };
+        let size =
+            if is_jump { format!("{:.1} s", by.as_secs_f64()) } else { format!("{:.0} ms", by.as_secs_f64() * 1e3) };
         out.find(Finding {
             at: mark.at,
             severity: Some(if warns { Warning } else { Info }),
             score: Some((by.as_secs_f64() * 1e3) as f32),
-            message: format!("times of {} {words} {:.0} ms{more}", mark.track, by.as_secs_f64() * 1e3),
+            message: format!("times of {} {words} {size}{more}", mark.track),
         });
+    }
+
+    /// Whether another track has made this jump before.
+    fn is_known(&mut self, jump: Jump) -> bool {
+        // What sound and picture were to each other before it is no measure for what they are now.
+        self.skews.clear();
+        let is_same = |known: &Jump| {
+            known.kind == jump.kind
+                && known.track != jump.track
+                && known.at.distance(jump.at) < TOGETHER
+                && known.by.distance(jump.by) < TOGETHER
+        };
+        let is_known = self.jump.as_ref().is_some_and(is_same);
+        if !is_known {
+            self.jump = Some(jump);
+        }
+        is_known
     }
 
     /// Whether this one is told, and how many before it were not.
@@ -222,6 +264,7 @@ impl Detector for Timestamp {
             Item::Packets(facts) => self.look(facts, out),
             Item::Started(info) if info.revision == 0 => {
                 self.spells.clear();
+                self.jump = None;
                 self.skews.clear();
             }
             Item::Video(_) | Item::Audio(_) | Item::Started(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
@@ -272,6 +315,27 @@ mod tests {
         let messages: Vec<_> =
             findings(&mut *detector(Profile::Ott), &items).into_iter().map(|finding| finding.message).collect();
         assert_eq!(messages, ["times of video:0 jumped back by 300 ms", "times of video:0 overlap by 20 ms"]);
+    }
+
+    #[test]
+    fn a_sender_that_begins_anew_is_told_once_for_all_its_tracks() {
+        let jump = |track, at_s, by| TimelineMark {
+            track,
+            at: at(at_s),
+            sign: TimelineSign::Backward { by: at(by) },
+            source_time: None,
+        };
+        let (video, audio) = (TrackId::video(0), TrackId::audio(0));
+        let facts =
+            |at_s, marks| Item::Packets(Arc::new(PacketFacts { at: at(at_s), marks, ..PacketFacts::default() }));
+        let items = [
+            facts(20.0, vec![jump(video, 19.9, 18.5), jump(audio, 20.0, 18.7)]),
+            facts(30.0, vec![jump(audio, 29.5, 8.0)]),
+            facts(30.1, vec![jump(video, 29.6, 8.2)]),
+        ];
+        let messages: Vec<_> =
+            findings(&mut *detector(Profile::Ott), &items).into_iter().map(|finding| finding.message).collect();
+        assert_eq!(messages, ["times of video:0 jumped back by 18.5 s", "times of audio:0 jumped back by 8.0 s"]);
     }
 
     #[test]

@@ -53,6 +53,15 @@ pub(in crate::media) struct OpenFailure {
     pub(in crate::media) code: Code,
     /// What stood in the way of a playlist's media.
     pub(in crate::media) hindrance: Option<String>,
+    /// Why a segment that FFmpeg could make nothing of was not had whole.
+    pub(in crate::media) missing: Option<String>,
+}
+
+impl OpenFailure {
+    /// A failure of which nothing but the code is known.
+    pub(in crate::media) fn of(code: Code) -> Self {
+        Self { code, hindrance: None, missing: None }
+    }
 }
 
 /// What a container is opened from.
@@ -76,12 +85,12 @@ impl Container {
         mut options: Dictionary,
         patience: &Arc<Patience>,
     ) -> Result<Self, OpenFailure> {
-        let address = CString::new(address).map_err(|_| OpenFailure { code: Code(-libc::EINVAL), hindrance: None })?;
+        let address = CString::new(address).map_err(|_| OpenFailure::of(Code(-libc::EINVAL)))?;
         // SAFETY: plain allocation.
         let raw = unsafe { ffi::avformat_alloc_context() };
         // SAFETY: null or a fresh context that nobody else has.
         let Some(context) = (unsafe { raw.as_mut() }) else {
-            return Err(OpenFailure { code: Code(-libc::ENOMEM), hindrance: None });
+            return Err(OpenFailure::of(Code(-libc::ENOMEM)));
         };
         context.interrupt_callback = interrupt::callback(patience);
         let (io, gate) = match access {
@@ -108,7 +117,8 @@ impl Container {
             return Ok(container);
         }
         let hindrance = container.gate().and_then(HlsGate::trouble);
-        Err(OpenFailure { code: Code(code), hindrance })
+        let missing = container.gate().and_then(HlsGate::missing);
+        Err(OpenFailure { code: Code(code), hindrance, missing })
     }
 
     /// Says that a packet is waited for from now on, and for how long scrambled bytes may pass

@@ -89,6 +89,8 @@ struct State {
     announced: VecDeque<String>,
     discontinuity: bool,
     trouble: Option<String>,
+    /// Why the newest segment was not had whole; nothing once another one begins.
+    missing: Option<String>,
 }
 
 impl HlsGate {
@@ -111,6 +113,7 @@ impl HlsGate {
             announced: VecDeque::new(),
             discontinuity: false,
             trouble: None,
+            missing: None,
         };
         Self(NonNull::from(Box::leak(Box::new(state))))
     }
@@ -151,10 +154,18 @@ impl HlsGate {
         if state.stood_still > 0 { Some("the playlist does not advance".to_owned()) } else { state.trouble.clone() }
     }
 
-    /// Why an end of the media is none: no playlist announced it.
+    /// Why an end of the media is none: no playlist announced it, or the last segment was not had whole.
     pub(in crate::media) fn break_off(&self) -> Option<String> {
         let unannounced = || "the playlist broke off without an end".to_owned();
-        (!self.state().ended).then(|| self.state().trouble.clone().unwrap_or_else(unannounced))
+        if self.state().ended {
+            return self.missing();
+        }
+        Some(self.state().trouble.clone().unwrap_or_else(unannounced))
+    }
+
+    /// Why the newest segment was not had whole.
+    pub(in crate::media) fn missing(&self) -> Option<String> {
+        self.state().missing.clone()
     }
 
     /// Why no media comes.
@@ -267,6 +278,7 @@ impl State {
                 self.announced.remove(index);
                 self.discontinuity = true;
             }
+            self.missing = None;
             Box::new(source)
         };
         IoContext::forward_only(source, self.broken.clone()).ok_or(-libc::ENOMEM)
@@ -357,6 +369,7 @@ impl State {
         };
         tracing::debug!(input = self.parts.what, %error, "a part of the stream could not be fetched");
         self.trouble = Some(error.to_string());
+        self.missing.clone_from(&self.trouble);
         code
     }
 

@@ -34,6 +34,7 @@ mod stamper;
 mod timeline;
 mod track_reader;
 mod transport_options;
+mod ts_tables;
 mod ts_tap;
 mod video_reader;
 mod white_lists;

@@ -12,7 +12,7 @@ use avwatch_actors::source::SourceError;
 use ffmpeg_next::ffi;
 
 use crate::media::bytes::{self, ByteSource, FileSource, Patience, PrefixedSource};
-use crate::media::container::{Access, Code, Container};
+use crate::media::container::{Access, Code, Container, OpenFailure};
 use crate::media::demuxer::Parts;
 use crate::media::dictionary::Dictionary;
 use crate::media::ffmpeg_log;
@@ -142,7 +142,7 @@ impl Opening<'_> {
     ) -> Result<(Container, Parts), SourceError> {
         ffmpeg_log::forget_last_error();
         let opened = Container::open(address, format, access, options, &self.parts.patience);
-        let mut container = opened.map_err(|failure| self.failure(failure.code, failure.hindrance))?;
+        let mut container = opened.map_err(|failure| self.failure(failure))?;
         let size = &self.spec.size;
         // FFmpeg forgets a declared size when it fails to decode the first picture.
         let large = too_large(&container, size.pixels);
@@ -150,7 +150,7 @@ impl Opening<'_> {
         if let Some(error) = self.parts.own_error() {
             return Err(with_hindrance(error, container.gate().map(HlsGate::hindrance)));
         }
-        found.map_err(|code| self.failure(code, None))?;
+        found.map_err(|code| self.failure(OpenFailure::of(code)))?;
         self.judge_streams(&container, &large)?;
         Ok((container, self.parts))
     }
@@ -217,7 +217,8 @@ impl Opening<'_> {
     }
 
     /// The error behind FFmpeg's refusal to open: ours if there is one, else its last words.
-    fn failure(&self, code: Code, hindrance: Option<String>) -> SourceError {
+    fn failure(&self, failure: OpenFailure) -> SourceError {
+        let OpenFailure { code, hindrance, missing } = failure;
         if let Some(error) = self.parts.own_error() {
             return with_hindrance(error, hindrance);
         }
@@ -230,13 +231,25 @@ impl Opening<'_> {
             let list = self.spec.list.name();
             return self.forbidden(&format!("its container is not on the white list '{list}' of containers"));
         }
+        let words = match code {
+            Code(ffi::AVERROR_EOF) => "it ended before any audio or video came".to_owned(),
+            code => code.words(),
+        };
         let why = match hindrance.or(line) {
-            Some(line) => format!("{} ({line})", code.words()),
-            None => code.words(),
+            Some(line) => format!("{words} ({line})"),
+            None => words,
         };
         let what = self.parts.what.clone();
         match code {
-            Code(ffi::AVERROR_INVALIDDATA) => SourceError::NotMedia { what, why },
+            // FFmpeg takes half an answer for a wrong one, and half an answer to PLAY for a plain -1.
+            Code(ffi::AVERROR_INVALIDDATA | -1) if self.is_rtsp() => {
+                let why = "the server broke off or gave no valid answer".to_owned();
+                SourceError::Connect { what, why }
+            }
+            Code(ffi::AVERROR_INVALIDDATA) => match missing {
+                Some(why) => SourceError::Read { what, why },
+                None => SourceError::NotMedia { what, why },
+            },
             Code(
                 ffi::AVERROR_HTTP_BAD_REQUEST
                 | ffi::AVERROR_HTTP_UNAUTHORIZED
@@ -248,6 +261,10 @@ impl Opening<'_> {
             _ if self.parts.foreign => SourceError::Connect { what, why },
             _ => SourceError::NotMedia { what, why },
         }
+    }
+
+    fn is_rtsp(&self) -> bool {
+        matches!(&self.spec.address, Address::Url(url) if matches!(url.scheme(), "rtsp" | "rtsps"))
     }
 
     pub(in crate::media) fn not_media(&self, why: &str) -> SourceError {

@@ -25,6 +25,7 @@ use super::spec::{Address, InputSpec};
 use super::stamper::{Work, pts_of};
 use super::timeline::{Clockwork, Sound, Timeline};
 use super::track_reader::{PacketOutcome, TrackReader};
+use super::ts_tables;
 use super::ts_tap::TsTap;
 
 /// How often counts and clock are told, in media time.
@@ -223,6 +224,23 @@ impl Session {
         unsafe { ffi::av_packet_unref(self.packet.as_mut_ptr()) };
         self.open_outlet(false);
         self.tell_progress();
+        self.heed_tables()
+    }
+
+    /// A live session ends when the programme map gives a PID another codec, which FFmpeg does not
+    /// see: it would decode the new one as the old one for ever. The next session opens with it. A
+    /// file cannot be opened again in its middle, and is read on.
+    fn heed_tables(&self) -> Result<(), SourceError> {
+        let (Some(tap), Address::Url(url)) = (&self.tap, &self.spec.address) else { return Ok(()) };
+        let tap = tap.lock().unwrap_or_else(PoisonError::into_inner);
+        for track in self.tracks.iter().filter(|track| track.is_inspected()) {
+            let change = u16::try_from(track.pid()).ok().and_then(|pid| tap.codec_change(pid));
+            if let Some((before, now)) = change {
+                let (before, now) = (ts_tables::name_of(before), ts_tables::name_of(now));
+                let why = format!("{} changed from {before} to {now}: it is opened again", track.chosen.track);
+                return Err(SourceError::Read { what: url.to_string(), why });
+            }
+        }
         Ok(())
     }
 

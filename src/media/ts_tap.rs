@@ -1,10 +1,13 @@
-//! The transport tap: counts scrambled packets and announced discontinuities per PID.
+//! The transport tap: counts scrambled packets and announced discontinuities per PID, and reads the
+//! programme maps.
 //!
 //! FFmpeg drops the payload of scrambled packets without a word, and uses up discontinuity
 //! indicators. So a byte source that carries MPEG-TS may feed what it reads through this tap. Pure,
 //! cheap (it looks at four to six bytes of every 188), bounded; it never holds more than one packet.
 
 use std::collections::{BTreeMap, VecDeque};
+
+use super::ts_tables::TsTables;
 
 /// Bytes of a transport packet.
 const PACKET: usize = 188;
@@ -51,6 +54,7 @@ pub(crate) struct TsTap {
     ahead: VecDeque<Stretch>,
     counts: BTreeMap<u16, TapCounts>,
     scrambled: u64,
+    tables: TsTables,
 }
 
 impl TsTap {
@@ -64,6 +68,11 @@ impl TsTap {
     /// Scrambled packets fed so far, whether accounted for or not.
     pub(crate) fn scrambled(&self) -> u64 {
         self.scrambled
+    }
+
+    /// The stream types that a PID had and has, when the programme map changed them.
+    pub(crate) fn codec_change(&self, pid: u16) -> Option<(u8, u8)> {
+        self.tables.changed(pid)
     }
 
     fn tell_oldest(&mut self) {
@@ -123,6 +132,10 @@ impl TsTap {
         }
         let (adaptation, payload) = (flags & 0x20 != 0, flags & 0x10 != 0);
         self.scrambled += u64::from(payload && flags & 0xC0 != 0);
+        if payload && self.tables.wants(pid) {
+            let begin = if adaptation { 5 + usize::from(packet[4]) } else { 4 };
+            self.tables.take(pid, packet[1] & 0x40 != 0, packet.get(begin..).unwrap_or_default());
+        }
         if self.ahead.back().is_none_or(|stretch| stretch.packets >= STRETCH_PACKETS) {
             if self.ahead.len() >= STRETCHES_MAX {
                 self.tell_oldest();

@@ -43,6 +43,7 @@ mod tests {
             steps: vec![(Duration::from_millis(500), Severity::Info), (Duration::from_secs(2), Severity::Warning)],
             raise_after: Duration::from_millis(500),
             clear_after: Duration::from_millis(300),
+            settle_after_change: Duration::ZERO,
         };
         let (start, end) = (MediaTime::from_millis(event.0), MediaTime::from_millis(event.1));
         let severity = ladder.severity_after(end - start).expect("the test's events are long enough");

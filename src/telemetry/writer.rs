@@ -4,12 +4,11 @@
 //! It belongs to [`super::Telemetry`] and is given up after two seconds if it does not end.
 
 use std::io::{self, Stderr, Stdout, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use avwatch_actors::worker::{self, WorkEnd};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use tracing::Level;
 
@@ -120,15 +119,20 @@ impl LogWriter {
     ) -> Result<Self, io::Error> {
         let (sender, receiver) = bounded(LINES_MAX);
         let counters = Arc::new(Counters::default());
-        let mut worker =
+        let mut writer =
             Worker { receiver, output, format, repeats, counters: counters.clone(), reported: 0, failing: false };
-        let root = move || {
-            if catch_unwind(AssertUnwindSafe(|| worker.run())).is_err() {
-                // The queue closes with the worker, so every later line is counted as dropped.
-                complain("the thread log:writer panicked; nothing more is logged");
-            }
-        };
-        thread::Builder::new().name("log:writer".to_owned()).spawn(root)?;
+        // It ends when the last sender is gone: no cut, and nobody waits for it.
+        drop(worker::spawn(
+            "log:writer",
+            Arc::default(),
+            move |_| writer.run(),
+            |end| {
+                if let WorkEnd::Panicked(_) = end {
+                    // The queue closes with the worker, so every later line is counted as dropped.
+                    complain("the thread log:writer panicked; nothing more is logged");
+                }
+            },
+        )?);
         Ok(Self(LineQueue { sender, counters }))
     }
 

@@ -397,3 +397,11 @@ pub fn small_black_and_silent() -> Clip {
 pub fn small_black() -> Clip {
     small("small-black", &paint((16, 128, 128), 0.0, 13.0), "anull").with("black", "video:0", 0.0, 12.0)
 }
+
+/// The same as MPEG-2 and under the same PIDs as the other small ones.
+pub fn small_black_mpeg2() -> Clip {
+    let picture = format!("scale=320:180,{}", paint((16, 128, 128), 0.0, 13.0));
+    let mut make = Make::new("small-black-mpeg2", "ts", &picture, "anull");
+    make.encode = [&["-c:v", "mpeg2video", "-b:v", "400k", "-g", "12", "-bf", "0"], AAC].concat();
+    make.clip().with("black", "video:0", 0.0, 12.0)
+}

@@ -48,6 +48,23 @@ impl Sender {
         sender
     }
 
+    /// MPEG-TS in RTP to a port of this machine.
+    pub fn rtp(clip: &Path, port: u16) -> Self {
+        Self::start(clip, "rtp_mpegts", &[], &format!("rtp://127.0.0.1:{port}"))
+    }
+
+    /// FLV by RTMP to the one who connects to a port of this machine, as `app/key`. Returns when it listens.
+    pub fn rtmp(clip: &Path, port: u16) -> Self {
+        let sender = Self::start(
+            clip,
+            "flv",
+            &["-bsf:a", "aac_adtstoasc", "-listen", "1"],
+            &format!("rtmp://127.0.0.1:{port}/app/key"),
+        );
+        wait_for_listener(port, "tcp");
+        sender
+    }
+
     /// Segments of one second with a playlist in a folder; returns when three of them are there.
     pub fn hls(clip: &Path, folder: &Path) -> Self {
         let playlist = folder.join("live.m3u8");
@@ -66,6 +83,41 @@ impl Drop for Sender {
         // It may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Sends pieces of transport stream in datagrams as they are, each in its time; ended on drop.
+///
+/// For what `ffmpeg` would not send, such as one PID that changes its codec.
+pub struct Pump(Arc<AtomicBool>);
+
+impl Pump {
+    /// Starts it, to a port of this machine.
+    pub fn start(port: u16, pieces: Vec<(Vec<u8>, Duration)>) -> Self {
+        let ended = Arc::<AtomicBool>::default();
+        let seen = ended.clone();
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("the loopback has free ports");
+        std::thread::spawn(move || {
+            for (bytes, lasts) in pieces {
+                let (begin, count) = (Instant::now(), bytes.len().div_ceil(7 * 188).max(1));
+                for (index, datagram) in bytes.chunks(7 * 188).enumerate() {
+                    let due = begin + lasts.mul_f64(index as f64 / count as f64);
+                    std::thread::park_timeout(due.saturating_duration_since(Instant::now()));
+                    if seen.load(Ordering::Acquire) {
+                        return;
+                    }
+                    // Nobody may listen yet.
+                    let _ = socket.send_to(datagram, ("127.0.0.1", port));
+                }
+            }
+        });
+        Self(ended)
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 

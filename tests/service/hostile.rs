@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::common::recipes;
 use crate::common::sender::{Web, respond, wait};
-use crate::common::service::Home;
+use crate::common::service::{Home, Service};
+use crate::common::stopping::{SECRETS, Stop, StoppingHls, StoppingRtsp};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -65,9 +66,23 @@ fn hostile() -> Web {
             let text = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nmaster.m3u8\n";
             respond(stream, "200 OK", text.as_bytes());
         }
+        "/stale.m3u8" => {
+            let text = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:12,\nwhole.ts\n";
+            respond(stream, "200 OK", text.as_bytes());
+        }
+        "/whole.ts" => respond(stream, "200 OK", &clip),
         "/noise" => respond(stream, "200 OK", &vec![0x47; 1 << 20]),
         _ => respond(stream, "404 Not Found", b""),
     })
+}
+
+const GOOD: &str = "[[streams]]\nname = \"good\"\nurl = \"synthetic:?size=320x180&fps=25&seed=1\"\n";
+
+#[track_caller]
+fn assert_good_is_untouched(service: &Service, begin: Instant) {
+    let frames = service.metric("avwatch_frames_total{stream=\"good\",track=\"video:0\"}").unwrap_or_default();
+    assert!(frames > 0.9 * 25.0 * begin.elapsed().as_secs_f64() - 25.0, "{frames} frames");
+    assert!(service.events().iter().all(|event| event["stream"] != "good"), "the good stream has nothing to tell");
 }
 
 #[test]
@@ -84,10 +99,11 @@ fn hostile_servers_cost_their_own_streams_only() {
         "/around",
         "/self.m3u8",
         "/master.m3u8",
+        "/stale.m3u8",
         "/noise",
         "/missing",
     ];
-    let mut config = "[[streams]]\nname = \"good\"\nurl = \"synthetic:?size=320x180&fps=25&seed=1\"\n".to_owned();
+    let mut config = GOOD.to_owned();
     for (number, path) in paths.iter().enumerate() {
         config.push_str(&format!("[[streams]]\nname = \"bad{number}\"\nurl = \"{}\"\n", web.url(path)));
     }
@@ -99,9 +115,7 @@ fn hostile_servers_cost_their_own_streams_only() {
         assert_eq!(service.metric(&format!("avwatch_stream_up{{stream=\"bad{number}\"}}")), Some(0.0), "{path}");
         assert!(!service.events_of(&format!("bad{number}"), "input_down", "raised").is_empty(), "{path}");
     }
-    let frames = service.metric("avwatch_frames_total{stream=\"good\",track=\"video:0\"}").unwrap_or_default();
-    assert!(frames > 0.9 * 25.0 * begin.elapsed().as_secs_f64() - 25.0, "{frames} frames");
-    assert!(service.events().iter().all(|event| event["stream"] != "good"), "the good stream has nothing to tell");
+    assert_good_is_untouched(&service, begin);
     assert!(service.memory() < MEMORY_MAX, "{} bytes", service.memory());
     assert_eq!((service.get("/livez").0, service.get("/readyz").0), (200, 200));
     let lines = service.lines().len();
@@ -111,4 +125,55 @@ fn hostile_servers_cost_their_own_streams_only() {
     assert!(took < 2 * SECOND, "it took {took:?}");
     let panics: Vec<_> = service.lines().into_iter().filter(|line| line.contains("panic")).collect();
     assert!(panics.is_empty(), "{panics:#?}");
+}
+
+const NO_ANSWER: &str = "no answer within";
+
+#[test]
+fn servers_that_stop_midway_are_down_with_their_cause_and_cost_their_own_streams_only() {
+    use Stop::{Closes, Holds};
+    let clip = recipes::small_clean().path;
+    let hls = StoppingHls::start(std::fs::read(&clip).expect("it was just made"));
+    let rtsp = StoppingRtsp::start(&clip);
+    let of_hls = [
+        ("playlist", Closes, 0, "disconnected"),
+        ("playlist", Closes, 100, "bytes missing"),
+        ("playlist", Holds, 100, NO_ANSWER),
+        ("segment", Closes, 1_000, "bytes missing"),
+        ("segment", Holds, 1_000, NO_ANSWER),
+    ];
+    let of_rtsp = [
+        ("OPTIONS", Closes, 0, "no valid answer"),
+        ("DESCRIBE", Closes, 50, "no valid answer"),
+        ("SETUP", Holds, 16, "no valid answer"),
+        ("PLAY", Closes, 10, "no valid answer"),
+        ("DATA", Closes, 0, "ended before any audio or video came"),
+        ("DATA", Closes, 40_000, "the source finished"),
+        ("DATA", Holds, 40_000, NO_ANSWER),
+    ];
+    let hls_cases = of_hls.map(|(word, stop, after, cause)| (hls.url(word, stop, after), cause));
+    let rtsp_cases = of_rtsp.map(|(word, stop, after, cause)| (rtsp.url(word, stop, after), cause));
+    let cases: Vec<_> = hls_cases.into_iter().chain(rtsp_cases).collect();
+    let mut config = GOOD.to_owned();
+    for (number, (url, _)) in cases.iter().enumerate() {
+        config.push_str(&format!("[[streams]]\nname = \"bad{number}\"\nurl = \"{url}\"\n"));
+    }
+    let service = Home::new(&config).start_with_home();
+    let (service, begin) = (&service.1, Instant::now());
+    for (number, (url, cause)) in cases.iter().enumerate() {
+        let stream = format!("bad{number}");
+        service.wait_for_event(&stream, "input_down", "raised", BORNE);
+        // Of a server that holds, the cause is known when its time is over, and that is in the log.
+        let is_known_late = url.contains("-h-");
+        service.wait_for_line(&format!("the cause of {url}"), 2 * BORNE, |line| {
+            let event = &line["event"];
+            let is_told = event["stream"] == *stream && event["detector"] == "input_down";
+            let is_it = is_told || (is_known_late && line["stream"] == *stream);
+            (is_it && line.to_string().contains(cause)).then_some(())
+        });
+    }
+    assert_good_is_untouched(service, begin);
+    let said = service.lines().join("\n");
+    assert!(SECRETS.iter().all(|secret| !said.contains(secret)), "no secret is told");
+    assert!(!said.contains("panic"), "{said}");
 }

@@ -231,6 +231,7 @@ pub fn spec(
         steps: vec![(Duration::from_secs(1), Severity::Warning), (Duration::from_secs(3), Severity::Major)],
         raise_after: Duration::ZERO,
         clear_after: Duration::from_secs(1),
+        settle_after_change: Duration::from_secs(5),
     };
     Arc::new(DetectorSpec {
         number,

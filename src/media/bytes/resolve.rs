@@ -4,12 +4,14 @@
 //! after some seconds. How many there may be at once is bounded for the whole process.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use avwatch_actors::lifeline::Phase;
+use avwatch_actors::lifeline::{Lifeline, Phase};
 use avwatch_actors::source::SourceError;
+use avwatch_actors::worker;
 
 use super::file::plain;
 use super::patience::Patience;
@@ -46,12 +48,14 @@ fn ask(host: String, port: u16, patience: &Patience) -> Result<Vec<SocketAddr>, 
     let helper = Helper::hire().ok_or_else(|| failed("the resolver is busy with other names"))?;
     let (answer, answers) = sync_channel(1);
     let name = host.clone();
-    let started = std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
+    let ask = move |_: &Arc<Lifeline>| {
         let found = (name.as_str(), port).to_socket_addrs().map(|found| found.take(ADDRESSES_MAX).collect::<Vec<_>>());
         // Nobody listens any more when patience has ended: the answer is then of no use.
         let _ = answer.send(found);
         drop(helper);
-    });
+    };
+    // The resolver cannot be cut: it has a lifeline of its own that nobody holds.
+    let started = worker::spawn("resolve", Arc::default(), ask, |_| {});
     if let Err(error) = started {
         return Err(failed(&plain(&error)));
     }
