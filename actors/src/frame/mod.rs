@@ -4,12 +4,12 @@
 
 mod audio;
 mod facts;
+mod sound_facts;
 mod stamp;
 mod video;
 
 pub use audio::{AudioFrame, Samples};
-pub use facts::{
-    ChannelHop, ChromaFacts, DecodeSigns, LoudnessReading, LumaFacts, MotionFacts, PictureFacts, SoundHop, SoundHops,
-};
+pub use facts::{ChromaFacts, DecodeSigns, LumaFacts, MotionFacts, PictureFacts};
+pub use sound_facts::{ChannelHop, LoudnessReading, SoundHop, SoundHops};
 pub use stamp::{Repair, SourceTime, Stamp};
 pub use video::{Picture, PictureView, Plane, VideoFrame};
