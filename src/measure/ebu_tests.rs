@@ -18,6 +18,10 @@ const PLAN: MeasurePlan = MeasurePlan {
     sound: true,
     loudness: true,
     true_peak: true,
+    pair: false,
+    tops: false,
+    lulls: false,
+    mains: false,
     keep_pictures: false,
     keep_samples: false,
 };

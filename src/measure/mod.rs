@@ -8,6 +8,7 @@
 
 mod bars;
 mod chroma;
+mod echoes;
 mod gate;
 mod grid;
 #[doc(hidden)]
@@ -15,6 +16,8 @@ pub mod kernels; // Public for the benches only.
 mod levels;
 mod logo;
 mod loudness;
+mod lulls;
+mod mains;
 mod motion;
 #[cfg(test)]
 mod naive;
@@ -22,6 +25,7 @@ mod picture;
 mod plan;
 mod sound;
 mod tint;
+mod tops;
 
 #[cfg(test)]
 mod ebu_tests;
@@ -31,6 +35,8 @@ mod kernel_tests;
 mod picture_tests;
 #[cfg(test)]
 mod sound_tests;
+#[cfg(test)]
+mod wave_tests;
 
 pub use picture::{PictureMeasurer, PictureMeasures};
 pub use plan::MeasurePlan;

@@ -16,6 +16,10 @@ const PLAN: MeasurePlan = MeasurePlan {
     sound: false,
     loudness: false,
     true_peak: false,
+    pair: false,
+    tops: false,
+    lulls: false,
+    mains: false,
     keep_pictures: false,
     keep_samples: false,
 };

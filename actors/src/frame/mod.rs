@@ -10,6 +10,9 @@ mod video;
 
 pub use audio::{AudioFrame, Samples};
 pub use facts::{ChromaFacts, DecodeSigns, LumaFacts, MotionFacts, PictureFacts};
-pub use sound_facts::{ChannelHop, LoudnessReading, SoundHop, SoundHops};
+pub use sound_facts::{
+    ChannelHop, Echo, HARMONICS, Harmonic, LoudnessReading, Lull, MainsReading, PairFacts, SoundHop, SoundHops,
+    TopFacts,
+};
 pub use stamp::{Repair, SourceTime, Stamp};
 pub use video::{Picture, PictureView, Plane, VideoFrame};

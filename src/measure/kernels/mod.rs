@@ -9,10 +9,12 @@ mod avx2;
 mod histogram;
 mod hop;
 mod portable;
+mod quarters;
 mod true_peak;
 
 pub use histogram::Histogram;
 pub use hop::{HopSums, Run, hop_sums};
+pub use quarters::{GroupMeans, Quarters, group_means, product_sum, quarter_bounds, quarters};
 pub use true_peak::{TRUE_PEAK_GAIN_MAX, TRUE_PEAK_TAPS, interpolated_peak};
 
 /// Pixels of one strip: the finest horizontal unit in which rows are summed.
