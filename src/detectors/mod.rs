@@ -6,13 +6,25 @@
 mod audio_missing;
 mod black;
 mod channel_silence;
+mod clipping;
+mod dc_offset;
 mod decode_error;
+mod dropout;
 mod format_change;
 mod freeze;
+mod hum;
 mod input_down;
 mod kind;
 mod loudness;
+#[cfg(test)]
+mod measured;
+#[cfg(test)]
+mod measured_tests;
 mod missing;
+mod mono;
+mod notch;
+mod pair;
+mod phase;
 mod quiet;
 mod resolve;
 mod scrambled;
@@ -42,6 +54,12 @@ pub const ALL: &[&DetectorKind] = &[
     &channel_silence::KIND,
     &loudness::KIND,
     &true_peak::KIND,
+    &clipping::KIND,
+    &phase::KIND,
+    &mono::KIND,
+    &dropout::KIND,
+    &dc_offset::KIND,
+    &hum::KIND,
     &audio_missing::KIND,
     &timestamp::KIND,
     &input_down::KIND,

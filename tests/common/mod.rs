@@ -11,3 +11,4 @@ pub mod naive;
 pub mod recipes;
 pub mod sender;
 pub mod service;
+pub mod sound_recipes;
