@@ -196,11 +196,11 @@ impl Dropouts {
     /// Takes a hop; gives the newest drop-out that it revealed.
     fn step(&mut self, hop: &SoundHop, channels: &[ChannelHop]) -> Option<Dropout> {
         let mut found = None;
-        for number in 0..channels.len().min(self.channels.len()) {
-            if self.roles[number.min(CHANNELS_MAX - 1)] == ChannelRole::Lfe {
+        for (number, facts) in channels.iter().enumerate().take(CHANNELS_MAX) {
+            if self.roles[number] == ChannelRole::Lfe {
                 continue;
             }
-            let (facts, state) = (&channels[number], &mut self.channels[number]);
+            let state = &mut self.channels[number];
             state.loudest = (state.loudest * FADING).max(facts.power.sqrt());
             let (lull, loudest) = (facts.lull, state.loudest);
             if let Some((from, to)) = state.notch.step(hop, facts) {

@@ -163,7 +163,8 @@ pub struct SoundHops {
     channel_count: u8,
     hops: Vec<SoundHop>,
     channels: Vec<ChannelHop>,
-    mains: Option<MainsReading>,
+    /// Rare and large.
+    mains: Option<Box<MainsReading>>,
 }
 
 impl SoundHops {
@@ -191,12 +192,12 @@ impl SoundHops {
 
     /// Adds a reading of the mains frequencies; a block holds at most one, the newest.
     pub fn set_mains(&mut self, reading: MainsReading) {
-        self.mains = Some(reading);
+        self.mains = Some(Box::new(reading));
     }
 
     /// The reading of the mains frequencies that these hops completed, about one a second.
     pub fn mains(&self) -> Option<&MainsReading> {
-        self.mains.as_ref()
+        self.mains.as_deref()
     }
 
     /// Number of channels of every hop.
