@@ -120,7 +120,10 @@ impl EchoTracker {
                 let unsteady = run.unsteady.or_else(|| is_long.then(|| self.unsteady()));
                 self.run = Some(Run { to: self.position, unsteady, missed: 0, ..run });
             }
-            Some(run) if !is_echo && run.missed < MISSED_MAX => self.run = Some(Run { missed: run.missed + 1, ..run }),
+            // What stood there was displaced by something newer than the original: that tells nothing.
+            Some(run) if known != name && lag < run.lag && run.missed < MISSED_MAX => {
+                self.run = Some(Run { missed: run.missed + 1, ..run })
+            }
             _ => {
                 self.finish(begin, echo);
                 if is_echo {
