@@ -174,10 +174,37 @@ fn bench_sound(criterion: &mut Criterion) {
     group.bench_function("runs/naive", |bench| {
         bench.iter(|| [naive::longest_run(black_box(hop)), naive::longest_run(black_box(hop))])
     });
+    for (name, cpu) in [("best", Cpu::detect()), ("portable", Cpu::Portable)] {
+        group.bench_function(format!("quarters/{name}"), |bench| {
+            bench.iter(|| [quarters(cpu, 0.0, black_box(hop)), quarters(cpu, 0.0, black_box(hop))])
+        });
+        group.bench_function(format!("product_sum/{name}"), |bench| {
+            bench.iter(|| product_sum(cpu, black_box(hop), black_box(&channels[1][..480])))
+        });
+    }
+    group.bench_function("group_means", |bench| {
+        bench.iter(|| group_means(black_box(hop), black_box(&channels[1][..480]), 8))
+    });
+    group.bench_function("quarters/naive", |bench| {
+        bench.iter(|| [0, 1].map(|_| (naive::quarters(black_box(hop)), naive::slope(0.0, black_box(hop)))))
+    });
+    group.bench_function("product_sum/naive", |bench| {
+        bench.iter(|| naive::mean_product(black_box(hop), black_box(&channels[1][..480]), 0))
+    });
     let levels = MeasurePlan { sound: true, ..MeasurePlan::default() };
     let loudness = MeasurePlan { loudness: true, ..levels };
-    let plans =
-        [("levels", levels), ("levels_loudness", loudness), ("all", MeasurePlan { true_peak: true, ..loudness })];
+    let peaks = MeasurePlan { true_peak: true, ..loudness };
+    let plans = [
+        ("levels", levels),
+        ("levels_pair", MeasurePlan { pair: true, ..levels }),
+        ("levels_tops", MeasurePlan { tops: true, ..levels }),
+        ("levels_lulls", MeasurePlan { lulls: true, ..levels }),
+        // Once a second it takes a spectrum; this is the mean.
+        ("levels_mains", MeasurePlan { mains: true, ..levels }),
+        ("levels_loudness", loudness),
+        ("levels_loudness_peaks", peaks),
+        ("all", MeasurePlan { pair: true, tops: true, lulls: true, mains: true, ..peaks }),
+    ];
     for (name, plan) in plans {
         let mut measurer = SoundMeasurer::new(&plan, 48_000, &[ChannelRole::Left, ChannelRole::Right]);
         let mut count = 0;

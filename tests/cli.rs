@@ -10,7 +10,7 @@ use common::binary::avwatch;
 use serde_json::Value;
 
 /// The detectors that are built.
-const DETECTORS: [&str; 13] = [
+const DETECTORS: [&str; 19] = [
     "black",
     "freeze",
     "decode_error",
@@ -20,6 +20,12 @@ const DETECTORS: [&str; 13] = [
     "channel_silence",
     "loudness",
     "true_peak",
+    "clipping",
+    "phase",
+    "mono",
+    "dropout",
+    "dc_offset",
+    "hum",
     "audio_missing",
     "timestamp",
     "input_down",

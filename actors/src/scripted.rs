@@ -136,7 +136,7 @@ pub fn even_hops(at: MediaTime, lasts: MediaTime, channels: u8, facts: crate::fr
     let every = vec![facts; usize::from(channels)];
     let mut hop_at = at;
     while hop_at < at + lasts {
-        hops.push(SoundHop { at: hop_at, lasts: hop_lasts }, &every);
+        hops.push(SoundHop { at: hop_at, lasts: hop_lasts, ..SoundHop::default() }, &every);
         hop_at += hop_lasts;
     }
     hops

@@ -154,6 +154,17 @@ impl ChannelRole {
             Self::Other => "channel",
         }
     }
+
+    /// The channels that make a stereo pair: front left and right, or the only two of a track that
+    /// does not say what they are for.
+    pub fn stereo_pair(roles: &[Self]) -> Option<(usize, usize)> {
+        let place = |role: Self| roles.iter().position(|known| *known == role);
+        match (place(Self::Left), place(Self::Right)) {
+            (Some(left), Some(right)) => Some((left, right)),
+            _ if roles == [Self::Other; 2] => Some((0, 1)),
+            _ => None,
+        }
+    }
 }
 
 /// What is known of a video track's pictures.

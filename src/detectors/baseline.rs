@@ -1,10 +1,10 @@
-//! A baseline: the median of what a number used to be, and how far it strays from it.
+//! A baseline: the median of what a number used to be.
 //!
-//! Keeps a bounded number of values; medians are taken anew only now and then, since they change slowly.
+//! Keeps a bounded number of values; the median is taken anew only now and then, since it changes slowly.
 
 use std::collections::VecDeque;
 
-/// Values after which the medians are taken anew.
+/// Values after which the median is taken anew.
 const RENEW_AFTER: usize = 8;
 
 /// The last values of a number.
@@ -15,7 +15,6 @@ pub(super) struct Baseline {
     work: Vec<f32>,
     since_renewal: usize,
     median: f32,
-    deviation: f32,
 }
 
 impl Baseline {
@@ -27,7 +26,6 @@ impl Baseline {
             work: Vec::with_capacity(values_max),
             since_renewal: 0,
             median: 0.0,
-            deviation: 0.0,
         }
     }
 
@@ -44,12 +42,6 @@ impl Baseline {
         }
     }
 
-    /// Forgets everything.
-    pub(super) fn clear(&mut self) {
-        self.values.clear();
-        self.renew();
-    }
-
     /// Number of values.
     pub(super) fn len(&self) -> usize {
         self.values.len()
@@ -60,19 +52,11 @@ impl Baseline {
         self.median
     }
 
-    /// The median of their distances to it.
-    pub(super) fn deviation(&self) -> f32 {
-        self.deviation
-    }
-
     fn renew(&mut self) {
         self.since_renewal = 0;
         self.work.clear();
         self.work.extend(&self.values);
         self.median = middle(&mut self.work);
-        let median = self.median;
-        self.work.iter_mut().for_each(|value| *value = (*value - median).abs());
-        self.deviation = middle(&mut self.work);
     }
 }
 
@@ -95,12 +79,10 @@ mod tests {
         for value in [1.0, 1.0, 2.0, 90.0, 1.0] {
             baseline.add(value);
         }
-        assert_eq!((baseline.median(), baseline.deviation(), baseline.len()), (1.0, 0.0, 5));
+        assert_eq!((baseline.median(), baseline.len()), (1.0, 5));
         for _ in 0..32 {
             baseline.add(7.0);
         }
         assert_eq!((baseline.median(), baseline.len()), (7.0, 16));
-        baseline.clear();
-        assert_eq!((baseline.median(), baseline.len()), (0.0, 0));
     }
 }

@@ -9,18 +9,30 @@ mod black;
 mod block_corruption;
 mod blur;
 mod channel_silence;
+mod clipping;
 mod color_bars;
+mod dc_offset;
 mod decode_error;
+mod dropout;
 mod flash;
 mod format_change;
 mod freeze;
 mod gamut;
+mod hum;
 mod input_down;
 mod interlacing;
 mod kind;
 mod letterbox;
 mod loudness;
+#[cfg(test)]
+mod measured;
+#[cfg(test)]
+mod measured_tests;
 mod missing;
+mod mono;
+mod notch;
+mod pair;
+mod phase;
 mod picture_judge;
 mod quiet;
 mod resolve;
@@ -63,6 +75,12 @@ pub const ALL: &[&DetectorKind] = &[
     &channel_silence::KIND,
     &loudness::KIND,
     &true_peak::KIND,
+    &clipping::KIND,
+    &phase::KIND,
+    &mono::KIND,
+    &dropout::KIND,
+    &dc_offset::KIND,
+    &hum::KIND,
     &audio_missing::KIND,
     &timestamp::KIND,
     &input_down::KIND,

@@ -62,7 +62,8 @@ pub(super) fn started(session: u64, revision: u32, from: f64, tracks: Vec<TrackI
     }))
 }
 
-fn stamp(track: TrackId, seq: u64, from: MediaTime, to: MediaTime) -> Stamp {
+/// The stamp of a frame of the first session.
+pub(super) fn stamp(track: TrackId, seq: u64, from: MediaTime, to: MediaTime) -> Stamp {
     let now = Instant::now();
     Stamp {
         track,
@@ -124,7 +125,7 @@ pub(super) struct Track {
 pub(super) fn level(dbfs: f32) -> ChannelHop {
     let power = if dbfs <= -200.0 { 0.0 } else { 10f32.powf(dbfs / 10.0) };
     let peak = power.sqrt() * 3.0;
-    ChannelHop { mean: 0.0, power, peak, true_peak: peak, equal_run: 1 }
+    ChannelHop { power, peak, true_peak: peak, equal_run: 1, ..ChannelHop::default() }
 }
 
 impl Track {
@@ -133,15 +134,21 @@ impl Track {
     }
 
     /// Adds hops for that long; `channels` gets the number of the hop within this stretch.
-    pub(super) fn then(mut self, seconds: f64, channels: impl Fn(u64) -> Vec<ChannelHop>) -> Self {
+    pub(super) fn then(self, seconds: f64, channels: impl Fn(u64) -> Vec<ChannelHop>) -> Self {
+        self.then_hops(seconds, |index| (SoundHop::default(), channels(index)))
+    }
+
+    /// The same with what is known of the channels together; the times of the hops are filled in.
+    pub(super) fn then_hops(mut self, seconds: f64, facts: impl Fn(u64) -> (SoundHop, Vec<ChannelHop>)) -> Self {
         let count = (seconds * 100.0).round() as u64;
         let mut index = 0;
         while index < count {
             let from = self.hop;
-            let mut hops = SoundHops::new(channels(index).len() as u8);
+            let mut hops = SoundHops::new(facts(index).1.len() as u8);
             for _ in 0..2.min(count - index) {
-                let hop = SoundHop { at: MediaTime::from_millis(self.hop * 10), lasts: MediaTime::from_millis(10) };
-                hops.push(hop, &channels(index));
+                let (together, channels) = facts(index);
+                let (at, lasts) = (MediaTime::from_millis(self.hop * 10), MediaTime::from_millis(10));
+                hops.push(SoundHop { at, lasts, ..together }, &channels);
                 self.hop += 1;
                 index += 1;
             }

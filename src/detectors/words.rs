@@ -7,12 +7,6 @@ use super::{ALL, DetectorKind};
 
 /// Words of detectors that are decided but not built yet. Configuration refuses them.
 pub const PLANNED: &[(u16, &str)] = &[
-    (205, "clipping"),
-    (206, "phase"),
-    (207, "mono"),
-    (208, "dropout"),
-    (209, "dc_offset"),
-    (210, "hum"),
     (301, "av_sync"),
     (402, "bitrate"),
     (403, "frame_rate"),

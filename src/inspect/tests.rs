@@ -51,6 +51,7 @@ fn spec(
             steps: vec![(Duration::ZERO, Severity::Warning)],
             raise_after: Duration::ZERO,
             clear_after: Duration::ZERO,
+            settle_after_change: Duration::ZERO,
         }),
         class_limits: None,
         threshold: None,

@@ -120,6 +120,26 @@ proptest! {
     }
 
     #[test]
+    fn quarters_slopes_and_products_are_the_naive_twins(
+        pairs in prop::collection::vec((-1.5_f32..1.5, -1.5_f32..1.5), 0..700),
+        before in -1.0_f32..1.0,
+    ) {
+        let (one, other): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
+        let first = quarters(Cpu::Portable, before, &one);
+        let bounds = quarter_bounds(one.len());
+        let expected = naive::quarters(&one);
+        for quarter in 0..4 {
+            let count = (bounds[quarter + 1] - bounds[quarter]).max(1) as f64;
+            prop_assert!((first.squares[quarter] / count - expected[quarter]).abs() < 1e-12);
+        }
+        prop_assert!((first.steps / one.len().max(1) as f64 - naive::slope(before, &one)).abs() < 1e-12);
+        let product = product_sum(Cpu::Portable, &one, &other);
+        prop_assert!((product / one.len().max(1) as f64 - naive::mean_product(&one, &other, 0)).abs() < 1e-12);
+        prop_assert_eq!(quarters(Cpu::detect(), before, &one), first);
+        prop_assert_eq!(product_sum(Cpu::detect(), &one, &other), product);
+    }
+
+    #[test]
     fn runs_are_found_across_any_cuts(samples in prop::collection::vec(0_u8..3, 0..300), repeat in 1_usize..40, cut in 1_usize..50) {
         let samples: Vec<f32> = samples.iter().flat_map(|value| vec![f32::from(*value); repeat]).collect();
         let mut run = Run::default();

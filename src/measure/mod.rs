@@ -8,6 +8,7 @@
 
 mod bars;
 mod chroma;
+mod echoes;
 mod fields;
 mod flash;
 mod gamut;
@@ -19,6 +20,8 @@ pub mod kernels; // Public for the benches only.
 mod levels;
 mod logo;
 mod loudness;
+mod lulls;
+mod mains;
 mod motion;
 #[cfg(test)]
 mod naive;
@@ -30,6 +33,7 @@ mod seams;
 mod sharpness;
 mod sound;
 mod structure;
+mod tops;
 
 #[cfg(test)]
 mod ebu_tests;
@@ -39,6 +43,8 @@ mod kernel_tests;
 mod picture_tests;
 #[cfg(test)]
 mod sound_tests;
+#[cfg(test)]
+mod wave_tests;
 
 pub use picture::{PictureMeasurer, PictureMeasures};
 pub use plan::MeasurePlan;

@@ -69,6 +69,89 @@ pub fn longest_run(samples: &[f32]) -> usize {
     samples.chunk_by(|one, next| one == next).map(<[f32]>::len).max().unwrap_or(0)
 }
 
+/// Mean squares of the four quarters of a hop, each from `n·count/4` on.
+pub fn quarters(samples: &[f32]) -> [f64; 4] {
+    let bound = |quarter: usize| samples.len() * quarter / 4;
+    std::array::from_fn(|quarter| mean_product(&samples[bound(quarter)..bound(quarter + 1)], samples, bound(quarter)))
+}
+
+/// Mean product of samples and as many others from a place on; 0 of none.
+pub fn mean_product(one: &[f32], other: &[f32], from: usize) -> f64 {
+    let sum: f64 = one.iter().zip(&other[from..]).map(|(one, other)| f64::from(*one) * f64::from(*other)).sum();
+    if one.is_empty() { 0.0 } else { sum / one.len() as f64 }
+}
+
+/// Mean squared difference of neighbouring samples, the first one's to `before`.
+pub fn slope(before: f32, samples: &[f32]) -> f64 {
+    let mut sum = 0.0;
+    let mut last = f64::from(before);
+    for sample in samples {
+        sum += (f64::from(*sample) - last).powi(2);
+        last = f64::from(*sample);
+    }
+    if samples.is_empty() { 0.0 } else { sum / samples.len() as f64 }
+}
+
+/// One bin of the discrete Fourier transform.
+pub fn fourier(samples: &[f32], bin: usize) -> (f64, f64) {
+    let step = std::f64::consts::TAU * bin as f64 / samples.len() as f64;
+    let term = |(index, sample): (usize, &f32)| {
+        let angle = step * index as f64;
+        (f64::from(*sample) * angle.cos(), -f64::from(*sample) * angle.sin())
+    };
+    samples.iter().enumerate().map(term).fold((0.0, 0.0), |sum, term| (sum.0 + term.0, sum.1 + term.1))
+}
+
+/// The tops of half waves whose peak is at least `least`: samples on plateaus, on stairs and in turns.
+pub fn tops(samples: &[f32], least: f32) -> [usize; 3] {
+    let mut found = [0; 3];
+    // The last half wave has not ended.
+    let waves: Vec<&[f32]> = samples.chunk_by(|one, next| (*one < 0.0) == (*next < 0.0)).collect();
+    for wave in waves.split_last().map_or(&[][..], |(_, ended)| ended) {
+        let wave: Vec<f32> = wave.iter().map(|sample| sample.abs()).collect();
+        let peak = wave.iter().copied().fold(0.0, f32::max);
+        let mut from = 0;
+        while peak >= least && from < wave.len() {
+            let spread = |to: usize| {
+                let part = &wave[from..to];
+                part.iter().copied().fold(0.0, f32::max) - part.iter().copied().fold(f32::MAX, f32::min)
+            };
+            let to = (from + 1..=wave.len()).take_while(|to| spread(*to) <= 0.002 * peak).last().unwrap_or(from + 1);
+            if to - from < 3 {
+                from += 1;
+                continue;
+            }
+            let low = wave[from..to].iter().copied().fold(f32::MAX, f32::min);
+            let high = wave[from..to].iter().copied().fold(0.0, f32::max);
+            let before = if from == 0 { 0.0 } else { wave[from - 1] };
+            let after = wave.get(to).copied().unwrap_or(0.0);
+            let is_cornered = (before - low).abs().min((after - low).abs()) * (to - from) as f32 >= 0.03 * peak;
+            let is_top = high >= peak - 0.002 * peak && before < low && after < low;
+            if is_top {
+                // A smooth top is what tones have.
+                found[0] += if is_cornered { to - from } else { 0 };
+            } else if high >= 0.1 * peak {
+                found[if is_cornered { 1 } else { 2 }] += to - from;
+            }
+            from = to;
+        }
+    }
+    found
+}
+
+/// Runs of at least `least` samples equal to each other and within ±`most` of zero: (from, to).
+pub fn lulls(samples: &[f32], least: usize, most: f32) -> Vec<(usize, usize)> {
+    let mut lulls = Vec::new();
+    let mut from = 0;
+    for run in samples.chunk_by(|one, next| one == next) {
+        if run.len() >= least && run[0].abs() <= most {
+            lulls.push((from, from + run.len()));
+        }
+        from += run.len();
+    }
+    lulls
+}
+
 /// ITU-R BS.1770-5 Annex 2 Table 1, phases 0 and 1; phase 3 is phase 0 reversed, 2 is 1 reversed.
 const TABLE: [[f64; 12]; 2] = [
     [

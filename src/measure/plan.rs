@@ -27,6 +27,14 @@ pub struct MeasurePlan {
     pub loudness: bool,
     /// True peak by ITU-R BS.1770-5 Annex 2.
     pub true_peak: bool,
+    /// How the front left and right channels go together.
+    pub pair: bool,
+    /// How flat the tops of half waves are.
+    pub tops: bool,
+    /// Runs of equal samples, notches and repeated stretches.
+    pub lulls: bool,
+    /// The spectrum around the multiples of the mains frequencies, once a second.
+    pub mains: bool,
     /// The highest level that still counts as black, in normalised code values (16–235).
     pub black_level: f32,
     /// Hand the pixels to the detectors.
@@ -50,6 +58,10 @@ impl MeasurePlan {
         sound: false,
         loudness: false,
         true_peak: false,
+        pair: false,
+        tops: false,
+        lulls: false,
+        mains: false,
         black_level: 0.0,
         keep_pictures: false,
         keep_samples: false,

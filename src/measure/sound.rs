@@ -6,13 +6,20 @@
 
 use std::array;
 
-use avwatch_actors::frame::{ChannelHop, LoudnessReading, SoundHop, SoundHops};
+use avwatch_actors::frame::{ChannelHop, LoudnessReading, PairFacts, SoundHop, SoundHops};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::{CHANNELS_MAX, ChannelRole};
 
-use super::kernels::{Cpu, Run, TRUE_PEAK_GAIN_MAX, TRUE_PEAK_TAPS, hop_sums, interpolated_peak};
+use super::echoes::EchoTracker;
+use super::kernels::{
+    Cpu, Run, TRUE_PEAK_GAIN_MAX, TRUE_PEAK_TAPS, group_means, hop_sums, interpolated_peak, product_sum,
+    quarter_bounds, quarters,
+};
 use super::loudness::LoudnessMeter;
+use super::lulls::LullTracker;
+use super::mains::MainsMeter;
 use super::plan::MeasurePlan;
+use super::tops::TopTracker;
 
 /// Sample rates that are measured; others count as the nearest of these.
 const SAMPLE_RATES: (u32, u32) = (2_000, 768_000);
@@ -28,6 +35,10 @@ const DRIFT_MAX: MediaTime = MediaTime::from_millis(5);
 const HISTORY: usize = TRUE_PEAK_TAPS - 1;
 /// −3 dBTP, the strictest limit in use: every hop that might exceed it gets its true peak measured.
 const TRUE_PEAK_OF_INTEREST: f32 = 0.708;
+/// Samples are averaged down to so many a second where only what is low counts.
+const LOW_GROUPS_HZ: u32 = 6_000;
+/// Power from which on a channel carries sound, as far as echoes are concerned: −50 dBFS.
+const SOUND_POWER: f32 = 1e-5;
 
 /// Everything measured of one block of samples.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +56,12 @@ pub struct SoundMeasurer {
     sample_rate: u32,
     channels: Vec<ChannelState>,
     meter: Option<LoudnessMeter>,
+    echoes: Option<EchoTracker>,
+    mains: Option<MainsMeter>,
+    /// The channels that make a stereo pair.
+    pair: Option<(usize, usize)>,
+    /// Bit `n` is set when channel `n` is an LFE among others.
+    low_only: u32,
     /// Time of sample 0 since the last gap; absent until a block says it.
     origin: Option<MediaTime>,
     /// Samples taken, and hops completed, since the last gap.
@@ -68,6 +85,8 @@ struct ChannelState {
     /// How many of the samples before the hop were really heard.
     heard: usize,
     run: Run,
+    tops: Option<TopTracker>,
+    lulls: Option<LullTracker>,
 }
 
 impl SoundMeasurer {
@@ -81,13 +100,17 @@ impl SoundMeasurer {
         let sample_rate = sample_rate.clamp(SAMPLE_RATES.0, SAMPLE_RATES.1);
         let roles = &roles[..roles.len().min(CHANNELS_MAX)];
         let hop_max = (u64::from(sample_rate) / HOPS_PER_SECOND) as usize + 1;
-        let channel = |_| ChannelState { samples: vec![0.0; HISTORY + hop_max], heard: 0, run: Run::default() };
+        let channel = |_| ChannelState::new(plan, sample_rate, hop_max);
         Self {
             plan: *plan,
             cpu,
             sample_rate,
             channels: roles.iter().map(channel).collect(),
             meter: (plan.loudness && !roles.is_empty()).then(|| LoudnessMeter::new(sample_rate, roles)),
+            echoes: plan.lulls.then(|| EchoTracker::new(sample_rate)),
+            mains: plan.mains.then(MainsMeter::new),
+            pair: ChannelRole::stereo_pair(roles).filter(|_| plan.pair),
+            low_only: low_only(roles),
             origin: None,
             position: 0,
             hop: 0,
@@ -139,9 +162,9 @@ impl SoundMeasurer {
     pub fn gap(&mut self, at: MediaTime) {
         self.end_early();
         for channel in &mut self.channels {
-            channel.heard = 0;
-            channel.run = Run::default();
+            channel.forget(&self.plan, self.sample_rate);
         }
+        self.echoes = self.plan.lulls.then(|| EchoTracker::new(self.sample_rate));
         self.origin = Some(at);
         self.position = 0;
         self.hop = 0;
@@ -207,14 +230,10 @@ impl SoundMeasurer {
                 self.true_peak = self.true_peak.max(facts.true_peak);
             }
         }
-        if let Some(meter) = &mut self.meter {
-            let filled = self.filled;
-            let slices: [&[f32]; CHANNELS_MAX] =
-                array::from_fn(|index| self.channels.get(index).map_or(&[][..], |state| state.hop(filled)));
-            meter.add_hop(&slices[..self.channels.len()], whole);
-        }
+        let mut hop = SoundHop { at, lasts, ..SoundHop::default() };
+        self.measure_together(&mut hop, &facts, whole, hops);
         if self.plan.sound || self.plan.true_peak {
-            hops.push(SoundHop { at, lasts }, &facts[..self.channels.len()]);
+            hops.push(hop, &facts[..self.channels.len()]);
         }
         for state in &mut self.channels {
             state.shift(self.filled);
@@ -223,9 +242,77 @@ impl SoundMeasurer {
         self.hop += 1;
         self.hops_since_reading = self.hops_since_reading.saturating_add(1);
     }
+
+    /// Measures what concerns several channels of a hop.
+    fn measure_together(
+        &mut self,
+        hop: &mut SoundHop,
+        facts: &[ChannelHop; CHANNELS_MAX],
+        whole: bool,
+        hops: &mut SoundHops,
+    ) {
+        let (filled, count) = (self.filled, self.channels.len());
+        let slices: [&[f32]; CHANNELS_MAX] =
+            array::from_fn(|index| self.channels.get(index).map_or(&[][..], |state| state.hop(filled)));
+        let slices = &slices[..count];
+        if let Some(meter) = &mut self.meter {
+            meter.add_hop(slices, whole);
+        }
+        if let Some((left, right)) = self.pair {
+            let product = product_sum(self.cpu, slices[left], slices[right]) / filled as f64;
+            let means = f64::from(facts[left].mean) * f64::from(facts[right].mean);
+            let cut = |value: f64| value.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+            let group = (self.sample_rate / LOW_GROUPS_HZ).max(1) as usize;
+            let low = group_means(slices[left], slices[right], group);
+            hop.pair = PairFacts {
+                covariance: cut(product - means),
+                low_covariance: cut(low.covariance),
+                low_left: cut(low.one),
+                low_right: cut(low.other),
+            };
+        }
+        if let Some(echoes) = &mut self.echoes {
+            let is_sound = facts[..count].iter().any(|channel| channel.power >= SOUND_POWER);
+            hop.echo = echoes.add(slices, is_sound);
+        }
+        if let Some(mains) = self.mains.as_mut().filter(|_| whole) {
+            let (mut heard, mut full) = ([&[][..]; CHANNELS_MAX], 0);
+            for (_, slice) in slices.iter().enumerate().filter(|(channel, _)| self.low_only >> channel & 1 == 0) {
+                heard[full] = slice;
+                full += 1;
+            }
+            if let Some(reading) = mains.add_hop(&heard[..full], hop.at + hop.lasts) {
+                hops.set_mains(reading);
+            }
+        }
+    }
+}
+
+/// The LFE channels of a track that has others, as bits.
+fn low_only(roles: &[ChannelRole]) -> u32 {
+    let mut bits = 0_u32;
+    for (channel, _) in roles.iter().enumerate().filter(|(_, role)| **role == ChannelRole::Lfe) {
+        bits |= 1 << channel;
+    }
+    if bits.count_ones() as usize == roles.len() { 0 } else { bits }
 }
 
 impl ChannelState {
+    fn new(plan: &MeasurePlan, sample_rate: u32, hop_max: usize) -> Self {
+        let samples = vec![0.0; HISTORY + hop_max];
+        let mut state = Self { samples, heard: 0, run: Run::default(), tops: None, lulls: None };
+        state.forget(plan, sample_rate);
+        state
+    }
+
+    /// What comes does not continue what was.
+    fn forget(&mut self, plan: &MeasurePlan, sample_rate: u32) {
+        self.heard = 0;
+        self.run = Run::default();
+        self.tops = plan.tops.then(TopTracker::default);
+        self.lulls = plan.lulls.then(|| LullTracker::new(sample_rate));
+    }
+
     /// The samples of the hop so far.
     fn hop(&self, filled: usize) -> &[f32] {
         &self.samples[HISTORY..HISTORY + filled]
@@ -250,7 +337,26 @@ impl ChannelState {
         // Absurdly large samples are finite as f64 but not as f32.
         let power = (sums.squares / count - mean * mean).clamp(0.0, f64::from(f32::MAX));
         let equal_run = self.run.longest(samples);
-        ChannelHop { mean: mean as f32, power: power as f32, peak: sums.peak, true_peak: sums.peak, equal_run }
+        let (mean, power) = (mean as f32, power as f32);
+        let mut facts =
+            ChannelHop { mean, power, peak: sums.peak, true_peak: sums.peak, equal_run, ..ChannelHop::default() };
+        if let Some(tops) = &mut self.tops {
+            facts.tops = tops.add(samples);
+            for count in [&mut facts.tops.plateau, &mut facts.tops.stairs, &mut facts.tops.turns, &mut facts.tops.flat]
+            {
+                *count /= filled as f32;
+            }
+        }
+        if let Some(lulls) = &mut self.lulls {
+            facts.lull = lulls.add(samples, equal_run);
+            let before = if self.heard > 0 { self.samples[HISTORY - 1] } else { samples[0] };
+            let sums = quarters(cpu, before, samples);
+            let bounds = quarter_bounds(filled);
+            let mean_of = |sum: f64, count: usize| (sum / count.max(1) as f64).min(f64::from(f32::MAX)) as f32;
+            facts.quarters = array::from_fn(|index| mean_of(sums.squares[index], bounds[index + 1] - bounds[index]));
+            facts.slope = mean_of(sums.steps, filled);
+        }
+        facts
     }
 
     /// The true peak of the hop, or its sample peak when that is so low that it does not matter.

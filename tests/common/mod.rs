@@ -11,4 +11,5 @@ pub mod naive;
 pub mod recipes;
 pub mod sender;
 pub mod service;
+pub mod sound_recipes;
 pub mod stopping;

@@ -19,7 +19,7 @@ const PICTURE: &str = "\
 
 /// Two different noises that swell at different paces, with a common tone: about −20 LUFS, peaks
 /// under −8 dBTP, neither mono nor out of phase. 48 kHz stereo, up to 12 s.
-const SOUND: &str = "\
+pub const SOUND: &str = "\
     anoisesrc=c=pink:r=48000:a=0.35:seed=1:d=12[one];anoisesrc=c=pink:r=48000:a=0.35:seed=2:d=12[two];\
     [one][two]join=inputs=2:channel_layout=stereo,aeval=c=same:exprs='\
     val(0)*(0.65+0.35*sin(2*PI*0.9*t))+0.08*sin(2*PI*317*t)|val(1)*(0.65+0.35*sin(2*PI*0.7*t))+0.08*sin(2*PI*317*t)'";

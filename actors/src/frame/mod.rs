@@ -4,13 +4,16 @@
 
 mod audio;
 mod facts;
+mod sound_facts;
 mod stamp;
 mod structure;
 mod video;
 
 pub use audio::{AudioFrame, Samples};
-pub use facts::{
-    ChannelHop, ChromaFacts, DecodeSigns, LoudnessReading, LumaFacts, MotionFacts, PictureFacts, SoundHop, SoundHops,
+pub use facts::{ChromaFacts, DecodeSigns, LumaFacts, MotionFacts, PictureFacts};
+pub use sound_facts::{
+    ChannelHop, Echo, HARMONICS, Harmonic, LoudnessReading, Lull, MainsReading, PairFacts, SoundHop, SoundHops,
+    TopFacts,
 };
 pub use stamp::{Repair, SourceTime, Stamp};
 pub use structure::{CaptionFacts, FieldFacts, FlashFacts, GamutFacts, PatternFacts, SeamFacts, SharpnessFacts};

@@ -9,11 +9,13 @@ mod avx2;
 mod histogram;
 mod hop;
 mod portable;
+mod quarters;
 mod seam;
 mod true_peak;
 
 pub use histogram::Histogram;
 pub use hop::{HopSums, Run, hop_sums};
+pub use quarters::{GroupMeans, Quarters, group_means, product_sum, quarter_bounds, quarters};
 pub use seam::{SEAM_ROWS_MAX, SeamColumns, StepWeight, add_strip_differences, narrow_row, row_difference};
 pub use true_peak::{TRUE_PEAK_GAIN_MAX, TRUE_PEAK_TAPS, interpolated_peak};
 
