@@ -99,6 +99,8 @@ const DEVIATIONS: f32 = 3.5;
 /// The same, and the part of the excess that does, where damage is known of.
 const KNOWN_DEVIATIONS: f32 = 1.5;
 const KNOWN_PART: f32 = 0.2;
+/// Share of torn blocks above which a picture of which no damage is known is not damaged but another one.
+const UNKNOWN_MAX: f32 = 0.5;
 /// Least areas that are lost.
 const EMPTY_MIN: f32 = 0.05;
 const GREY_MIN: f32 = 0.10;
@@ -152,7 +154,9 @@ impl Corruption {
         let known = facts.signs.damaged && facts.signs.tuned;
         let (part, deviations) = if known { (KNOWN_PART, KNOWN_DEVIATIONS) } else { (1.0, DEVIATIONS) };
         let chance = ((seams.torn + seams.torn_shifted + 1) as f32).sqrt() / seams.blocks.max(1) as f32;
-        let is_hit = above > (self.excess * part).max(deviations * chance);
+        // So much at once and without a word from the decoder is another picture, not damage.
+        let too_much = !known && above > UNKNOWN_MAX;
+        let is_hit = above > (self.excess * part).max(deviations * chance) && !too_much;
         (is_hit.then_some(Hit { class: 0, score: above * 100.0 }), above)
     }
 
@@ -244,6 +248,12 @@ mod tests {
     fn content_that_tears_both_grids_is_no_damage() {
         let chart = |index: u64| picture(90 + (index % 5) as u32, 84);
         assert_eq!(found(Film::new(25.0).then(3.0, film).then(4.0, chart).then(4.0, film)), []);
+    }
+
+    #[test]
+    fn a_board_of_squares_that_jumps_is_no_damage() {
+        let board = |index: u64| picture(if index.is_multiple_of(3) { 800 } else { 0 }, 0);
+        assert_eq!(found(Film::new(25.0).then(6.0, board)), []);
     }
 
     #[test]

@@ -107,6 +107,9 @@ impl Halves {
         while self.times.front().is_some_and(|first| at - *first >= WINDOW) {
             self.times.pop_front();
         }
+        if self.times.is_empty() {
+            self.rose = None;
+        }
         if let Some(rose) = half.filter(|rose| self.rose != Some(*rose)) {
             self.rose = Some(rose);
             // What has been told is told: the rest of the same change is not another half.

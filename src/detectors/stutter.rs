@@ -42,7 +42,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     options: &[OptionDoc {
         name: "motion",
         doc: "Share of the picture, from 0 to 1, that must move with each change.",
-        default: |_| OptionValue::Number(0.2),
+        default: |_| OptionValue::Number(0.1),
         range: (0.02, 1.0),
     }],
     defaults,
@@ -76,7 +76,7 @@ const WINDOW: MediaTime = MediaTime::from_millis(2_000);
 /// Jolts that are remembered; the window cannot hold more.
 const JOLTS_MAX: usize = 32;
 /// When cells change by more than this on average, all of the picture moves: no cell stands out then.
-const ALL_MOVES: f32 = 2.0;
+const ALL_MOVES: f32 = 1.2;
 
 /// One picture on show.
 #[derive(Clone, Copy)]

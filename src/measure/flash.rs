@@ -7,9 +7,11 @@
 //! mean colour: red makes up 80 % or more of the light of the three primaries.
 
 use avwatch_actors::frame::FlashFacts;
+use avwatch_actors::media_time::MediaTime;
 
 use super::chroma::TintGrid;
 use super::grid::Grid;
+use super::structure::Cells;
 
 /// Least change of luminance that is half a flash, in cd/m².
 const CHANGE_MIN: f32 = 20.0;
@@ -19,6 +21,8 @@ const DARKER_BELOW: f32 = 160.0;
 const WHITE: f64 = 200.0;
 /// Exponent of ITU-R BT.1886.
 const GAMMA: f64 = 2.4;
+/// A change that long ago is forgotten: flashes are counted within a second.
+const FORGET_AFTER: MediaTime = MediaTime::from_millis(1_000);
 /// Steps between black and white in the table of luminances.
 const STEPS: usize = 1_024;
 /// Share of red in the light of the three primaries from which it is saturated.
@@ -33,8 +37,10 @@ struct Block {
     high: f32,
     /// Lowest luminance since the last fall, from which a rise is told.
     low: f32,
-    /// Whether the last change was a rise.
+    /// Whether the last change was a rise, and when; nothing after a second without any.
     rose: Option<bool>,
+    turned_at: MediaTime,
+    newest: f32,
     red: bool,
 }
 
@@ -55,8 +61,9 @@ impl Default for FlashFinder {
 }
 
 impl FlashFinder {
-    /// Takes the cell means of the next picture, and its tints, of which there may be none.
-    pub(super) fn measure(&mut self, grid: &Grid, means: &[f32], tints: &[f32], tint_grid: TintGrid) -> FlashFacts {
+    /// Takes the cells of the next picture, shown at `at`; there may be no tints.
+    pub(super) fn measure(&mut self, cells: &Cells<'_>, at: MediaTime) -> FlashFacts {
+        let Cells { grid, means, tints, tint_grid } = *cells;
         let (columns, rows) = (grid.columns.div_ceil(2), grid.rows.div_ceil(2));
         let first = self.blocks.len() != columns * rows;
         // Red needs both chroma planes; most pictures have no such colour anywhere.
@@ -72,9 +79,9 @@ impl FlashFinder {
                 let luminance = self.luminance(level);
                 let red = may_be_red && is_red(level, tint_of(tints, tint_grid, (row, rows), (column, columns)));
                 if first {
-                    self.blocks.push(Block { high: luminance, low: luminance, rose: None, red });
+                    self.blocks.push(Block { high: luminance, low: luminance, rose: None, turned_at: at, newest: luminance, red });
                 } else {
-                    self.blocks[row * columns + column].turn(luminance, red, &mut counts);
+                    self.blocks[row * columns + column].turn(luminance, red, at, &mut counts);
                 }
             }
         }
@@ -91,14 +98,19 @@ impl FlashFinder {
 
 impl Block {
     /// Takes the next luminance; counts changes up, down, to red and from red.
-    fn turn(&mut self, luminance: f32, red: bool, counts: &mut [u32; 4]) {
+    fn turn(&mut self, luminance: f32, red: bool, at: MediaTime, counts: &mut [u32; 4]) {
+        if self.rose.is_some() && at - self.turned_at >= FORGET_AFTER {
+            // What comes now is no answer to a change that long ago, and may go the same way.
+            (self.rose, self.high, self.low) = (None, self.newest, self.newest);
+        }
+        self.newest = luminance;
         self.high = self.high.max(luminance);
         self.low = self.low.min(luminance);
         if self.rose != Some(true) && luminance - self.low >= CHANGE_MIN && self.low < DARKER_BELOW {
-            (self.rose, self.high) = (Some(true), luminance);
+            (self.rose, self.high, self.turned_at) = (Some(true), luminance, at);
             counts[0] += 1;
         } else if self.rose != Some(false) && self.high - luminance >= CHANGE_MIN && luminance < DARKER_BELOW {
-            (self.rose, self.low) = (Some(false), luminance);
+            (self.rose, self.low, self.turned_at) = (Some(false), luminance, at);
             counts[1] += 1;
         }
         if red != self.red {
@@ -149,10 +161,13 @@ mod tests {
         let grid = Grid::new(GRID.0, GRID.1);
         let mut finder = FlashFinder::default();
         let lit = (grid.columns as f32 * share) as usize;
+        let mut at = MediaTime::ZERO;
         let facts = levels.iter().map(|&level| {
             let means: Vec<f32> =
                 (0..grid.cells()).map(|cell| if cell % grid.columns < lit { level } else { 60.0 }).collect();
-            finder.measure(&grid, &means, &[], TintGrid::default())
+            let cells = Cells { grid: &grid, means: &means, tints: &[], tint_grid: TintGrid::default() };
+            at += MediaTime::from_millis(40);
+            finder.measure(&cells, at)
         });
         facts.collect()
     }
@@ -178,12 +193,18 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_rise_is_told_once_and_its_fall_from_the_highest() {
-        let rise: Vec<f32> = (0..40).map(|step| 60.0 + 4.0 * step as f32).collect();
+    fn a_rise_within_a_second_is_told_once_and_its_fall_from_the_highest() {
+        let rise: Vec<f32> = (0..22).map(|step| 60.0 + 7.0 * step as f32).collect();
         let facts = show(&rise, 1.0);
         assert_eq!(facts.iter().filter(|facts| facts.up_share > 0.0).count(), 1);
         let falls = show(&[&rise[..], &[210.0, 200.0, 60.0]].concat(), 1.0);
         assert_eq!(falls.iter().filter(|facts| facts.down_share > 0.0).count(), 1);
+    }
+
+    #[test]
+    fn a_scene_that_grew_bright_long_ago_can_flash_brighter() {
+        let facts = show(&[&[60.0, 120.0][..], &[120.0; 30], &[200.0]].concat(), 1.0);
+        assert_eq!(facts.last().map(|facts| facts.up_share), Some(1.0));
     }
 
     #[test]

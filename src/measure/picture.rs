@@ -118,7 +118,7 @@ impl PictureMeasurer {
                 let (means, tints) = (&state.means[..], state.chroma.tints());
                 measures.motion = state.motion.measure(&Scanned { means, tints, level, difference, at });
             }
-            measures.structure = state.structure(picture, previous);
+            measures.structure = state.structure(picture, previous, at);
         }
         state.count = state.count.wrapping_add(1);
         measures
@@ -321,10 +321,15 @@ impl State {
     }
 
     /// What the scan found beside levels and change.
-    fn structure(&mut self, picture: &PictureView<'_>, previous: Option<&Plane<'_>>) -> StructureMeasures {
+    fn structure(
+        &mut self,
+        picture: &PictureView<'_>,
+        previous: Option<&Plane<'_>>,
+        at: MediaTime,
+    ) -> StructureMeasures {
         let (grid, means) = (&self.grid, &self.means[..]);
         let cells = Cells { grid, means, tints: self.chroma.tints(), tint_grid: self.chroma.grid() };
-        self.structure.finish(picture, previous, &cells, self.count)
+        self.structure.finish(picture, previous, &cells, (self.count, at))
     }
 }
 

@@ -7,6 +7,8 @@ use avwatch_actors::frame::{
     FieldFacts, FlashFacts, GamutFacts, PatternFacts, PictureView, Plane, SeamFacts, SharpnessFacts,
 };
 
+use avwatch_actors::media_time::MediaTime;
+
 use super::chroma::TintGrid;
 use super::flash::FlashFinder;
 use super::grid::Grid;
@@ -100,13 +102,13 @@ impl StructureMeasurer {
         }
     }
 
-    /// What was found in picture `number`, whose rows have all been taken.
+    /// What was found in picture `number`, shown at `at`, whose rows have all been taken.
     pub(super) fn finish(
         &mut self,
         picture: &PictureView<'_>,
         previous: Option<&Plane<'_>>,
         cells: &Cells<'_>,
-        number: usize,
+        (number, at): (usize, MediaTime),
     ) -> StructureMeasures {
         let Cells { grid, means, tints, tint_grid } = *cells;
         let mut measures = StructureMeasures::default();
@@ -118,7 +120,7 @@ impl StructureMeasurer {
             measures.sharpness = sharpness.finish(self.scale);
         }
         if let Some(flash) = &mut self.flash {
-            measures.flash = flash.measure(grid, means, tints, tint_grid);
+            measures.flash = flash.measure(cells, at);
         }
         if let Some(pattern) = &mut self.pattern {
             measures.pattern = pattern.measure(grid, means, tints, tint_grid);
