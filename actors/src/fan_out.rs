@@ -24,6 +24,9 @@ pub struct Outlet {
     pub lane: LaneSender,
     /// The bell of the actor that drains it; absent where the caller drains by hand.
     pub bell: Option<Arc<Bell>>,
+    /// Items that may wait before the bell rings for frames and clocks: 1 where every frame is waited for,
+    /// more where only the end is, since waking a thread costs more than judging a frame.
+    pub patience: usize,
 }
 
 /// The outlets of one stream.
@@ -48,7 +51,8 @@ impl Outlet {
     fn offer(&self, item: &Item, line: &Lifeline) -> Delivery {
         match self.lane.offer(item.clone(), line) {
             Offer::Taken | Offer::TakenDisplacing { .. } | Offer::Refused => {
-                if let Some(bell) = &self.bell {
+                let may_wait = matches!(item, Item::Video(_) | Item::Audio(_) | Item::Clock(_) | Item::Packets(_));
+                if let Some(bell) = self.bell.as_ref().filter(|_| !may_wait || self.lane.len() >= self.patience) {
                     bell.ring();
                 }
                 Delivery::Done

@@ -54,6 +54,8 @@ pub(super) struct Parts {
     pub(super) specs: Arc<Vec<Arc<DetectorSpec>>>,
     pub(super) fan_out: Arc<FanOut>,
     pub(super) latencies: Arc<LatencyBook>,
+    /// Items that may wait before an actor is woken.
+    pub(super) patience: usize,
 }
 
 /// The detector actors, and what they have said.
@@ -158,7 +160,7 @@ fn run(
     });
     let bell = Arc::new(Bell::new(actor.clone().recipient()));
     actor.do_send(HangBell(bell.clone()));
-    parts.fan_out.exchange(Outlet { kind, lane: sender, bell: Some(bell) });
+    parts.fan_out.exchange(Outlet { kind, lane: sender, bell: Some(bell), patience: parts.patience });
     Running { kind, number, seat, actor, fence, is_done: false }
 }
 

@@ -38,6 +38,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long after its session's end an actor may take over what still waits in its lane.
 const DRAIN_WITHIN: Duration = Duration::from_secs(60);
 
+/// Items of a file that may wait before their detector actor is woken: a quarter of a lane.
+const PATIENCE: usize = 16;
+
 /// What to inspect, and how far.
 pub struct Inspection {
     /// What changes are labelled with.
@@ -102,7 +105,8 @@ pub async fn inspect(
     let (fan_out, meters) = (Arc::<FanOut>::default(), Arc::<MeterBook>::default());
     let latencies = Arc::<LatencyBook>::default();
     let (card, specs) = (work.card.clone(), work.specs.clone());
-    let parts = Parts { card, specs, fan_out: fan_out.clone(), latencies: latencies.clone() };
+    let patience = if work.pace == Pace::Unbound { PATIENCE } else { 1 };
+    let parts = Parts { card, specs, fan_out: fan_out.clone(), latencies: latencies.clone(), patience };
     let mut groups = Groups::start(&parts, arbiters);
     let opener: Arc<dyn Opener> = match work.media_max {
         Some(limit) => Arc::new(LimitedOpener { opener: work.opener, limit: limit.into() }),

@@ -1,20 +1,20 @@
-//! Chroma of a picture: one walk over half the rows of its chroma planes.
+//! Chroma of a picture: one walk over a quarter of the rows of its chroma planes.
 //!
 //! Gives the picture's chroma facts and, cell by cell, the mean *tints*: movement of colour that luma
-//! does not show. Four rows of eight are looked at, always the same ones, so that fine detail does
+//! does not show. Two rows of eight are looked at, always the same ones, so that fine detail does
 //! not look like movement; both fields are among them, and no box of 12 × 12 pixels hides between them.
 
 use avwatch_actors::frame::{ChromaFacts, PictureView, Plane};
 
-use super::kernels::{Cpu, STRIP, Spread, pass_over, sample_at, spread_of_row, words_per_strip};
+use super::kernels::{Cpu, STRIP, Spread, sample_at, spread_of_row, words_per_strip};
 use super::levels::{Scale, ceiling, ratio, zero_limit};
 
 /// Rows in a band, of which some are looked at.
 const BAND: usize = STRIP;
-/// Which rows of a band are looked at: two neighbours at a time, one of each field.
-const LOOKED_AT: [bool; BAND] = [false, true, true, false, false, true, true, false];
+/// Which rows of a band are looked at: one of each field.
+const LOOKED_AT: [bool; BAND] = [false, false, true, false, false, true, false, false];
 /// How many that are.
-const LOOKED_AT_COUNT: usize = 4;
+const LOOKED_AT_COUNT: usize = 2;
 /// Bands that are looked at in one plane before it is the other's turn: the CPU fetches ahead in one
 /// plane at a time far better than in two at once.
 const BANDS_AT_ONCE: usize = 8;
@@ -129,8 +129,6 @@ impl ChromaMeasurer {
             let spread = spread_of_row(reading.cpu, row, reading.bytes, reading.top, &mut self.strips);
             lowest = spread.lowest;
             self.spreads[which].add(&spread);
-        } else {
-            pass_over(row);
         }
         if y % BAND == BAND - 1 {
             self.end_band(y / BAND, reading.bytes, which);

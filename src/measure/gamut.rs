@@ -1,7 +1,7 @@
 //! Levels outside the preferred range: EBU R 103.
 //!
 //! Luma is averaged over the area of a chroma sample first, which is the low-pass that the
-//! recommendation asks for, so that overshoots of single pixels do not count. Every eighth row of
+//! recommendation asks for, so that overshoots of single pixels do not count. Every 16th row of
 //! chroma of every fifth picture is looked at: errors of level last, and cover areas.
 
 use avwatch_actors::frame::{GamutFacts, PictureView};
@@ -12,7 +12,7 @@ use super::levels::{Scale, ratio};
 /// Pictures from one measurement to the next.
 const PICTURE_STEP: usize = 5;
 /// Distance of the rows of chroma that are looked at.
-const ROW_STEP: usize = 8;
+const ROW_STEP: usize = 16;
 /// Preferred range of luma and of red, green and blue, in levels (EBU R 103: −5 % to 105 %).
 const PREFERRED: std::ops::RangeInclusive<f32> = 5.0..=246.0;
 /// Pictures higher than this, in rows, are of ITU-R BT.709, others of BT.601.

@@ -16,7 +16,7 @@ const BLOCK: usize = 16;
 const HALF: usize = BLOCK / 2;
 /// Distance of the rows that are looked at for vertical sides.
 const ROW_STEP: usize = 2;
-const _: () = assert!(HALF / ROW_STEP <= SEAM_ROWS_MAX && HALF == STRIP, "a half band fits into the sums");
+const _: () = assert!(2 * HALF / ROW_STEP <= SEAM_ROWS_MAX && HALF == STRIP, "a band fits into the sums");
 /// Step of a side, in levels, above which it is a seam.
 const SEAM_ABOVE: f64 = 10.0;
 /// Sides of a block that make it torn.
@@ -43,11 +43,13 @@ impl Blocks {
         Self { shift, columns, beside: vec![0; columns], above: vec![false; columns], ..Self::default() }
     }
 
-    /// Takes the vertical sides of a band: `seam(n)` is that at column `8 · n`.
-    fn band(&mut self, seam: impl Fn(usize) -> bool) {
-        for (column, beside) in self.beside.iter_mut().enumerate() {
-            let left = 2 * column + self.shift;
-            *beside = u8::from(seam(left)) + u8::from(seam(left + 2));
+    /// Takes the vertical sides of a band: `seams[n]` is that at column `8 · n`, 1 for a seam.
+    fn band(&mut self, seams: &[u8]) {
+        // The column behind the last block may be the edge, which is no side.
+        let right = seams.get(2 + self.shift..).unwrap_or(&[]).iter().step_by(2).chain(std::iter::repeat(&0));
+        let left = seams.get(self.shift..).unwrap_or(&[]).iter().step_by(2);
+        for ((beside, left), right) in self.beside.iter_mut().zip(left).zip(right) {
+            *beside = left + right;
         }
     }
 
@@ -80,11 +82,13 @@ impl Blocks {
 /// Looks for seams while a picture is scanned.
 pub(super) struct SeamFinder {
     columns: SeamColumns,
-    /// Steps of the half band before, by column of the grid of 8.
-    half_before: Vec<i32>,
+    /// Steps of this half band and the one before, by column of the grid of 8, and the seams of both together.
+    half: Vec<i16>,
+    half_before: Vec<i16>,
+    seams: Vec<u8>,
     strips: Vec<i64>,
     /// Sums above which a vertical and a horizontal side is a seam.
-    limits: (i32, i64),
+    limits: (i16, i64),
     grids: [Blocks; 2],
 }
 
@@ -95,10 +99,12 @@ impl SeamFinder {
         let limit = |samples: usize| 2.0 * SEAM_ABOVE / scale * samples as f64;
         let columns = SeamColumns::new(width);
         Self {
+            half: vec![0; columns.len() + 1],
             half_before: vec![0; columns.len() + 1],
+            seams: Vec::with_capacity(columns.len() + 1),
             columns,
             strips: vec![0; width / STRIP],
-            limits: (limit(BLOCK / ROW_STEP) as i32, limit(BLOCK) as i64),
+            limits: (limit(BLOCK / ROW_STEP) as i16, limit(BLOCK) as i64),
             grids: [Blocks::new(0, width), Blocks::new(1, width)],
         }
     }
@@ -138,16 +144,15 @@ impl SeamFinder {
             return;
         }
         let half = y / HALF;
-        let (columns, before, limit) = (&self.columns, &self.half_before, self.limits.0);
-        if half > 0 {
-            let seam =
-                |number: usize| (1..=columns.len()).contains(&number) && before[number] + columns.step(number) > limit;
-            self.grids[(half + 1) % 2].band(seam);
-        }
-        for number in 1..=self.columns.len() {
-            self.half_before[number] = self.columns.step(number);
-        }
+        std::mem::swap(&mut self.half, &mut self.half_before);
+        self.columns.steps(&mut self.half);
         self.columns.clear();
+        if half > 0 {
+            let limit = self.limits.0;
+            self.seams.clear();
+            self.seams.extend(self.half.iter().zip(&self.half_before).map(|(now, before)| u8::from(now + before > limit)));
+            self.grids[(half + 1) % 2].band(&self.seams);
+        }
     }
 
     /// What was found; the next row begins a picture.

@@ -188,19 +188,6 @@ fn dispatch_spread<const STRIPS: bool>(cpu: Cpu, row: &[u8], bytes: usize, ceili
     }
 }
 
-/// Bytes that the CPU fetches at once.
-const CACHE_LINE: usize = 64;
-
-/// Goes over a row that is of no interest, so that the CPU keeps fetching ahead.
-///
-/// It does so for memory that is read from front to back, and gives up at every row left out: with
-/// these touches, every second row of a cold 1080p chroma plane costs about half as much.
-pub fn pass_over(row: &[u8]) {
-    for line in row.chunks(CACHE_LINE) {
-        std::hint::black_box(line[0]);
-    }
-}
-
 /// The sample at that index: the slow way, for the few places that look at single samples.
 pub fn sample_at(row: &[u8], index: usize, bytes: usize) -> u16 {
     if bytes == 1 { u16::from(row[index]) } else { u16::from_le_bytes([row[2 * index], row[2 * index + 1]]) }

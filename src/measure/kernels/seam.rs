@@ -65,11 +65,16 @@ impl SeamColumns {
         self.len() == 0
     }
 
-    /// The sum at column `8 · number`, for `number` from 1 to [`SeamColumns::len`].
-    pub fn step(&self, number: usize) -> i32 {
-        let block = number / 2 * LANES;
-        let (one, other) = if number % 2 == 1 { (block + 3, block + 4) } else { (block - 1, block) };
-        i32::from(self.lanes[one]) + i32::from(self.lanes[other])
+    /// The sums at the columns `8 · n`, into `steps[n]` for `n` from 1 to [`SeamColumns::len`]; `steps[0]` is
+    /// 0, since there is no step at the edge.
+    pub fn steps(&self, steps: &mut Vec<i16>) {
+        steps.clear();
+        steps.push(0);
+        for (block, lanes) in self.lanes.as_chunks::<LANES>().0.iter().enumerate() {
+            let next = self.lanes.get((block + 1) * LANES).copied().unwrap_or(0);
+            steps.extend([lanes[3] + lanes[4], lanes[LANES - 1] + next]);
+        }
+        steps.truncate(self.len() + 1);
     }
 }
 
