@@ -64,6 +64,21 @@ pub(crate) struct Made {
     pub(crate) allowed: Vec<Allowed>,
 }
 
+impl Made {
+    /// The same with everything so much later.
+    pub(crate) fn later(mut self, by: f64) -> Self {
+        for planted in &mut self.truth {
+            planted.start += by;
+            planted.end += by;
+        }
+        for allowed in &mut self.allowed {
+            allowed.from += by;
+            allowed.to += by;
+        }
+        self
+    }
+}
+
 /// Arguments of `check` that a case needs, passed once the detector they are for is built.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {

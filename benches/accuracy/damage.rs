@@ -9,6 +9,7 @@ use std::process::Command;
 
 use super::case::{Allowed, Made};
 use super::common::media::{Planted, derived, encoded};
+use super::encode::late;
 
 /// Below this, in dB, a picture is not what was sent.
 const DAMAGED_DB: f64 = 40.0;
@@ -24,6 +25,8 @@ const SHORTEST_SECONDS: f64 = 0.2;
 pub(crate) enum Evidence {
     /// The stream itself shows that something is missing or broken.
     Stream,
+    /// It may show it or not: decoders of this codec hide most of what they meet.
+    Perhaps,
     /// Only the pictures show it: damage that was there before this encoding, or that decoders hide.
     Pictures,
 }
@@ -77,7 +80,7 @@ pub(crate) fn judged(path: PathBuf, clean: &Path, seconds: f64, fps: f64, eviden
     for (from, to) in damaged {
         let why = "the picture is damaged there, if less visibly";
         allowed.push(Allowed { detector: "block_corruption", from, to, why });
-        if evidence == Evidence::Stream {
+        if evidence != Evidence::Pictures {
             let why = "pictures that depend on damaged ones count until the next clean key frame";
             allowed.push(Allowed { detector: "decode_error", from: from - 0.1, to: to + 2.0, why });
         }
@@ -86,7 +89,8 @@ pub(crate) fn judged(path: PathBuf, clean: &Path, seconds: f64, fps: f64, eviden
             allowed.push(Allowed { detector, from: from - 0.1, to: to + 1.0, why });
         }
     }
-    Ok(Made { path, seconds, fps, truth, allowed })
+    let late = late(clean);
+    Ok(Made { path, seconds, fps, truth, allowed }.later(late))
 }
 
 /// PSNR of luma of each picture of the clean clip against the one shown at its time, in dB.

@@ -83,7 +83,9 @@ pub(crate) fn draw(place: &str, colour: &str, from: f64, to: f64) -> String {
 pub(crate) fn hold(from: f64, to: f64, fps: f64, seconds: f64) -> String {
     let frames = |seconds: f64| (seconds * fps).round() as u32;
     let (first, count) = (frames(from), frames(to) - frames(from));
-    format!("loop=loop={}:size=1:start={first},setpts=N/{fps}/TB,trim=end_frame={}", count - 1, frames(seconds))
+    // The filter repeats the frame before the one that it is told to start at.
+    let start = first + 1;
+    format!("loop=loop={}:size=1:start={start},setpts=N/{fps}/TB,trim=end_frame={}", count - 1, frames(seconds))
 }
 
 /// Another picture over the whole of this one.

@@ -50,7 +50,7 @@ fn set(results: &Results) -> String {
     let (differing, compared) = (&results.differing.0, results.differing.1);
     _ = writeln!(
         text,
-        "\nEvery clip was checked twice, the second time while twice as many threads as there are cores kept the machine busy: \
+        "\nOne clip in five was checked twice, the second time while twice as many threads as there are cores kept the machine busy: \
          {} of {compared} reports were the same byte for byte.",
         compared - differing.len()
     );

@@ -1,8 +1,9 @@
 //! Encodings: codec, bit rate and container of a clip, and the command that makes it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::common::media::encoded;
+use super::common::naive::probe;
 use super::source::Source;
 
 /// How pictures and sound are written.
@@ -221,6 +222,21 @@ pub(crate) const ONLY_AAC: Encode = sound!("aac", "m4a", AAC);
 pub(crate) const ONLY_MP2: Encode = sound!("mp2", "ts", MP2);
 pub(crate) const ONLY_OPUS: Encode = sound!("opus", "ogg", OPUS);
 pub(crate) const ONLY_AC3: Encode = sound!("ac3", "ts", AC3);
+
+/// How much later the pictures of a transport stream begin than its sound, in seconds.
+///
+/// Encoders of sound put a block before the first sample, and a transport stream has no way to say
+/// so; reports count from the first frame of any track.
+pub(crate) fn late(path: &Path) -> f64 {
+    if path.extension().is_none_or(|extension| extension != "ts") {
+        return 0.0;
+    }
+    let start = |track: &str| probe(path, track, "start_time").parse::<f64>().ok();
+    match (start("v:0"), start("a:0")) {
+        (Some(pictures), Some(sound)) => (pictures - sound).max(0.0),
+        _ => 0.0,
+    }
+}
 
 impl Encode {
     /// Makes the clip of a source, with filters after its pictures and its sound.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::common::naive::probe;
 
 /// Raised when readings must be taken anew although the graphs read the same.
-const GENERATION: u32 = 1;
+const GENERATION: u32 = 2;
 
 /// Shortest event of each filter that reports spans: the first hold time of the detector beside it.
 const PICTURE: &str = "blackdetect=d=0.5,freezedetect=d=1,blockdetect,blurdetect,signalstats=stat=brng,idet,\
@@ -191,11 +191,10 @@ fn sound(path: &Path, channels: usize, seconds: f64, work: &Path, readings: &mut
     series("clipping", "astats.Overall.Flat_factor");
     series("dc_offset", "astats.Overall.DC_offset");
     series("true_peak", "r128.true_peak");
-    let last = levels.last();
-    readings.loudness = last
-        .and_then(|frame| frame.number("r128.I"))
-        .zip(last.and_then(|frame| frame.number("r128.true_peak")))
-        .map(|(integrated, peak)| (integrated, 20.0 * peak.log10()));
+    // What is left over at the end and fills no block has no values.
+    let last = |key: &str| levels.iter().rev().find_map(|frame| frame.number(key));
+    readings.loudness =
+        last("r128.I").zip(last("r128.true_peak")).map(|(integrated, peak)| (integrated, 20.0 * peak.log10()));
     Ok(())
 }
 

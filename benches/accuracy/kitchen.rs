@@ -39,7 +39,7 @@ pub(crate) fn judge_all(cases: &[Case], built: &Built, folder: &Path) -> Vec<Res
                     }
                     let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     done.push((index, judged));
-                    if done.len() % 20 == 0 {
+                    if done.len().is_multiple_of(20) {
                         eprintln!("accuracy: {} of {} clips", done.len(), cases.len());
                     }
                 }

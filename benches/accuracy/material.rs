@@ -179,7 +179,7 @@ fn joined_speech(files: &[PathBuf]) -> PathBuf {
         arguments.extend(["-i".to_owned(), file.display().to_string()]);
         labels.push_str(&format!("[{index}:a]"));
     }
-    let graph = format!("{labels}concat=n={}:v=0:a=1,volume=2[a]", files.len());
+    let graph = format!("{labels}concat=n={}:v=0:a=1,volume=1.2[a]", files.len());
     arguments.extend(["-filter_complex", &graph, "-map", "[a]", "-c:a", "pcm_s16le"].map(str::to_owned));
     encoded("speech", "wav", &arguments)
 }

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 
 use super::case::{Allowed, Asked, Case, Kind, Made};
 use super::defect::Defect;
-use super::encode::Encode;
+use super::encode::{Encode, late};
 use super::material::Material;
 use super::source::Source;
 use super::{hard, planted_input, planted_picture, planted_real, planted_sound};
+
+/// Detectors that may tell something of a clip, and why.
+pub(crate) type Reasons<'a> = &'a [(&'static str, &'static str)];
 
 /// Cases as they are put together.
 #[derive(Default)]
@@ -57,20 +60,14 @@ impl Menu {
     }
 
     /// A clip in which nothing is wrong.
-    pub(crate) fn hard(&mut self, source: &Source, encode: &Encode, allowed: &[(&'static str, &'static str)]) {
+    pub(crate) fn hard(&mut self, source: &Source, encode: &Encode, allowed: Reasons<'_>) {
         let defect = allowed.iter().fold(Defect::none(), |defect, (detector, why)| defect.allow(detector, why));
         let name = format!("hard.{}.{}", source.name, encode.name);
         self.cases.push(clip(name, Kind::Hard, source, encode, defect));
     }
 
     /// A file as it is, in which nothing is wrong.
-    pub(crate) fn hard_file(
-        &mut self,
-        name: &str,
-        file: PathBuf,
-        seconds: f64,
-        allowed: &[(&'static str, &'static str)],
-    ) {
+    pub(crate) fn hard_file(&mut self, name: &str, file: PathBuf, seconds: f64, allowed: Reasons<'_>) {
         let allowed: Vec<Allowed> = allowed.iter().map(|(detector, why)| Allowed::always(detector, why)).collect();
         let make =
             move || Ok(Made { path: file.clone(), seconds, fps: 25.0, truth: Vec::new(), allowed: allowed.clone() });
@@ -99,13 +96,9 @@ fn clip(name: String, kind: Kind, source: &Source, encode: &Encode, defect: Defe
     let real = source.real;
     let make = move || {
         let path = encode.cook(&file, &source, &defect.picture, &defect.sound);
-        Ok(Made {
-            path,
-            seconds: source.seconds,
-            fps: encode.fps(&source),
-            truth: defect.truth.clone(),
-            allowed: defect.allowed.clone(),
-        })
+        let late = late(&path);
+        let (truth, allowed) = (defect.truth.clone(), defect.allowed.clone());
+        Ok(Made { path, seconds: source.seconds, fps: encode.fps(&source), truth, allowed }.later(late))
     };
     Case { name, kind, real, asked: None, make: Box::new(make) }
 }

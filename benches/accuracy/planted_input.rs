@@ -7,12 +7,12 @@ use super::case::{Allowed, Asked, Case, Kind, Made, Make};
 use super::common::media::{Planted, derived, encoded};
 use super::damage::{Evidence, baked, judged, noise};
 use super::defect::{Defect, during};
-use super::encode::{Encode, H264_3M, H264_AC3_TS, H264_PCM, H264_TS, HEVC_10, HEVC_10_TS, MPEG2};
+use super::encode::{Encode, H264_3M, H264_AC3_TS, H264_PCM, H264_TS, HEVC_10, HEVC_10_TS, MPEG2, late};
 use super::material::Material;
 use super::menu::Menu;
 use super::planted_picture::{edit, land, sky};
-use super::source::{Sound, Source, clouds};
-use super::transport::{AUDIO_PID, VIDEO_PID, lossy, scrambled, without};
+use super::source::{Sound, Source, clouds, surround};
+use super::transport::{AUDIO_PID, VIDEO_PID, lossy, scrambled, span, without};
 
 pub(super) fn add(menu: &mut Menu, material: &Material) {
     damage(menu, material);
@@ -49,13 +49,13 @@ fn damage(menu: &mut Menu, material: &Material) {
         (land(3), &H264_TS, Harm::Loss(60, 1), Evidence::Stream),
         (sky(1), &H264_TS, Harm::Loss(100, 2), Evidence::Stream),
         (edit(3), &H264_TS, Harm::Loss(20, 3), Evidence::Stream),
-        (land(2), &H264_AC3_TS, Harm::Loss(40, 4), Evidence::Stream),
+        (land(3).with_sound("landscape3-surround", surround(2)), &H264_AC3_TS, Harm::Loss(40, 4), Evidence::Stream),
         (land(5), &HEVC_10_TS, Harm::Loss(60, 5), Evidence::Stream),
         (land(6), &MPEG2, Harm::Loss(30, 6), Evidence::Stream),
         (land(3), &H264_TS, Harm::Noise(1_500), Evidence::Stream),
         (land(1), &H264_3M, Harm::Noise(3_000), Evidence::Stream),
         (land(6), &MPEG2, Harm::Noise(2_000), Evidence::Stream),
-        (land(4), &HEVC_10, Harm::Noise(2_000), Evidence::Pictures),
+        (land(4), &HEVC_10, Harm::Noise(2_000), Evidence::Perhaps),
         (land(3), &H264_TS, Harm::Baked(1_500), Evidence::Pictures),
         (edit(3), &H264_3M, Harm::Baked(2_000), Evidence::Pictures),
     ];
@@ -82,12 +82,13 @@ fn damage(menu: &mut Menu, material: &Material) {
         let make = move || {
             let clean = twin(&source, &encode);
             let fps = encode.fps(&source);
-            let first = (2.6 * fps) as u32;
-            let last = (4.6 * fps) as u32;
+            // The trailer is black before.
+            let (from, to) = if source.name == "sintel" { (5.2, 7.2) } else { (2.6, 4.6) };
+            let (first, last) = ((from * fps) as u32, (to * fps) as u32);
             let path = match harm {
                 Harm::Loss(each, seed) => {
-                    let key = format!("{each} {seed}");
-                    derived(&file, &clean, &key, |bytes| lossy(&bytes, VIDEO_PID, (2.6, 4.6), each, seed))
+                    let key = format!("{each} {seed} {from} {to}");
+                    derived(&file, &clean, &key, |bytes| lossy(&bytes, VIDEO_PID, (from, to), each, seed))
                 }
                 Harm::Noise(amount) => noise(&file, &clean, amount, first, last),
                 Harm::Baked(amount) => baked(&file, &noise(&format!("{file}-before"), &clean, amount, first, last)),
@@ -98,12 +99,15 @@ fn damage(menu: &mut Menu, material: &Material) {
     }
 }
 
+/// What changes the bytes of a track between two times.
+type Change = fn(&[u8], u16, f64, f64) -> Vec<u8>;
+
 /// Changes the bytes of a clean transport stream.
 fn changed(
     menu: &mut Menu,
     (source, encode): (&Source, &Encode),
     label: &str,
-    change: fn(&[u8], f64, f64) -> Vec<u8>,
+    (track, change): (u16, Change),
     (from, to): (f64, f64),
     told: &[(&'static str, &'static str)],
     allowed: &[(&'static str, &'static str)],
@@ -111,15 +115,16 @@ fn changed(
     menu.twin(source, encode, None);
     let name = format!("{label}.{}.{}", source.name, encode.name);
     let (source, encode, file) = (source.clone(), encode.clone(), name.clone());
-    let truth: Vec<Planted> =
-        told.iter().map(|(detector, track)| Planted { detector, track, start: from, end: to }).collect();
+    let told = told.to_vec();
     let allowed: Vec<Allowed> = allowed.iter().map(|(detector, why)| Allowed::always(detector, why)).collect();
     let real = source.real;
     let make = move || {
-        let key = format!("{from} {to}");
-        let path = derived(&file, &twin(&source, &encode), &key, |bytes| change(&bytes, from, to));
-        let fps = encode.fps(&source);
-        Ok(Made { path, seconds: source.seconds, fps, truth: truth.clone(), allowed: allowed.clone() })
+        let clean = twin(&source, &encode);
+        let path = derived(&file, &clean, &format!("{from} {to}"), |bytes| change(&bytes, track, from, to));
+        let bytes = fs::read(&clean).map_err(|error| error.to_string())?;
+        let (start, end) = span(&bytes, track, from, to).ok_or("the stream has no such frames")?;
+        let truth = told.iter().map(|(detector, track)| Planted { detector, track, start, end }).collect();
+        Ok(Made { path, seconds: source.seconds, fps: encode.fps(&source), truth, allowed: allowed.clone() })
     };
     menu.cases.push(case(name, real, Box::new(make)));
 }
@@ -129,20 +134,18 @@ const HOLE: (&str, &str) = ("timestamp", "the hole is a gap in the track's time 
 const LAST: (&str, &str) = ("freeze", "nothing but the last picture is to be seen meanwhile");
 
 fn missing(menu: &mut Menu) {
-    let no_video = |bytes: &[u8], from: f64, to: f64| without(bytes, VIDEO_PID, from, to);
-    let no_audio = |bytes: &[u8], from: f64, to: f64| without(bytes, AUDIO_PID, from, to);
     let video = [("video_missing", "video:0")];
     let audio = [("audio_missing", "audio:0")];
     let seen = [LOST, HOLE, LAST];
-    changed(menu, (&land(3), &H264_TS), "video_missing-hole", no_video, (3.0, 6.0), &video, &seen);
-    changed(menu, (&land(5), &HEVC_10_TS), "video_missing-hole", no_video, (4.0, 7.0), &video, &seen);
-    changed(menu, (&land(6), &MPEG2), "video_missing-hole", no_video, (3.0, 6.0), &video, &seen);
-    changed(menu, (&sky(1), &H264_TS), "video_missing-to-the-end", no_video, (6.0, 10.0), &video, &seen);
+    changed(menu, (&land(3), &H264_TS), "video_missing-hole", (VIDEO_PID, without), (3.0, 6.0), &video, &seen);
+    changed(menu, (&land(5), &HEVC_10_TS), "video_missing-hole", (VIDEO_PID, without), (4.0, 7.0), &video, &seen);
+    changed(menu, (&land(6), &MPEG2), "video_missing-hole", (VIDEO_PID, without), (3.0, 6.0), &video, &seen);
+    changed(menu, (&sky(1), &H264_TS), "video_missing-to-the-end", (VIDEO_PID, without), (6.0, 10.0), &video, &seen);
     let heard = [("decode_error", "the blocks of sound around the hole are cut"), HOLE];
-    changed(menu, (&land(3), &H264_TS), "audio_missing-hole", no_audio, (3.0, 6.0), &audio, &heard);
-    changed(menu, (&land(2), &H264_AC3_TS), "audio_missing-hole", no_audio, (4.0, 7.0), &audio, &heard);
-    changed(menu, (&sky(1), &H264_TS), "audio_missing-to-the-end", no_audio, (6.0, 10.0), &audio, &heard);
-    let hidden = |bytes: &[u8], from: f64, to: f64| scrambled(bytes, VIDEO_PID, from, to);
+    changed(menu, (&land(3), &H264_TS), "audio_missing-hole", (AUDIO_PID, without), (3.0, 6.0), &audio, &heard);
+    let theatre = land(3).with_sound("landscape3-surround", surround(2));
+    changed(menu, (&theatre, &H264_AC3_TS), "audio_missing-hole", (AUDIO_PID, without), (4.0, 7.0), &audio, &heard);
+    changed(menu, (&sky(1), &H264_TS), "audio_missing-to-the-end", (AUDIO_PID, without), (6.0, 10.0), &audio, &heard);
     let told = [("scrambled", "input")];
     let why = "what is scrambled cannot be decoded";
     let allowed = [
@@ -153,38 +156,49 @@ fn missing(menu: &mut Menu) {
         ("freeze", why),
         ("solid_color", why),
     ];
-    changed(menu, (&land(3), &H264_TS), "scrambled-video", hidden, (3.0, 6.0), &told, &allowed);
-    changed(menu, (&land(6), &MPEG2), "scrambled-video", hidden, (2.0, 8.0), &told, &allowed);
-    changed(menu, (&land(5), &HEVC_10_TS), "scrambled-video", hidden, (3.0, 7.0), &told, &allowed);
+    changed(menu, (&land(3), &H264_TS), "scrambled-video", (VIDEO_PID, scrambled), (3.0, 6.0), &told, &allowed);
+    changed(menu, (&land(6), &MPEG2), "scrambled-video", (VIDEO_PID, scrambled), (2.0, 8.0), &told, &allowed);
+    changed(menu, (&land(5), &HEVC_10_TS), "scrambled-video", (VIDEO_PID, scrambled), (3.0, 7.0), &told, &allowed);
+}
+
+/// A jump of time stamps is told where it lands, once for each track.
+fn jumps(at: f64, seconds: f64, path: PathBuf) -> Made {
+    let truth = vec![Planted { detector: "timestamp", track: "input", start: at, end: at }];
+    let why = "nothing is shown or heard while the time stamps jump";
+    let mut allowed: Vec<Allowed> = ["video_missing", "audio_missing", "freeze", "decode_error"]
+        .map(|detector| Allowed::always(detector, why))
+        .into();
+    let why = "the tracks jump one after the other, and each is told";
+    allowed.push(Allowed { detector: "timestamp", from: at - 0.5, to: at + 1.0, why });
+    let late = late(&path);
+    Made { path, seconds, fps: 25.0, truth, allowed }.later(late)
 }
 
 fn time_stamps(menu: &mut Menu) {
-    let steps = [
-        ("gap-300-ms", "if(gte(PTS*TB,6.4-0.02),0.3/TB,0)", 0.3, &H264_TS),
-        ("gap-2-s", "if(gte(PTS*TB,6.4-0.02),2/TB,0)", 2.0, &MPEG2),
-        ("back-3-s", "if(gte(PTS*TB,6.4-0.02),-3/TB,0)", 0.0, &H264_TS),
-    ];
-    for (label, step, gap, encode) in steps {
-        let source = land(3);
+    for (label, gap, encode) in [("gap-300-ms", 0.3, &H264_TS), ("gap-2-s", 2.0, &MPEG2)] {
+        let source = if encode.name == MPEG2.name { land(6) } else { land(3) };
         menu.twin(&source, encode, None);
         let name = format!("timestamp-{label}.{}.{}", source.name, encode.name);
-        let (source, file) = (source, name.clone());
+        let file = name.clone();
         let make = move || {
-            let clean = twin(&source, encode);
-            let filter = format!("setts=pts='PTS+{step}':dts='DTS+{}'", step.replace("PTS", "DTS"));
-            let clean = clean.display().to_string();
+            let clean = twin(&source, encode).display().to_string();
+            let step = format!("if(gte(DTS*TB,6.38),{gap}/TB,0)");
+            let filter = format!("setts=pts='PTS+{step}':dts='DTS+{step}'");
             let words = ["-i", &clean, "-map", "0", "-c", "copy", "-bsf:v", &filter, "-bsf:a", &filter];
             let path = encoded(&file, "ts", &words.map(str::to_owned));
-            // The stream of the muxer begins 1.4 s after its zero.
-            let at = 6.4 - 1.4;
-            let truth = vec![Planted { detector: "timestamp", track: "input", start: at, end: at + gap }];
-            let why = "nothing is shown or heard while the time stamps jump";
-            let allowed = ["video_missing", "audio_missing", "freeze", "decode_error"]
-                .map(|detector| Allowed::always(detector, why));
-            Ok(Made { path, seconds: 10.0 + gap, fps: 25.0, truth, allowed: allowed.into() })
+            Ok(jumps(6.4 + gap, 10.0 + gap, path))
         };
         menu.cases.push(case(name, false, Box::new(make)));
     }
+    // The sender starts over: the same five seconds once more, without a word.
+    let source = Source { name: "landscape3-5-s".to_owned(), ..land(3).lasting(5.0) };
+    let name = format!("timestamp-back-5-s.{}.{}", source.name, H264_TS.name);
+    let file = name.clone();
+    let make = move || {
+        let path = derived(&file, &twin(&source, &H264_TS), "twice", |bytes| [bytes.clone(), bytes].concat());
+        Ok(jumps(5.0, 10.0, path))
+    };
+    menu.cases.push(case(name, false, Box::new(make)));
 }
 
 /// Two streams one after the other under the same PIDs.
@@ -207,7 +221,7 @@ fn formats(menu: &mut Menu) {
         ("channels", one_channel(land(4)), "audio:0", &H264_AC3_TS),
     ];
     for (label, second, track, encode) in clips {
-        let first = land(3).lasting(5.0);
+        let first = Source { name: "landscape3-5-s".to_owned(), ..land(3).lasting(5.0) };
         let name = format!("format_change-{label}.{}.{}", second.name, encode.name);
         let (second, file) = (second.lasting(5.0), name.clone());
         let make = move || {
@@ -231,7 +245,8 @@ fn formats(menu: &mut Menu) {
             if label == "channels" {
                 allowed.push(Allowed::always("mono", "the second stream has one channel"));
             }
-            Ok(Made { path, seconds: 10.0, fps: 25.0, truth, allowed })
+            let late = late(&path);
+            Ok(Made { path, seconds: 10.0, fps: 25.0, truth, allowed }.later(late))
         };
         menu.cases.push(case(name, false, Box::new(make)));
     }

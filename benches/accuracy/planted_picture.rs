@@ -57,9 +57,11 @@ fn black(menu: &mut Menu) {
     menu.plant(&land(2), &H264_1M, lifted);
     let noisy = format!("{},noise=alls=5:allf=t:all_seed=4:enable='{}'", paint(BLACK, 3.0, 6.0), during(3.0, 6.0));
     menu.plant(&sky(1), &H264_3M, Defect::picture("with-noise", noisy).seen("black", 3.0, 6.0));
-    // The logo is there all the time, as a station's logo is.
-    let logo = format!("{},drawbox=x=560:y=30:w=48:h=24:c=white@0.8:t=fill", paint(BLACK, 4.0, 8.0));
-    menu.plant(&sky(2).lasting(12.0), &H264_1M, Defect::picture("with-logo", logo).seen("black", 4.0, 8.0));
+    // The logo is there all the time, as a station's logo is; it takes ten seconds to be known as one.
+    let logo = format!("{},drawbox=x=560:y=30:w=48:h=24:c=white@0.8:t=fill", paint(BLACK, 10.6, 12.0));
+    let mut station = sky(2).lasting(12.0);
+    station.name = "clouds2-12-s".to_owned();
+    menu.plant(&station, &H264_1M, Defect::picture("with-logo", logo).seen("black", 10.6, 12.0));
     let bars = "drawbox=x=0:y=0:w=iw:h=44:c=black:t=fill,drawbox=x=0:y=ih-44:w=iw:h=44:c=black:t=fill";
     let boxed = land(3).filmed("landscape3-letterboxed", bars);
     let defect = plain(3.0, 6.0).allow("letterbox", "the film has black bars all the time");
@@ -69,19 +71,19 @@ fn black(menu: &mut Menu) {
 fn freeze(menu: &mut Menu) {
     let still =
         |from: f64, to: f64, fps: f64| Defect::picture("held", hold(from, to, fps, 10.0)).seen("freeze", from, to);
-    for (seed, encode) in [(1, &H264_100K), (2, &H264_300K), (3, &H264_1M), (4, &H264_6M), (5, &HEVC_10), (6, &MPEG2)] {
+    for (seed, encode) in [(1, &H264_100K), (2, &H264_300K), (2, &H264_1M), (4, &H264_6M), (4, &HEVC_10), (6, &MPEG2)] {
         menu.plant(&sky(seed), encode, still(3.0, 6.2, 25.0));
     }
-    for (seed, encode) in [(1, &H264_300K), (2, &H264_3M), (4, &VP9)] {
+    for (seed, encode) in [(2, &H264_300K), (1, &H264_3M), (4, &VP9)] {
         menu.plant(&land(seed), encode, still(4.0, 7.0, 25.0));
     }
-    menu.plant(&land(5), &MPEG2_TFF, still(3.0, 6.0, 50.0));
+    menu.plant(&land(6), &MPEG2_TFF, still(3.0, 6.0, 50.0));
     menu.plant(&edit(3), &H264_3M, still(3.2, 6.0, 25.0));
     menu.plant(&sky_hd(7), &H264_3M, still(3.0, 6.0, 25.0));
     for noise in [4, 8] {
         let filter = format!("{},noise=alls={noise}:allf=t:all_seed=9", hold(0.0, 10.0, 25.0, 10.0));
         let label = format!("under-noise-{noise}");
-        menu.plant(&land(noise), &H264_1M, Defect::picture(label, filter).seen("freeze", 0.0, 10.0));
+        menu.plant(&land(2), &H264_1M, Defect::picture(label, filter).seen("freeze", 0.0, 10.0));
     }
     let card = card("white", 3.0, 7.0);
     menu.plant(&sky(2), &H264_1M, Defect::picture("title-card", card).seen("freeze", 3.0, 7.0));
@@ -104,11 +106,11 @@ fn solid_and_bars(menu: &mut Menu) {
     let surfaces = [
         ("blue-709", (32, 240, 118), 1, &H264_1M),
         ("blue-601", (35, 212, 114), 2, &H264_300K),
-        ("zero-green", (0, 0, 0), 3, &H264_1M),
-        ("magenta", (128, 255, 255), 4, &H264_3M),
-        ("grey", (128, 128, 128), 5, &HEVC_10),
+        ("zero-green", (0, 0, 0), 2, &H264_1M),
+        ("magenta", (128, 255, 255), 1, &H264_3M),
+        ("grey", (128, 128, 128), 4, &HEVC_10),
         ("white", (235, 128, 128), 6, &MPEG2),
-        ("green", (145, 54, 34), 7, &VP9),
+        ("green", (145, 54, 34), 5, &VP9),
     ];
     for (label, colour, seed, encode) in surfaces {
         let defect = Defect::picture(label, paint(colour, 3.0, 6.2)).seen("solid_color", 3.0, 6.2);
@@ -117,7 +119,7 @@ fn solid_and_bars(menu: &mut Menu) {
     let noisy =
         format!("{},noise=alls=4:allf=t:all_seed=4:enable='{}'", paint((32, 240, 118), 3.0, 6.0), during(3.0, 6.0));
     let defect = Defect::picture("blue-with-noise", noisy).seen("solid_color", 3.0, 6.0);
-    menu.plant(&land(1), &H264_1M, defect.allow("gamut", LEGAL_BLUE));
+    menu.plant(&land(2), &H264_1M, defect.allow("gamut", LEGAL_BLUE));
     let bars: [(&str, &str, u32, &Encode); 5] = [
         ("smpte-hd", "smptehdbars", 1, &H264_1M),
         ("smpte", "smptebars", 2, &H264_300K),
@@ -146,7 +148,7 @@ fn blur(menu: &mut Menu) {
          [sharp][low]overlay=enable='{}',format=yuv420p",
         during(3.0, 7.0)
     );
-    menu.plant(&land(5), &H264_3M, Defect::picture("quarter-size", scaled).seen("blur", 3.0, 7.0));
+    menu.plant(&land(1), &H264_3M, Defect::picture("quarter-size", scaled).seen("blur", 3.0, 7.0));
 }
 
 fn letterbox(menu: &mut Menu) {
@@ -156,7 +158,7 @@ fn letterbox(menu: &mut Menu) {
     };
     let cinema = ["x=0:y=0:w=iw:h=44", "x=0:y=ih-44:w=iw:h=44"];
     let pillars = ["x=0:y=0:w=80:h=ih", "x=iw-80:y=0:w=80:h=ih"];
-    menu.plant(&land(1), &H264_1M, bars("2.35", cinema, 4.0, 10.0));
+    menu.plant(&land(2), &H264_1M, bars("2.35", cinema, 4.0, 10.0));
     menu.plant(&sky(2), &H264_300K, bars("2.35", cinema, 3.0, 10.0));
     menu.plant(&edit(3), &H264_3M, bars("4-by-3", pillars, 4.0, 10.0));
     menu.plant(&land(4), &HEVC_10, bars("4-by-3", pillars, 3.0, 8.0));

@@ -73,7 +73,8 @@ fn long_film(menu: &mut Menu, bikes: &Source) {
 
 fn trailer(menu: &mut Menu, sintel: &Source) {
     let fps = 24.0;
-    let (from, to) = (72.0 / fps, 144.0 / fps);
+    // It begins with more than three seconds of black of its own.
+    let (from, to) = (120.0 / fps, 192.0 / fps);
     let black = Defect::picture("plain", paint((16, 128, 128), from, to)).seen("black", from, to);
     menu.plant(sintel, &H264_1M, black);
     let still = Defect::picture("held", hold(from, to, fps, sintel.seconds)).seen("freeze", from, to);
@@ -101,7 +102,7 @@ fn speech(menu: &mut Menu, voice: &Source) {
     for encode in codecs {
         menu.plant(voice, encode, with("digital", each_channel("0", 2, 3.0, 6.0), "silence", 3.0, 6.0));
     }
-    menu.plant(voice, &ONLY_PCM, with("dead", channels(&["val(0)", "0"], 2.0, 8.0), "channel_silence", 2.0, 8.0));
+    menu.plant(voice, &ONLY_PCM, with("dead", channels(&["val(0)", "0"], 3.9, 8.0), "channel_silence", 3.9, 8.0));
     let clipped = each_channel("clip(16*val(CH),-1,1)", 2, 3.0, 8.0);
     let loud = "what is clipped at full scale exceeds -1 dBTP";
     menu.plant(voice, &ONLY_AAC, with("24-db", clipped, "clipping", 3.0, 8.0).allow("true_peak", loud));

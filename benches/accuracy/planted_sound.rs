@@ -49,7 +49,7 @@ fn silence(menu: &mut Menu) {
         menu.plant(&source, encode, digital(2, 3.0, 6.3));
     }
     menu.plant(&theatre(1), &ONLY_AC3, digital(6, 3.1, 6.4));
-    menu.plant(&land(3).with_sound(surround(2)), &H264_AC3_TS, digital(6, 3.0, 6.0));
+    menu.plant(&land(3).with_sound("landscape3-surround", surround(2)), &H264_AC3_TS, digital(6, 3.0, 6.0));
     let floor = each_channel("0.0005*(2*random(CH)-1)", 2, 3.0, 6.0);
     menu.plant(&noise(1), &ONLY_PCM, Defect::sound("noise-floor", floor).heard("silence", 3.0, 6.0));
     let offset = each_channel("0.002+0.6*eq(mod(n,72000),36000)", 2, 3.0, 7.0);
@@ -74,11 +74,16 @@ fn channel_silence(menu: &mut Menu) {
     menu.plant(&song(1), &ONLY_PCM, dead(&["0", "val(1)"], 3.0, 8.0));
     let front = ["0", "val(1)", "val(2)", "val(3)", "val(4)", "val(5)"];
     menu.plant(&theatre(1), &ONLY_AC3, dead(&front, 3.0, 7.0));
+    // The usual 5.1 programme: nothing on the LFE channel.
+    let front = ["0", "val(1)", "val(2)", "val(3)", "val(4)", "val(5)"];
+    let quiet_lfe =
+        theatre(1).heard("surround1-without-lfe", "aeval=c=same:exprs='val(0)|val(1)|val(2)|0|val(4)|val(5)'");
+    menu.plant(&quiet_lfe, &ONLY_AC3, dead(&front, 3.0, 6.5));
     let hiss = channels(&["val(0)", "0.0004*(2*random(1)-1)"], 3.0, 7.0);
     menu.plant(&noise(6), &ONLY_PCM, Defect::sound("hiss-only", hiss).heard("channel_silence", 3.0, 7.0));
 }
 
-/// A clip is judged as a whole, so the truth is as long as the clip.
+/// A clip is judged as a whole, when it ends.
 fn loudness(menu: &mut Menu) {
     let asked = || Asked { detector: "loudness", arguments: vec!["--set", "detectors.loudness.target_lufs=-23"] };
     // The tone's loudness is its level by definition: EBU Tech 3341, case 1.
@@ -92,7 +97,7 @@ fn loudness(menu: &mut Menu) {
     for (name, level, encode) in
         [("tone-at-17", -17.0, &ONLY_PCM), ("tone-at-29", -29.0, &ONLY_AAC), ("tone-at-21", -21.0, &ONLY_PCM)]
     {
-        let defect = Defect::sound("off-target", "anull").heard("loudness", 0.0, 10.0);
+        let defect = Defect::sound("off-target", "anull").heard("loudness", 10.0, 10.0);
         let name = format!("loudness-off-target.{name}.{}", encode.name);
         let source = calibrated(&name, level);
         let mut case =

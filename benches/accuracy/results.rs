@@ -142,7 +142,7 @@ fn spans(word: &Word, steps: &[Step], (case, judged): (&Case, &Judged)) -> Vec<E
     if word.name == "loudness" {
         let asked = case.asked.as_ref().is_some_and(|asked| asked.detector == "loudness");
         let off = judged.readings.loudness.is_some_and(|(integrated, _)| (integrated + 23.0).abs() > 0.5);
-        let whole = [(0.0, judged.made.seconds)];
+        let whole = [(judged.made.seconds, judged.made.seconds)];
         return if asked && off { of_spans(word.name, track, &whole, steps) } else { Vec::new() };
     }
     judged.readings.spans.get(word.name).map_or_else(Vec::new, |spans| of_spans(word.name, track, spans, steps))

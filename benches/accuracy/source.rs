@@ -67,7 +67,8 @@ impl Source {
     }
 
     /// The same with other sound.
-    pub(crate) fn with_sound(mut self, sound: Sound) -> Self {
+    pub(crate) fn with_sound(mut self, name: &str, sound: Sound) -> Self {
+        self.name = name.to_owned();
         self.sound = Some(sound);
         self
     }

@@ -93,9 +93,10 @@ pub(crate) fn best(values: &mut Vec<f64>, score: impl Fn(f64) -> f64) -> Option<
     values.sort_by(f64::total_cmp);
     values.dedup();
     let mut best: Option<(f64, f64)> = None;
-    for index in 0..TRIED.min(values.len()) {
+    let tried = TRIED.min(values.len());
+    for index in 0..tried {
         // Finer towards the top, where defects are.
-        let place = 1.0 - (1.0 - index as f64 / TRIED as f64).powi(2);
+        let place = 1.0 - (1.0 - index as f64 / (tried - 1).max(1) as f64).powi(2);
         let threshold = values[((values.len() - 1) as f64 * place) as usize];
         let reached = score(threshold);
         if best.is_none_or(|(most, _)| reached > most) {

@@ -17,6 +17,26 @@ pub(crate) fn without(bytes: &[u8], track: u16, from: f64, to: f64) -> Vec<u8> {
     kept
 }
 
+/// From the first frame of a track in a span of time to the first one after it, as reports count.
+///
+/// A packet of sound holds several blocks, so a hole in it is not where it was asked for.
+pub(crate) fn span(bytes: &[u8], track: u16, from: f64, to: f64) -> Option<(f64, f64)> {
+    let mut first: Option<f64> = None;
+    let mut frames = Vec::new();
+    let mut newest = 0.0_f64;
+    for packet in bytes.chunks_exact(PACKET) {
+        let Some(at) = presentation_time(packet) else { continue };
+        first = Some(first.map_or(at, |first| first.min(at)));
+        newest = newest.max(at);
+        if pid(packet) == track {
+            frames.push(at);
+        }
+    }
+    let zero = first?;
+    let next = |than: f64| frames.iter().map(|at| at - zero).filter(|at| *at >= than - 0.000_1).reduce(f64::min);
+    Some((next(from)?, next(to).unwrap_or(newest - zero)))
+}
+
 /// Marks the packets of a track as scrambled and makes noise of what they carry.
 pub(crate) fn scrambled(bytes: &[u8], track: u16, from: f64, to: f64) -> Vec<u8> {
     let mut all = Vec::with_capacity(bytes.len());
