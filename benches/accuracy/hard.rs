@@ -107,11 +107,10 @@ fn graphics(menu: &mut Menu) {
 }
 
 fn rates_and_fields(menu: &mut Menu) {
-    let cadence = [("stutter", "every 24th picture is shown twice: a cadence, told as information at most")];
-    menu.hard(&scene("", landscape(61).replace("RATE", "24")).filmed("24-in-25", "fps=25"), &H264_1M, &cadence);
-    let twos = [("stutter", "every picture is shown twice: a cadence, told as information at most")];
+    // Regular repeats are a cadence and no stutter.
+    menu.hard(&scene("", landscape(61).replace("RATE", "24")).filmed("24-in-25", "fps=25"), &H264_1M, &[]);
     let half = landscape(62).replace("RATE", "25/2");
-    menu.hard(&scene("", half).filmed("animation-on-twos", "fps=25"), &H264_1M, &twos);
+    menu.hard(&scene("", half).filmed("animation-on-twos", "fps=25"), &H264_1M, &[]);
     menu.hard(&land(63), &H264_TFF, &[]);
     menu.hard(&land(64), &MPEG2_BFF, &[]);
 }
