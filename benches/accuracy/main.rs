@@ -89,7 +89,9 @@ fn run(only: &[String]) -> Result<bool, String> {
     eprintln!("accuracy: once more on a busy machine");
     let differing = determinism::differing(&cases, &judged, &built);
     let results = results::gather(&cases, &judged, &built, &material, differing);
-    results::write(&results::json(&results, &cases, &judged), &folder.join("results.json"))?;
+    // A part of the set does not replace what the document rests on.
+    let name = if only.is_empty() { "results.json" } else { "results-in-part.json" };
+    results::write(&results::json(&results, &cases, &judged), &folder.join(name))?;
     print!("{}", terminal::table(&results));
     if only.is_empty() {
         let date = jiff::Zoned::now().date().to_string();

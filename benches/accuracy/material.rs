@@ -35,13 +35,13 @@ const PACKAGES: [Package; 4] = [
     Package {
         name: "npm mux.js 7.1.0",
         folder: "mux.js",
-        fetch: &["npm", "pack", "--silent", "mux.js@7.1.0"],
+        fetch: &["npm", "pack", "--loglevel=error", "mux.js@7.1.0"],
         unpack: &["tar", "xzf", "mux.js-7.1.0.tgz"],
     },
     Package {
         name: "npm audio-lena 3.0.1",
         folder: "audio-lena",
-        fetch: &["npm", "pack", "--silent", "audio-lena@3.0.1"],
+        fetch: &["npm", "pack", "--loglevel=error", "audio-lena@3.0.1"],
         unpack: &["tar", "xzf", "audio-lena-3.0.1.tgz"],
     },
     Package {
@@ -69,7 +69,7 @@ fn fetch_one(package: &Package, folder: &Path) -> Result<(), String> {
         return Ok(());
     }
     // Under a name of its own until it is whole, so that an interrupted run leaves nothing half done.
-    let beside = folder.with_extension("part");
+    let beside = PathBuf::from(format!("{}.part", folder.display()));
     if beside.exists() {
         fs::remove_dir_all(&beside).map_err(|error| error.to_string())?;
     }
@@ -78,12 +78,17 @@ fn fetch_one(package: &Package, folder: &Path) -> Result<(), String> {
         let output = Command::new(words[0]).args(&words[1..]).current_dir(&beside).output();
         let output = output.map_err(|error| format!("{} does not start: {error}", words[0]))?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing").to_owned();
-            return Err(format!("{} failed: {last}", words[0]));
+            return Err(format!("{} failed: {}", words[0], cause(&String::from_utf8_lossy(&output.stderr))));
         }
     }
     fs::rename(&beside, folder).map_err(|error| error.to_string())
+}
+
+/// The line of what a client said that names the cause: the first that is marked as an error, or the last.
+fn cause(said: &str) -> &str {
+    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let last = said.lines().map(str::trim).rfind(|line| !line.is_empty());
+    lines.find(|line| line.contains("ERR") || line.starts_with("E:")).or(last).unwrap_or("it says nothing")
 }
 
 impl Material {
