@@ -67,8 +67,9 @@ pub(crate) fn read(path: &Path, seconds: f64, folder: &Path) -> Result<Readings,
     fs::remove_dir_all(&work).map_err(|error| error.to_string())?;
     let readings = readings?;
     let text = serde_json::to_string(&readings).map_err(|error| error.to_string())?;
-    fs::write(&kept, text).map_err(|error| error.to_string())?;
-    Ok(readings)
+    fs::write(&kept, &text).map_err(|error| error.to_string())?;
+    // Read back, so that the first run has the same digits as later ones.
+    serde_json::from_str(&text).map_err(|error| error.to_string())
 }
 
 fn measure(path: &Path, seconds: f64, work: &Path) -> Result<Readings, String> {

@@ -88,7 +88,10 @@ fn fetch_one(package: &Package, folder: &Path) -> Result<(), String> {
 fn cause(said: &str) -> &str {
     let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
     let last = said.lines().map(str::trim).rfind(|line| !line.is_empty());
-    lines.find(|line| line.contains("ERR") || line.starts_with("E:")).or(last).unwrap_or("it says nothing")
+    lines
+        .find(|line| line.to_ascii_lowercase().contains("err") || line.starts_with("E:"))
+        .or(last)
+        .unwrap_or("it says nothing")
 }
 
 impl Material {
