@@ -8,7 +8,8 @@
 //! Several dead channels are told as one: a main channel before the centre, the centre before the
 //! others, then by number. The class carries the channel's number (low four bits) and role. Front
 //! left and right and mono follow the ladder. The centre is quiet in music for long and waits 30 s;
-//! surrounds and LFE are silent by nature for most of a programme: `info` after `surround_after`.
+//! surrounds and LFE are silent by nature for most of a programme: `info` after `surround_after`. A
+//! channel that plays again ends its event although a less urgent one is dead.
 //!
 //! Sources: −60 against −40 dBFS and the centre's 30 s from broadcast practice; hold times are the
 //! published defaults. Secondary tracks: `info` only.
@@ -91,6 +92,9 @@ fn defaults(profile: Profile) -> Defaults {
 const CENTER_AFTER: Duration = Duration::from_secs(30);
 /// Another channel that was loud counts as carrying sound for so long.
 const ARMED: MediaTime = MediaTime::from_millis(1_000);
+/// How long a channel that plays again is told clear while a less urgent one is dead: what an event of
+/// a live stream takes to end.
+const RELEASE: MediaTime = MediaTime::from_millis(10_000);
 
 /// What a class stands for: how urgent the channel is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,6 +174,10 @@ struct ChannelSilence {
     channels: Vec<Channel>,
     /// Since when no channel is dead.
     clear_since: Option<MediaTime>,
+    /// How urgent the channel is that was told dead by the newest verdict.
+    told: Option<Urgency>,
+    /// Since when a channel that was dead plays again, while a less urgent one is dead.
+    released: Option<MediaTime>,
     /// The newest hops in which a channel carried sound: by one channel, and by any other.
     carried: [Option<(usize, MediaTime)>; 2],
 }
@@ -183,6 +191,8 @@ impl ChannelSilence {
             roles: roles_of(track),
             channels: Vec::with_capacity(CHANNELS_MAX),
             clear_since: None,
+            told: None,
+            released: None,
             carried: [None; 2],
         }
     }
@@ -190,6 +200,7 @@ impl ChannelSilence {
     fn reset(&mut self) {
         self.channels.clear();
         self.clear_since = None;
+        (self.told, self.released) = (None, None);
         self.carried = [None; 2];
     }
 
@@ -252,18 +263,38 @@ impl ChannelSilence {
             }
         }
         match worst {
-            Some((_, number, since)) => {
+            Some((urgency, number, since)) => {
                 self.clear_since = None;
+                if let Some(since) = self.release(urgency, hop.at, ended) {
+                    return Verdict::Clear { since, score: self.loudest_dbfs() };
+                }
                 let (score, class) = (dbfs_of(self.channels[number].power), class_of(number, self.roles[number]));
                 Verdict::Faulty { since, score, class }
             }
             None if judged && self.channels.iter().all(|channel| channel.dead_since.is_none()) => {
+                (self.told, self.released) = (None, None);
                 let since = *self.clear_since.get_or_insert(ended.unwrap_or(hop.at));
-                let loudest = self.channels.iter().fold(0.0_f32, |loudest, channel| loudest.max(channel.power));
-                Verdict::Clear { since, score: dbfs_of(loudest) }
+                Verdict::Clear { since, score: self.loudest_dbfs() }
             }
             None => Verdict::Undecided,
         }
+    }
+
+    /// Since when a more urgent channel plays again than the one that is dead now, for as long as the
+    /// event of the former takes to end.
+    fn release(&mut self, urgency: Urgency, at: MediaTime, ended: Option<MediaTime>) -> Option<MediaTime> {
+        match self.told {
+            Some(told) if urgency > told => self.released = Some(ended.unwrap_or(at)),
+            Some(told) if urgency < told => self.released = None,
+            Some(_) | None => {}
+        }
+        self.told = Some(urgency);
+        self.released = self.released.filter(|since| at - *since <= RELEASE);
+        self.released
+    }
+
+    fn loudest_dbfs(&self) -> f32 {
+        dbfs_of(self.channels.iter().fold(0.0_f32, |loudest, channel| loudest.max(channel.power)))
     }
 
     /// The newest hop in which some channel other than that one carried sound.
@@ -338,6 +369,15 @@ mod tests {
         let items = Track::new().then(5.0, |_| vec![level(-20.0), level(-200.0), level(-200.0)]).items;
         let found = stretches(&mut *detector(&roles), &items);
         assert_eq!(role_of(found[0].class), ChannelRole::Right);
+    }
+
+    #[test]
+    fn a_dead_left_ends_when_it_plays_again_though_the_lfe_is_silent_as_it_mostly_is() {
+        let roles = [ChannelRole::Left, ChannelRole::Right, ChannelRole::Lfe];
+        let of_left = |left: f32| move |_| vec![level(left), level(-20.0), level(-200.0)];
+        let items = Track::new().then(2.0, of_left(-20.0)).then(4.0, of_left(-200.0)).then(5.0, of_left(-20.0)).items;
+        let found = stretches(&mut *detector(&roles), &items);
+        assert_eq!((role_of(found[0].class), found[0].end), (ChannelRole::Left, Some(6.0)));
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub(super) struct Missing {
     last_at: MediaTime,
     clock: MediaTime,
     lag: MediaTime,
+    /// The allowance before the newest frame, in case what looked like a lag was a hole.
+    lag_before: MediaTime,
     missing: bool,
     /// The newest frame showed a hole before it.
     hole: bool,
@@ -68,6 +70,7 @@ impl Missing {
             last_at: MediaTime::ZERO,
             clock: MediaTime::ZERO,
             lag: MediaTime::ZERO,
+            lag_before: MediaTime::ZERO,
             missing: false,
             hole: false,
             present_since: MediaTime::ZERO,
@@ -86,9 +89,10 @@ impl Missing {
 
     fn frame(&mut self, stamp: &Stamp, out: &mut Verdicts) {
         let at = stamp.media_time;
-        if let Some(until) = self.until.filter(|until| self.frames > 1 && at - *until >= self.tolerance()) {
+        if let Some(until) = self.until.filter(|until| self.frames > 1 && at - *until >= self.hole_min()) {
             // The decoder held the frames before the hole back until this one came: the hole shows
-            // only now, in full.
+            // only now, in full. That they came late was no lag.
+            self.lag = self.lag_before;
             self.missing = true;
             self.hole = true;
             out.faulty(until, (at - until).as_secs_f64() as f32);
@@ -96,6 +100,7 @@ impl Missing {
             self.until = Some(stamp.end());
             return;
         }
+        self.lag_before = self.lag;
         let followed = self.until.is_none_or(|until| at - until <= TOLERANCE);
         if followed && self.frames > 0 {
             // It came after all, only later than the clock: make allowance for that from now on.
@@ -130,9 +135,14 @@ impl Missing {
         }
     }
 
+    /// How long nothing may be heard of the track by the clock.
     fn tolerance(&self) -> MediaTime {
-        let slow = MediaTime::from_nanos(self.interval.as_nanos().saturating_mul(3));
-        TOLERANCE.max(slow) + self.lag
+        self.hole_min() + self.lag
+    }
+
+    /// The least distance of two frames that is a hole; by their own times, so that no lag matters.
+    fn hole_min(&self) -> MediaTime {
+        TOLERANCE.max(MediaTime::from_nanos(self.interval.as_nanos().saturating_mul(3)))
     }
 }
 
@@ -241,6 +251,13 @@ mod tests {
         let said = super::super::testing::verdicts(&mut Missing::new(&track), &all);
         let late = said[10..].iter().filter(|said| matches!(said, avwatch_actors::detector::Verdict::Faulty { .. }));
         assert_eq!(late.count(), 0);
+    }
+
+    #[test]
+    fn a_hole_is_missing_though_the_last_picture_before_it_came_with_the_first_one_after() {
+        let held_back = vec![picture(3.96, 4.0, PictureFacts::default())];
+        let items = [film(0.0, 3.96), clock(4.0, 6.2), held_back, film(7.0, 1.0)].concat();
+        assert_eq!(missing(25.0, &items), [(4.0, Some(7.0))]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The share of scrambled packets of the track that has the most, over each stretch that the
 //! demuxer reports (about 100 ms). From `share` on it is faulty, since the begin of the stretch; it
-//! is clear again below half of that. A stretch without packets of a track says nothing new of it,
+//! is clear again below half of that in two stretches in a row: the first clear packets may be told
+//! before the last scrambled ones. A stretch without packets of a track says nothing new of it,
 //! for two seconds at most: a multiplex may deliver a track in bursts. With
 //! `expect = { scrambled = true }` the detector is silent. Score: the share, unit `ratio`.
 //!
@@ -54,7 +55,8 @@ pub(super) const KIND: DetectorKind = DetectorKind {
         let share = options.number("share") as f32;
         let expected = expect.scrambled == Some(true);
         Arc::new(move |_: &TrackInfo| {
-            Box::new(Scrambled { share, expected, tracks: Vec::new(), state: None }) as Box<dyn Detector>
+            Box::new(Scrambled { share, expected, tracks: Vec::new(), state: None, returning: None })
+                as Box<dyn Detector>
         })
     },
 };
@@ -69,6 +71,8 @@ struct Scrambled {
     tracks: Vec<(TrackId, f32, MediaTime)>,
     /// Whether scrambled, and since when.
     state: Option<(bool, MediaTime)>,
+    /// Begin of the first clear stretch after scrambled ones, until a second one confirms it.
+    returning: Option<MediaTime>,
 }
 
 impl Scrambled {
@@ -81,10 +85,16 @@ impl Scrambled {
         let Some(share) = self.tracks.iter().map(|(_, share, _)| *share).reduce(f32::max) else { return };
         let was = self.state.is_some_and(|(scrambled, _)| scrambled);
         let scrambled = share >= if was { self.share / 2.0 } else { self.share };
+        let begin = facts.at - facts.lasts;
         let since = match self.state {
             Some((before, since)) if before == scrambled => since,
-            Some(_) | None => facts.at - facts.lasts,
+            Some(_) if !scrambled && self.returning.is_none() => {
+                self.returning = Some(begin);
+                return;
+            }
+            Some(_) | None => self.returning.filter(|_| !scrambled).unwrap_or(begin),
         };
+        self.returning = None;
         self.state = Some((scrambled, since));
         if scrambled {
             out.faulty(since, share);
@@ -99,7 +109,7 @@ impl Detector for Scrambled {
         match item {
             Item::Packets(facts) if !self.expected => self.look(facts, out),
             Item::Started(info) if info.revision == 0 => {
-                self.state = None;
+                (self.state, self.returning) = (None, None);
                 self.tracks.clear();
             }
             Item::Video(_)
@@ -141,6 +151,13 @@ mod tests {
         let input = TrackInfo::bare(TrackId::INPUT);
         let found = stretches(&mut *build(&KIND, Profile::Ott, &input, &[]), &packets(&[0, 10, 10, 4, 10, 0, 0]));
         assert_eq!((found.len(), found[0].start, found[0].end, found[0].score), (1, 0.1, Some(0.5), 1.0));
+    }
+
+    #[test]
+    fn the_last_scrambled_packets_told_after_the_first_clear_ones_are_no_second_event() {
+        let input = TrackInfo::bare(TrackId::INPUT);
+        let found = stretches(&mut *build(&KIND, Profile::File, &input, &[]), &packets(&[10, 10, 10, 0, 10, 0, 0, 0]));
+        assert_eq!((found.len(), found[0].start, found[0].end), (1, 0.0, Some(0.5)));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use avwatch_actors::item::{Item, PacketCounts, TimelineMark, TimelineSign};
+use avwatch_actors::item::{Item, TimelineMark, TimelineSign};
 use avwatch_actors::lifeline::{Lifeline, Phase};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::source::{FrameSource, SourceError};
@@ -367,11 +367,7 @@ impl Session {
                 self.timeline.announce(track.line());
             }
             let Some(counts) = self.meter.counts(track.chosen.track).filter(|_| seen.scrambled > 0) else { continue };
-            if counts.packets == 0 {
-                // Nothing of it was assembled: transport packets stand for access units.
-                *counts = PacketCounts { packets: seen.packets, bytes: u64::from(seen.packets) * 188, ..*counts };
-            }
-            counts.scrambled = counts.scrambled.max(seen.scrambled.min(counts.packets));
+            *counts = seen.told_in(*counts);
         }
     }
 

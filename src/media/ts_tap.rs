@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use avwatch_actors::item::PacketCounts;
+
 use super::ts_tables::TsTables;
 
 /// Bytes of a transport packet.
@@ -25,6 +27,26 @@ pub(crate) struct TapCounts {
     pub scrambled: u32,
     /// Discontinuities that the sender announced.
     pub discontinuities: u32,
+}
+
+impl TapCounts {
+    /// What these say of a track, in access units, of which `counts` holds those that were assembled.
+    ///
+    /// The share of the transport packets is what counts: the last scrambled ones may be told together
+    /// with many clear ones.
+    pub(crate) fn told_in(self, counts: PacketCounts) -> PacketCounts {
+        let mut counts = counts;
+        if counts.packets == 0 {
+            // Nothing of it was assembled: transport packets stand for access units.
+            counts.packets = self.packets;
+            counts.bytes = u64::from(self.packets) * PACKET as u64;
+        }
+        let (units, all) = (u64::from(counts.packets), u64::from(self.packets.max(self.scrambled).max(1)));
+        // To the nearest.
+        let scrambled = (2 * units * u64::from(self.scrambled) + all) / (2 * all);
+        counts.scrambled = counts.scrambled.max(u32::try_from(scrambled).unwrap_or(u32::MAX)).min(counts.packets);
+        counts
+    }
 }
 
 /// Transport packets whose counts are kept together: what arrives in a few milliseconds.
@@ -182,6 +204,26 @@ mod tests {
         assert_eq!((tap.take(0x100).scrambled, tap.scrambled()), (0, 44));
         tap.advance((clear.len() + scrambled.len()) as u64);
         assert_eq!(tap.take(0x100).scrambled, 44);
+    }
+
+    #[track_caller]
+    fn scrambled_units(units: u32, packets: u32, scrambled: u32, expected: (u32, u32)) {
+        let assembled = PacketCounts { packets: units, ..PacketCounts::default() };
+        let told = TapCounts { packets, scrambled, discontinuities: 0 }.told_in(assembled);
+        assert_eq!((told.packets, told.scrambled), expected);
+    }
+
+    #[test]
+    fn a_track_that_is_clear_again_is_not_called_scrambled_for_its_last_packets() {
+        scrambled_units(3, 60, 4, (3, 0));
+        scrambled_units(3, 60, 60, (3, 3));
+        scrambled_units(2, 60, 30, (2, 1));
+    }
+
+    #[test]
+    fn where_nothing_is_assembled_transport_packets_are_told() {
+        scrambled_units(0, 40, 40, (40, 40));
+        scrambled_units(0, 40, 10, (40, 10));
     }
 
     fn stream() -> Vec<u8> {

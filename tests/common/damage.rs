@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::media::{Clip, FPS, derived, encoded};
 use super::recipes;
 
-const PACKET: usize = 188;
+pub const PACKET: usize = 188;
 
 /// PID of the video track in FFmpeg's transport streams.
 const VIDEO_PID: u16 = 0x100;
@@ -95,7 +95,7 @@ impl Dice {
 }
 
 /// Takes `count` packets out of the video between two times (seconds of presentation).
-fn lose_packets(bytes: &[u8], from: f64, to: f64, count: usize) -> (Vec<u8>, (f64, f64)) {
+pub fn lose_packets(bytes: &[u8], from: f64, to: f64, count: usize) -> (Vec<u8>, (f64, f64)) {
     let mut frame = None;
     let mut first_pts = None;
     let mut inside = Vec::new();
@@ -126,12 +126,12 @@ fn lose_packets(bytes: &[u8], from: f64, to: f64, count: usize) -> (Vec<u8>, (f6
     (kept.flat_map(|(_, packet)| packet).copied().collect(), (start, end))
 }
 
-fn pid(packet: &[u8]) -> u16 {
+pub fn pid(packet: &[u8]) -> u16 {
     u16::from(packet[1] & 0x1f) << 8 | u16::from(packet[2])
 }
 
 /// The presentation time in seconds if a frame begins in this packet (ISO/IEC 13818-1, 2.4.3).
-fn presentation_time(packet: &[u8]) -> Option<f64> {
+pub fn presentation_time(packet: &[u8]) -> Option<f64> {
     if packet[1] & 0x40 == 0 {
         return None;
     }
