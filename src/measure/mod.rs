@@ -44,6 +44,8 @@ mod picture_tests;
 #[cfg(test)]
 mod sound_tests;
 #[cfg(test)]
+mod structure_tests;
+#[cfg(test)]
 mod wave_tests;
 
 pub use picture::{PictureMeasurer, PictureMeasures};

@@ -364,10 +364,19 @@ fn a_small_moving_box_activates_cells_in_every_picture() {
 }
 
 #[test]
+fn a_change_in_the_band_that_is_not_compared_shows_in_the_cells() {
+    let picture = busy(&mut Dice(1));
+    let changed = picture.clone().with_box(200, 40, 16, 16, 20);
+    let measures = measure_all(&mut PictureMeasurer::new(&PLAN), &[picture.clone(), picture, changed]);
+    assert!(!measures[2].motion.identical && measures[2].motion.active_cells > 0);
+}
+
+#[test]
 fn an_equal_picture_is_identical_and_one_pixel_makes_the_difference() {
     let picture = busy(&mut Dice(1));
     let mut other = picture.clone();
-    other.planes[0][WIDTH * HEIGHT - 1] ^= 1;
+    // In the first band of rows, which the third picture compares.
+    other.planes[0][WIDTH - 1] ^= 1;
     let measures = measure_all(&mut PictureMeasurer::new(&PLAN), &[picture.clone(), picture, other]);
     assert!(!measures[0].motion.compared && !measures[0].motion.identical);
     assert!(measures[1].motion.compared && measures[1].motion.identical);
@@ -405,9 +414,10 @@ fn a_zeroed_part_shows_in_the_zero_share_in_every_range() {
         let half = plane.len() / 2;
         plane[half..].fill(0);
     }
-    assert_eq!(measure_one(&picture).chroma.zero_share, 0.5);
+    // To the rows that are looked at: two of eight.
+    assert!((measure_one(&picture).chroma.zero_share - 0.5).abs() < 0.02);
     picture.full_range = true;
-    assert_eq!(measure_one(&picture).chroma.zero_share, 0.5);
+    assert!((measure_one(&picture).chroma.zero_share - 0.5).abs() < 0.02);
     // Luma that is there keeps the place from counting.
     picture.planes[0].fill(100);
     assert_eq!(measure_one(&picture).chroma.zero_share, 0.0);
@@ -428,7 +438,9 @@ fn chroma_facts_of_a_known_picture() {
     picture.planes[1][..half].fill(100);
     picture.planes[2].fill(212);
     let chroma = measure_one(&picture).chroma;
-    assert_eq!((chroma.mean_u, chroma.sigma_u, chroma.mean_v, chroma.sigma_v), (114.0, 14.0, 212.0, 0.0));
+    // To the rows that are looked at: two of eight.
+    assert!((chroma.mean_u - 114.0).abs() < 0.5 && (chroma.sigma_u - 14.0).abs() < 0.1, "{chroma:?}");
+    assert_eq!((chroma.mean_v, chroma.sigma_v), (212.0, 0.0));
 }
 
 #[test]
