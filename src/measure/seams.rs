@@ -27,10 +27,9 @@ const TORN_SIDES: u8 = 2;
 struct Blocks {
     /// 0, or 1 for the grid shifted by half a block.
     shift: usize,
-    columns: usize,
     /// Per column of blocks: seams at its left and right, and above it.
     beside: Vec<u8>,
-    above: Vec<bool>,
+    above: Vec<u8>,
     /// Seams around each block in the picture before; empty when there was none.
     before: Vec<u8>,
     now: Vec<u8>,
@@ -40,7 +39,7 @@ struct Blocks {
 impl Blocks {
     fn new(shift: usize, width: usize) -> Self {
         let columns = width.saturating_sub(shift * HALF) / BLOCK;
-        Self { shift, columns, beside: vec![0; columns], above: vec![false; columns], ..Self::default() }
+        Self { shift, beside: vec![0; columns], above: vec![0; columns], ..Self::default() }
     }
 
     /// Takes the vertical sides of a band: `seams[n]` is that at column `8 · n`, 1 for a seam.
@@ -55,17 +54,18 @@ impl Blocks {
 
     /// Takes the horizontal sides below the band, each the sum of two strips, and counts its blocks.
     fn below(&mut self, strips: &[i64], limit: i64, closes_band: bool) {
-        for column in 0..self.columns {
-            let first = 2 * column + self.shift;
-            let below = strips.get(first..first + 2).is_some_and(|pair| pair[0] + pair[1] > limit);
-            let above = std::mem::replace(&mut self.above[column], below);
+        let pairs = strips.get(self.shift..).unwrap_or(&[]).as_chunks::<2>().0;
+        let begun = self.now.len();
+        for ((pair, above), beside) in pairs.iter().zip(&mut self.above).zip(&self.beside) {
+            let below = u8::from(pair[0] + pair[1] > limit);
+            let above = std::mem::replace(above, below);
             if closes_band {
-                let sides = self.beside[column] + u8::from(above) + u8::from(below);
-                let was_whole = self.before.get(self.now.len()) == Some(&0);
-                self.torn += u32::from(sides >= TORN_SIDES && was_whole);
-                self.now.push(sides);
+                self.now.push(beside + above + below);
             }
         }
+        let before = self.before.get(begun..).unwrap_or(&[]);
+        let torn = self.now[begun..].iter().zip(before).filter(|(now, before)| **now >= TORN_SIDES && **before == 0);
+        self.torn += torn.count() as u32;
     }
 
     /// Torn blocks and all blocks of the picture, which is the picture before from now on.
@@ -73,7 +73,7 @@ impl Blocks {
         let found = (self.torn, self.now.len() as u32);
         std::mem::swap(&mut self.before, &mut self.now);
         self.now.clear();
-        self.above.fill(false);
+        self.above.fill(0);
         self.torn = 0;
         found
     }

@@ -68,11 +68,12 @@ impl SeamColumns {
     /// The sums at the columns `8 · n`, into `steps[n]` for `n` from 1 to [`SeamColumns::len`]; `steps[0]` is
     /// 0, since there is no step at the edge.
     pub fn steps(&self, steps: &mut Vec<i16>) {
-        steps.clear();
-        steps.push(0);
-        for (block, lanes) in self.lanes.as_chunks::<LANES>().0.iter().enumerate() {
-            let next = self.lanes.get((block + 1) * LANES).copied().unwrap_or(0);
-            steps.extend([lanes[3] + lanes[4], lanes[LANES - 1] + next]);
+        let blocks = self.lanes.as_chunks::<LANES>().0;
+        steps.resize(2 * blocks.len() + 1, 0);
+        let slots = steps[1..].as_chunks_mut::<2>().0;
+        let nexts = blocks.iter().skip(1).map(|lanes| lanes[0]).chain(std::iter::once(0));
+        for ((slot, lanes), next) in slots.iter_mut().zip(blocks).zip(nexts) {
+            *slot = [lanes[3] + lanes[4], lanes[LANES - 1] + next];
         }
         steps.truncate(self.len() + 1);
     }
