@@ -79,7 +79,14 @@ impl FlashFinder {
                 let luminance = self.luminance(level);
                 let red = may_be_red && is_red(level, tint_of(tints, tint_grid, (row, rows), (column, columns)));
                 if first {
-                    self.blocks.push(Block { high: luminance, low: luminance, rose: None, turned_at: at, newest: luminance, red });
+                    self.blocks.push(Block {
+                        high: luminance,
+                        low: luminance,
+                        rose: None,
+                        turned_at: at,
+                        newest: luminance,
+                        red,
+                    });
                 } else {
                     self.blocks[row * columns + column].turn(luminance, red, at, &mut counts);
                 }

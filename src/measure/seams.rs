@@ -150,7 +150,8 @@ impl SeamFinder {
         if half > 0 {
             let limit = self.limits.0;
             self.seams.clear();
-            self.seams.extend(self.half.iter().zip(&self.half_before).map(|(now, before)| u8::from(now + before > limit)));
+            self.seams
+                .extend(self.half.iter().zip(&self.half_before).map(|(now, before)| u8::from(now + before > limit)));
             self.grids[(half + 1) % 2].band(&self.seams);
         }
     }
