@@ -5,9 +5,11 @@
 
 mod audio_missing;
 mod baseline;
+mod bitrate;
 mod black;
 mod block_corruption;
 mod blur;
+mod captions_missing;
 mod channel_silence;
 mod clipping;
 mod color_bars;
@@ -16,6 +18,7 @@ mod decode_error;
 mod dropout;
 mod flash;
 mod format_change;
+mod frame_rate;
 mod freeze;
 mod gamut;
 mod hum;
@@ -39,9 +42,12 @@ mod resolve;
 mod scrambled;
 mod settings;
 mod silence;
+mod sliding;
 mod solid_color;
 mod spell;
+mod spoken;
 mod stutter;
+mod subtitles_missing;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -84,7 +90,11 @@ pub const ALL: &[&DetectorKind] = &[
     &audio_missing::KIND,
     &timestamp::KIND,
     &input_down::KIND,
+    &bitrate::KIND,
+    &frame_rate::KIND,
     &scrambled::KIND,
+    &captions_missing::KIND,
+    &subtitles_missing::KIND,
 ];
 
 /// The detector of that name.

@@ -6,13 +6,7 @@
 use super::{ALL, DetectorKind};
 
 /// Words of detectors that are decided but not built yet. Configuration refuses them.
-pub const PLANNED: &[(u16, &str)] = &[
-    (301, "av_sync"),
-    (402, "bitrate"),
-    (403, "frame_rate"),
-    (501, "captions_missing"),
-    (502, "subtitles_missing"),
-];
+pub const PLANNED: &[(u16, &str)] = &[(301, "av_sync")];
 
 /// Words reserved for transport checks that are not built yet. Configuration refuses them.
 pub const RESERVED: &[(u16, &str)] = &[
