@@ -1,9 +1,10 @@
 //! The registry of detectors: one file each, one row each.
 //!
 //! Everything outward follows from a row: configuration keys, listings, schema, metric labels. A
-//! new detector is one file and one line in [`ALL`], and its word leaves [`PLANNED`].
+//! new detector is one file and one line in [`ALL`], and its word leaves [`RESERVED`].
 
 mod audio_missing;
+mod av_sync;
 mod baseline;
 mod bitrate;
 mod black;
@@ -59,7 +60,7 @@ mod words;
 pub use kind::{Defaults, DetectorKind, OptionDoc, OptionValue, Options};
 pub use resolve::{OptionError, ResolvedDetector, measure_plan, resolve};
 pub use settings::DetectorSettings;
-pub use words::{OWN, PLANNED, RESERVED, UnknownDetector, look_up};
+pub use words::{OWN, RESERVED, UnknownDetector, look_up};
 
 /// Every detector that is built, by number.
 pub const ALL: &[&DetectorKind] = &[
@@ -88,6 +89,7 @@ pub const ALL: &[&DetectorKind] = &[
     &dc_offset::KIND,
     &hum::KIND,
     &audio_missing::KIND,
+    &av_sync::KIND,
     &timestamp::KIND,
     &input_down::KIND,
     &bitrate::KIND,
@@ -116,14 +118,14 @@ mod tests {
         let mut numbers = BTreeSet::new();
         let mut names = BTreeSet::new();
         let built = ALL.iter().map(|kind| (kind.number, kind.name));
-        for (number, name) in built.chain([PLANNED, RESERVED, OWN].into_iter().flatten().copied()) {
+        for (number, name) in built.chain([RESERVED, OWN].into_iter().flatten().copied()) {
             assert!(numbers.insert(number), "{number} of {name} is used twice");
             assert!(names.insert(name), "{name} is used twice");
         }
     }
 
     #[test]
-    fn every_published_word_is_built_planned_reserved_or_our_own() {
+    fn every_published_word_is_built_reserved_or_our_own() {
         let published = "black freeze block_corruption blur solid_color color_bars letterbox flash stutter \
             decode_error format_change video_missing gamut interlacing silence channel_silence loudness true_peak \
             clipping phase mono dropout dc_offset hum audio_missing av_sync timestamp input_down bitrate frame_rate \
@@ -133,8 +135,7 @@ mod tests {
             store_degraded detector_disabled stream_quarantined";
         let published: BTreeSet<&str> = published.split_whitespace().collect();
         let ours = ALL.iter().map(|kind| kind.name);
-        let ours: BTreeSet<&str> =
-            ours.chain([PLANNED, RESERVED, OWN].into_iter().flatten().map(|(_, name)| *name)).collect();
+        let ours: BTreeSet<&str> = ours.chain([RESERVED, OWN].into_iter().flatten().map(|(_, name)| *name)).collect();
         assert_eq!(ours, published);
     }
 

@@ -7,15 +7,14 @@ use avwatch_actors::media_time::MediaTime;
 
 /// Seconds with speech that make a service.
 const SECONDS_MIN: u8 = 5;
-const SECOND: MediaTime = MediaTime::from_millis(1_000);
 
 /// What is remembered of one service.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spoken {
     /// Seconds with speech, counted up to [`SECONDS_MIN`].
     seconds: u8,
-    /// When the newest of them began.
-    second: MediaTime,
+    /// The newest of them, counted in whole seconds of media time.
+    second: i64,
     /// When it was last heard of.
     last: Option<MediaTime>,
 }
@@ -23,8 +22,9 @@ pub(super) struct Spoken {
 impl Spoken {
     /// It spoke until `at`.
     pub(super) fn speak(&mut self, at: MediaTime) {
-        if self.last.is_none() || at.distance(self.second) >= SECOND {
-            self.second = at;
+        let second = at.as_millis().div_euclid(1_000);
+        if self.last.is_none() || second != self.second {
+            self.second = second;
             self.seconds = (self.seconds + 1).min(SECONDS_MIN);
         }
         self.last = Some(at);
