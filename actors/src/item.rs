@@ -135,6 +135,24 @@ pub struct TimelineMark {
     pub source_time: Option<SourceTime>,
 }
 
+/// Half of a sync marker: a short flash and a short beep that were made to coincide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkerKind {
+    /// The picture turned from dark to bright, and soon back.
+    Flash,
+    /// A sound of less than half a second out of silence.
+    Beep,
+}
+
+/// What may be half of a sync marker; whether it is one, detectors judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncMarker {
+    /// Which half.
+    pub kind: MarkerKind,
+    /// When it begins. It is known only after its end, so markers of the two kinds may come out of order.
+    pub at: MediaTime,
+}
+
 /// Counts of one track's packets over the stretch that a [`PacketFacts`] covers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PacketCounts {
@@ -152,6 +170,8 @@ pub struct PacketCounts {
 
 /// Most timeline marks that a report joined from several ones keeps.
 const MARKS_MAX: usize = 1_024;
+/// The same of sync markers.
+const MARKERS_MAX: usize = 256;
 
 /// What the demuxer saw over a stretch of the stream, about ten times a second of media time.
 #[derive(Clone, Debug, Default)]
@@ -164,6 +184,8 @@ pub struct PacketFacts {
     pub tracks: Vec<(TrackId, PacketCounts)>,
     /// What happened to the timelines.
     pub marks: Vec<TimelineMark>,
+    /// Flashes and beeps of the main tracks that ended.
+    pub markers: Vec<SyncMarker>,
     /// End of the newest sound minus end of the newest picture, of the main tracks, in raw
     /// presentation time (before repair); positive when sound runs ahead in the multiplex.
     pub skew: Option<MediaTime>,
@@ -175,7 +197,7 @@ pub struct PacketFacts {
 
 impl PacketFacts {
     /// Takes over the report that follows this one, so that the two are one. Of marks at most
-    /// 1,024 stay, the oldest.
+    /// 1,024 stay, of sync markers 256, the oldest.
     pub fn join(&mut self, next: &Self) {
         self.at = self.at.max(next.at);
         self.lasts += next.lasts;
@@ -187,6 +209,8 @@ impl PacketFacts {
         }
         let room = MARKS_MAX.saturating_sub(self.marks.len());
         self.marks.extend(next.marks.iter().take(room));
+        let room = MARKERS_MAX.saturating_sub(self.markers.len());
+        self.markers.extend(next.markers.iter().take(room));
         self.skew = next.skew.or(self.skew);
         self.bytes += next.bytes;
         self.receive_dropped += next.receive_dropped;

@@ -71,7 +71,6 @@ pub(crate) fn built_in() -> Vec<DetectorRow> {
 pub(crate) fn refused(name: &str, path: &KeyPath) -> Option<Problem> {
     let not_available = |why: &str| Some(Problem::NotAvailable { path: path.clone(), why: why.to_owned() });
     match look_up(name) {
-        Err(UnknownDetector::Planned(_)) => not_available("this version does not have the detector"),
         Err(UnknownDetector::Reserved(_)) => {
             not_available("the name is reserved for a transport detector that this version does not have")
         }

@@ -7,7 +7,7 @@ use avwatch_actors::detector::{Detector, Finding, Verdict, Verdicts};
 use avwatch_actors::frame::{
     AudioFrame, ChannelHop, DecodeSigns, LoudnessReading, PictureFacts, Repair, SoundHop, SoundHops, Stamp, VideoFrame,
 };
-use avwatch_actors::item::Item;
+use avwatch_actors::item::{Item, PacketCounts, PacketFacts};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::{AudioFormat, ChannelRole, SessionInfo, SessionNumber, TrackId, TrackInfo, VideoFormat};
 
@@ -186,6 +186,45 @@ impl Track {
         let (from, to) = (MediaTime::from_millis(from * 10), MediaTime::from_millis(self.hop * 10));
         let stamp = stamp(TrackId::audio(0), self.items.len() as u64, from, to);
         Item::Audio(Arc::new(AudioFrame::new(stamp, signs, hops, reading, None)))
+    }
+}
+
+/// Reports of the demuxer every 100 ms, one after the other.
+pub(super) struct Packets {
+    now: MediaTime,
+    /// All reports so far.
+    pub(super) items: Vec<Item>,
+}
+
+impl Packets {
+    pub(super) fn new() -> Self {
+        Self { now: MediaTime::ZERO, items: Vec::new() }
+    }
+
+    /// Adds one report of that length, filled in by `fill`.
+    pub(super) fn stretch(mut self, seconds: f64, fill: impl FnOnce(&mut PacketFacts)) -> Self {
+        self.now += at(seconds);
+        let mut facts = PacketFacts { at: self.now, lasts: at(seconds), ..PacketFacts::default() };
+        fill(&mut facts);
+        self.items.push(Item::Packets(Arc::new(facts)));
+        self
+    }
+
+    /// Adds reports for that long; `counts` gets the number of the report within this stretch.
+    pub(super) fn then(mut self, seconds: f64, track: TrackId, counts: impl Fn(u64) -> PacketCounts) -> Self {
+        for index in 0..(seconds * 10.0).round() as u64 {
+            self = self.stretch(0.1, |facts| facts.tracks.push((track, counts(index))));
+        }
+        self
+    }
+
+    /// The same of packets of pictures that have that many bytes together.
+    pub(super) fn bytes(self, seconds: f64, bytes: impl Fn(u64) -> u64) -> Self {
+        self.then(seconds, TrackId::video(0), |index| PacketCounts {
+            packets: 2,
+            bytes: bytes(index),
+            ..PacketCounts::default()
+        })
     }
 }
 

@@ -1,13 +1,9 @@
-//! The words that name detectors: built, planned, reserved, and those of the monitor itself.
+//! The words that name detectors: built, reserved, and those of the monitor itself.
 //!
 //! Numbers follow the published list of words and are never reused: video 101, audio 201, both
 //! 301, input 401, data 501, transport 601, the monitor itself 901.
 
 use super::{ALL, DetectorKind};
-
-/// Words of detectors that are decided but not built yet. Configuration refuses them.
-pub const PLANNED: &[(u16, &str)] =
-    &[(301, "av_sync"), (402, "bitrate"), (403, "frame_rate"), (501, "captions_missing"), (502, "subtitles_missing")];
 
 /// Words reserved for transport checks that are not built yet. Configuration refuses them.
 pub const RESERVED: &[(u16, &str)] = &[
@@ -45,9 +41,6 @@ pub const OWN: &[(u16, &str)] = &[
 /// Why a word is not accepted as the name of a detector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownDetector {
-    /// Decided, not built.
-    #[error("detector '{0}' is planned but not built yet")]
-    Planned(&'static str),
     /// Reserved, not built.
     #[error("'{0}' is reserved for transport checks that are not built yet")]
     Reserved(&'static str),
@@ -70,9 +63,6 @@ pub fn look_up(name: &str) -> Result<&'static DetectorKind, UnknownDetector> {
         return Ok(kind);
     }
     let listed = |table: &[(u16, &'static str)]| table.iter().find(|(_, word)| *word == name).map(|(_, word)| *word);
-    if let Some(word) = listed(PLANNED) {
-        return Err(UnknownDetector::Planned(word));
-    }
     if let Some(word) = listed(RESERVED) {
         return Err(UnknownDetector::Reserved(word));
     }
@@ -106,7 +96,6 @@ mod tests {
 
     #[test]
     fn a_word_that_is_no_detector_is_refused_with_the_reason() {
-        assert_eq!(refusal("av_sync"), "detector 'av_sync' is planned but not built yet");
         assert_eq!(refusal("ts_pcr"), "'ts_pcr' is reserved for transport checks that are not built yet");
         assert_eq!(
             refusal("store_degraded"),

@@ -22,6 +22,7 @@ mod logo;
 mod loudness;
 mod lulls;
 mod mains;
+mod markers;
 mod motion;
 #[cfg(test)]
 mod naive;
@@ -48,6 +49,7 @@ mod structure_tests;
 #[cfg(test)]
 mod wave_tests;
 
+pub use markers::MarkerFinder;
 pub use picture::{PictureMeasurer, PictureMeasures};
 pub use plan::MeasurePlan;
 pub use sound::{SoundMeasurer, SoundMeasures};

@@ -5,6 +5,7 @@ pub mod address;
 mod adopt;
 mod audio_reader;
 pub mod bytes;
+mod captions;
 mod clock;
 mod container;
 mod decoder;

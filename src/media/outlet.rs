@@ -8,9 +8,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use avwatch_actors::frame::{AudioFrame, VideoFrame};
-use avwatch_actors::item::{Gap, Item, PacketFacts, TimelineMark};
+use avwatch_actors::item::{Gap, Item, PacketFacts, SyncMarker, TimelineMark};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::SessionInfo;
+
+use crate::measure::MarkerFinder;
 
 /// Most marks that wait for the next counts; a storm of them says no more.
 const MARKS_MAX: usize = 256;
@@ -31,6 +33,7 @@ pub(crate) enum Draft {
 pub(crate) struct Outlet {
     drafts: VecDeque<Draft>,
     marks: Vec<TimelineMark>,
+    markers: MarkerFinder,
     /// The earliest beginning of any frame so far.
     earliest: Option<MediaTime>,
     /// Taken off every time, once known.
@@ -41,12 +44,14 @@ impl Outlet {
     /// Adds a picture.
     pub(crate) fn video(&mut self, frame: VideoFrame) {
         self.begins(frame.stamp.media_time);
+        self.markers.picture(&frame.stamp, &frame.facts);
         self.drafts.push_back(Draft::Video(frame));
     }
 
     /// Adds a block of samples.
     pub(crate) fn audio(&mut self, frame: AudioFrame) {
         self.begins(frame.stamp.media_time);
+        self.markers.sound(&frame.stamp, &frame.hops);
         self.drafts.push_back(Draft::Audio(frame));
     }
 
@@ -80,6 +85,11 @@ impl Outlet {
     /// The marks since the last call.
     pub(crate) fn take_marks(&mut self) -> impl Iterator<Item = TimelineMark> + '_ {
         self.marks.drain(..)
+    }
+
+    /// The flashes and beeps since the last call.
+    pub(crate) fn take_markers(&mut self) -> Vec<SyncMarker> {
+        self.markers.take()
     }
 
     /// How much waits.
@@ -123,6 +133,7 @@ impl Outlet {
             Draft::Packets(mut facts) => {
                 facts.at += shift;
                 facts.marks.iter_mut().for_each(|mark| mark.at += shift);
+                facts.markers.iter_mut().for_each(|marker| marker.at += shift);
                 Item::Packets(Arc::new(facts))
             }
             Draft::Clock(at) => Item::Clock(at + shift),

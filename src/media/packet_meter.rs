@@ -67,6 +67,7 @@ impl PacketMeter {
             lasts: at - self.since,
             tracks: self.tracks.clone(),
             marks: std::mem::take(&mut self.marks),
+            markers: Vec::new(),
             skew,
             bytes: bytes.saturating_sub(self.bytes),
             receive_dropped: dropped.saturating_sub(self.dropped),

@@ -337,7 +337,8 @@ impl Session {
         }
         self.ask_tap();
         let counts = self.demuxer.counts();
-        let facts = self.meter.take(now, counts.received_bytes, counts.receive_dropped);
+        let mut facts = self.meter.take(now, counts.received_bytes, counts.receive_dropped);
+        facts.markers = self.outlet.take_markers();
         self.outlet.progress(facts);
     }
 

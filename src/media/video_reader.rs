@@ -6,12 +6,13 @@
 
 use std::sync::{Arc, Weak};
 
-use avwatch_actors::frame::{CaptionFacts, Picture, PictureFacts, VideoFrame};
+use avwatch_actors::frame::{Picture, PictureFacts, VideoFrame};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::VideoFormat;
 use ffmpeg_next::ffi;
 
 use super::adopt::{AdoptError, Adopter, HeldPicture, SharedPicture};
+use super::captions;
 use super::inventory::StreamEntry;
 use super::stamper::{Stamper, Work};
 use crate::measure::{MeasurePlan, PictureMeasurer};
@@ -66,7 +67,8 @@ impl VideoReader {
         let signs = stamper.signs(frame);
         let lasts = self.lasts(frame);
         let shape = (frame.width, frame.height, frame.format, super::adopt::is_full_range(frame));
-        let interlaced = frame.interlaced_frame != 0;
+        // Adopting empties the frame: what it says is read before.
+        let (interlaced, top_first) = (frame.interlaced_frame != 0, frame.top_field_first != 0);
         let changed = self.shape != Some(shape);
         if changed {
             self.change(frame, shape);
@@ -75,6 +77,7 @@ impl VideoReader {
         if changed {
             work.outlet.changed(stamp.media_time);
         }
+        let captions = captions::facts_of(frame);
         let picture = Arc::new(self.adopter.adopt(frame)?);
         let view = picture.view();
         let before = self.previous.as_ref().map(|previous| previous.view());
@@ -84,9 +87,9 @@ impl VideoReader {
             height: shape.1.unsigned_abs(),
             depth: view.depth,
             interlaced,
-            top_first: frame.top_field_first != 0,
+            top_first,
             signs,
-            captions: CaptionFacts::default(),
+            captions,
             ..measures.facts()
         };
         let handed = self.plan.keep_pictures.then(|| self.hand_out(&picture)).flatten();

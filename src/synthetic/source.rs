@@ -21,7 +21,7 @@ use super::plan::{DefectPlan, PlannedDefect};
 use super::recipe::{CodecChoice, Recipe};
 use super::sound;
 use super::tracks::{PictureTrack, Setting, SoundTrack, Tally};
-use crate::measure::MeasurePlan;
+use crate::measure::{MarkerFinder, MeasurePlan};
 
 /// Distance of packet facts and clock items.
 const REPORT_EVERY: MediaTime = MediaTime::from_millis(100);
@@ -136,6 +136,7 @@ pub struct SyntheticSource {
     thread: Thread,
     pictures: PictureTrack,
     sounds: Option<SoundTrack>,
+    markers: MarkerFinder,
     /// The next stall or end.
     input: Option<PlannedDefect>,
     /// Where the next report is due, and where the last one ended.
@@ -159,6 +160,7 @@ impl SyntheticSource {
             thread,
             input: setting.plan.next_input_defect(start),
             pictures: PictureTrack::open(setting, start)?,
+            markers: MarkerFinder::default(),
             sounds,
             report_due: start + REPORT_EVERY,
             reported: start,
@@ -214,6 +216,7 @@ impl SyntheticSource {
         if let Some(audio) = audio {
             add(TrackId::audio(0), audio);
         }
+        facts.markers = self.markers.take();
         self.reported = at;
         self.report_due = at + REPORT_EVERY;
         self.pending.push_back(Item::Packets(Arc::new(facts)));
@@ -243,9 +246,15 @@ impl SyntheticSource {
         if self.report_due <= at {
             self.report(at);
         } else if picture_due <= sound_due {
-            self.pending.extend(self.pictures.next()?.map(Item::Video));
-        } else if let Some(sounds) = &mut self.sounds {
-            self.pending.extend(sounds.next()?.map(Item::Audio));
+            if let Some(frame) = self.pictures.next()? {
+                self.markers.picture(&frame.stamp, &frame.facts);
+                self.pending.push_back(Item::Video(frame));
+            }
+        } else if let Some(sounds) = &mut self.sounds
+            && let Some(frame) = sounds.next()?
+        {
+            self.markers.sound(&frame.stamp, &frame.hops);
+            self.pending.push_back(Item::Audio(frame));
         }
         Ok(())
     }

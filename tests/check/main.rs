@@ -6,8 +6,10 @@ mod common;
 
 mod bad_input;
 mod damage;
+mod data;
 mod deterministic;
 mod endings;
 mod formats;
 mod pictures;
 mod sounds;
+mod sync;

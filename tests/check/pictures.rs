@@ -160,3 +160,10 @@ fn every_container_of_one_programme_gives_the_same_onsets() {
         assert!(same(silence, other_silence, 0.0105), "{}: {other_silence:?}", clip.path.display());
     }
 }
+
+#[test]
+fn fields_in_the_order_that_is_declared_are_no_fault() {
+    let clip = recipes::clean_in(Coding::Mpeg2Interlaced);
+    let (_, input) = check(&clip.path, &[]);
+    assert_eq!(events(&input, "interlacing"), [], "{input:#}");
+}

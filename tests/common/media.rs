@@ -97,6 +97,13 @@ pub fn derived(name: &str, source: &Path, key: &str, change: impl FnOnce(Vec<u8>
     })
 }
 
+/// A file with this text.
+pub fn written(name: &str, extension: &str, text: &str) -> PathBuf {
+    cached(name, extension, &[text.to_owned()], |output| {
+        fs::write(output, text).expect("the build folder can be written")
+    })
+}
+
 fn cached(name: &str, extension: &str, key: &[String], make: impl FnOnce(&Path)) -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let folder = folder();

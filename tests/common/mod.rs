@@ -6,6 +6,7 @@
 
 pub mod binary;
 pub mod damage;
+pub mod data_recipes;
 pub mod media;
 pub mod naive;
 pub mod recipes;

@@ -10,7 +10,7 @@ const FRAMES: u32 = 300;
 
 /// Clouds at two scales drifting over turning colours, with film grain: every part moves all the
 /// time, nothing is flat, dark or regular. 640x360, up to 12 s.
-const PICTURE: &str = "\
+pub const PICTURE: &str = "\
     color=c=gray:s=47x27:r=25:d=12,noise=c0s=100:c0_seed=11,scale=640:360:flags=bicubic,scroll=h=0.003:v=0.001[far];\
     color=c=gray:s=151x85:r=25:d=12,noise=c0s=100:c0_seed=23,scale=640:360:flags=bicubic,scroll=h=-0.002:v=0.002[near];\
     gradients=s=640x360:r=25:d=12:c0=0x203050:c1=0xd0a060:c2=0x508040:c3=0xb04030:n=4:seed=5:speed=0.02,format=yuv420p[colour];\

@@ -76,14 +76,13 @@ fn what_is_not_built_is_refused_rather_than_ignored() {
     let bench = Bench::of(concat!(
         "[[streams]]\nname = \"a\"\nurl = \"a\"\ntier = \"audio\"\n",
         "schedule = { off_air = [\"01:00-06:00 Europe/Vienna\", \"25:00-06:00 X\"] }\n",
-        "[streams.detectors.ts_pcr]\nenabled = true\n[detectors.av_sync]\n[detectors.monitor_overload]\n",
+        "[streams.detectors.ts_pcr]\nenabled = true\n[detectors.monitor_overload]\n",
     ));
     check(
         bench,
         &[
             "a.toml:6:20: 'streams.a.detectors.ts_pcr' is not available yet: the name is reserved for a transport detector that this version does not have",
-            "a.toml:8:12: 'detectors.av_sync' is not available yet: this version does not have the detector",
-            "a.toml:9:12: 'detectors.monitor_overload': is a condition of the monitor itself and has no settings",
+            "a.toml:8:12: 'detectors.monitor_overload': is a condition of the monitor itself and has no settings",
             "a.toml:4:1: 'streams.a.tier' is not available yet: every stream is watched in full; remove the key",
             "a.toml:5:54: 'streams.a.schedule.off_air[1]': must be \"HH:MM-HH:MM Area/City\"",
             "a.toml:5:14: 'streams.a.schedule.off_air' is not available yet: every stream is watched around the clock; remove the key",
