@@ -13,6 +13,7 @@ mod junit;
 mod nagios;
 mod output;
 mod text;
+mod ticks;
 mod track;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 //! Everything across is in per cent of the width or, in curves, in thousandths of it, so that a page
 //! is as sharp and as readable on a telephone as on a desk.
 
-use super::super::ReportEvent;
+use super::super::{ReportEvent, ticks};
 use super::page::{Page, short};
 use avwatch_actors::severity::Severity;
 
@@ -15,12 +15,6 @@ const BAND_MIN: f64 = 2.0;
 
 /// Most ticks.
 const TICKS_MAX: f64 = 8.0;
-
-/// Distances of ticks in seconds; beyond them, multiples of a day.
-const STEPS: [f64; 21] = [
-    0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0,
-    14_400.0, 21_600.0, 43_200.0, 86_400.0,
-];
 
 /// The time axis of an input.
 #[derive(Clone, Copy, Debug)]
@@ -46,26 +40,8 @@ impl Axis {
     }
 
     /// Times to mark.
-    pub(super) fn ticks(self) -> Vec<f64> {
-        let enough = |step: &f64| self.duration / step <= TICKS_MAX;
-        let days = || (self.duration / TICKS_MAX / 86_400.0).ceil() * 86_400.0;
-        let step = STEPS.into_iter().find(enough).unwrap_or_else(days);
-        // At most TICKS_MAX of them, by the choice of the step.
-        (0..=(self.duration / step + 1e-9) as u32).map(|tick| f64::from(tick) * step).collect()
-    }
-
-    /// A time as it is written beside a tick.
-    pub(super) fn label(self, seconds: f64) -> String {
-        let whole = seconds.round() as u64;
-        if self.duration < 1.0 {
-            format!("{seconds:.1} s")
-        } else if self.duration < 120.0 {
-            format!("{} s", short(seconds))
-        } else if self.duration < 3_600.0 {
-            format!("{}:{:02}", whole / 60, whole % 60)
-        } else {
-            format!("{}:{:02}:{:02}", whole / 3_600, whole / 60 % 60, whole % 60)
-        }
+    fn ticks(self) -> Vec<f64> {
+        ticks::ticks(self.duration, TICKS_MAX)
     }
 
     /// Adds the upright lines of the ticks to a drawing.
@@ -92,7 +68,10 @@ impl Axis {
                 },
             );
             page.put(format_args!("<line class=\"grid\" x1=\"{x}%\" x2=\"{x}%\" y1=\"0\" y2=\"5\"/>"));
-            page.put(format_args!("<text x=\"{x}%\" y=\"16\" text-anchor=\"{anchor}\">{}</text>", self.label(tick)));
+            page.put(format_args!(
+                "<text x=\"{x}%\" y=\"16\" text-anchor=\"{anchor}\">{}</text>",
+                ticks::label(tick, self.duration)
+            ));
         }
         page.raw("</svg></div>\n");
     }
@@ -136,21 +115,6 @@ mod tests {
 
     fn axis(duration: f64) -> Axis {
         Axis::new(Some(duration)).expect("has a length")
-    }
-
-    #[test]
-    fn ticks_are_round_and_few_whatever_the_length() {
-        assert_eq!(axis(0.3).ticks().len(), 4);
-        assert_eq!(axis(12.0).ticks(), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0]);
-        assert_eq!(axis(3_600.0).ticks(), [0.0, 600.0, 1_200.0, 1_800.0, 2_400.0, 3_000.0, 3_600.0]);
-        assert_eq!(axis(40.0 * 86_400.0).ticks().len(), 9);
-    }
-
-    #[test]
-    fn labels_read_as_times() {
-        assert_eq!(axis(12.0).label(2.0), "2 s");
-        assert_eq!(axis(600.0).label(90.0), "1:30");
-        assert_eq!(axis(7_200.0).label(3_690.0), "1:01:30");
     }
 
     #[test]
