@@ -9,5 +9,6 @@ mod damage;
 mod deterministic;
 mod endings;
 mod formats;
+mod pages;
 mod pictures;
 mod sounds;

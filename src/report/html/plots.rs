@@ -1,6 +1,6 @@
 //! Plots over media time: luma, difference, loudness and levels, with events as bands behind.
 
-use avwatch_actors::track::{ChannelRole, TrackId};
+use avwatch_actors::track::TrackId;
 
 use super::super::{ReportEvent, ReportInput};
 use super::axis::Axis;
@@ -42,7 +42,7 @@ struct Plot<'a> {
     /// What a screen reader says of it.
     name: String,
     /// What stands at the left, beside the ticks.
-    label: &'static str,
+    label: String,
     scale: Scale,
     /// Values with a line across, and what is written beside it.
     ticks: Vec<(f64, String)>,
@@ -82,7 +82,7 @@ impl Sheet<'_> {
             &Plot {
                 track,
                 name: format!("luma of {track}"),
-                label: "",
+                label: String::new(),
                 scale: Scale { low: 0.0, high: 255.0, rooted: false, height: TALL },
                 ticks: [16.0, 128.0, 235.0].map(|level| (level, short(level))).to_vec(),
                 curves: vec![
@@ -100,9 +100,11 @@ impl Sheet<'_> {
             &Plot {
                 track,
                 name: format!("picture difference of {track}"),
-                label: "",
+                label: String::new(),
                 scale,
-                ticks: [0.0, 0.1, 0.4, 1.0].map(|share| (scale.high * share, short(scale.high * share))).to_vec(),
+                ticks: [0.0, 1.0 / 16.0, 0.25, 1.0]
+                    .map(|share| (scale.high * share, format!("{}", scale.high * share)))
+                    .to_vec(),
                 curves: vec![curve(&pictures.difference, "a", Line::Mean)],
             },
         );
@@ -118,7 +120,7 @@ impl Sheet<'_> {
                 &Plot {
                     track,
                     name: format!("loudness of {track}"),
-                    label: "",
+                    label: String::new(),
                     scale: Scale { low: -60.0, high: 0.0, rooted: false, height: TALL },
                     ticks: [-50.0, -40.0, -30.0, -23.0, -14.0].map(|level: f64| (level, minus(level))).to_vec(),
                     curves: vec![curve(&sound.momentary, "a"), curve(&sound.short_term, "c")],
@@ -135,17 +137,14 @@ impl Sheet<'_> {
     }
 
     fn write_channel(&self, page: &mut Page, track: TrackId, number: usize, channel: &ChannelRecord) {
-        let role = match channel.role {
-            ChannelRole::Other => "",
-            role => role.name(),
-        };
+        let name = format!("{} {}", number + 1, channel.role.name());
         self.write_plot(
             page,
             &Plot {
                 track,
-                name: format!("level of {track}, channel {} {role}", number + 1),
-                label: if role.is_empty() { ChannelRole::Other.name() } else { role },
-                scale: Scale { low: -80.0, high: 0.0, rooted: false, height: FLAT },
+                name: format!("level of {track}, channel {name}"),
+                label: name,
+                scale: Scale { low: -80.0, high: 3.0, rooted: false, height: FLAT },
                 ticks: [-60.0, -40.0, -20.0].map(|level: f64| (level, minus(level))).to_vec(),
                 curves: vec![
                     Curve { series: &channel.peak, class: "c", shown: |peak| 20.0 * decades(peak), line: Line::High },
@@ -199,10 +198,10 @@ fn caption(page: &mut Page, track: TrackId, what: &str, curves: &[(&str, &str)])
     page.raw("</div>\n");
 }
 
-/// A round value at or above the highest one.
+/// A power of four at or above the highest value, so that a quarter of it is one too.
 fn top(series: &Series) -> f64 {
     let highest = series.points(POINTS_MAX).iter().map(|point| f64::from(point.high)).fold(0.0, f64::max);
-    [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0].into_iter().find(|top| *top >= highest).unwrap_or(255.0)
+    [1.0, 4.0, 16.0, 64.0].into_iter().find(|top| *top >= highest).unwrap_or(256.0)
 }
 
 /// The logarithm, with a floor of −200 dB of power.
@@ -241,6 +240,6 @@ mod tests {
             series.push(MediaTime::ZERO, MediaTime::ZERO, value);
             super::top(&series)
         };
-        assert_eq!([0.0, 1.5, 30.0, 180.0].map(top), [1.0, 2.0, 50.0, 255.0]);
+        assert_eq!([0.0, 1.5, 30.0, 180.0].map(top), [1.0, 4.0, 64.0, 256.0]);
     }
 }

@@ -94,10 +94,12 @@ fn write_still(page: &mut Page, input: &ReportInput, track: TrackId, shown: &Sho
     for number in shown.events.iter().take(NAMES_MAX) {
         let event = &input.events[*number];
         page.put(format_args!("<a href=\"#{}e{number}\">", place.id())).severity(event.severity.name()).raw(" ");
-        page.text(&event.detector).put(format_args!(" from {:.3} s", event.start_s));
-        // The picture says nothing of an event that was over before it.
+        page.text(&event.detector).put(format_args!(" <span class=\"w\">from {:.3} s</span>", event.start_s));
+        // The picture says nothing of an event that was over before it, or had not begun.
         if event.duration_s > 0.0 && event.end_s <= seconds {
             page.raw(", over before this picture");
+        } else if event.start_s > seconds {
+            page.raw(", begins after this picture, the last one");
         }
         page.raw("</a>");
     }

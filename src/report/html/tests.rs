@@ -105,18 +105,21 @@ fn plots_show_what_was_measured_with_the_events_behind() {
     let mut report = example();
     report.inputs[0].record = Some(recorded(20, 100));
     let page = render(&report);
-    for name in
-        ["luma of video:0", "picture difference of video:0", "loudness of audio:0", "level of audio:0, channel 2 "]
-    {
+    for name in [
+        "luma of video:0",
+        "picture difference of video:0",
+        "loudness of audio:0",
+        "level of audio:0, channel 2 channel",
+    ] {
         assert!(page.contains(&format!("aria-label=\"{name}\"")), "{name}");
     }
     // The 99th percentile is 235 throughout: at 110 × (1 − 235/255) from the top, to the end.
     let level =
         page.split("class=\"curve c\" d=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("there is one");
     assert!(level.starts_with("M0,8.6 ") && level.ends_with(",8.6H1000"), "{level}");
-    // −3 dB and −20 dB of a height of 64 for 80 dB.
-    assert_eq!(page.matches("class=\"curve c\" d=\"M0,4.8 ").count(), 2);
-    assert_eq!(page.matches("class=\"curve a\" d=\"M0,16 ").count(), 2);
+    // −6 dB and −20 dB below a top of 3 dB, in a height of 64 for 83 dB.
+    assert_eq!(page.matches("class=\"curve c\" d=\"M0,7 ").count(), 2);
+    assert_eq!(page.matches("class=\"curve a\" d=\"M0,17.7 ").count(), 2);
     assert_eq!(
         page.matches("<path class=\"band warning\" d=\"M400,0h150v110h-150z\"/>").count(),
         1,
@@ -139,7 +142,8 @@ fn pictures_stand_at_the_begin_and_at_the_onset_of_events_that_concern_them() {
     let sources = values(&elements, "src");
     assert_eq!(sources, ["data:image/jpeg;base64,AAAA", "data:image/jpeg;base64,CAgI"]);
     assert!(
-        page.contains("</span> black from 8.000 s</a>") && page.contains("</span> freeze from 8.000 s</a>"),
+        page.contains("</span> black <span class=\"w\">from 8.000 s</span></a>")
+            && page.contains("</span> freeze <span class=\"w\">from 8.000 s</span></a>"),
         "{page}"
     );
 }

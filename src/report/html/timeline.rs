@@ -44,7 +44,7 @@ fn write_track(page: &mut Page, input: &ReportInput, track: TrackId, axis: Axis,
     page.put(format_args!("aria-label=\"timeline of {track}\">"));
     page.put(format_args!("<rect class=\"bg\" x=\"0\" y=\"12\" width=\"100%\" height=\"{}\"/>", height - 12));
     axis.write_lines(page);
-    page.raw("<svg width=\"100%\" height=\"22\" viewBox=\"0 0 1000 22\" preserveAspectRatio=\"none\">");
+    page.raw("<svg class=\"strip\" width=\"100%\" height=\"22\" viewBox=\"0 0 1000 22\" preserveAspectRatio=\"none\">");
     axis.write_bands(page, events(), (14, 6));
     page.raw("</svg>");
     for (number, event) in input.events.iter().enumerate().take(EVENTS_MAX).filter(|(_, event)| event.track == track) {
