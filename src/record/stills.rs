@@ -8,9 +8,9 @@ use std::sync::Arc;
 use avwatch_actors::media_time::MediaTime;
 
 /// Most pictures of a track.
-const STILLS_MAX: usize = 1_024;
+const STILLS_MAX: usize = 4_096;
 /// Most bytes of all pictures of a track.
-const BYTES_MAX: usize = 24 << 20;
+const BYTES_MAX: usize = 40 << 20;
 /// Distance of the first pictures.
 const DISTANCE: MediaTime = MediaTime::from_millis(1_000);
 
@@ -110,14 +110,15 @@ mod tests {
     }
 
     #[test]
-    fn the_pictures_of_an_hour_are_as_many_as_may_be_and_evenly_spread() {
-        assert_eq!(times(&stills(3_600, 10)), (0..900).map(|place| place * 4).collect::<Vec<_>>());
+    fn the_pictures_of_many_hours_are_as_many_as_may_be_and_evenly_spread() {
+        assert_eq!(times(&stills(3_600, 10)).len(), 3_600, "of one hour all are kept");
+        assert_eq!(times(&stills(14_400, 10)), (0..3_600).map(|place| place * 4).collect::<Vec<_>>());
     }
 
     #[test]
     fn large_pictures_are_thinned_out_by_their_bytes() {
         let stills = stills(200, 1 << 20);
-        assert!(stills.bytes <= BYTES_MAX && stills.stills.len() >= 12, "{}", stills.stills.len());
+        assert!(stills.bytes <= BYTES_MAX && stills.stills.len() >= 20, "{}", stills.stills.len());
     }
 
     #[test]

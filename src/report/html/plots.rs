@@ -53,10 +53,9 @@ pub(super) fn write(page: &mut Page, input: &ReportInput, record: &Record, axis:
     if record.pictures.is_empty() && record.sounds.is_empty() {
         return;
     }
-    page.raw(
-        "<h3>Over time</h3>\n<p class=\"dim\">Lines are means, areas reach from the lowest to the highest value, ",
-    );
-    page.raw("bands behind are the events of the track and of the input.</p>\n<div class=\"g\">\n");
+    page.raw("<h3>Over time</h3>\n<p class=\"dim\">Lines are means, in an area from the lowest to the highest value; ");
+    page.raw("percentiles and peaks are extremes. Bands behind are the events of the track and of the input.</p>\n");
+    page.raw("<div class=\"g\">\n");
     let sheet = Sheet { input, axis, points_max };
     for (track, pictures) in &record.pictures {
         sheet.write_pictures(page, *track, pictures);
