@@ -170,6 +170,7 @@ fn watch_side(clip: &str, streams: usize) -> io::Result<bool> {
                 pace: Pace::RealTime,
                 media_max: None,
                 wall_max: None,
+                recorder: None,
             };
             let arbiters: Arc<Arbiters> = arbiters.clone();
             tasks.push(actix::spawn(async move { inspect(work, &arbiters, &AtomicBool::new(false), |_| {}).await }));

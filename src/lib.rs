@@ -10,6 +10,7 @@ pub mod measure;
 pub mod media;
 pub mod node_snapshot;
 pub mod profile;
+pub mod record;
 pub mod report;
 pub mod secret_url;
 pub mod service;

@@ -21,6 +21,7 @@ use crate::detectors::ResolvedDetector;
 use crate::inspect::{Findings, Inspection, inspect};
 use crate::media::address::{self, AddressError};
 use crate::media::spec::Address;
+use crate::record::{self, Pictures, Recorder};
 use crate::report::{
     Destination, DetectorRef, Measurements, Report, ReportEvent, ReportInput, ReportTrack, Style, edge_grace,
 };
@@ -141,7 +142,13 @@ fn hidden(text: &str) -> String {
 
 impl Ready {
     async fn inspect(self, args: &CheckArgs, arbiters: &Arbiters, stop: &AtomicBool) -> ReportInput {
-        let opener = match stream_parts::opener(&self.plan, self.detectors.measure) {
+        let mut measure = self.detectors.measure;
+        let recorder = args.format.draws().then(|| {
+            let others = if measure.keep_pictures { Pictures::ForDetectors } else { Pictures::ForRecord };
+            record::add_needs(&mut measure);
+            Recorder::new(others)
+        });
+        let opener = match stream_parts::opener(&self.plan, measure) {
             Ok(opener) => opener,
             Err(error) => return ReportInput::failed(self.shown, error.to_string()),
         };
@@ -159,11 +166,14 @@ impl Ready {
             wall_max: seconds.filter(|_| is_live).map(|seconds| {
                 open.min(Duration::from_secs_f64(seconds)) / 2 + Duration::from_secs_f64(seconds * WALL_FACTOR)
             }),
+            recorder: recorder.clone(),
         };
         let bar = progress_bar(&self.shown);
         let findings = inspect(work, arbiters, stop, |meters| show_progress(&bar, meters)).await;
         bar.finish_and_clear();
-        report_of(&self, findings)
+        let mut report = report_of(&self, findings);
+        report.record = recorder.map(|recorder| recorder.take());
+        report
     }
 }
 

@@ -7,7 +7,7 @@
 //! and by more than 3.5 times the deviation that chance gives such counts; where the decoder or the
 //! transport has shown damage from which no key frame has recovered, a fifth of that and 1.5 deviations do.
 //! Likewise when an area of at least 5 % turns to the values of an empty buffer (Y, Cb and Cr all below 8), or
-//! one of at least 10 % to mid-grey, which decoders put for missing references. The condition holds
+//! one of at least 25 % (10 % where damage is known of) to mid-grey, which decoders put for missing references. The condition holds
 //! from the first of three hits within one second until one second has passed with fewer. Score: the excess
 //! above the median, in % of the blocks; of areas, their share in %.
 //!
@@ -103,7 +103,9 @@ const KNOWN_PART: f32 = 0.2;
 const UNKNOWN_MAX: f32 = 0.5;
 /// Least areas that are lost.
 const EMPTY_MIN: f32 = 0.05;
-const GREY_MIN: f32 = 0.10;
+const GREY_MIN: f32 = 0.25;
+/// The same where damage is known of: test patterns and graphics have grey areas, too.
+const GREY_KNOWN_MIN: f32 = 0.10;
 /// An area as large as this is the whole picture: `solid_color` tells it.
 const WHOLE: f32 = 0.95;
 
@@ -147,11 +149,12 @@ impl Corruption {
         if (EMPTY_MIN..WHOLE).contains(&empty) {
             return (Some(Hit { class: 1, score: empty * 100.0 }), above);
         }
+        let known = facts.signs.damaged && facts.signs.tuned;
         let grey = seams.grey_share - self.usual_grey.median();
-        if self.usual_grey.len() > 0 && grey >= GREY_MIN && seams.grey_share < WHOLE {
+        let grey_min = if known { GREY_KNOWN_MIN } else { GREY_MIN };
+        if self.usual_grey.len() > 0 && grey >= grey_min && seams.grey_share < WHOLE {
             return (Some(Hit { class: 2, score: grey * 100.0 }), above);
         }
-        let known = facts.signs.damaged && facts.signs.tuned;
         let (part, deviations) = if known { (KNOWN_PART, KNOWN_DEVIATIONS) } else { (1.0, DEVIATIONS) };
         let chance = ((seams.torn + seams.torn_shifted + 1) as f32).sqrt() / seams.blocks.max(1) as f32;
         // So much at once and without a word from the decoder is another picture, not damage.

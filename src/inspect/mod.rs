@@ -28,6 +28,7 @@ use avwatch_actors::source::{Opener, SourceError};
 use avwatch_actors::track::SessionNumber;
 use crossbeam_channel::{Receiver, bounded};
 
+use crate::record::Recorder;
 use groups::{Groups, Hang, Parts};
 use limited::LimitedOpener;
 use watch::{Look, Watch};
@@ -55,6 +56,8 @@ pub struct Inspection {
     pub media_max: Option<Duration>,
     /// How long it may take.
     pub wall_max: Option<Duration>,
+    /// Records what is inspected, when a report draws it.
+    pub recorder: Option<Recorder>,
 }
 
 /// What was found.
@@ -111,6 +114,11 @@ pub async fn inspect(
     let opener: Arc<dyn Opener> = match work.media_max {
         Some(limit) => Arc::new(LimitedOpener { opener: work.opener, limit: limit.into() }),
         None => work.opener,
+    };
+    // Outside of the limit: what is past it is not recorded either.
+    let opener = match &work.recorder {
+        Some(recorder) => recorder.wrap(opener),
+        None => opener,
     };
     let limits = opener.limits();
     let session =

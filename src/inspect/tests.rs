@@ -84,6 +84,7 @@ fn work(specs: Vec<Arc<DetectorSpec>>) -> Inspection {
         pace: Pace::Unbound,
         media_max: None,
         wall_max: None,
+        recorder: None,
     }
 }
 

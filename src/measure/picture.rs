@@ -242,7 +242,8 @@ impl State {
             let row = picture.luma.row(y, bytes);
             // Half of the previous picture in turn, in bands: it comes from memory, and what has changed in the
             // other half the cells tell.
-            let change = previous.is_some() && (height < 2 * CHANGE_BAND || (y / CHANGE_BAND + self.count).is_multiple_of(2));
+            let change =
+                previous.is_some() && (height < 2 * CHANGE_BAND || (y / CHANGE_BAND + self.count).is_multiple_of(2));
             compared += u64::from(change);
             let input = RowInput {
                 row,

@@ -32,6 +32,7 @@ mod session;
 mod signs;
 pub mod spec;
 mod stamper;
+pub mod thumbnail;
 mod timeline;
 mod track_reader;
 mod transport_options;

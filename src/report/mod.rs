@@ -13,6 +13,7 @@ mod junit;
 mod nagios;
 mod output;
 mod text;
+mod ticks;
 mod track;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ use serde::Serialize;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackId;
+
+use crate::record::Record;
 
 pub use edge::edge_grace;
 pub use event::ReportEvent;
@@ -42,10 +45,20 @@ pub enum Format {
     Json,
     /// For build servers: a test suite per input, a test case per detector.
     Junit,
-    /// For people, as one page without scripts.
+    /// For people: one page with plots and pictures, without scripts.
     Html,
     /// For Nagios, Icinga and Checkmk: one line with performance data.
     Nagios,
+}
+
+impl Format {
+    /// Whether it draws what was measured over time, so that it must be recorded.
+    pub const fn draws(self) -> bool {
+        match self {
+            Self::Html => true,
+            Self::Text | Self::Json | Self::Junit | Self::Nagios => false,
+        }
+    }
 }
 
 /// Whether an input, or the whole report, is good enough.
@@ -111,6 +124,9 @@ pub struct ReportInput {
     /// The detectors that watched it, by number: what passed is as telling as what failed.
     #[serde(skip)]
     pub detectors: Vec<DetectorRef>,
+    /// What was measured over time, for formats that draw it.
+    #[serde(skip)]
+    pub record: Option<Record>,
 }
 
 /// A detector that watched an input.
@@ -135,6 +151,7 @@ impl ReportInput {
             measurements: BTreeMap::new(),
             events: Vec::new(),
             detectors: Vec::new(),
+            record: None,
         }
     }
 

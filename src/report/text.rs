@@ -3,15 +3,21 @@
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
 use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackId;
 
-use super::{Report, ReportEvent, ReportInput, ReportVerdict, plain};
+use super::{Report, ReportEvent, ReportInput, ReportVerdict, plain, ticks};
+
+/// Columns that a report may take: the names of inputs and of unusual tracks alone go past it.
+const COLUMNS: usize = 100;
 
 /// Cells of a timeline bar.
-const BAR_CELLS: usize = 60;
+const BAR_CELLS: usize = 80;
+
+/// Most distances between the ticks of its scale: each has room for its time.
+const TICKS_MAX: f64 = 8.0;
 
 /// Most rows of an input's table of events; the rest are counted, and all of them are in JSON.
 const ROWS_MAX: usize = 500;
@@ -104,7 +110,10 @@ fn write_input(out: &mut String, input: &ReportInput, style: Style) {
             Some(value) => format!("{name} {value:.1} {unit}"),
             None => format!("{name} –"),
         });
-        line(out, format_args!("  {:<8}  {}", track.to_string(), words.join(", ")));
+        for (number, row) in wrapped(&words, COLUMNS - 12).iter().enumerate() {
+            let name = if number == 0 { track.to_string() } else { String::new() };
+            line(out, format_args!("  {name:<8}  {row}"));
+        }
     }
     if input.error.is_none() || !input.tracks.is_empty() {
         write_timeline(out, input, style);
@@ -120,16 +129,43 @@ fn write_timeline(out: &mut String, input: &ReportInput, style: Style) {
     tracks.sort();
     tracks.dedup();
     out.push('\n');
+    let width = tracks.iter().map(|track| track.to_string().len()).max().unwrap_or(0).max(8);
     for track in tracks {
         let events = input.events.iter().filter(|event| event.track == track);
         let bar: String = bar(events, duration)
             .iter()
             .map(|cell| cell.map_or_else(|| "-".to_owned(), |severity| style.severity(severity, mark(severity))))
             .collect();
-        line(out, format_args!("  {:<8}  {bar}", track.to_string()));
+        line(out, format_args!("  {:<width$}  {bar}", track.to_string()));
     }
-    let end = format!("{duration:.3} s");
-    line(out, format_args!("  {:<8}  {:<width$}{end}", "", "0 s", width = BAR_CELLS.saturating_sub(end.len())));
+    line(out, format_args!("  {:<width$}  {}", "", scale(duration)));
+}
+
+/// The scale below the bars: a tick stands at the cell that begins at its time.
+fn scale(duration: f64) -> String {
+    let mut scale = String::new();
+    for tick in ticks::ticks(duration, TICKS_MAX) {
+        let place = (tick / duration * BAR_CELLS as f64) as usize;
+        let blanks = place.saturating_sub(scale.len());
+        scale.extend(std::iter::repeat_n(' ', blanks));
+        scale.push_str(&format!("|{}", ticks::label(tick, duration)));
+    }
+    scale
+}
+
+/// Joins words with commas into lines of at most that many columns.
+fn wrapped(words: &[String], columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for (number, word) in words.iter().enumerate() {
+        let comma = if number + 1 < words.len() { "," } else { "" };
+        match lines.last_mut() {
+            Some(last) if last.chars().count() + word.chars().count() + 2 <= columns => {
+                last.push_str(&format!(" {word}{comma}"));
+            }
+            _ => lines.push(format!("{word}{comma}")),
+        }
+    }
+    lines
 }
 
 fn bar<'a>(events: impl Iterator<Item = &'a ReportEvent>, duration: f64) -> [Option<Severity>; BAR_CELLS] {
@@ -163,6 +199,8 @@ fn write_events(out: &mut String, input: &ReportInput, style: Style) {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
+    // Messages are broken within their column; what is short stays whole.
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS as u16 - 1);
     table.set_header(["SEVERITY", "TRACK", "DETECTOR", "START", "END", "LASTED", "MESSAGE"]);
     for event in input.events.iter().take(ROWS_MAX) {
         table.add_row([
@@ -175,14 +213,18 @@ fn write_events(out: &mut String, input: &ReportInput, style: Style) {
             plain(&event.message),
         ]);
     }
-    for index in 3..=5 {
+    for index in 0..=5 {
         if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
+            column.set_constraint(ColumnConstraint::ContentWidth);
+            column.set_cell_alignment(if index < 3 { CellAlignment::Left } else { CellAlignment::Right });
         }
     }
-    // Painted after the layout, so that no escape sequence counts as width.
-    for (index, row) in table.to_string().lines().enumerate() {
-        let severity = index.checked_sub(1).and_then(|index| input.events.get(index)).map(|event| event.severity);
+    // Painted after the layout, so that no escape sequence counts as width. The first cell of a line
+    // that only goes on with a message is blank.
+    let mut events = input.events.iter();
+    for (number, row) in table.to_string().lines().enumerate() {
+        let begins = number > 0 && !row.starts_with("  ");
+        let severity = if begins { events.next().map(|event| event.severity) } else { None };
         let row = match severity {
             Some(severity) => row.replacen(severity.name(), &style.severity(severity, severity.name()), 1),
             None => row.to_owned(),
@@ -215,11 +257,12 @@ mod tests {
 FAIL  clip.ts  mpegts  20.000 s
   video:0   h264 1280x720 25 fps yuv420p (500 frames)
   audio:0   aac 48000 Hz stereo
-  audio:0   integrated -23.1 LUFS, range –, momentary max –, short-term max –, true peak -1.3 dBTP, sample peak –
+  audio:0   integrated -23.1 LUFS, range –, momentary max –, short-term max –, true peak -1.3 dBTP,
+            sample peak –
 
-  video:0   ------------------------wwwwwwwww---------------------------
-  audio:0   ------------------------iiiii-------------------------------
-            0 s                                                 20.000 s
+  video:0   --------------------------------wwwwwwwwwwww------------------------------------
+  audio:0   --------------------------------iiiiii------------------------------------------
+            |0 s                |5 s                |10 s               |15 s               |20 s
 
   SEVERITY  TRACK    DETECTOR    START       END   LASTED  MESSAGE
   warning   video:0  black     8.000 s  11.000 s  3.000 s  picture black for 3.0 s
@@ -231,6 +274,32 @@ FAIL  clip.ts  mpegts  20.000 s
         assert!(text.starts_with(expected), "{text}");
         assert!(text.contains("ERROR  gone.ts\n  cannot open gone.ts: no such file or directory\n"), "{text}");
         assert!(text.ends_with("3 inputs, profile file: 1 passed, 1 failed, 1 could not be checked\n"), "{text}");
+    }
+
+    #[test]
+    fn many_tracks_and_long_messages_stay_within_their_columns() {
+        let mut wide = input("a.ts");
+        wide.duration_s = Some(5_400.0);
+        wide.events = (0..4).map(|n| event("block_corruption", 3, Severity::Major, n * 1_000_000, 5_400_000)).collect();
+        wide.events[1].track = TrackId::audio(12);
+        wide.events[2].message =
+            "a message that takes more room than there is, because it tells what, where and why".into();
+        let text = render(&Report::new("file", Severity::Warning, vec![wide]), Style::PLAIN);
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        assert!(text.contains("  audio:12  -"), "{text}");
+        assert!(text.contains("  |0:00:00     |0:15:00     |0:30:00"), "{text}");
+        let painted = render(&Report::new("file", Severity::Warning, vec![input("a.ts")]), Style::COLOUR);
+        assert!(painted.contains("no events"), "{painted}");
+    }
+
+    #[test]
+    fn every_event_is_painted_though_messages_take_several_lines() {
+        let mut input = input("a.ts");
+        input.events = vec![event("black", 1, Severity::Major, 0, 1_000); 2];
+        input.events[0].message = "words ".repeat(40);
+        input.events[1].severity = Severity::Critical;
+        let text = render(&Report::new("file", Severity::Warning, vec![input]), Style::COLOUR);
+        assert!(text.contains("\u{1b}[31mmajor\u{1b}[0m") && text.contains("\u{1b}[1;31mcritical\u{1b}[0m"), "{text}");
     }
 
     #[test]

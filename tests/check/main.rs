@@ -10,6 +10,7 @@ mod data;
 mod deterministic;
 mod endings;
 mod formats;
+mod pages;
 mod pictures;
 mod sounds;
 mod sync;
