@@ -148,8 +148,11 @@ fn a_silent_srt_port_is_an_error_within_the_open_limit() {
 
 #[test]
 fn a_closed_port_is_a_failed_connection_whatever_the_protocol() {
+    // Bound and not listening: it refuses, and no other test can be given the port meanwhile.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
     for scheme in ["http", "tcp", "rtsp", "rtmp"] {
-        let address = silent().local_addr().unwrap();
         let error = failure_within(2_000, &format!("{scheme}://{address}/a/b"));
         assert!(matches!(error, SourceError::Connect { .. }), "{scheme}: {error}");
         assert!(error.to_string().contains("refused"), "{scheme}: {error}");
