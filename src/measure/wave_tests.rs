@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stretch_that_comes_twice_is_an_echo(seed in any::<u64>(), begin in 4_000_usize..9_000, length in 800_usize..8_000) {
+    fn a_stretch_that_comes_twice_is_an_echo(seed in any::<u64>(), begin in 4_000_usize..9_000, length in 1_600_usize..8_000) {
         let mut channels = [noise(seed, 30_000), rumble(seed ^ 5, 30_000)];
         for channel in &mut channels {
             channel.copy_within(begin..begin + length, begin + length);
@@ -110,11 +110,12 @@ proptest! {
         prop_assert_eq!(told.len(), 1, "{:?}", told);
         let (at, echo) = told[0];
         prop_assert!((f64::from(echo.lag_ms) - length as f64 / 48.0).abs() < 1e-3);
-        // Anchors are 1.3 ms apart on average, and seldom more than ten times that.
+        // Anchors lie at random, 1.3 ms apart on average: those at both ends are missed together by more than
+        // 30 ms in one case of 10⁸, and so are all of a stretch of 33 ms.
         let missing = length as f32 / 48.0 - echo.lasts_ms;
-        prop_assert!((-0.1..15.0).contains(&missing), "{}", missing);
+        prop_assert!((-0.1..30.0).contains(&missing), "{}", missing);
         let end = (begin + 2 * length) as f64 / 48.0;
-        prop_assert!((1_000.0 * at + f64::from(echo.ended_ms) - end).abs() < 15.0);
+        prop_assert!((1_000.0 * at + f64::from(echo.ended_ms) - end).abs() < 30.0);
         prop_assert!(echo.unsteady > 0.01, "{}", echo.unsteady);
     }
 }
