@@ -57,7 +57,7 @@ impl MotionMemory {
         };
         let mut facts = MotionFacts {
             compared: true,
-            // Exact for the pixels compared: a single differing code value is at least 2⁻⁴⁰ on average.
+            // Exact: a single differing code value is at least 2⁻⁴⁰ on average.
             identical: difference == 0.0,
             difference,
             cells: means.len() as u16,
@@ -89,7 +89,6 @@ impl MotionMemory {
         let active_above = ACTIVE_MIN.max(ACTIVE_NOISES * facts.noise);
         facts.active_cells = self.changes.iter().filter(|change| **change > active_above).count() as u16;
         facts.largest = self.changes.iter().copied().fold(0.0, f32::max);
-        facts.identical &= facts.largest == 0.0;
     }
 
     /// Colour that moves at the same luma is movement too; what moves in both counts once.

@@ -23,8 +23,6 @@ const SIDE_MAX: usize = 65_535;
 /// samples of 90 rows of 1080p are 86,000: enough for a 99.9th percentile.
 const SAMPLED_ROWS: usize = 90;
 const SAMPLED_ROW_STEP_MIN: usize = 4;
-/// Rows of a band of which every second is compared with the previous picture, pixel by pixel.
-const CHANGE_BAND: usize = 32;
 /// Pictures with at least this share of dark pixels teach no logo.
 const TEACHES_BELOW: f32 = 0.9;
 
@@ -115,7 +113,7 @@ impl PictureMeasurer {
             }
             if plan.motion {
                 let area = (shape.width * shape.height) as u64;
-                let difference = previous.map(|_| state.scale.span(sums.difference, state.compared));
+                let difference = previous.map(|_| state.scale.span(sums.difference, area));
                 let level = state.scale.mean(sums.sum, area);
                 let (means, tints) = (&state.means[..], state.chroma.tints());
                 measures.motion = state.motion.measure(&Scanned { means, tints, level, difference, at });
@@ -187,8 +185,6 @@ struct State {
     chroma: ChromaMeasurer,
     structure: StructureMeasurer,
     sampled_row_step: usize,
-    /// Pixels that were compared with the previous picture's.
-    compared: u64,
     bar_finder: BarFinder,
     bars: Bars,
     logo: LogoMemory,
@@ -214,7 +210,6 @@ impl State {
             chroma: ChromaMeasurer::default(),
             structure: StructureMeasurer::new(cpu, plan, shape.width, shape.depth, shape.full_range),
             sampled_row_step: (shape.height / SAMPLED_ROWS).max(SAMPLED_ROW_STEP_MIN).min(shape.height),
-            compared: 0,
             bar_finder: BarFinder::default(),
             bars: Bars::default(),
             logo: LogoMemory::default(),
@@ -233,21 +228,16 @@ impl State {
         let Shape { width, height, depth, .. } = self.shape;
         let bytes = if depth > 8 { 2 } else { 1 };
         let previous = previous.filter(|_| plan.motion);
+        let change = previous.is_some();
         self.cells.clear(&self.grid);
         self.histogram.clear();
         self.bar_finder.begin(width);
         let mut totals = RowSums::default();
-        let mut compared = 0;
         for y in 0..height {
             let row = picture.luma.row(y, bytes);
-            // Half of the previous picture in turn, in bands: it comes from memory, and what has changed in the
-            // other half the cells tell.
-            let change =
-                previous.is_some() && (height < 2 * CHANGE_BAND || (y / CHANGE_BAND + self.count).is_multiple_of(2));
-            compared += u64::from(change);
             let input = RowInput {
                 row,
-                previous: previous.filter(|_| change).map_or(&[], |plane| plane.row(y, bytes)),
+                previous: previous.map_or(&[], |plane| plane.row(y, bytes)),
                 bytes,
                 ceiling: ceiling(depth),
                 dark: self.dark,
@@ -274,7 +264,6 @@ impl State {
             false => Bars::default(),
         };
         let (grid, scale) = (&self.grid, self.scale);
-        self.compared = compared * width as u64;
         self.means.clear();
         let means = self.cells.sums.iter().enumerate().map(|(cell, &sum)| scale.mean(sum, grid.pixels(cell) as u64));
         self.means.extend(means);

@@ -364,19 +364,10 @@ fn a_small_moving_box_activates_cells_in_every_picture() {
 }
 
 #[test]
-fn a_change_in_the_band_that_is_not_compared_shows_in_the_cells() {
-    let picture = busy(&mut Dice(1));
-    let changed = picture.clone().with_box(200, 40, 16, 16, 20);
-    let measures = measure_all(&mut PictureMeasurer::new(&PLAN), &[picture.clone(), picture, changed]);
-    assert!(!measures[2].motion.identical && measures[2].motion.active_cells > 0);
-}
-
-#[test]
 fn an_equal_picture_is_identical_and_one_pixel_makes_the_difference() {
     let picture = busy(&mut Dice(1));
     let mut other = picture.clone();
-    // In the first band of rows, which the third picture compares.
-    other.planes[0][WIDTH - 1] ^= 1;
+    other.planes[0][WIDTH * HEIGHT - 1] ^= 1;
     let measures = measure_all(&mut PictureMeasurer::new(&PLAN), &[picture.clone(), picture, other]);
     assert!(!measures[0].motion.compared && !measures[0].motion.identical);
     assert!(measures[1].motion.compared && measures[1].motion.identical);

@@ -96,10 +96,9 @@ impl Default for ChromaFacts {
 pub struct MotionFacts {
     /// False for the first picture and after a change of size or format: nothing to compare with.
     pub compared: bool,
-    /// True when no cell of luma or chroma differs from the previous picture, nor any of the luma pixels
-    /// that were compared.
+    /// True when not one luma pixel and no chroma cell differs from the previous picture.
     pub identical: bool,
-    /// Mean absolute luma difference to the previous picture, of every second band of 32 rows.
+    /// Mean absolute luma difference to the previous picture.
     pub difference: f32,
     /// Number of cells.
     pub cells: u16,
