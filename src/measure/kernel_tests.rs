@@ -169,21 +169,22 @@ fn the_largest_gain_of_the_interpolator_is_the_stated_one() {
 
 proptest! {
     #[test]
-    fn steps_at_block_columns_are_those_of_the_naive_twin(
+    fn steps_and_slopes_at_block_columns_are_those_of_the_naive_twin(
         (row, other) in (1_usize..300).prop_flat_map(|width| (row(width, 1), row(width, 1))),
     ) {
-        let mut expected = naive::seam_steps(&row);
-        for (sum, step) in expected.iter_mut().zip(naive::seam_steps(&other)) {
-            *sum += step;
-        }
+        let sums = |of: fn(&[u8]) -> Vec<i32>| -> Vec<i32> {
+            of(&row).into_iter().zip(of(&other)).map(|(one, other)| one + other).collect()
+        };
+        let expected = (sums(naive::seam_steps), sums(naive::seam_slopes));
         for cpu in paths() {
             let mut columns = SeamColumns::new(row.len());
             columns.add_row(cpu, &row);
             columns.add_row(cpu, &other);
-            let mut steps = Vec::new();
-            columns.steps(&mut steps);
-            prop_assert_eq!(steps.len(), columns.len() + 1);
-            prop_assert_eq!(steps[1..].iter().map(|step| i32::from(*step)).collect::<Vec<_>>(), expected.clone());
+            let (mut steps, mut slopes) = (Vec::new(), Vec::new());
+            columns.steps(&mut steps, &mut slopes);
+            prop_assert_eq!((steps.len(), steps[0], slopes[0]), (columns.len() + 1, 0, 0));
+            let inner = |sums: &[i16]| sums[1..].iter().map(|sum| i32::from(*sum)).collect::<Vec<_>>();
+            prop_assert_eq!((inner(&steps), inner(&slopes)), expected.clone());
         }
     }
 
@@ -222,8 +223,8 @@ fn the_steepest_columns_of_as_many_rows_as_are_allowed_do_not_overflow() {
     for cpu in paths() {
         let mut columns = SeamColumns::new(row.len());
         (0..SEAM_ROWS_MAX).for_each(|_| columns.add_row(cpu, &row));
-        let mut steps = Vec::new();
-        columns.steps(&mut steps);
+        let (mut steps, mut slopes) = (Vec::new(), Vec::new());
+        columns.steps(&mut steps, &mut slopes);
         assert!(steps[1..].iter().all(|step| i32::from(*step) == 2 * 255 * SEAM_ROWS_MAX as i32));
     }
 }

@@ -1,10 +1,12 @@
 //! Seams on the grid of coded blocks: what concealed and lost blocks leave behind.
 //!
-//! Fed row by row during the walk over luma. A block is torn when two or more of its four sides are seams
-//! and none was in the picture before; this is counted on the grid of 16 × 16 blocks and, for comparison, on
-//! the same grid shifted by 8 in both directions, where coding puts no blocks. Vertical sides are judged by
-//! every second row, horizontal ones by the rows around every eighth. Sides at the edge of the picture are
-//! none, and what is left over at the right and bottom is in no block.
+//! Fed row by row during the walk over luma. A side of a block is a seam when the step across it is large
+//! and twice as steep as the picture beside it: fine texture has steps of any size, but they have their like
+//! on either side. A block is torn when two or more of its four sides are seams, and more than in the
+//! picture before; this is counted on the grid of 16 × 16 blocks and, for comparison, on the same grid
+//! shifted by 8 in both directions, where coding puts no blocks. Vertical sides are judged by every second
+//! row, horizontal ones by the rows around every eighth. Sides at the edge of the picture are none, and what
+//! is left over at the right and bottom is in no block.
 
 use avwatch_actors::frame::SeamFacts;
 
@@ -19,6 +21,8 @@ const ROW_STEP: usize = 2;
 const _: () = assert!(2 * HALF / ROW_STEP <= SEAM_ROWS_MAX && HALF == STRIP, "a band fits into the sums");
 /// Step of a side, in levels, above which it is a seam.
 const SEAM_ABOVE: f64 = 10.0;
+/// How many times as large as the slopes beside it the step of a seam is.
+const STEEPER: i16 = 2;
 /// Sides of a block that make it torn.
 const TORN_SIDES: u8 = 2;
 
@@ -53,18 +57,21 @@ impl Blocks {
     }
 
     /// Takes the horizontal sides below the band, each the sum of two strips, and counts its blocks.
-    fn below(&mut self, strips: &[i64], limit: i64, closes_band: bool) {
-        let pairs = strips.get(self.shift..).unwrap_or(&[]).as_chunks::<2>().0;
+    /// Of `strips`, the first are twice the steps, the others less the slopes beside them.
+    fn below(&mut self, strips: [&[i64]; 2], limit: i64, closes_band: bool) {
+        let [steps, slopes] = strips.map(|strips| strips.get(self.shift..).unwrap_or(&[]).as_chunks::<2>().0);
         let begun = self.now.len();
-        for ((pair, above), beside) in pairs.iter().zip(&mut self.above).zip(&self.beside) {
-            let below = u8::from(pair[0] + pair[1] > limit);
+        for (((step, slope), above), beside) in steps.iter().zip(slopes).zip(&mut self.above).zip(&self.beside) {
+            let slope = -(slope[0] + slope[1]);
+            let step = step[0] + step[1] - slope;
+            let below = u8::from(step > limit && step > slope * i64::from(STEEPER));
             let above = std::mem::replace(above, below);
             if closes_band {
                 self.now.push(beside + above + below);
             }
         }
         let before = self.before.get(begun..).unwrap_or(&[]);
-        let torn = self.now[begun..].iter().zip(before).filter(|(now, before)| **now >= TORN_SIDES && **before == 0);
+        let torn = self.now[begun..].iter().zip(before).filter(|(now, before)| **now >= TORN_SIDES && now > before);
         self.torn += torn.count() as u32;
     }
 
@@ -82,11 +89,14 @@ impl Blocks {
 /// Looks for seams while a picture is scanned.
 pub(super) struct SeamFinder {
     columns: SeamColumns,
-    /// Steps of this half band and the one before, by column of the grid of 8, and the seams of both together.
-    half: Vec<i16>,
-    half_before: Vec<i16>,
+    /// Steps of this half band and the one before, by column of the grid of 8, with the slopes beside them,
+    /// and the seams of both together.
+    half: [Vec<i16>; 2],
+    half_before: [Vec<i16>; 2],
     seams: Vec<u8>,
-    strips: Vec<i64>,
+    /// By strip, twice the steps of a row of horizontal sides, and less the slopes beside them.
+    steps: Vec<i64>,
+    slopes: Vec<i64>,
     /// Sums above which a vertical and a horizontal side is a seam.
     limits: (i16, i64),
     grids: [Blocks; 2],
@@ -99,11 +109,12 @@ impl SeamFinder {
         let limit = |samples: usize| 2.0 * SEAM_ABOVE / scale * samples as f64;
         let columns = SeamColumns::new(width);
         Self {
-            half: vec![0; columns.len() + 1],
-            half_before: vec![0; columns.len() + 1],
+            half: [0; 2].map(|sum| vec![sum; columns.len() + 1]),
+            half_before: [0; 2].map(|sum| vec![sum; columns.len() + 1]),
             seams: Vec::with_capacity(columns.len() + 1),
             columns,
-            strips: vec![0; width / STRIP],
+            steps: vec![0; width / STRIP],
+            slopes: vec![0; width / STRIP],
             limits: (limit(BLOCK / ROW_STEP) as i16, limit(BLOCK) as i64),
             grids: [Blocks::new(0, width), Blocks::new(1, width)],
         }
@@ -119,20 +130,23 @@ impl SeamFinder {
         if y.is_multiple_of(ROW_STEP) {
             self.columns.add_row(cpu, row);
         }
-        let whole = self.strips.len() * STRIP;
+        let whole = self.steps.len() * STRIP;
         let (row, before) = (&row[..whole], &before[..whole]);
         match y % STRIP {
             7 => {
-                self.strips.fill(0);
-                add_strip_differences(cpu, row, before, StepWeight::Negative, &mut self.strips);
+                self.slopes.fill(0);
+                add_strip_differences(cpu, row, before, StepWeight::Negative, &mut self.slopes);
             }
-            0 if y > 0 => add_strip_differences(cpu, row, before, StepWeight::Twice, &mut self.strips),
+            0 if y > 0 => {
+                self.steps.fill(0);
+                add_strip_differences(cpu, row, before, StepWeight::Twice, &mut self.steps);
+            }
             1 if y > 1 => {
-                add_strip_differences(cpu, row, before, StepWeight::Negative, &mut self.strips);
+                add_strip_differences(cpu, row, before, StepWeight::Negative, &mut self.slopes);
                 let half = (y - 1) / HALF;
                 // Halves 0 and 1 are the first band, 1 and 2 the first of the shifted grid.
                 let grid = &mut self.grids[half % 2];
-                grid.below(&self.strips, self.limits.1, half >= 2);
+                grid.below([&self.steps, &self.slopes], self.limits.1, half >= 2);
             }
             _ => {}
         }
@@ -145,13 +159,15 @@ impl SeamFinder {
         }
         let half = y / HALF;
         std::mem::swap(&mut self.half, &mut self.half_before);
-        self.columns.steps(&mut self.half);
+        let [steps, slopes] = &mut self.half;
+        self.columns.steps(steps, slopes);
         self.columns.clear();
         if half > 0 {
             let limit = self.limits.0;
+            let both = |of: usize| self.half[of].iter().zip(&self.half_before[of]).map(|(now, before)| now + before);
+            let is_seam = |(step, slope): (i16, i16)| u8::from(step > limit && step > slope * STEEPER);
             self.seams.clear();
-            self.seams
-                .extend(self.half.iter().zip(&self.half_before).map(|(now, before)| u8::from(now + before > limit)));
+            self.seams.extend(both(0).zip(both(1)).map(is_seam));
             self.grids[(half + 1) % 2].band(&self.seams);
         }
     }

@@ -12,8 +12,9 @@ const BLOCK: usize = 16;
 /// Sums per block: one for each pair of neighbouring differences.
 const LANES: usize = BLOCK / 2;
 /// Weight of the difference between a pixel of a block and the next one: `2 · step − before − after`
-/// for the grid columns at 8 and at 16, the last of which ends in the next block.
-const WEIGHTS: [i8; BLOCK] = [-1, 0, 0, 0, 0, 0, -1, 2, -1, 0, 0, 0, 0, 0, -1, 2];
+/// for the grid columns at 8 and at 16, the last of which ends in the next block. The difference before
+/// `before` has a sum of its own: with `after` it tells how steep the picture is beside the step.
+const WEIGHTS: [i8; BLOCK] = [-1, 0, 0, 0, 0, -1, -1, 2, -1, 0, 0, 0, 0, -1, -1, 2];
 /// Rows that may be added before the sums might overflow: 64 × 2 × 255 stays below 2¹⁵.
 pub const SEAM_ROWS_MAX: usize = 64;
 
@@ -66,16 +67,23 @@ impl SeamColumns {
     }
 
     /// The sums at the columns `8 · n`, into `steps[n]` for `n` from 1 to [`SeamColumns::len`]; `steps[0]` is
-    /// 0, since there is no step at the edge.
-    pub fn steps(&self, steps: &mut Vec<i16>) {
+    /// 0, since there is no step at the edge. The sums of `|Y(x−2) − Y(x−3)| + |Y(x+1) − Y(x)|` there, which
+    /// the step itself has no part in, go into `slopes`.
+    pub fn steps(&self, steps: &mut Vec<i16>, slopes: &mut Vec<i16>) {
         let blocks = self.lanes.as_chunks::<LANES>().0;
-        steps.resize(2 * blocks.len() + 1, 0);
-        let slots = steps[1..].as_chunks_mut::<2>().0;
-        let nexts = blocks.iter().skip(1).map(|lanes| lanes[0]).chain(std::iter::once(0));
-        for ((slot, lanes), next) in slots.iter_mut().zip(blocks).zip(nexts) {
-            *slot = [lanes[3] + lanes[4], lanes[LANES - 1] + next];
+        let nexts = || blocks.iter().skip(1).map(|lanes| lanes[0]).chain(std::iter::once(0));
+        for sums in [&mut *steps, &mut *slopes] {
+            sums.resize(2 * blocks.len() + 1, 0);
+            sums[0] = 0;
+        }
+        for ((slot, lanes), next) in steps[1..].as_chunks_mut::<2>().0.iter_mut().zip(blocks).zip(nexts()) {
+            *slot = [lanes[3] + lanes[4], lanes[7] + next];
+        }
+        for ((slot, lanes), next) in slopes[1..].as_chunks_mut::<2>().0.iter_mut().zip(blocks).zip(nexts()) {
+            *slot = [-lanes[2] - lanes[4], -lanes[6] - next];
         }
         steps.truncate(self.len() + 1);
+        slopes.truncate(self.len() + 1);
     }
 }
 
