@@ -356,7 +356,8 @@ mod tests {
     #[test]
     fn damage_begins_with_the_first_picture_that_shows_it_less_clearly() {
         let begin = |index: u64| picture([5, 0, 6, 2][index as usize % 4], 1);
-        let found = found(Film::new(25.0).then(3.0, film).then(0.16, begin).then(1.0, |_| picture(30, 2)).then(3.0, film));
+        let found =
+            found(Film::new(25.0).then(3.0, film).then(0.16, begin).then(1.0, |_| picture(30, 2)).then(3.0, film));
         assert_eq!((found.len(), found[0].1), (1, Some(4.16)));
         assert!((2.88..=3.0).contains(&found[0].0), "{found:?}");
     }
@@ -366,7 +367,12 @@ mod tests {
         let signs = DecodeSigns { damaged: true, tuned: true, concealed: true, ..DecodeSigns::default() };
         let shown = |active_cells: u16| {
             let motion = MotionFacts { compared: true, cells: 3_600, active_cells, ..MotionFacts::default() };
-            found(Film::new(25.0).then(3.0, film).then(1.0, |_| PictureFacts { signs, motion, ..picture(1, 1) }).then(3.0, film))
+            found(
+                Film::new(25.0)
+                    .then(3.0, film)
+                    .then(1.0, |_| PictureFacts { signs, motion, ..picture(1, 1) })
+                    .then(3.0, film),
+            )
         };
         assert_eq!(shown(900), [(3.0, Some(4.0), 0)]);
         assert_eq!(shown(0), []);
