@@ -7,9 +7,7 @@ use super::case::{Allowed, Asked, Case, Kind, Made, Make};
 use super::common::media::{Planted, derived, encoded};
 use super::damage::{Evidence, baked, judged, noise};
 use super::defect::{Defect, during};
-use super::encode::{
-    Encode, H264_1M, H264_3M, H264_AC3_TS, H264_PCM, H264_TS, HEVC_10, HEVC_10_TS, MPEG2, VP9, late,
-};
+use super::encode::{Encode, H264_1M, H264_3M, H264_AC3_TS, H264_PCM, H264_TS, HEVC_10, HEVC_10_TS, MPEG2, VP9, late};
 use super::material::Material;
 use super::menu::Menu;
 use super::planted_picture::{edit, land, sky};
@@ -296,14 +294,8 @@ fn markers(menu: &mut Menu) {
             .iter()
             .fold(defect, |defect, detector| defect.allow(detector, why))
     };
-    let clips: [(f64, &Encode); 6] = [
-        (0.12, &H264_PCM),
-        (-0.1, &H264_PCM),
-        (0.2, &H264_3M),
-        (0.16, &H264_3M),
-        (-0.24, &H264_PCM),
-        (-0.3, &H264_3M),
-    ];
+    let clips: [(f64, &Encode); 6] =
+        [(0.12, &H264_PCM), (-0.1, &H264_PCM), (0.2, &H264_3M), (0.16, &H264_3M), (-0.24, &H264_PCM), (-0.3, &H264_3M)];
     for (late, encode) in clips {
         let source = marked(late);
         let name = format!("av_sync-beep.{}.{}", source.name, encode.name);
@@ -337,11 +329,8 @@ fn captions(menu: &mut Menu, material: &Material) {
     }
     let line = |index: u32| format!("{index}\n00:00:0{index},100 --> 00:00:0{index},900\nLine {index}\n\n");
     let words: String = (0..6).map(line).collect();
-    let files: [(Source, &'static Encode, &'static str, &'static str); 3] = [
-        (sky(1), &H264_PCM, "srt", "mkv"),
-        (land(2), &H264_1M, "mov_text", "mp4"),
-        (sky(4), &VP9, "webvtt", "webm"),
-    ];
+    let files: [(Source, &'static Encode, &'static str, &'static str); 3] =
+        [(sky(1), &H264_PCM, "srt", "mkv"), (land(2), &H264_1M, "mov_text", "mp4"), (sky(4), &VP9, "webvtt", "webm")];
     for (source, encode, codec, extension) in files {
         let name = format!("subtitles_missing-cease-{codec}.{}.{}", source.name, encode.name);
         menu.twin(&source, encode, None);
@@ -377,8 +366,9 @@ fn rates(menu: &mut Menu) {
         let flat = format!("lutyuv=y=90:u=120:v=130:enable='{}'", during(5.0, 12.0));
         let source = Source::generated(format!("clouds{seed}-alone"), Some(clouds(seed)), None).lasting(12.0);
         let defect = Defect::picture("collapse", flat).told("bitrate", "input", 5.0, 12.0);
-        let defect =
-            defect.allow("solid_color", "what takes next to no bits is a flat picture").allow("freeze", "and a still one");
+        let defect = defect
+            .allow("solid_color", "what takes next to no bits is a flat picture")
+            .allow("freeze", "and a still one");
         menu.plant_asking(&source, encode, defect, live("bitrate", "detectors.bitrate.raise_after=3s"));
     }
 }

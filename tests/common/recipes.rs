@@ -313,8 +313,11 @@ pub fn rolling_credits() -> Clip {
         }
     }
     let graph = format!("{picture},scroll=v=0.0055555[v];{SOUND}[a]");
-    clip("rolling-credits", "mp4", 12.0, &graph, &["[v]", "[a]"], &[X264, AAC].concat())
-        .without(&["letterbox", "black", "freeze"])
+    clip("rolling-credits", "mp4", 12.0, &graph, &["[v]", "[a]"], &[X264, AAC].concat()).without(&[
+        "letterbox",
+        "black",
+        "freeze",
+    ])
 }
 
 /// No sound at all on exact samples from 4 s to 7 s.
