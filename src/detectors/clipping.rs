@@ -24,15 +24,15 @@
 
 use std::sync::Arc;
 
-use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
 use avwatch_actors::frame::{AudioFrame, ChannelHop, SoundHop, TopFacts};
-use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Warning;
-use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackId, TrackInfo, TrackKind};
+use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo, TrackKind};
 
 use super::kind::lasted;
 use super::silence::roles_of;
+use super::sound_judge::{OfSound, SoundJudge};
 use super::table::{Table, info_only};
 use super::{Defaults, DetectorKind, OptionDoc, OptionValue};
 use crate::profile::Profile;
@@ -67,7 +67,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     },
     build: |options, _| {
         let share = options.number("share") as f32 / 100.0;
-        Arc::new(move |track: &TrackInfo| Box::new(Clipping::new(track, share)) as Box<dyn Detector>)
+        Arc::new(move |track: &TrackInfo| OfSound::boxed(track, Clipping::new(track, share)))
     },
 };
 
@@ -117,7 +117,6 @@ struct Opinion {
 }
 
 struct Clipping {
-    track: TrackId,
     share: f32,
     roles: [ChannelRole; CHANNELS_MAX],
     /// The window of each channel, one after the other, as rings with one place.
@@ -134,7 +133,6 @@ struct Clipping {
 impl Clipping {
     fn new(track: &TrackInfo, share: f32) -> Self {
         Self {
-            track: track.track,
             share,
             roles: roles_of(track),
             kept: Vec::new(),
@@ -154,20 +152,6 @@ impl Clipping {
         self.kept.resize(channels * WINDOW, Kept::default());
         (self.next, self.filled, self.until_judged) = (0, 0, JUDGED_EVERY);
         (self.holds, self.clear_since) = (None, None);
-    }
-
-    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
-        if self.channels != frame.hops.channel_count() {
-            self.reset(frame.hops.channel_count());
-        }
-        for (hop, channels) in frame.hops.iter() {
-            self.keep(hop, channels);
-            self.until_judged -= 1;
-            if self.until_judged == 0 {
-                self.until_judged = JUDGED_EVERY;
-                out.say(self.judge(hop.at));
-            }
-        }
     }
 
     fn keep(&mut self, hop: &SoundHop, channels: &[ChannelHop]) {
@@ -271,25 +255,34 @@ impl Clipping {
     }
 }
 
-impl Detector for Clipping {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Audio(frame) if frame.stamp.track == self.track => self.listen(frame, out),
-            Item::Started(info) => {
-                if let Some(track) = info.track(self.track) {
-                    self.roles = roles_of(track);
-                }
-                if info.revision == 0 {
-                    self.reset(0);
-                }
-            }
-            Item::Video(_) | Item::Audio(_) | Item::Packets(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
+impl SoundJudge for Clipping {
+    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
+        if self.channels != frame.hops.channel_count() {
+            self.reset(frame.hops.channel_count());
         }
+        for (hop, channels) in frame.hops.iter() {
+            self.keep(hop, channels);
+            self.until_judged -= 1;
+            if self.until_judged == 0 {
+                self.until_judged = JUDGED_EVERY;
+                out.say(self.judge(hop.at));
+            }
+        }
+    }
+
+    fn learn(&mut self, track: &TrackInfo) {
+        self.roles = roles_of(track);
+    }
+
+    fn begin(&mut self) {
+        self.reset(0);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use avwatch_actors::item::Item;
+
     use super::super::testing::{STEREO, Track, audio_track, build, lasting, level};
     use super::*;
 

@@ -15,15 +15,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
 use avwatch_actors::frame::{AudioFrame, ChannelHop};
-use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Info;
-use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackId, TrackInfo, TrackKind};
+use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo, TrackKind};
 
 use super::kind::lasted;
 use super::silence::roles_of;
+use super::sound_judge::{OfSound, SoundJudge};
 use super::table::Table;
 use super::{Defaults, DetectorKind, OptionDoc, OptionValue};
 use crate::profile::Profile;
@@ -62,7 +62,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     build: |options, _| {
         let limit = options.number("limit");
         let hops = (options.span("window").as_millis() / 10).max(1) as usize;
-        Arc::new(move |track: &TrackInfo| Box::new(DcOffset::new(track, limit, hops)) as Box<dyn Detector>)
+        Arc::new(move |track: &TrackInfo| OfSound::boxed(track, DcOffset::new(track, limit, hops)))
     },
 };
 
@@ -86,7 +86,6 @@ struct Channel {
 }
 
 struct DcOffset {
-    track: TrackId,
     limit: f64,
     hops: usize,
     roles: [ChannelRole; CHANNELS_MAX],
@@ -99,7 +98,7 @@ struct DcOffset {
 impl DcOffset {
     fn new(track: &TrackInfo, limit: f64, hops: usize) -> Self {
         let roles = roles_of(track);
-        Self { track: track.track, limit, hops, roles, channels: Vec::new(), next: 0, filled: 0, clear_since: None }
+        Self { limit, hops, roles, channels: Vec::new(), next: 0, filled: 0, clear_since: None }
     }
 
     fn reset(&mut self, channels: usize) {
@@ -107,18 +106,6 @@ impl DcOffset {
         self.channels.clear();
         self.channels.resize_with(channels, || Channel { means: vec![0.0; hops], sum: 0.0, holds: None });
         (self.next, self.filled, self.clear_since) = (0, 0, None);
-    }
-
-    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
-        if self.channels.len() != frame.hops.channel_count() {
-            self.reset(frame.hops.channel_count());
-        }
-        for (hop, channels) in frame.hops.iter() {
-            let verdict = self.step(hop.at + hop.lasts, channels);
-            if verdict != Verdict::Undecided {
-                out.say(verdict);
-            }
-        }
     }
 
     fn step(&mut self, until: MediaTime, channels: &[ChannelHop]) -> Verdict {
@@ -206,25 +193,32 @@ impl Channel {
     }
 }
 
-impl Detector for DcOffset {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Audio(frame) if frame.stamp.track == self.track => self.listen(frame, out),
-            Item::Started(info) => {
-                if let Some(track) = info.track(self.track) {
-                    self.roles = roles_of(track);
-                }
-                if info.revision == 0 {
-                    self.reset(0);
-                }
-            }
-            Item::Video(_) | Item::Audio(_) | Item::Packets(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
+impl SoundJudge for DcOffset {
+    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
+        if self.channels.len() != frame.hops.channel_count() {
+            self.reset(frame.hops.channel_count());
         }
+        for (hop, channels) in frame.hops.iter() {
+            let verdict = self.step(hop.at + hop.lasts, channels);
+            if verdict != Verdict::Undecided {
+                out.say(verdict);
+            }
+        }
+    }
+
+    fn learn(&mut self, track: &TrackInfo) {
+        self.roles = roles_of(track);
+    }
+
+    fn begin(&mut self) {
+        self.reset(0);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use avwatch_actors::item::Item;
+
     use super::super::testing::{STEREO, Track, audio_track, build, lasting, level};
     use super::*;
 

@@ -22,15 +22,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
 use avwatch_actors::frame::{AudioFrame, ChannelHop, Echo, Lull, SoundHop};
-use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Warning;
-use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackId, TrackInfo, TrackKind};
+use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo, TrackKind};
 
 use super::notch::NotchTracker;
 use super::silence::roles_of;
+use super::sound_judge::{OfSound, SoundJudge};
 use super::table::{Table, info_only};
 use super::{Defaults, DetectorKind, OptionDoc, OptionValue};
 use crate::profile::Profile;
@@ -63,7 +63,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     message,
     build: |options, _| {
         let count = options.number("count").ceil() as usize;
-        Arc::new(move |track: &TrackInfo| Box::new(Dropouts::new(track, count)) as Box<dyn Detector>)
+        Arc::new(move |track: &TrackInfo| OfSound::boxed(track, Dropouts::new(track, count)))
     },
 };
 
@@ -132,7 +132,6 @@ struct Channel {
 }
 
 struct Dropouts {
-    track: TrackId,
     count: usize,
     roles: [ChannelRole; CHANNELS_MAX],
     channels: Vec<Channel>,
@@ -147,7 +146,6 @@ struct Dropouts {
 impl Dropouts {
     fn new(track: &TrackInfo, count: usize) -> Self {
         Self {
-            track: track.track,
             count,
             roles: roles_of(track),
             channels: Vec::new(),
@@ -163,34 +161,6 @@ impl Dropouts {
         self.channels.resize_with(channels, || Channel { notch: NotchTracker::new(), loudest: 0.0 });
         self.recent.clear();
         (self.waiting, self.paused, self.clear_since) = (None, None, None);
-    }
-
-    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
-        if self.channels.len() != frame.hops.channel_count() {
-            self.reset(frame.hops.channel_count());
-        }
-        let mut newest = None;
-        for (hop, channels) in frame.hops.iter() {
-            newest = self.step(hop, channels).or(newest);
-        }
-        let now = frame.stamp.end();
-        let is_last = frame.stamp.lasts == MediaTime::ZERO;
-        if let Some(waiting) = self.waiting.filter(|waiting| is_last || now - waiting.to > ALONE) {
-            self.waiting = None;
-            newest = self.add(waiting).or(newest);
-        }
-        while self.recent.front().is_some_and(|oldest| now - oldest.from > WINDOW) {
-            self.recent.pop_front();
-        }
-        let score = self.recent.len() as f32;
-        if let Some((newest, first)) = newest.zip(self.recent.front()).filter(|_| self.recent.len() >= self.count) {
-            self.clear_since = Some(newest.to);
-            // In files each one is told by itself.
-            let since = if self.count == 1 { newest.from } else { first.from };
-            out.say(Verdict::Faulty { since, score: if self.count == 1 { 1.0 } else { score }, class: newest.sign });
-        } else if let Some((hop, _)) = frame.hops.iter().next() {
-            out.clear(*self.clear_since.get_or_insert(hop.at), score);
-        }
     }
 
     /// Takes a hop; gives the newest drop-out that it revealed.
@@ -276,25 +246,48 @@ fn is_repetition(echo: &Echo) -> bool {
         && echo.unsteady >= UNSTEADY_MIN
 }
 
-impl Detector for Dropouts {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Audio(frame) if frame.stamp.track == self.track => self.listen(frame, out),
-            Item::Started(info) => {
-                if let Some(track) = info.track(self.track) {
-                    self.roles = roles_of(track);
-                }
-                if info.revision == 0 {
-                    self.reset(0);
-                }
-            }
-            Item::Video(_) | Item::Audio(_) | Item::Packets(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
+impl SoundJudge for Dropouts {
+    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
+        if self.channels.len() != frame.hops.channel_count() {
+            self.reset(frame.hops.channel_count());
         }
+        let mut newest = None;
+        for (hop, channels) in frame.hops.iter() {
+            newest = self.step(hop, channels).or(newest);
+        }
+        let now = frame.stamp.end();
+        let is_last = frame.stamp.lasts == MediaTime::ZERO;
+        if let Some(waiting) = self.waiting.filter(|waiting| is_last || now - waiting.to > ALONE) {
+            self.waiting = None;
+            newest = self.add(waiting).or(newest);
+        }
+        while self.recent.front().is_some_and(|oldest| now - oldest.from > WINDOW) {
+            self.recent.pop_front();
+        }
+        let score = self.recent.len() as f32;
+        if let Some((newest, first)) = newest.zip(self.recent.front()).filter(|_| self.recent.len() >= self.count) {
+            self.clear_since = Some(newest.to);
+            // In files each one is told by itself.
+            let since = if self.count == 1 { newest.from } else { first.from };
+            out.say(Verdict::Faulty { since, score: if self.count == 1 { 1.0 } else { score }, class: newest.sign });
+        } else if let Some((hop, _)) = frame.hops.iter().next() {
+            out.clear(*self.clear_since.get_or_insert(hop.at), score);
+        }
+    }
+
+    fn learn(&mut self, track: &TrackInfo) {
+        self.roles = roles_of(track);
+    }
+
+    fn begin(&mut self) {
+        self.reset(0);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use avwatch_actors::item::Item;
+
     use super::super::testing::{STEREO, Track, audio_track, build, level, stretches};
     use super::*;
 

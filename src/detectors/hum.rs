@@ -15,14 +15,14 @@
 
 use std::sync::Arc;
 
-use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
-use avwatch_actors::frame::{HARMONICS, Harmonic, MainsReading};
-use avwatch_actors::item::Item;
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
+use avwatch_actors::frame::{AudioFrame, HARMONICS, Harmonic, MainsReading};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Info;
-use avwatch_actors::track::{TrackId, TrackInfo, TrackKind};
+use avwatch_actors::track::{TrackInfo, TrackKind};
 
 use super::kind::lasted;
+use super::sound_judge::{OfSound, SoundJudge};
 use super::table::Table;
 use super::{Defaults, DetectorKind, OptionDoc, OptionValue};
 use crate::profile::Profile;
@@ -59,9 +59,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     build: |options, _| {
         let least = options.number("harmonics").ceil() as usize;
         Arc::new(move |track: &TrackInfo| {
-            let track = track.track;
-            Box::new(Hum { track, least, newest: None, holds: None, seen: MediaTime::ZERO, clear_since: None })
-                as Box<dyn Detector>
+            OfSound::boxed(track, Hum { least, newest: None, holds: None, seen: MediaTime::ZERO, clear_since: None })
         })
     },
 };
@@ -93,7 +91,6 @@ const STAY_MIN: usize = 2;
 const APART_MAX: MediaTime = MediaTime::from_millis(1_500);
 
 struct Hum {
-    track: TrackId,
     least: usize,
     newest: Option<MainsReading>,
     /// Onset and grid of the hum that lasts.
@@ -150,25 +147,15 @@ fn standing(now: &[Harmonic; HARMONICS], before: &[Harmonic; HARMONICS], demand:
     (count >= least).then(|| 10.0 * power.log10())
 }
 
-impl Detector for Hum {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Audio(frame) if frame.stamp.track == self.track => {
-                if let Some(reading) = frame.hops.mains() {
-                    out.say(self.judge(reading));
-                }
-            }
-            Item::Started(info) if info.revision == 0 => {
-                (self.newest, self.holds, self.clear_since) = (None, None, None);
-            }
-            Item::Video(_)
-            | Item::Audio(_)
-            | Item::Started(_)
-            | Item::Packets(_)
-            | Item::Clock(_)
-            | Item::Gap(_)
-            | Item::Ended(_) => {}
+impl SoundJudge for Hum {
+    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
+        if let Some(reading) = frame.hops.mains() {
+            out.say(self.judge(reading));
         }
+    }
+
+    fn begin(&mut self) {
+        (self.newest, self.holds, self.clear_since) = (None, None, None);
     }
 }
 
@@ -176,7 +163,9 @@ impl Detector for Hum {
 mod tests {
     use std::sync::Arc;
 
-    use avwatch_actors::frame::{AudioFrame, DecodeSigns, SoundHops};
+    use avwatch_actors::frame::{DecodeSigns, SoundHops};
+    use avwatch_actors::item::Item;
+    use avwatch_actors::track::TrackId;
 
     use super::super::testing::{STEREO, at, audio_track, build, lasting, stamp};
     use super::*;
