@@ -139,17 +139,19 @@ fn sounds_that_mislead(menu: &mut Menu) {
         let sound = Sound(format!("aevalsrc='{left}|{right}':s=48000:d=12"));
         Source::generated(name, None, Some(sound)).lasting(12.0)
     };
+    // Every generator gives the same numbers; the other noise takes every second one.
+    let (one, other) = ("random(0)", "(0*random(0)+random(0))");
     // Short hard bursts of noise, many or few, with nothing between them.
-    let claps = |random: u32, pace: f64| {
+    let claps = |noise: &str, pace: f64| {
         let burst = |period: f64, shift: f64| {
             format!("exp(-90*mod(t*{pace}+{shift}\\,{period}))*gte(mod(t+{shift}\\,0.7)\\,0.05)")
         };
         let bursts =
             [(0.113, 0.0), (0.171, 0.04), (0.0937, 0.08), (0.0713, 0.02)].map(|(period, shift)| burst(period, shift));
-        format!("0.5*(random({random})-0.5)*({})", bursts.join("+"))
+        format!("0.25*({noise}-0.5)*({})", bursts.join("+"))
     };
     let whisper =
-        |random: u32| format!("0.2*(random({random})-0.5)*pow(max(0\\,sin(2*PI*2.3*t))\\,0.4)*gte(mod(t*2.3\\,5)\\,1)");
+        |random: u32| format!("0.2*({noise}-0.5)*pow(max(0\\,sin(2*PI*2.3*t))\\,0.4)*gte(mod(t*2.3\\,5)\\,1)");
     let staccato = |root: f64| {
         let tone = |order: u32| format!("sin(2*PI*{}*t)/{order}", root * f64::from(order));
         format!(
@@ -161,7 +163,7 @@ fn sounds_that_mislead(menu: &mut Menu) {
     };
     let drop = |shift: f64| {
         format!(
-            "0.7*sin(2*PI*(30*mod(t\\,4)+136*(1-exp(-1.25*mod(t\\,4))))+{shift})*exp(-0.4*mod(t\\,4))+0.02*(random(0)-0.5)"
+            "0.5*sin(2*PI*(30*mod(t\\,4)+136*(1-exp(-1.25*mod(t\\,4))))+{shift})*exp(-0.4*mod(t\\,4))+0.02*(random(0)-0.5)"
         )
     };
     let keys = |high: u32| format!("0.2*(sin(2*PI*770*t)+sin(2*PI*{high}*t))*lt(mod(t\\,0.15)\\,0.09)");
@@ -171,9 +173,9 @@ fn sounds_that_mislead(menu: &mut Menu) {
         format!("0.15*({}+{}+{}+{})", pipe(1), pipe(2), pipe(3), pipe(4))
     };
     let sources = [
-        stereo("applause", &claps(0, 1.0), &claps(1, 1.03)),
-        stereo("sparse-applause", &claps(0, 0.3), &claps(1, 0.33)),
-        stereo("whisper", &whisper(0), &whisper(1)),
+        stereo("applause", &claps(one, 1.0), &claps(other, 1.03)),
+        stereo("sparse-applause", &claps(one, 0.3), &claps(other, 0.33)),
+        stereo("whisper", &whisper(one), &whisper(other)),
         stereo("staccato", &staccato(261.6), &staccato(329.6)),
         stereo("bass-drops", &drop(0.0), &drop(1.0)),
         stereo("key-tones", &keys(1_336), &keys(1_477)),
@@ -185,7 +187,7 @@ fn sounds_that_mislead(menu: &mut Menu) {
             menu.hard(source, encode, &[]);
         }
     }
-    let crushed = "volume=22dB,alimiter=limit=0.9:level=0:attack=5:release=50";
+    let crushed = "volume=22dB,alimiter=limit=0.7:level=0:attack=5:release=50";
     let rumble = "anoisesrc=c=brown:r=48000:a=0.6:seed=3:d=12[one];anoisesrc=c=brown:r=48000:a=0.6:seed=4:d=12[two];\
         [one][two]join=inputs=2:channel_layout=stereo";
     let rumble = Source::generated("rumble", None, Some(Sound(rumble.to_owned()))).lasting(12.0);
