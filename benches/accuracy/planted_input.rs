@@ -311,7 +311,7 @@ fn rates(menu: &mut Menu) {
     let live =
         |detector, hold: &'static str| Some(Asked { detector, arguments: vec!["--profile", "ott", "--set", hold] });
     let slow = format!("select='if({},not(mod(n,2)),1)'", during(4.0, 12.0));
-    let defect = Defect::picture("half", slow).told("frame_rate", "video:0", 4.0, 12.0);
+    let defect = Defect::picture("half", slow).told("frame_rate", "input", 4.0, 12.0);
     let defect =
         defect.allow("stutter", "every other picture is missing").allow("timestamp", "so are their time stamps");
     let source = land(3).lasting(12.0);
