@@ -150,6 +150,7 @@ fn start_desk(plan: &Plan, store: Store) -> Result<DeskHandle, ServiceError> {
         node: plan.node.clone(),
         store: Some(Box::new(store)),
         sinks: sinks::ALL.iter().map(|kind| (kind.build)()).collect(),
+        silences: Vec::new(),
         hold_of: Box::new(hold_of),
     };
     Ok(event_desk::start(parts)?)

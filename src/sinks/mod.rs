@@ -84,6 +84,11 @@ pub(crate) mod samples {
             labels: [("site".to_owned(), "north".to_owned())].into(),
             session: SessionNumber(7),
             node: "node".into(),
+            suppressed_by: None,
+            acked_by: None,
+            acked_at: None,
+            snoozed_until: None,
+            comment: None,
             runbook_url: None,
             stored: None,
         }
