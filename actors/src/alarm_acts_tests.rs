@@ -182,5 +182,8 @@ fn after_a_restart_an_acknowledgement_holds_and_a_silence_that_ended_meanwhile_d
     let changed = model.silence(Vec::new(), at(50));
     assert_eq!(changed.iter().map(|event| &*event.detector).collect::<Vec<_>>(), ["freeze"]);
     assert_eq!((changed[0].state, changed[0].sequence), (EventState::Raised, 10));
-    assert!(model.step(change("black", ChangeKind::Raised, Severity::Warning, 51)).is_empty(), "confirmed, still taken");
+    assert!(
+        model.step(change("black", ChangeKind::Raised, Severity::Warning, 51)).is_empty(),
+        "confirmed, still taken"
+    );
 }

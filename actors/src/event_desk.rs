@@ -283,11 +283,7 @@ impl Desk {
         }
     }
 
-    fn act(
-        &mut self,
-        request: ActRequest,
-        answer: oneshot::Sender<Result<Arc<Event>, Refusal>>,
-    ) -> Vec<Event> {
+    fn act(&mut self, request: ActRequest, answer: oneshot::Sender<Result<Arc<Event>, Refusal>>) -> Vec<Event> {
         match self.model.act(&request.id, request.act, request.ended, wall()) {
             Ok(acted) => {
                 self.waiting.push(Waiting::Act(answer, acted.event.clone()));
@@ -398,8 +394,7 @@ mod tests {
 
     #[test]
     fn an_event_that_became_critical_is_counted_as_critical_too() {
-        let parts =
-            DeskParts {
+        let parts = DeskParts {
             node: "n".into(),
             store: None,
             sinks: Vec::new(),

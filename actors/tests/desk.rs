@@ -25,7 +25,8 @@ fn desk(store: &MemoryStore, sinks: Vec<Box<dyn Sink>>) -> DeskHandle {
         sinks,
         silences: Vec::new(),
         hold_of,
-    }).unwrap()
+    })
+    .unwrap()
 }
 
 fn message(detector: &'static str, what: ChangeKind) -> DeskMessage {

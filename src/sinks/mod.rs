@@ -4,6 +4,7 @@
 //! and [`metrics`], which reads the node snapshot instead of the changes.
 
 pub mod event_log;
+pub mod live_feed;
 pub mod metrics;
 pub mod store;
 
