@@ -4,6 +4,7 @@
 pub mod api;
 pub mod commands;
 pub mod config;
+pub mod dashboard;
 pub mod detectors;
 pub mod inspect;
 pub mod measure;

@@ -16,7 +16,7 @@ use actix_web::web::Data;
 
 use super::problem::problem;
 
-/// Headers of every answer.
+/// Headers of every answer that does not set them itself.
 const HEADERS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -88,7 +88,10 @@ pub(super) async fn guard(
         request.into_response(problem(StatusCode::MISDIRECTED_REQUEST, Some(detail)))
     };
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // The dashboard has a policy of its own, and files that may be kept.
+        if !response.headers().contains_key(&name) {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
     }
     Ok(response)
 }

@@ -21,6 +21,7 @@ use avwatch_actors::status::Health;
 use super::health;
 use super::metrics::{self, MetricsPage};
 use super::problem::problem;
+use crate::dashboard;
 use crate::node_snapshot::NodeSnapshot;
 
 /// Connections that may be open at the same time.
@@ -104,6 +105,7 @@ pub fn is_loopback(address: IpAddr) -> bool {
 
 fn routes(config: &mut ServiceConfig) {
     config
+        .configure(dashboard::routes)
         .service(get("/livez", health::live))
         .service(get("/-/healthy", health::live))
         .service(get("/readyz", health::ready))
@@ -124,7 +126,7 @@ where
 }
 
 async fn not_found() -> HttpResponse {
-    problem(StatusCode::NOT_FOUND, Some("there are /metrics, /livez and /readyz"))
+    problem(StatusCode::NOT_FOUND, Some("there are /, /metrics, /livez and /readyz"))
 }
 
 async fn not_allowed() -> HttpResponse {

@@ -117,7 +117,7 @@ fn errors_are_problems() {
     assert!(has_header(&missing, "content-type: application/problem+json"), "{missing}");
     assert_eq!(
         body(&missing),
-        r#"{"title":"Not Found","status":404,"detail":"there are /metrics, /livez and /readyz"}"#
+        r#"{"title":"Not Found","status":404,"detail":"there are /, /metrics, /livez and /readyz"}"#
     );
 
     let post = ask(
