@@ -52,3 +52,19 @@ export async function violations(page) {
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
   return found.violations.map((rule) => `${rule.id} (${rule.impact}): ${rule.nodes.slice(0, 5).map((node) => node.html.slice(0, 160)).join(' | ')}`);
 }
+
+/** Fails unless both are the same. */
+export function equal(found, wanted, what) {
+  if (found !== wanted) throw new Error(`${what}: found ${JSON.stringify(found)}, wanted ${JSON.stringify(wanted)}`);
+}
+
+/** Waits for a condition, not for ever. */
+export async function until(what, holds, limit = 15_000) {
+  const end = Date.now() + limit;
+  for (;;) {
+    const found = await holds();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`waited ${limit} ms for ${what}`);
+    await new Promise((done) => { setTimeout(done, 100); });
+  }
+}

@@ -64,7 +64,7 @@ export class Mock {
       name, title: `${pick(['News', 'Sport', 'Kids', 'Film', 'Music', 'Regional', 'Parliament'])} ${index}`,
       state: random() < 0.01 ? 'waiting' : random() < 0.006 ? 'quarantined' : 'live', up: true, mode: random() < 0.03 ? 'observe' : 'live', profile: 'ott', tier: 'full', priority: 5, origin: 'file',
       url: `srt://192.0.2.${index % 250}:9000`, labels: { site: pick(SITES), group: pick(GROUPS) }, session: 1, coverage: 1,
-      bitrate: 5.2e6, frame_rate: 25, lane_dropped: {}, receive_dropped: 0, restarts: {},
+      bitrate: 5.2e6, frame_rate: 25, lane_dropped: 0, receive_dropped: 0, restarts: {},
       tracks: [{ track: 'video:0', codec: 'h264', width: 1920, height: 1080, frame_rate: 25, frames: 1000, coverage: 1 },
         { track: 'audio:0', codec: 'aac', sample_rate: 48000, channels: 2, layout: 'stereo', frames: 1900, coverage: 1 }],
     });
@@ -125,12 +125,12 @@ export class Mock {
       const level = -22 - 6 * Math.sin(second / 3 + stream.name.length) - random() * 4;
       const channel = { rms_dbfs: level, peak_dbfs: level + 9 };
       streams[stream.name] = {
-        second, session: 1, bitrate: 5e6 + random() * 1e6, frame_rate: 25, latency_p99_s: 0.002 + random() * 0.001,
+        second, up: true, coverage: 1, bitrate_bps: 5e6 + random() * 1e6, frame_rate: 25, latency_p99_s: 0.002 + random() * 0.001,
         pictures: [{ track: 'video:0', frames: 25, damaged: 0, luma_mean: 90 + 20 * Math.sin(second / 9), difference: 3 + random(), coverage: 1 }],
         sounds: [{ track: 'audio:0', momentary_lufs: level - 1, short_term_lufs: level - 1.5, channels: [channel, { rms_dbfs: level - 1, peak_dbfs: level + 8 }], coverage: 1 }],
       };
     }
-    this.tell('meters', { second, streams });
+    this.tell('meters', { at: iso(Date.now()), streams });
   }
 
   /** Begins to live: readings every second, events that come and go. */
@@ -192,9 +192,9 @@ export class Mock {
 
   live(request, response) {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
-    response.write(': welcome\n\n');
+    response.write(`retry: 2000\n\nevent: hello\ndata: {"version":"0.1.0","sequence":${this.sequence}}\n\n`);
     this.listeners.add(response);
-    request.on('close', () => this.listeners.delete(response));
+    response.on('close', () => this.listeners.delete(response));
   }
 
   streamRoute(method, { id, act, json, url }, response, give, missing) {
@@ -217,7 +217,7 @@ export class Mock {
     if (act === 'history') return give(this.history(url));
     if (method === 'DELETE') {
       this.streams.delete(id);
-      this.tell('stream', { name: id, removed: true });
+      this.tell('stream_removed', { name: id });
       return give(null, 204);
     }
     if (method === 'PUT') {
@@ -253,7 +253,7 @@ export class Mock {
     }
     const event = this.events.get(id);
     if (!event) return missing();
-    if (act === 'ack') this.change(event, { state: 'acked', acked_by: json.by, acked_at: iso(Date.now()), comment: json.comment });
+    if (act === 'ack') this.change(event, { state: 'acked', acked_by: json.author, acked_at: iso(Date.now()), comment: json.comment });
     if (act === 'unack') this.change(event, { state: 'raised', acked_by: undefined, acked_at: undefined });
     if (act === 'comment') this.change(event, { comment: json.comment });
     return give(event);
@@ -275,8 +275,8 @@ export class Mock {
   status() {
     const buckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10].map((edge, index) => [edge, Math.min(1e6, 1e6 / (1 + Math.exp(5 - index)))]);
     return {
-      node: 'mock', version: '0.1.0', ffmpeg: '5.1', started_at: iso(Date.now() - 7.3e6), process: { cpu_seconds: process.cpuUsage().user / 1e6, resident_bytes: 4.2e8, open_files: 320, threads: 1012 },
-      health: 'live', abandoned_threads: 0, store: 'good', config_last_reload_successful: true,
+      node: 'mock', version: '0.1.0', ffmpeg: '5.1', started_at: iso(Date.now() - 7.3e6), process: { cpu_seconds: process.cpuUsage().user / 1e6, resident_bytes: 4.2e8, threads: 1012 },
+      live: true, ready: true, store: { degraded: false, unstored: 0 }, live_clients: this.listeners.size, config_last_reload_successful: true,
       stages: ['decode', 'queue', 'inspect', 'total'].map((stage) => ({ stage, buckets, sum: 12, count: 1e6 })), detector_cpu_seconds: { black: 12, freeze: 9, silence: 4 },
     };
   }

@@ -34,7 +34,7 @@ export function acknowledge(event) {
   return form(`Acknowledge ${event.detector} of ${event.stream}`, [field('Your name', who), field('Comment (optional)', comment)], {
     action: 'Acknowledge',
     submit: async () => {
-      const body = { by: nameIn(who) };
+      const body = { author: nameIn(who) };
       if (comment.value.trim()) body.comment = comment.value.trim();
       await send('POST', `/api/v1/events/${part(event.id)}/ack`, body);
       say(`Acknowledged ${event.detector} of ${event.stream}`);
@@ -44,7 +44,7 @@ export function acknowledge(event) {
 
 /** Takes an acknowledgement back. */
 export async function unacknowledge(event) {
-  await send('POST', `/api/v1/events/${part(event.id)}/unack`, { by: recall('author', '') || 'operator' });
+  await send('POST', `/api/v1/events/${part(event.id)}/unack`, recall('author', '') ? { author: recall('author', '') } : {});
   say('Acknowledgement taken back');
 }
 
@@ -56,7 +56,7 @@ export function comment(event) {
     action: 'Add comment',
     submit: async () => {
       if (!what.value.trim()) throw new Error('The comment is empty.');
-      await send('POST', `/api/v1/events/${part(event.id)}/comment`, { by: nameIn(who), comment: what.value.trim() });
+      await send('POST', `/api/v1/events/${part(event.id)}/comment`, { author: nameIn(who), comment: what.value.trim() });
     },
   });
 }

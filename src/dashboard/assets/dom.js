@@ -55,6 +55,11 @@ export function svg(tag, attributes, ...children) {
   return node;
 }
 
+/** A part of the page that scrolls sideways where it is too wide; the keyboard reaches it, too. */
+export function sideways(label, ...children) {
+  return h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': label }, ...children);
+}
+
 /** A link to somewhere outside, if its address is one that a browser only follows; else plain text. */
 export function outsideLink(address, label) {
   let url;

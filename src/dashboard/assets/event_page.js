@@ -28,7 +28,7 @@ export function eventPage({ model }, { id }) {
   const duration = h('dd', {});
   const body = h('div', { class: 'panels', hidden: true }, h('section', { class: 'panel' }, h('h2', {}, 'What happened'), facts, labels),
     h('section', { class: 'panel' }, h('h2', {}, 'Evidence'), evidence.node));
-  const node = h('div', { class: 'page' }, h('div', { class: 'inner' },
+  const node = h('div', { class: 'page', tabindex: '0', role: 'region', 'aria-label': 'Event' }, h('div', { class: 'inner' },
     h('div', { class: 'row' }, mark, title, h('span', { class: 'grow' }), actions), note, body,
     h('section', { class: 'panel' }, h('h2', {}, 'Changes and comments'), history)));
   let event = null;

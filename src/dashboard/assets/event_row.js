@@ -1,6 +1,6 @@
 // One event as a row of a table, and a table of such rows that keeps up with the live feed.
 
-import { attribute, h, text } from './dom.js';
+import { attribute, h, sideways, text } from './dom.js';
 import { every } from './frame.js';
 import { lasted, moment, now } from './format.js';
 import { address } from './address.js';
@@ -61,7 +61,7 @@ export class EventTable {
     this.rows = new Map();
     this.body = h('tbody', {});
     const heads = ['Severity', 'Began', 'Lasted', withStream ? 'Stream' : null, 'Detector', 'Track', 'What', 'State'].filter(Boolean);
-    this.node = h('div', { class: 'scroll' }, h('table', { class: 'events' }, h('caption', { class: 'unseen' }, caption),
+    this.node = sideways(caption, h('table', { class: 'events' }, h('caption', { class: 'unseen' }, caption),
       h('thead', {}, h('tr', {}, heads.map((head) => h('th', { scope: 'col', class: head === 'Lasted' ? 'number' : null }, head)))), this.body));
     this.stop = every(1000, () => { for (const row of this.rows.values()) if (row.event.open) row.tick(); });
   }

@@ -5,7 +5,7 @@ import { soon } from './frame.js';
 import { get } from './api.js';
 import { change, state } from './address.js';
 import { EventTable } from './event_row.js';
-import { SEVERITIES } from './severity.js';
+import { rank, SEVERITIES } from './severity.js';
 import * as shapes from './shapes.js';
 
 const PAGE = 100;
@@ -16,12 +16,7 @@ const ROWS_MAX = 2000;
 /** The filters that the address keeps. */
 const KEYS = ['state', 'severity', 'detector', 'stream', 'since'];
 
-const SINCE = [['', 'Any time'], ['1h', 'Last hour'], ['8h', 'Last 8 hours'], ['24h', 'Last 24 hours'], ['7d', 'Last 7 days']];
-
-function sinceTime(word) {
-  const hours = { '1h': 1, '8h': 8, '24h': 24, '7d': 168 }[word];
-  return hours ? new Date(Date.now() - hours * 3600_000).toISOString() : '';
-}
+const SINCE = [['', 'Any time'], ['1h', 'Last hour'], ['8h', 'Last 8 hours'], ['24h', 'Last 24 hours'], ['168h', 'Last 7 days']];
 
 const select = (label, key, options) => {
   const node = h('select', { 'aria-label': label, change: () => change({ [key]: node.value }) }, options.map(([value, word]) => h('option', { value }, word)));
@@ -41,9 +36,9 @@ export function eventsPage({ model }) {
   const note = h('p', { class: 'nothing', role: 'status', hidden: true });
   const first = search('Stream', 'stream');
   const bar = h('div', { class: 'row', role: 'search' }, select('State', 'state', [['', 'Open and past'], ['open', 'Open'], ['ended', 'Past']]),
-    select('Severity', 'severity', [['', 'All severities'], ...[...SEVERITIES].reverse().map((severity) => [severity, severity])]),
+    select('Severity', 'severity', [['', 'All severities'], ...[...SEVERITIES].reverse().slice(0, -1).map((severity) => [severity, severity === 'critical' ? severity : `${severity} and above`])]),
     first, search('Detector', 'detector'), select('Since', 'since', SINCE));
-  const node = h('div', { class: 'page' }, h('div', { class: 'inner' }, h('div', { class: 'row' }, h('h1', {}, 'Events'), h('span', { class: 'grow' }), bar),
+  const node = h('div', { class: 'page', tabindex: '0', role: 'region', 'aria-label': 'Events' }, h('div', { class: 'inner' }, h('div', { class: 'row' }, h('h1', {}, 'Events'), h('span', { class: 'grow' }), bar),
     h('section', { class: 'panel' }, table.node, note, more)));
   let events = new Map();
   let cursor = null;
@@ -64,7 +59,7 @@ export function eventsPage({ model }) {
     if (isNew) say('Loading …');
     try {
       const { state: open, severity, detector, stream, since } = state();
-      const parameters = { state: open, severity, detector, stream, since: sinceTime(since), limit: PAGE, cursor: isNew ? null : cursor };
+      const parameters = { state: open, severity, detector, stream, since, limit: PAGE, cursor: isNew ? null : cursor };
       const answer = await get('/api/v1/events', parameters);
       if (mine !== asked) return;
       if (isNew) events = new Map();
@@ -108,7 +103,7 @@ function filters() {
 /** Whether an event of the live feed belongs into the list as it is filtered. */
 function fits(event) {
   const { state: wanted, severity, detector, stream } = state();
-  return (!wanted || (wanted === 'open') === event.open) && (!severity || severity === event.severity)
+  return (!wanted || (wanted === 'open') === event.open) && (!severity || rank(event.severity) >= rank(severity))
     && (!detector || detector === event.detector) && (!stream || stream === event.stream);
 }
 

@@ -1,5 +1,6 @@
 // The live feed: one connection for the whole page. Read with fetch and not with EventSource, which
-// cannot send a token; what is lost comes again by `Last-Event-ID`, and after a gap everything is read anew.
+// cannot send a token; what was missed
+// comes again by `Last-Event-ID`, and after a gap everything is read anew.
 
 import { ask, get } from './api.js';
 import * as shapes from './shapes.js';
@@ -7,8 +8,8 @@ import * as shapes from './shapes.js';
 /** Waits between attempts, in milliseconds; the last one repeats. */
 const WAITS = [500, 1000, 2000, 5000, 10_000];
 
-/** Longest silence before the connection is given up: the server says something every second. */
-const SILENCE = 20_000;
+/** Longest silence before the connection is given up: the server says something every 15 s. */
+const SILENCE = 40_000;
 
 /** Events asked for in one page, and most pages read for the strips of the last day. */
 const PAGE = 500;
@@ -83,8 +84,7 @@ export class Feed {
     if (this.past) return;
     this.past = true;
     try {
-      const since = new Date(Date.now() - 24 * 3600_000).toISOString();
-      await all('/api/v1/events', { state: 'ended', since }, 'events', (events) => {
+      await all('/api/v1/events', { state: 'ended', since: '24h' }, 'events', (events) => {
         for (const json of events) this.model.setPast(shapes.event(json));
       });
       this.model.tell('past');
@@ -98,14 +98,10 @@ export class Feed {
     if (!data) return;
     const json = JSON.parse(data);
     if (kind === 'event') this.model.setEvent(shapes.event(json));
-    else if (kind === 'stream') this.takeStream(json);
+    else if (kind === 'stream') this.model.setStream(shapes.stream(json));
+    else if (kind === 'stream_removed') this.model.removeStream(String(json.name));
     else if (kind === 'meters') this.model.setMeters(shapes.readings(json));
-    else if (kind === 'reset') this.load().catch(() => this.abort.abort());
-  }
-
-  takeStream(json) {
-    if (json.removed) this.model.removeStream(String(json.name ?? json.stream));
-    else this.model.setStream(shapes.stream(json));
+    else if (kind === 'resync') this.load().catch(() => this.abort.abort());
   }
 }
 
@@ -115,10 +111,10 @@ async function all(path, parameters, key, each) {
   let cursor;
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const answer = await get(path, { ...parameters, limit: PAGE, cursor });
-    const found = Array.isArray(answer) ? answer : answer[key] ?? [];
+    const found = answer[key] ?? [];
     if (each) each(found);
     else rows.push(...found);
-    cursor = answer.next_cursor ?? answer.cursor;
+    cursor = answer.next_cursor;
     if (!cursor || found.length === 0) break;
   }
   return rows;

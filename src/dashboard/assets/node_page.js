@@ -1,6 +1,6 @@
 // The page of the node: how loaded it is, how much of its streams it really sees, and how fast it judges.
 
-import { attribute, fill, h } from './dom.js';
+import { attribute, fill, h, sideways } from './dom.js';
 import { every } from './frame.js';
 import { get } from './api.js';
 import { address } from './address.js';
@@ -15,7 +15,7 @@ const LIST = 10;
 export function nodePage({ model }) {
   const note = h('p', { class: 'nothing', role: 'status' }, 'Loading …');
   const inner = h('div', { class: 'inner' });
-  const node = h('div', { class: 'page' }, inner);
+  const node = h('div', { class: 'page', tabindex: '0', role: 'region', 'aria-label': 'Node' }, inner);
   const parts = { load: h('dl', { class: 'facts' }), streams: h('div', {}), stages: h('div', {}), drops: h('div', {}), restarts: h('div', {}), build: h('dl', { class: 'facts' }), cpu: h('div', {}) };
   const panel = (title, body) => h('section', { class: 'panel' }, h('h2', {}, title), body);
   const panels = h('div', { class: 'panels', hidden: true }, panel('Load', parts.load), panel('Streams', parts.streams), panel('Latency by stage', parts.stages),
@@ -51,16 +51,16 @@ function draw(parts, status, before, model) {
   fill(parts.load, rows([
     ['Processor', cores === null ? 'measuring …' : `${fixed(cores, 2)} cores${status.cores ? ` of ${status.cores}` : ''}`], ['Memory', status.memory === null ? null : metric(status.memory, 'B')],
     ['Open files', status.files], ['Threads', status.threads], ['Running since', status.started === null ? null : `${lasted(now() - status.started)}`],
-    ['Health', status.health], ['Abandoned threads', status.abandoned], ['Store', status.store],
+    ['Health', status.health], ['Abandoned threads', status.abandoned], ['Store', status.store], ['Open pages and listeners', status.clients],
   ]));
   fill(parts.build, rows([['Node', status.node], ['Version', status.version], ['FFmpeg', status.ffmpeg], ['Last reload', status.reload]]));
   drawStreams(parts.streams, model);
   drawStages(parts.stages, status.stages);
   drawCpu(parts.cpu, status.detectorCpu);
-  drawWorst(parts.drops, model, 'Every stream is seen in full; no lane has dropped a frame.', ['Stream', 'Coverage', 'Dropped by lanes', 'Lost on receipt'],
+  drawWorst(parts.drops, status.streams, 'Every stream is seen in full; no lane has dropped a frame.', ['Stream', 'Coverage', 'Dropped by lanes', 'Lost on receipt'],
     (stream) => (1 - (stream.coverage ?? 1)) * 1e6 + stream.dropped + stream.lost,
     (stream) => [percent(stream.coverage), stream.dropped.toLocaleString('en'), stream.lost.toLocaleString('en')]);
-  drawWorst(parts.restarts, model, 'No session has ended.', ['Stream', 'Restarts', 'Causes'],
+  drawWorst(parts.restarts, status.streams, 'No session has ended.', ['Stream', 'Restarts', 'Causes'],
     (stream) => stream.restarts.reduce((sum, [, count]) => sum + count, 0),
     (stream) => [stream.restarts.reduce((sum, [, count]) => sum + count, 0), stream.restarts.filter(([, count]) => count > 0).map(([cause, count]) => `${cause} ${count}`).join(', ')]);
 }
@@ -112,12 +112,12 @@ function drawCpu(node, detectors) {
   }
 }
 
-function drawWorst(node, model, calm, heads, weight, cells) {
-  const worst = [...model.streams.values()].map((stream) => ({ stream: { dropped: 0, lost: 0, restarts: [], ...stream } }))
+function drawWorst(node, streams, calm, heads, weight, cells) {
+  const worst = streams.map((stream) => ({ stream: { coverage: null, dropped: 0, lost: 0, restarts: [], ...stream } }))
     .map(({ stream }) => ({ stream, weight: weight(stream) })).filter((one) => one.weight > 0).sort((one, other) => other.weight - one.weight).slice(0, LIST);
   if (worst.length === 0) fill(node, h('p', { class: 'soft' }, calm));
   else {
-    fill(node, h('div', { class: 'scroll' }, h('table', {}, h('thead', {}, h('tr', {}, heads.map((head) => h('th', { scope: 'col' }, head)))),
+    fill(node, sideways(heads.slice(1).join(', '), h('table', {}, h('thead', {}, h('tr', {}, heads.map((head) => h('th', { scope: 'col' }, head)))),
       h('tbody', {}, worst.map(({ stream }) => h('tr', {}, h('th', { scope: 'row' }, h('a', { href: address({ view: 'stream', name: stream.name }) }, stream.name)), cells(stream).map((cell) => h('td', {}, cell))))))));
   }
 }

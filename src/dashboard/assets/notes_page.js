@@ -47,7 +47,7 @@ export function notesPage() {
   h('div', { class: 'row' }, h('button', { type: 'submit', class: 'first' }, 'Add note')));
   const stop = every(AGAIN, load);
   load();
-  const node = h('div', { class: 'page' }, h('div', { class: 'inner narrow' }, h('h1', {}, 'Shift notes'), isKiosk() ? null : form, note, list));
+  const node = h('div', { class: 'page', tabindex: '0', role: 'region', 'aria-label': 'Shift notes' }, h('div', { class: 'inner narrow' }, h('h1', {}, 'Shift notes'), isKiosk() ? null : form, note, list));
   return { node, title: 'Shift notes', find: () => what.focus(), end: stop };
 }
 

@@ -36,8 +36,7 @@ class Row {
   }
 
   async picture(picture) {
-    await this.shot.set(picture);
-    this.tick();
+    await this.shot.set(picture, () => this.tick());
   }
 
   update({ event, clearedAt }) {

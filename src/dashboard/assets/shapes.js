@@ -12,34 +12,18 @@ const words = (value) => (value && typeof value === 'object' ? Object.fromEntrie
 
 /** `{ name: count }`, or a list of pairs, as a list of pairs. */
 const pairs = (value) => (Array.isArray(value) ? value : Object.entries(value ?? {}));
-const sum = (value) => (typeof value === 'number' ? value : pairs(value).reduce((all, [, count]) => all + count, 0));
 
-/** A stream of `GET /api/v1/streams`, or of the live feed. */
+/** A stream of a list, of the live feed, or alone with everything that is known. Absent stays absent. */
 export function stream(json) {
-  const shape = { name: String(json.name ?? json.stream) };
-  const put = (key, value) => {
-    if (value !== undefined) shape[key] = value;
-  };
-  put('title', json.title === undefined ? undefined : String(json.title ?? ''));
-  put('state', json.state);
-  put('up', json.up);
-  put('mode', json.mode);
-  put('profile', json.profile);
-  put('tier', json.tier);
-  put('priority', json.priority);
-  put('origin', json.origin);
-  put('url', json.url);
-  put('runbook', json.runbook_url);
-  put('session', json.session);
-  put('error', json.last_error);
-  put('restarts', json.restarts === undefined ? undefined : pairs(json.restarts));
-  put('dropped', json.lane_dropped === undefined ? undefined : sum(json.lane_dropped));
-  put('lost', json.receive_dropped);
-  put('bitrate', json.bitrate === undefined ? undefined : number(json.bitrate));
-  put('frameRate', json.frame_rate === undefined ? undefined : number(json.frame_rate));
-  put('coverage', json.coverage === undefined ? undefined : number(json.coverage));
-  put('tracks', json.tracks === undefined ? undefined : list(json.tracks));
-  shape.labels = words(json.labels);
+  const shape = { name: String(json.name), title: String(json.title ?? ''), labels: words(json.labels), error: json.last_error ?? null, runbook: json.runbook_url ?? null };
+  for (const key of ['state', 'up', 'mode', 'profile', 'tier', 'priority', 'origin', 'url', 'session', 'container']) {
+    if (json[key] !== undefined) shape[key] = json[key];
+  }
+  if (json.tracks !== undefined) shape.tracks = list(json.tracks).map((track) => ({ ...track, ...track.format, ...track.format?.video, ...track.format?.audio, track: String(track.track) }));
+  if (json.restarts !== undefined) shape.restarts = pairs(json.restarts);
+  if (json.lane_dropped !== undefined) shape.dropped = json.lane_dropped;
+  if (json.coverage !== undefined) shape.coverage = number(json.coverage);
+  if (json.receive_dropped !== undefined) shape.lost = json.receive_dropped;
   return shape;
 }
 
@@ -64,33 +48,38 @@ export function event(json) {
   };
 }
 
-/** Readings of one stream in one second. Levels are one number a channel, in dBFS. */
+/** Readings of one stream in one second: a track each, levels one number a channel, in dBFS. */
 export function meters(json) {
-  const pictures = list(json.pictures).map((one) => ({
-    track: String(one.track), luma: number(one.luma_mean), difference: number(one.difference), frames: number(one.frames),
-    momentary: null, shortTerm: null, levels: [], peaks: [],
-  }));
-  const sounds = list(json.sounds).map((one) => ({
-    track: String(one.track), luma: null, difference: null, frames: null,
-    momentary: number(one.momentary_lufs), shortTerm: number(one.short_term_lufs),
-    levels: list(one.channels).map((channel) => number(channel.rms_dbfs)), peaks: list(one.channels).map((channel) => number(channel.peak_dbfs)),
-  }));
+  const tracks = new Map();
+  const track = (name) => {
+    if (!tracks.has(name)) tracks.set(name, { track: name, luma: null, difference: null, momentary: null, shortTerm: null, levels: [], peaks: [] });
+    return tracks.get(name);
+  };
+  let newest = time(json.second ?? json.at);
+  for (const [name, one] of Object.entries(json.tracks ?? {})) {
+    Object.assign(track(name), { momentary: number(one.loudness_lufs?.momentary), shortTerm: number(one.loudness_lufs?.short_term) });
+    newest = Math.max(newest ?? 0, time(one.last_frame_at) ?? 0) || null;
+  }
+  let frames = null;
+  for (const one of list(json.pictures)) {
+    frames ??= number(one.frames);
+    Object.assign(track(String(one.track)), { luma: number(one.luma_mean), difference: number(one.difference) });
+  }
+  for (const one of list(json.sounds)) {
+    Object.assign(track(String(one.track)), {
+      momentary: number(one.momentary_lufs), shortTerm: number(one.short_term_lufs),
+      levels: list(one.channels).map((channel) => number(channel.rms_dbfs)), peaks: list(one.channels).map((channel) => number(channel.peak_dbfs)),
+    });
+  }
   return {
-    at: time(json.second ?? json.at), bitrate: number(json.bitrate), frameRate: number(json.frame_rate) ?? pictures[0]?.frames ?? null,
-    latency: number(json.latency_p99_s), tracks: [...pictures, ...sounds],
+    at: newest, bitrate: number(json.bitrate_bps ?? json.bitrate), frameRate: number(json.frame_rate) ?? frames,
+    coverage: number(json.coverage), latency: number(json.latency_p99_s), tracks: [...tracks.values()],
   };
 }
 
 /** The readings of one message of the live feed: `[name, meters]` for each stream. */
 export function readings(json) {
-  const at = time(json.at ?? json.time);
-  const streams = Array.isArray(json) ? json : json.streams ?? (json.stream ? [json] : []);
-  const pairs = Array.isArray(streams) ? streams.map((one) => [String(one.name ?? one.stream), one]) : Object.entries(streams);
-  return pairs.map(([name, one]) => {
-    const shape = meters(one);
-    shape.at ??= at;
-    return [name, shape];
-  });
+  return Object.entries(json.streams ?? {}).map(([name, one]) => [name, meters(one.reading ? { ...one, ...one.reading } : one)]);
 }
 
 /** The answer of `…/history`: readings by time, oldest first. */
@@ -113,15 +102,15 @@ export function silences(json) {
 
 /** The node, of `GET /api/v1/status`. */
 export function status(json) {
-  const process = json.process ?? {};
+  const { process = {}, store = {} } = json;
+  const reload = json.config_last_reload_successful;
   return {
-    node: json.node ?? null, version: json.version ?? json.build?.version ?? null, ffmpeg: json.ffmpeg ?? json.build?.ffmpeg ?? null,
-    started: time(json.started_at ?? process.started_at), cores: number(json.cores ?? process.cores), cpu: number(process.cpu_seconds ?? process.cpu_s),
-    memory: number(process.resident_bytes ?? process.memory_bytes), files: number(process.open_files ?? process.open_fds), threads: number(process.threads),
-    health: json.health === undefined ? null : typeof json.health === 'string' ? json.health : json.health.live ? 'live' : 'not live',
-    abandoned: number(json.abandoned_threads ?? json.health?.abandoned), store: json.store === undefined ? null : String(json.store.state ?? json.store),
-    reload: json.config_last_reload_successful === undefined || json.config_last_reload_successful === null ? null : json.config_last_reload_successful ? 'taken over' : 'refused: the old configuration stays in force',
-    stages: list(json.stages ?? json.latency).map(stage), detectorCpu: pairs(json.detector_cpu_seconds ?? json.detector_cpu),
+    node: json.node, version: json.version, ffmpeg: json.ffmpeg, isDemo: json.demo === true, started: time(json.started_at),
+    cores: number(process.cores), cpu: number(process.cpu_seconds), memory: number(process.resident_bytes), threads: number(process.threads), files: number(process.open_fds),
+    health: json.live === false ? 'not live' : json.ready === false ? 'not ready' : 'live and ready', abandoned: number(json.abandoned_threads), clients: number(json.live_clients),
+    store: store.degraded ? `degraded: ${store.unstored} changes are not stored` : 'every change is stored',
+    reload: reload === undefined || reload === null ? null : reload ? 'taken over' : 'refused: the old configuration stays in force',
+    stages: list(json.stages).map(stage), detectorCpu: pairs(json.detector_cpu_seconds), streams: list(json.worst_streams).map(stream),
   };
 }
 

@@ -1,6 +1,6 @@
 // The page of one stream: picture and bars, what is wrong, plots, strips, tracks, its events.
 
-import { attribute, fill, h, outsideLink, text } from './dom.js';
+import { attribute, fill, h, outsideLink, sideways, text } from './dom.js';
 import { every, soon } from './frame.js';
 import { get, part } from './api.js';
 import { address, isKiosk } from './address.js';
@@ -21,15 +21,19 @@ const EVENTS = 50;
 
 const BAR_HEIGHT = 230;
 
+/** How often everything that is known of the stream is read, in milliseconds. */
+const DETAIL = 5000;
+
 export function streamPage(context, { name }) {
   const { model } = context;
   const parts = build(name);
   const shot = new Picture(parts.image);
-  const viewer = { name, picture: async (picture) => { await shot.set(picture); tick(); } };
+  const viewer = { name, picture: (picture) => shot.set(picture, () => tick()) };
   const history = new History(model, name, parts.plots);
   const table = new EventTable({ withStream: false, caption: `Events of ${name}` });
   parts.events.append(table.node);
   let past = [];
+  let detail = {};
 
   const worst = () => model.openOf(name)[0];
   const update = () => {
@@ -39,7 +43,7 @@ export function streamPage(context, { name }) {
     text(parts.title, stream.title || name);
     text(parts.sub, stream.title ? name : '');
     setSign(parts.sign, model.worst(name)?.severity ?? null);
-    facts(parts, stream, model.meaning(name));
+    facts(parts, { ...stream, ...detail }, model.meaning(name), model.meters.get(name));
     open(parts.open, model.openOf(name));
     const isFile = stream.origin === 'file';
     for (const button of [parts.edit, parts.remove]) {
@@ -66,6 +70,8 @@ export function streamPage(context, { name }) {
     const old = drawBars(parts.bars, newest, BAR_HEIGHT);
     text(parts.levels, levelWords(newest, old));
     history.add(newest);
+    const stream = model.streams.get(name);
+    if (stream) facts(parts, { ...stream, ...detail }, model.meaning(name), newest);
   };
   const strips = () => {
     for (const [span, canvas, words] of parts.strips) {
@@ -82,7 +88,17 @@ export function streamPage(context, { name }) {
       complain(error);
     }
   };
+  const look = async () => {
+    try {
+      detail = shapes.stream(await get(`/api/v1/streams/${part(name)}`));
+    } catch {
+      // Gone, or not there yet: the list says so.
+      detail = {};
+    }
+    soon(update);
+  };
   const ends = [
+    every(DETAIL, look),
     model.on('stream', (changed) => { if (changed === name) { soon(update); soon(strips); } }),
     model.on('list', () => soon(update)), model.on('past', () => soon(strips)),
     model.on('meters', () => soon(meters)), every(1000, tick), every(10_000, strips),
@@ -91,6 +107,7 @@ export function streamPage(context, { name }) {
   soon(strips);
   soon(meters);
   load();
+  look();
   history.load();
   context.thumbnails.want(viewer);
   return {
@@ -112,7 +129,7 @@ function build(name) {
     title: h('h1', {}, name), sub: h('span', { class: 'soft mono' }), sign: sign(null),
     image: h('img', { alt: `Newest picture of ${name}`, hidden: true }), mark: h('span', { class: 'mark' }),
     noPicture: h('span', { class: 'no-picture' }, 'no picture'), bars: h('canvas', { class: 'bars', width: 0, height: 0, 'aria-hidden': 'true' }),
-    levels: h('p', { class: 'soft levels' }), facts: h('dl', { class: 'facts' }), open: h('div', {}), tracks: h('div', { class: 'scroll' }),
+    levels: h('p', { class: 'soft levels' }), facts: h('dl', { class: 'facts' }), open: h('div', {}), tracks: sideways('Tracks'),
     plots: h('div', { class: 'plots' }), events: h('section', { class: 'panel' }, h('h2', {}, 'Events')),
     gone: h('p', { class: 'nothing', hidden: true }, 'There is no stream of this name. It may have been removed.'),
     edit: h('button', { type: 'button', click: () => editStream(name) }, 'Edit'),
@@ -121,7 +138,7 @@ function build(name) {
   parts.frame = h('div', { class: 'tile shot' }, h('div', { class: 'picture' }, parts.image, parts.noPicture, parts.bars, parts.mark));
   parts.strips = ['2h', '24h'].map((span) => [span, h('canvas', { class: 'strip', width: 1, height: 1, 'aria-hidden': 'true' }), h('span', { class: 'soft' })]);
   const buttons = isKiosk() ? null : [h('button', { type: 'button', click: () => snooze({ stream: name }) }, 'Snooze'), parts.edit, parts.remove];
-  parts.node = h('div', { class: 'page' }, h('div', { class: 'inner' }, parts.gone,
+  parts.node = h('div', { class: 'page', tabindex: '0', role: 'region', 'aria-label': 'Stream' }, h('div', { class: 'inner' }, parts.gone,
     h('div', { class: 'row' }, parts.sign, parts.title, parts.sub, h('span', { class: 'grow' }), buttons),
     h('div', { class: 'panels lead' }, h('section', { class: 'panel', 'aria-label': 'Picture and levels' }, parts.frame, parts.levels),
       h('section', { class: 'panel' }, h('h2', {}, 'Open events'), parts.open, h('h2', { class: 'second' }, 'Now'), parts.facts)),
@@ -137,11 +154,12 @@ function levelWords(meters, old) {
   return tracks.map((track) => `${track.track} ${track.levels.map((level) => fixed(level, 0)).join(' / ')} dBFS, ${fixed(track.momentary, 1)} LUFS`).join('; ') || 'No sound';
 }
 
-function facts(parts, stream, meaning) {
+function facts(parts, stream, meaning, meters) {
   const rows = [
     ['State', stream.error && meaning !== 'live' ? `${meaning}: ${stream.error}` : meaning],
     ['Watched', [stream.tier, stream.mode === 'observe' ? 'observed only' : null].filter(Boolean).join(', ')],
-    ['Coverage', percent(stream.coverage)], ['Bit rate', metric(stream.bitrate ?? NaN, 'bit/s')], ['Frame rate', fixed(stream.frameRate, 2, 'fps')],
+    ['Coverage', percent(meters?.coverage)], ['Bit rate', metric(meters?.bitrate ?? NaN, 'bit/s')], ['Frame rate', fixed(meters?.frameRate, 2, 'fps')],
+    ['Dropped by lanes', stream.dropped || null], ['Lost on receipt', stream.lost || null], ['Sessions ended', (stream.restarts ?? []).map(([cause, count]) => `${cause} ${count}`).join(', ')],
     ['Profile', stream.profile], ['Priority', stream.priority], ['Session', stream.session], ['Address', stream.url],
     ['Origin', { file: 'configuration file', api: 'added here' }[stream.origin]],
     ['Labels', Object.entries(stream.labels).map(([name, value]) => h('a', { class: 'tag', href: address({ view: 'wall', label: `${name}=${value}` }) }, `${name}=${value}`))],

@@ -3,6 +3,7 @@
 
 import { ask, part } from './api.js';
 import { now } from './format.js';
+import { soon } from './frame.js';
 
 /** How often a visible picture is asked for, in milliseconds. */
 const PERIOD = 2000;
@@ -71,17 +72,45 @@ export class Thumbnails {
   }
 }
 
+/** How often new pictures are put on the page, all at once: each time the browser paints. */
+const SHOW_EVERY = 250;
+
+let ready = [];
+let timer = null;
+
+function showAll() {
+  const all = ready;
+  ready = [];
+  for (const show of all) show();
+}
+
+/** Calls `show` with the next pictures that are put on the page. */
+function showSoon(show) {
+  ready.push(show);
+  timer ??= setTimeout(() => {
+    timer = null;
+    soon(showAll);
+  }, SHOW_EVERY);
+}
+
 /** An `<img>` that takes pictures without flicker and frees what it no longer shows. */
 export class Picture {
   constructor(image) {
     this.image = image;
     this.at = null;
     this.url = null;
+    /** Changes whenever it is cleared: what was on its way then is not shown. */
+    this.turn = 0;
   }
 
-  /** Shows a picture, or none. */
-  async set(picture) {
-    if (picture === null) return this.clear();
+  /** Shows a picture, or none, and calls `shown`. */
+  async set(picture, shown) {
+    if (picture === null) {
+      this.clear();
+      shown();
+      return;
+    }
+    const turn = this.turn;
     const url = URL.createObjectURL(picture.blob);
     const loader = new Image();
     loader.src = url;
@@ -90,17 +119,24 @@ export class Picture {
       await loader.decode();
     } catch {
       URL.revokeObjectURL(url);
-      return undefined;
+      return;
     }
-    this.image.src = url;
-    this.image.hidden = false;
-    if (this.url) URL.revokeObjectURL(this.url);
-    this.url = url;
-    this.at = picture.at;
-    return undefined;
+    showSoon(() => {
+      if (this.turn !== turn) {
+        URL.revokeObjectURL(url);
+        return;
+      }
+      this.image.src = url;
+      this.image.hidden = false;
+      if (this.url) URL.revokeObjectURL(this.url);
+      this.url = url;
+      this.at = picture.at;
+      shown();
+    });
   }
 
   clear() {
+    this.turn += 1;
     this.image.removeAttribute('src');
     this.image.hidden = true;
     if (this.url) URL.revokeObjectURL(this.url);

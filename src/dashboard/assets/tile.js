@@ -72,8 +72,7 @@ export class Tile {
 
   /** Takes a picture from the loader. */
   async picture(picture) {
-    await this.picture_.set(picture);
-    this.tick();
+    await this.picture_.set(picture, () => this.tick());
   }
 
   focusable(is) {
@@ -110,7 +109,8 @@ export class Tile {
     if (worst?.state === 'acked') return 'acked';
     if (SAYS[meaning]) return SAYS[meaning];
     if (stream.mode === 'observe') return 'observed';
-    if (stream.coverage !== null && stream.coverage < 0.995) return `seen ${percent(stream.coverage)}`;
+    const coverage = this.context.model.meters.get(this.name)?.coverage ?? null;
+    if (coverage !== null && coverage < 0.995) return `seen ${percent(coverage)}`;
     return stream.tier && stream.tier !== 'full' ? stream.tier : '';
   }
 
