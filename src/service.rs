@@ -20,15 +20,18 @@ use avwatch_actors::lane::WhenFull;
 use avwatch_actors::lifeline::{CutReason, Lifeline};
 use avwatch_actors::monitor::{AddStream, ChangeStream, Monitor, RemoveStream, StopAll};
 use avwatch_actors::setup::{Engine, LaneSizes, SessionMode, StreamSetup};
+use avwatch_actors::sink::Sink;
 use avwatch_actors::status::{Health, StatusBoard};
 use avwatch_actors::supervisor::RetuneStream;
 
-use crate::api::{self, ApiError, ApiState};
+use crate::api::{self, ApiError, ApiState, LiveStates};
+use crate::catalogue::{Catalogue, Entry, StreamOrigin};
 use crate::config::{self, DataDir, Loaded, Plan, PlanChanges, Sources, StreamPlan};
 use crate::detectors;
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
 use crate::sinks;
+use crate::sinks::live_feed::{LiveFeed, LiveSink};
 use crate::sinks::store::{Retention, Store, StoreError};
 use crate::snapshot::snapshot;
 use crate::stream_parts::{self, PartsError};
@@ -125,8 +128,10 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     let store = open_store(&loaded.plan, &folder.path)?;
     // Before anything is started: a stream that cannot be put together is a wrong configuration.
     let setups = loaded.plan.streams.iter().map(setup).collect::<Result<Vec<_>, _>>()?;
-    let desk = start_desk(&loaded.plan, store)?;
-    let result = System::new().block_on(Service::run(loaded, setups, desk.clone(), sources, requests, ffmpeg));
+    let feed = Arc::<LiveFeed>::default();
+    let desk = start_desk(&loaded.plan, store, &feed)?;
+    let parts = Parts { setups, desk: desk.clone(), feed, data_dir: folder.path.clone() };
+    let result = System::new().block_on(Service::run(loaded, parts, sources, requests, ffmpeg));
     finish_desk(&desk);
     drop(folder);
     result
@@ -145,11 +150,22 @@ fn open_store(plan: &Plan, folder: &Path) -> Result<Store, ServiceError> {
     Ok(store)
 }
 
-fn start_desk(plan: &Plan, store: Store) -> Result<DeskHandle, ServiceError> {
+/// What stands before the service runs.
+struct Parts {
+    setups: Vec<StreamSetup>,
+    desk: DeskHandle,
+    feed: Arc<LiveFeed>,
+    data_dir: PathBuf,
+}
+
+fn start_desk(plan: &Plan, store: Store, feed: &Arc<LiveFeed>) -> Result<DeskHandle, ServiceError> {
+    let mut sinks: Vec<Box<dyn Sink>> = sinks::ALL.iter().map(|kind| (kind.build)()).collect();
+    sinks.push(Box::new(LiveSink(feed.clone())));
     let parts = DeskParts {
         node: plan.node.clone(),
         store: Some(Box::new(store)),
-        sinks: sinks::ALL.iter().map(|kind| (kind.build)()).collect(),
+        sinks,
+        silences: Vec::new(),
         hold_of: Box::new(hold_of),
     };
     Ok(event_desk::start(parts)?)
@@ -194,6 +210,9 @@ struct Service {
     monitor: Addr<Monitor>,
     board: Arc<StatusBoard>,
     snapshot: Arc<ArcSwap<NodeSnapshot>>,
+    catalogue: Arc<ArcSwap<Catalogue>>,
+    feed: Arc<LiveFeed>,
+    states: LiveStates,
     build: BuildSnapshot,
     last_reload: Option<bool>,
 }
@@ -201,19 +220,30 @@ struct Service {
 impl Service {
     async fn run(
         loaded: Loaded,
-        setups: Vec<StreamSetup>,
-        desk: DeskHandle,
+        parts: Parts,
         sources: &Sources,
         requests: &Requests,
         ffmpeg: &FfmpegVersion,
     ) -> Result<(), ServiceError> {
         let plan = loaded.plan;
+        let Parts { setups, desk, feed, data_dir } = parts;
         let health = Arc::<Health>::default();
         let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
         let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
         let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, build.clone(), None)));
         // Before any actor is made: a port in use ends the service while there is nothing to end.
-        let server = serve(plan.server.listen, &shared, &health)?;
+        let catalogue = Arc::new(ArcSwap::from_pointee(catalogue_of(&plan)));
+        let source = shared.clone();
+        let state = ApiState {
+            snapshot: Arc::new(move || source.load_full()),
+            catalogue: catalogue.clone(),
+            health: health.clone(),
+            desk: desk.clone(),
+            feed: feed.clone(),
+            data_dir,
+            hosts: Vec::new(),
+        };
+        let server = plan.server.listen.map(|listen| serve(listen, state)).transpose()?;
         let arbiters = Arbiters::start(plan.runtime.detector_arbiters.get());
         let limits = &plan.limits;
         let bucket = ConnectBucket::new(
@@ -225,7 +255,9 @@ impl Service {
         let monitor = Monitor::new(engine).start();
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters, health.clone(), watchdog.clone(), monitor.clone().recipient())?;
-        let mut service = Self { plan, monitor, board, snapshot: shared, build, last_reload: None };
+        let states = LiveStates::default();
+        let snapshot = shared;
+        let mut service = Self { plan, monitor, board, snapshot, catalogue, feed, states, build, last_reload: None };
         for setup in setups {
             service.monitor.do_send(AddStream(setup));
         }
@@ -236,6 +268,7 @@ impl Service {
         tracing::info!("stopping");
         notify(&[sd_notify::NotifyState::Stopping]);
         health.set_ready(false);
+        service.feed.close();
         if let Some(server) = server {
             // Bounded here as well: a stuck connection may not hold the end up.
             let _ = tokio::time::timeout(SERVER_WITHIN, server.stop(true)).await;
@@ -257,7 +290,9 @@ impl Service {
             }
             if published.elapsed() >= SNAPSHOT_EVERY {
                 published = Instant::now();
-                self.snapshot.store(Arc::new(snapshot(&self.board, self.build.clone(), self.last_reload)));
+                let newest = Arc::new(snapshot(&self.board, self.build.clone(), self.last_reload));
+                self.states.tell(&self.feed, &self.catalogue.load(), &newest);
+                self.snapshot.store(newest);
                 if self.board.health.is_live() {
                     notify(&[sd_notify::NotifyState::Watchdog]);
                 }
@@ -319,20 +354,23 @@ impl Service {
         for change in retuned {
             self.monitor.do_send(ChangeStream(change));
         }
+        self.catalogue.store(Arc::new(catalogue_of(&new)));
         self.plan = new;
         Ok(summary)
     }
 }
 
-/// Begins to answer over HTTP, unless that is off.
-fn serve(
-    listen: Option<SocketAddr>,
-    snapshot: &Arc<ArcSwap<NodeSnapshot>>,
-    health: &Arc<Health>,
-) -> Result<Option<actix_web::dev::ServerHandle>, ServiceError> {
-    let Some(listen) = listen else { return Ok(None) };
-    let shared = snapshot.clone();
-    let state = ApiState { snapshot: Arc::new(move || shared.load_full()), health: health.clone(), hosts: Vec::new() };
+/// What the API shows of a plan.
+fn catalogue_of(plan: &Plan) -> Catalogue {
+    let entry = |stream: &StreamPlan| {
+        let entry = Entry { plan: Arc::new(stream.clone()), origin: StreamOrigin::File, revision: None };
+        (stream.name.clone(), entry)
+    };
+    Catalogue { node: plan.node.clone(), demo: plan.demo, streams: plan.streams.iter().map(entry).collect() }
+}
+
+/// Begins to answer over HTTP.
+fn serve(listen: SocketAddr, state: ApiState) -> Result<actix_web::dev::ServerHandle, ServiceError> {
     let (server, handle, address) = api::serve(listen, state)?;
     actix::spawn(async move {
         if let Err(error) = server.await {
@@ -340,7 +378,7 @@ fn serve(
         }
     });
     tracing::info!("listening on http://{address}");
-    Ok(Some(handle))
+    Ok(handle)
 }
 
 fn summary_of(changes: &PlanChanges) -> String {

@@ -1,8 +1,9 @@
-//! What stands before every answer: the check of the Host header, and headers that keep browsers in
+//! What stands before every answer: the checks of Host and Origin, and headers that keep browsers in
 //! line.
 //!
 //! A page of an attacker can point a name of its own at 127.0.0.1 and so reach a service on
 //! loopback through the victim's browser; the Host header then still carries the attacker's name.
+//! It can also have the browser send a request to the real address; then Origin carries the name.
 
 use std::net::IpAddr;
 
@@ -14,7 +15,7 @@ use actix_web::http::{StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 
-use super::problem::problem;
+use super::problem::Problem;
 
 /// Headers of every answer that does not set them itself.
 const HEADERS: [(HeaderName, &str); 6] = [
@@ -52,6 +53,15 @@ impl Hosts {
         host.is_some_and(|host| self.knows(host)) && uri.host().is_none_or(|host| self.knows(host))
     }
 
+    /// Whether a browser may have sent the request from the page that it names: one of ours. Other
+    /// programs name none.
+    fn allow_origin(&self, headers: &HeaderMap) -> bool {
+        headers.get_all(header::ORIGIN).all(|origin| {
+            let uri = origin.to_str().ok().and_then(|text| text.parse::<Uri>().ok());
+            uri.as_ref().and_then(Uri::host).is_some_and(|host| self.knows(host))
+        })
+    }
+
     fn knows(&self, host: &str) -> bool {
         let host = plain(host);
         self.0.contains(&host)
@@ -80,12 +90,9 @@ pub(super) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let mut response = if hosts.allow(request.headers(), request.uri()) {
-        next.call(request).await?.map_into_boxed_body()
-    } else {
-        let detail =
-            "the Host header names no host of this service; ask for the address it listens on, such as 127.0.0.1";
-        request.into_response(problem(StatusCode::MISDIRECTED_REQUEST, Some(detail)))
+    let mut response = match refusal(&hosts, &request) {
+        None => next.call(request).await?.map_into_boxed_body(),
+        Some(problem) => request.into_response(problem.answer()),
     };
     for (name, value) in HEADERS {
         // The dashboard has a policy of its own, and files that may be kept.
@@ -94,6 +101,19 @@ pub(super) async fn guard(
         }
     }
     Ok(response)
+}
+
+fn refusal(hosts: &Hosts, request: &ServiceRequest) -> Option<Problem> {
+    if !hosts.allow(request.headers(), request.uri()) {
+        let detail =
+            "the Host header names no host of this service; ask for the address it listens on, such as 127.0.0.1";
+        return Some(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail));
+    }
+    if !hosts.allow_origin(request.headers()) {
+        let detail = "the Origin header names a page of another host; only pages of this service may ask";
+        return Some(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
+    None
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The API as a client sees it, over a socket.
 
+use avwatch_actors::event_desk::DeskHandle;
 use avwatch_actors::status::Health;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -31,15 +32,25 @@ impl Drop for Running {
     }
 }
 
+/// The state of a service that watches nothing.
+fn idle_state() -> ApiState {
+    let (events, _) = crossbeam_channel::bounded(1);
+    ApiState {
+        snapshot: Arc::new(|| Arc::new(NodeSnapshot::default())),
+        catalogue: Arc::default(),
+        health: Arc::default(),
+        desk: DeskHandle { events, board: Arc::default() },
+        feed: Arc::default(),
+        data_dir: "/nonexistent".into(),
+        hosts: vec!["monitor.example".to_owned()],
+    }
+}
+
 fn start() -> Running {
     let health = Arc::new(Health::default());
     let snapshot = NodeSnapshot { streams: vec![StreamSnapshot::new("lobby", "live", "full")], ..Default::default() };
     let snapshot = Arc::new(snapshot);
-    let state = ApiState {
-        snapshot: Arc::new(move || snapshot.clone()),
-        health: health.clone(),
-        hosts: vec!["monitor.example".to_owned()],
-    };
+    let state = ApiState { snapshot: Arc::new(move || snapshot.clone()), health: health.clone(), ..idle_state() };
     let (tell, told) = mpsc::channel();
     let thread = thread::spawn(move || {
         actix_rt::System::new().block_on(async {
@@ -117,7 +128,7 @@ fn errors_are_problems() {
     assert!(has_header(&missing, "content-type: application/problem+json"), "{missing}");
     assert_eq!(
         body(&missing),
-        r#"{"title":"Not Found","status":404,"detail":"there are /, /metrics, /livez and /readyz"}"#
+        r#"{"title":"Not Found","status":404,"detail":"there is nothing here; /api/v1/openapi.json names all there is"}"#
     );
 
     let post = ask(
@@ -171,12 +182,7 @@ fn a_head_request_gets_no_body() {
 }
 
 fn refused(listen: &str) -> String {
-    let state = ApiState {
-        snapshot: Arc::new(|| Arc::new(NodeSnapshot::default())),
-        health: Arc::default(),
-        hosts: Vec::new(),
-    };
-    serve(listen.parse().unwrap(), state).err().expect("it is refused").to_string()
+    serve(listen.parse().unwrap(), idle_state()).err().expect("it is refused").to_string()
 }
 
 #[test]

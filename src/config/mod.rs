@@ -34,6 +34,7 @@ use toml::{Table, Value};
 
 pub use assignment::ENVIRONMENT_PREFIX;
 pub use cidr::{Cidr, CidrError};
+pub(crate) use error::nearest;
 pub use error::{ConfigError, ConfigErrors, Problem};
 pub use origin::{KeyPath, Origin, Origins};
 pub use plan::{

@@ -1,0 +1,210 @@
+//! The one table of endpoints: who may ask what, and with which parameters.
+//!
+//! Routing, the answers 405, the checks of roles and parameters, and the OpenAPI document are all
+//! made from it: what is not in the table is not served.
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{ServiceConfig, resource, route};
+use actix_web::{Error, HttpRequest, HttpResponse, Route, guard};
+
+use super::access::{Principal, Role};
+use super::problem::Problem;
+use super::query::{Param, check_query};
+use super::{events, health, live, metrics, status, streams};
+
+/// What is done to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// Reads; answers HEAD, too.
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Verb {
+    pub(super) const fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Post => Method::POST,
+            Self::Put => Method::PUT,
+            Self::Delete => Method::DELETE,
+        }
+    }
+
+    fn accepts(self, method: &Method) -> bool {
+        *method == self.method() || (self == Self::Get && *method == Method::HEAD)
+    }
+}
+
+/// One endpoint.
+#[derive(Clone, Copy)]
+pub(super) struct Endpoint {
+    /// What is done.
+    pub verb: Verb,
+    /// The path, with `{name}` for what varies.
+    pub path: &'static str,
+    /// The weakest role that may ask; nobody is asked who they are when absent.
+    pub role: Option<Role>,
+    /// Its name in the documentation.
+    pub id: &'static str,
+    /// What it does, in one sentence without a full stop.
+    pub summary: &'static str,
+    /// The parameters of the query; all others are refused.
+    pub query: &'static [Param],
+    /// Puts the handler on a route.
+    pub attach: fn(Route) -> Route,
+}
+
+const fn endpoint(verb: Verb, path: &'static str, role: Option<Role>, id: &'static str) -> Endpoint {
+    Endpoint { verb, path, role, id, summary: "", query: &[], attach: |route| route }
+}
+
+const VIEWER: Option<Role> = Some(Role::Viewer);
+const OPERATOR: Option<Role> = Some(Role::Operator);
+
+/// Every endpoint; those of one path stand together.
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        summary: "Tells whether the process lives",
+        attach: |route| route.to(health::live),
+        ..endpoint(Verb::Get, "/livez", None, "livez")
+    },
+    Endpoint {
+        summary: "Tells whether the process lives",
+        attach: |route| route.to(health::live),
+        ..endpoint(Verb::Get, "/-/healthy", None, "healthy")
+    },
+    Endpoint {
+        summary: "Tells whether requests can be served",
+        attach: |route| route.to(health::ready),
+        ..endpoint(Verb::Get, "/readyz", None, "readyz")
+    },
+    Endpoint {
+        summary: "Tells whether requests can be served",
+        attach: |route| route.to(health::ready),
+        ..endpoint(Verb::Get, "/-/ready", None, "ready")
+    },
+    Endpoint {
+        summary: "Gives the metrics for Prometheus",
+        attach: |route| route.to(metrics::metrics),
+        ..endpoint(Verb::Get, "/metrics", VIEWER, "metrics")
+    },
+    Endpoint {
+        summary: "Tells what runs and how it is",
+        attach: |route| route.to(status::status),
+        ..endpoint(Verb::Get, "/api/v1/status", VIEWER, "status")
+    },
+    Endpoint {
+        summary: "Lists streams by name, each with its state and worst open event",
+        query: streams::LIST,
+        attach: |route| route.to(streams::list),
+        ..endpoint(Verb::Get, "/api/v1/streams", VIEWER, "streams")
+    },
+    Endpoint {
+        summary: "Gives one stream with its tracks and open events",
+        attach: |route| route.to(streams::one),
+        ..endpoint(Verb::Get, "/api/v1/streams/{name}", VIEWER, "stream")
+    },
+    Endpoint {
+        summary: "Lists stored events, newest first",
+        query: events::LIST,
+        attach: |route| route.to(events::list),
+        ..endpoint(Verb::Get, "/api/v1/events", VIEWER, "events")
+    },
+    Endpoint {
+        summary: "Gives one event",
+        attach: |route| route.to(events::one),
+        ..endpoint(Verb::Get, "/api/v1/events/{id}", VIEWER, "event")
+    },
+    Endpoint {
+        summary: "Takes an event: somebody looks after it",
+        attach: |route| route.to(events::ack),
+        ..endpoint(Verb::Post, "/api/v1/events/{id}/ack", OPERATOR, "ack")
+    },
+    Endpoint {
+        summary: "Gives an event back",
+        attach: |route| route.to(events::unack),
+        ..endpoint(Verb::Post, "/api/v1/events/{id}/unack", OPERATOR, "unack")
+    },
+    Endpoint {
+        summary: "Remarks on an event, also after its end",
+        attach: |route| route.to(events::comment),
+        ..endpoint(Verb::Post, "/api/v1/events/{id}/comment", OPERATOR, "comment")
+    },
+    Endpoint {
+        summary: "Streams event changes, states of streams and meters as server-sent events",
+        query: live::QUERY,
+        attach: |route| route.to(live::live),
+        ..endpoint(Verb::Get, "/api/v1/live", VIEWER, "live")
+    },
+];
+
+/// Serves every endpoint.
+pub(super) fn configure(config: &mut ServiceConfig) {
+    for group in ENDPOINTS.chunk_by(|one, other| one.path == other.path) {
+        let mut resource = resource(group[0].path);
+        for endpoint in group {
+            resource = resource.route(of(endpoint));
+        }
+        let allow = allowed(group);
+        config.service(resource.default_service(route().to(move |request: HttpRequest| {
+            let allow = allow.clone();
+            async move { not_allowed(&request, allow) }
+        })));
+    }
+    config.default_service(route().to(not_found));
+}
+
+fn of(endpoint: &'static Endpoint) -> Route {
+    let accepts = guard::fn_guard(|context| endpoint.verb.accepts(&context.head().method));
+    let route = (endpoint.attach)(route().guard(accepts));
+    route.wrap(from_fn(move |request: ServiceRequest, next: Next<BoxBody>| admit(endpoint, request, next)))
+}
+
+/// Lets a request through to its handler when the role suffices and the query is known.
+async fn admit(
+    endpoint: &'static Endpoint,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if let Err(problem) = check(endpoint, request.request()) {
+        return Ok(request.into_response(problem.answer()));
+    }
+    next.call(request).await
+}
+
+fn check(endpoint: &Endpoint, request: &HttpRequest) -> Result<(), Problem> {
+    if let Some(role) = endpoint.role
+        && Principal::of(request).role < role
+    {
+        let why = format!("this needs a token of role {} or above", role.name());
+        return Err(Problem::new(StatusCode::FORBIDDEN, why));
+    }
+    check_query(request, endpoint.query)
+}
+
+fn allowed(group: &[Endpoint]) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for endpoint in group {
+        methods.extend(match endpoint.verb {
+            Verb::Get => &["GET", "HEAD"][..],
+            Verb::Post => &["POST"],
+            Verb::Put => &["PUT"],
+            Verb::Delete => &["DELETE"],
+        });
+    }
+    methods.join(", ")
+}
+
+async fn not_found() -> HttpResponse {
+    Problem::not_found("there is nothing here; /api/v1/openapi.json names all there is").answer()
+}
+
+fn not_allowed(request: &HttpRequest, allow: String) -> HttpResponse {
+    tracing::debug!(method = %request.method(), "a method that is not served here");
+    Problem::bare(StatusCode::METHOD_NOT_ALLOWED).with_header(header::ALLOW, allow).answer()
+}

@@ -1,0 +1,93 @@
+//! What the API answers from, and its way to the store.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use actix_web::web::block;
+use arc_swap::ArcSwap;
+use avwatch_actors::event_desk::DeskHandle;
+use avwatch_actors::status::Health;
+
+use super::problem::Problem;
+use crate::catalogue::Catalogue;
+use crate::node_snapshot::NodeSnapshot;
+use crate::sinks::live_feed::LiveFeed;
+use crate::sinks::store::{EventReader, StoreError};
+
+/// Gives the newest snapshot at once, without waiting for anyone.
+pub type SnapshotSource = Arc<dyn Fn() -> Arc<NodeSnapshot> + Send + Sync>;
+
+/// What the API answers from.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The newest snapshot.
+    pub snapshot: SnapshotSource,
+    /// What the service is set to watch.
+    pub catalogue: Arc<ArcSwap<Catalogue>>,
+    /// What the health probes answer.
+    pub health: Arc<Health>,
+    /// The way to the event desk, and its board.
+    pub desk: DeskHandle,
+    /// Who listens right now.
+    pub feed: Arc<LiveFeed>,
+    /// Where the event store is.
+    pub data_dir: PathBuf,
+    /// Names, beside those of loopback, under which the service may be asked for.
+    pub hosts: Vec<String>,
+}
+
+/// The node as handlers see it. One for all of them.
+pub(super) struct Node {
+    pub snapshot: SnapshotSource,
+    pub catalogue: Arc<ArcSwap<Catalogue>>,
+    pub health: Arc<Health>,
+    pub desk: DeskHandle,
+    pub feed: Arc<LiveFeed>,
+    pub started: SystemTime,
+    data_dir: PathBuf,
+    /// Readers that nobody uses now: at most as many as threads that may block.
+    readers: Mutex<Vec<EventReader>>,
+}
+
+impl Node {
+    pub(super) fn new(state: ApiState) -> Self {
+        Self {
+            snapshot: state.snapshot,
+            catalogue: state.catalogue,
+            health: state.health,
+            desk: state.desk,
+            feed: state.feed,
+            started: SystemTime::now(),
+            data_dir: state.data_dir,
+            readers: Mutex::default(),
+        }
+    }
+
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Reads the store where blocking is allowed; bounded by the reader's own limits.
+    pub(super) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        query: impl FnOnce(&mut EventReader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let node = self.clone();
+        let answer = block(move || {
+            let free = node.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut reader = free.unwrap_or_else(|| EventReader::new(node.data_dir()));
+            let answer = query(&mut reader);
+            node.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+            answer
+        });
+        match answer.await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                tracing::warn!(fault = %error, "the event store could not be read for the API");
+                Err(Problem::unavailable("the event store cannot be read now"))
+            }
+            Err(_) => Err(Problem::unavailable("there is no thread to read the event store")),
+        }
+    }
+}
