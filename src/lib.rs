@@ -6,6 +6,7 @@ pub mod commands;
 pub mod config;
 pub mod detectors;
 pub mod inspect;
+pub mod live;
 pub mod measure;
 pub mod media;
 pub mod node_snapshot;

@@ -26,6 +26,7 @@ use avwatch_actors::supervisor::RetuneStream;
 use crate::api::{self, ApiError, ApiState};
 use crate::config::{self, DataDir, Loaded, Plan, PlanChanges, Sources, StreamPlan};
 use crate::detectors;
+use crate::live::{LiveBoard, Pixels};
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
 use crate::sinks;
@@ -124,9 +125,10 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     let folder = DataFolder::make(&loaded.plan.data_dir)?;
     let store = open_store(&loaded.plan, &folder.path)?;
     // Before anything is started: a stream that cannot be put together is a wrong configuration.
-    let setups = loaded.plan.streams.iter().map(setup).collect::<Result<Vec<_>, _>>()?;
+    let live = Arc::new(LiveBoard::start()?);
+    let setups = loaded.plan.streams.iter().map(|plan| setup(plan, &live)).collect::<Result<Vec<_>, _>>()?;
     let desk = start_desk(&loaded.plan, store)?;
-    let result = System::new().block_on(Service::run(loaded, setups, desk.clone(), sources, requests, ffmpeg));
+    let result = System::new().block_on(Service::run(loaded, setups, live, desk.clone(), sources, requests, ffmpeg));
     finish_desk(&desk);
     drop(folder);
     result
@@ -175,12 +177,14 @@ fn finish_desk(desk: &DeskHandle) {
     }
 }
 
-/// A stream as the engine runs it.
-fn setup(plan: &StreamPlan) -> Result<StreamSetup, PartsError> {
+/// A stream as the engine runs it, shown on the live board.
+fn setup(plan: &StreamPlan, live: &LiveBoard) -> Result<StreamSetup, PartsError> {
     let detectors = stream_parts::resolve_detectors(plan, &[])?;
+    let pixels = if detectors.measure.keep_pictures { Pixels::ForDetectors } else { Pixels::ForLive };
+    let opener = stream_parts::opener(plan, detectors.measure.with_readings())?;
     Ok(StreamSetup {
         card: stream_parts::card(plan),
-        opener: stream_parts::opener(plan, detectors.measure)?,
+        opener: live.watch(&plan.name, opener, pixels),
         specs: detectors.specs,
         pace: stream_parts::live_pace(&plan.input.address),
         lanes: LaneSizes { when_full: WhenFull::DropOldest, ..LaneSizes::default() },
@@ -193,6 +197,7 @@ struct Service {
     plan: Plan,
     monitor: Addr<Monitor>,
     board: Arc<StatusBoard>,
+    live: Arc<LiveBoard>,
     snapshot: Arc<ArcSwap<NodeSnapshot>>,
     build: BuildSnapshot,
     last_reload: Option<bool>,
@@ -202,6 +207,7 @@ impl Service {
     async fn run(
         loaded: Loaded,
         setups: Vec<StreamSetup>,
+        live: Arc<LiveBoard>,
         desk: DeskHandle,
         sources: &Sources,
         requests: &Requests,
@@ -211,9 +217,9 @@ impl Service {
         let health = Arc::<Health>::default();
         let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
         let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
-        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, build.clone(), None)));
+        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &live, build.clone(), None)));
         // Before any actor is made: a port in use ends the service while there is nothing to end.
-        let server = serve(plan.server.listen, &shared, &health)?;
+        let server = serve(plan.server.listen, &shared, &live, &health)?;
         let arbiters = Arbiters::start(plan.runtime.detector_arbiters.get());
         let limits = &plan.limits;
         let bucket = ConnectBucket::new(
@@ -225,7 +231,7 @@ impl Service {
         let monitor = Monitor::new(engine).start();
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters, health.clone(), watchdog.clone(), monitor.clone().recipient())?;
-        let mut service = Self { plan, monitor, board, snapshot: shared, build, last_reload: None };
+        let mut service = Self { plan, monitor, board, live, snapshot: shared, build, last_reload: None };
         for setup in setups {
             service.monitor.do_send(AddStream(setup));
         }
@@ -257,7 +263,8 @@ impl Service {
             }
             if published.elapsed() >= SNAPSHOT_EVERY {
                 published = Instant::now();
-                self.snapshot.store(Arc::new(snapshot(&self.board, self.build.clone(), self.last_reload)));
+                let snapshot = snapshot(&self.board, &self.live, self.build.clone(), self.last_reload);
+                self.snapshot.store(Arc::new(snapshot));
                 if self.board.health.is_live() {
                     notify(&[sd_notify::NotifyState::Watchdog]);
                 }
@@ -292,7 +299,8 @@ impl Service {
         let mut fresh = Vec::new();
         let mut retuned = Vec::new();
         for name in changes.added.iter().chain(&changes.restarted) {
-            fresh.extend(find(name).map(setup).transpose().map_err(|error| error.to_string())?);
+            fresh
+                .extend(find(name).map(|plan| setup(plan, &self.live)).transpose().map_err(|error| error.to_string())?);
         }
         for name in &changes.retuned {
             let Some(plan) = find(name) else { continue };
@@ -306,12 +314,13 @@ impl Service {
                 retuned.push(RetuneStream { card: stream_parts::card(plan), specs: detectors.specs });
             } else {
                 // Other facts are needed: only a new session measures them.
-                fresh.push(setup(plan).map_err(|error| error.to_string())?);
+                fresh.push(setup(plan, &self.live).map_err(|error| error.to_string())?);
             }
         }
         let summary = summary_of(&changes);
         for name in &changes.removed {
             self.monitor.do_send(RemoveStream(name.clone()));
+            self.live.remove(name);
         }
         for setup in fresh {
             self.monitor.do_send(AddStream(setup));
@@ -328,11 +337,17 @@ impl Service {
 fn serve(
     listen: Option<SocketAddr>,
     snapshot: &Arc<ArcSwap<NodeSnapshot>>,
+    live: &Arc<LiveBoard>,
     health: &Arc<Health>,
 ) -> Result<Option<actix_web::dev::ServerHandle>, ServiceError> {
     let Some(listen) = listen else { return Ok(None) };
     let shared = snapshot.clone();
-    let state = ApiState { snapshot: Arc::new(move || shared.load_full()), health: health.clone(), hosts: Vec::new() };
+    let state = ApiState {
+        snapshot: Arc::new(move || shared.load_full()),
+        live: live.clone(),
+        health: health.clone(),
+        hosts: Vec::new(),
+    };
     let (server, handle, address) = api::serve(listen, state)?;
     actix::spawn(async move {
         if let Err(error) = server.await {

@@ -21,6 +21,7 @@ use avwatch_actors::status::Health;
 use super::health;
 use super::metrics::{self, MetricsPage};
 use super::problem::problem;
+use crate::live::LiveBoard;
 use crate::node_snapshot::NodeSnapshot;
 
 /// Connections that may be open at the same time.
@@ -49,6 +50,8 @@ pub type SnapshotSource = Arc<dyn Fn() -> Arc<NodeSnapshot> + Send + Sync>;
 pub struct ApiState {
     /// The newest snapshot.
     pub snapshot: SnapshotSource,
+    /// What streams show now: small pictures and readings.
+    pub live: Arc<LiveBoard>,
     /// What the health probes answer.
     pub health: Arc<Health>,
     /// Names, beside those of loopback, under which the service may be asked for.

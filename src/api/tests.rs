@@ -37,6 +37,7 @@ fn start() -> Running {
     let snapshot = Arc::new(snapshot);
     let state = ApiState {
         snapshot: Arc::new(move || snapshot.clone()),
+        live: Arc::new(crate::live::LiveBoard::start().unwrap()),
         health: health.clone(),
         hosts: vec!["monitor.example".to_owned()],
     };
@@ -173,6 +174,7 @@ fn a_head_request_gets_no_body() {
 fn refused(listen: &str) -> String {
     let state = ApiState {
         snapshot: Arc::new(|| Arc::new(NodeSnapshot::default())),
+        live: Arc::new(crate::live::LiveBoard::start().unwrap()),
         health: Arc::default(),
         hosts: Vec::new(),
     };
