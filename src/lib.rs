@@ -8,6 +8,7 @@ pub mod config;
 pub mod dashboard;
 pub mod detectors;
 pub mod inspect;
+pub mod live;
 pub mod measure;
 pub mod media;
 pub mod node_snapshot;

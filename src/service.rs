@@ -28,6 +28,7 @@ use crate::api::{self, ApiError, ApiState, LiveStates};
 use crate::catalogue::{Catalogue, Entry, StreamOrigin};
 use crate::config::{self, DataDir, Loaded, Plan, PlanChanges, Sources, StreamPlan};
 use crate::detectors;
+use crate::live::{LiveBoard, Pixels};
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
 use crate::sinks;
@@ -127,10 +128,11 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     let folder = DataFolder::make(&loaded.plan.data_dir)?;
     let store = open_store(&loaded.plan, &folder.path)?;
     // Before anything is started: a stream that cannot be put together is a wrong configuration.
-    let setups = loaded.plan.streams.iter().map(setup).collect::<Result<Vec<_>, _>>()?;
+    let live = Arc::new(LiveBoard::start()?);
+    let setups = loaded.plan.streams.iter().map(|plan| setup(plan, &live)).collect::<Result<Vec<_>, _>>()?;
     let feed = Arc::<LiveFeed>::default();
     let desk = start_desk(&loaded.plan, store, &feed)?;
-    let parts = Parts { setups, desk: desk.clone(), feed, data_dir: folder.path.clone() };
+    let parts = Parts { setups, live, desk: desk.clone(), feed, data_dir: folder.path.clone() };
     let result = System::new().block_on(Service::run(loaded, parts, sources, requests, ffmpeg));
     finish_desk(&desk);
     drop(folder);
@@ -153,6 +155,7 @@ fn open_store(plan: &Plan, folder: &Path) -> Result<Store, ServiceError> {
 /// What stands before the service runs.
 struct Parts {
     setups: Vec<StreamSetup>,
+    live: Arc<LiveBoard>,
     desk: DeskHandle,
     feed: Arc<LiveFeed>,
     data_dir: PathBuf,
@@ -191,12 +194,14 @@ fn finish_desk(desk: &DeskHandle) {
     }
 }
 
-/// A stream as the engine runs it.
-fn setup(plan: &StreamPlan) -> Result<StreamSetup, PartsError> {
+/// A stream as the engine runs it, shown on the live board.
+fn setup(plan: &StreamPlan, live: &LiveBoard) -> Result<StreamSetup, PartsError> {
     let detectors = stream_parts::resolve_detectors(plan, &[])?;
+    let pixels = if detectors.measure.keep_pictures { Pixels::ForDetectors } else { Pixels::ForLive };
+    let opener = stream_parts::opener(plan, detectors.measure.with_readings())?;
     Ok(StreamSetup {
         card: stream_parts::card(plan),
-        opener: stream_parts::opener(plan, detectors.measure)?,
+        opener: live.watch(&plan.name, opener, pixels),
         specs: detectors.specs,
         pace: stream_parts::live_pace(&plan.input.address),
         lanes: LaneSizes { when_full: WhenFull::DropOldest, ..LaneSizes::default() },
@@ -209,6 +214,7 @@ struct Service {
     plan: Plan,
     monitor: Addr<Monitor>,
     board: Arc<StatusBoard>,
+    live: Arc<LiveBoard>,
     snapshot: Arc<ArcSwap<NodeSnapshot>>,
     catalogue: Arc<ArcSwap<Catalogue>>,
     feed: Arc<LiveFeed>,
@@ -226,11 +232,11 @@ impl Service {
         ffmpeg: &FfmpegVersion,
     ) -> Result<(), ServiceError> {
         let plan = loaded.plan;
-        let Parts { setups, desk, feed, data_dir } = parts;
+        let Parts { setups, live, desk, feed, data_dir } = parts;
         let health = Arc::<Health>::default();
         let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
         let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
-        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, build.clone(), None)));
+        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &live, build.clone(), None)));
         // Before any actor is made: a port in use ends the service while there is nothing to end.
         let catalogue = Arc::new(ArcSwap::from_pointee(catalogue_of(&plan)));
         let source = shared.clone();
@@ -240,6 +246,7 @@ impl Service {
             health: health.clone(),
             desk: desk.clone(),
             feed: feed.clone(),
+            live: live.clone(),
             data_dir,
             hosts: Vec::new(),
         };
@@ -257,7 +264,7 @@ impl Service {
         arbiters::watch(arbiters, health.clone(), watchdog.clone(), monitor.clone().recipient())?;
         let states = LiveStates::default();
         let snapshot = shared;
-        let mut service = Self { plan, monitor, board, snapshot, catalogue, feed, states, build, last_reload: None };
+        let mut service = Self { plan, monitor, board, live, snapshot, catalogue, feed, states, build, last_reload: None };
         for setup in setups {
             service.monitor.do_send(AddStream(setup));
         }
@@ -290,7 +297,7 @@ impl Service {
             }
             if published.elapsed() >= SNAPSHOT_EVERY {
                 published = Instant::now();
-                let newest = Arc::new(snapshot(&self.board, self.build.clone(), self.last_reload));
+                let newest = Arc::new(snapshot(&self.board, &self.live, self.build.clone(), self.last_reload));
                 self.states.tell(&self.feed, &self.catalogue.load(), &newest);
                 self.snapshot.store(newest);
                 if self.board.health.is_live() {
@@ -327,7 +334,8 @@ impl Service {
         let mut fresh = Vec::new();
         let mut retuned = Vec::new();
         for name in changes.added.iter().chain(&changes.restarted) {
-            fresh.extend(find(name).map(setup).transpose().map_err(|error| error.to_string())?);
+            fresh
+                .extend(find(name).map(|plan| setup(plan, &self.live)).transpose().map_err(|error| error.to_string())?);
         }
         for name in &changes.retuned {
             let Some(plan) = find(name) else { continue };
@@ -341,12 +349,13 @@ impl Service {
                 retuned.push(RetuneStream { card: stream_parts::card(plan), specs: detectors.specs });
             } else {
                 // Other facts are needed: only a new session measures them.
-                fresh.push(setup(plan).map_err(|error| error.to_string())?);
+                fresh.push(setup(plan, &self.live).map_err(|error| error.to_string())?);
             }
         }
         let summary = summary_of(&changes);
         for name in &changes.removed {
             self.monitor.do_send(RemoveStream(name.clone()));
+            self.live.remove(name);
         }
         for setup in fresh {
             self.monitor.do_send(AddStream(setup));

@@ -11,6 +11,7 @@ use avwatch_actors::status::Health;
 
 use super::problem::Problem;
 use crate::catalogue::Catalogue;
+use crate::live::LiveBoard;
 use crate::node_snapshot::NodeSnapshot;
 use crate::sinks::live_feed::LiveFeed;
 use crate::sinks::store::{EventReader, StoreError};
@@ -31,6 +32,8 @@ pub struct ApiState {
     pub desk: DeskHandle,
     /// Who listens right now.
     pub feed: Arc<LiveFeed>,
+    /// What streams show now: small pictures and readings.
+    pub live: Arc<LiveBoard>,
     /// Where the event store is.
     pub data_dir: PathBuf,
     /// Names, beside those of loopback, under which the service may be asked for.
@@ -44,6 +47,7 @@ pub(super) struct Node {
     pub health: Arc<Health>,
     pub desk: DeskHandle,
     pub feed: Arc<LiveFeed>,
+    pub live: Arc<LiveBoard>,
     pub started: SystemTime,
     data_dir: PathBuf,
     /// Readers that nobody uses now: at most as many as threads that may block.
@@ -58,6 +62,7 @@ impl Node {
             health: state.health,
             desk: state.desk,
             feed: state.feed,
+            live: state.live,
             started: SystemTime::now(),
             data_dir: state.data_dir,
             readers: Mutex::default(),

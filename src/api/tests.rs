@@ -41,6 +41,7 @@ fn idle_state() -> ApiState {
         health: Arc::default(),
         desk: DeskHandle { events, board: Arc::default() },
         feed: Arc::default(),
+        live: Arc::new(crate::live::LiveBoard::start().unwrap()),
         data_dir: "/nonexistent".into(),
         hosts: vec!["monitor.example".to_owned()],
     }
