@@ -21,6 +21,7 @@ mod state;
 mod status;
 mod stream_view;
 mod streams;
+mod thumbnail;
 
 #[cfg(test)]
 mod tests;

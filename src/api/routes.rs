@@ -13,7 +13,7 @@ use actix_web::{Error, HttpRequest, HttpResponse, Route, guard};
 use super::access::{Principal, Role};
 use super::problem::Problem;
 use super::query::{Param, check_query};
-use super::{events, health, live, metrics, status, streams};
+use super::{events, health, live, metrics, status, streams, thumbnail};
 
 /// What is done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         summary: "Gives one stream with its tracks and open events",
         attach: |route| route.to(streams::one),
         ..endpoint(Verb::Get, "/api/v1/streams/{name}", VIEWER, "stream")
+    },
+    Endpoint {
+        summary: "Gives the newest picture of a stream as JPEG; Last-Modified says when it was taken",
+        attach: |route| route.to(thumbnail::thumbnail),
+        ..endpoint(Verb::Get, "/api/v1/streams/{name}/thumbnail", VIEWER, "thumbnail")
     },
     Endpoint {
         summary: "Lists stored events, newest first",

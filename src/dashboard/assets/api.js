@@ -36,7 +36,8 @@ async function problem(response) {
     // Not every error has a body.
   }
   if (response.status === 401) for (const listener of listeners) listener();
-  return new Problem(response.status, body.title ?? `HTTP ${response.status}`, body.detail);
+  const errors = (body.errors ?? []).map(({ pointer, detail }) => `${pointer}: ${detail}`);
+  return new Problem(response.status, body.title ?? `HTTP ${response.status}`, [body.detail, ...errors].filter(Boolean).join('\n'));
 }
 
 /** Asks and gives the response; for what is no JSON. */

@@ -55,10 +55,10 @@ export function meters(json) {
     if (!tracks.has(name)) tracks.set(name, { track: name, luma: null, difference: null, momentary: null, shortTerm: null, levels: [], peaks: [] });
     return tracks.get(name);
   };
-  let newest = time(json.second ?? json.at);
+  let newest = time(json.second);
   for (const [name, one] of Object.entries(json.tracks ?? {})) {
     Object.assign(track(name), { momentary: number(one.loudness_lufs?.momentary), shortTerm: number(one.loudness_lufs?.short_term) });
-    newest = Math.max(newest ?? 0, time(one.last_frame_at) ?? 0) || null;
+    if (json.second === undefined) newest = Math.max(newest ?? 0, time(one.last_frame_at) ?? 0) || null;
   }
   let frames = null;
   for (const one of list(json.pictures)) {
@@ -79,7 +79,7 @@ export function meters(json) {
 
 /** The readings of one message of the live feed: `[name, meters]` for each stream. */
 export function readings(json) {
-  return Object.entries(json.streams ?? {}).map(([name, one]) => [name, meters(one.reading ? { ...one, ...one.reading } : one)]);
+  return Object.entries(json.streams ?? {}).map(([name, one]) => [name, meters({ ...one, ...one.reading })]);
 }
 
 /** The answer of `…/history`: readings by time, oldest first. */
