@@ -264,7 +264,8 @@ impl Service {
         arbiters::watch(arbiters, health.clone(), watchdog.clone(), monitor.clone().recipient())?;
         let states = LiveStates::default();
         let snapshot = shared;
-        let mut service = Self { plan, monitor, board, live, snapshot, catalogue, feed, states, build, last_reload: None };
+        let mut service =
+            Self { plan, monitor, board, live, snapshot, catalogue, feed, states, build, last_reload: None };
         for setup in setups {
             service.monitor.do_send(AddStream(setup));
         }

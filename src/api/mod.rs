@@ -13,6 +13,7 @@ mod health;
 mod live;
 mod live_states;
 mod metrics;
+mod notes;
 mod problem;
 mod query;
 mod routes;

@@ -13,7 +13,7 @@ use actix_web::{Error, HttpRequest, HttpResponse, Route, guard};
 use super::access::{Principal, Role};
 use super::problem::Problem;
 use super::query::{Param, check_query};
-use super::{events, health, live, metrics, status, streams, thumbnail};
+use super::{events, health, live, metrics, notes, status, streams, thumbnail};
 
 /// What is done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +139,21 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         summary: "Remarks on an event, also after its end",
         attach: |route| route.to(events::comment),
         ..endpoint(Verb::Post, "/api/v1/events/{id}/comment", OPERATOR, "comment")
+    },
+    Endpoint {
+        summary: "Lists shift notes, newest first",
+        attach: |route| route.to(notes::list),
+        ..endpoint(Verb::Get, "/api/v1/notes", VIEWER, "notes")
+    },
+    Endpoint {
+        summary: "Leaves a note for the next shift",
+        attach: |route| route.to(notes::add),
+        ..endpoint(Verb::Post, "/api/v1/notes", OPERATOR, "add_note")
+    },
+    Endpoint {
+        summary: "Removes a note",
+        attach: |route| route.to(notes::remove),
+        ..endpoint(Verb::Delete, "/api/v1/notes/{id}", OPERATOR, "remove_note")
     },
     Endpoint {
         summary: "Streams event changes, states of streams and meters as server-sent events",

@@ -23,8 +23,7 @@ pub(super) async fn thumbnail(
     let since = newest.taken.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
     let tag = format!("\"{}\"", since.as_millis());
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut answer =
-        if known == Some(tag.as_str()) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let mut answer = if known == Some(tag.as_str()) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer.insert_header((header::ETAG, tag.clone())).insert_header(header::LastModified(HttpDate::from(newest.taken)));
     if known == Some(tag.as_str()) {
         return Ok(answer.finish());

@@ -40,11 +40,7 @@ pub(crate) fn run(script: &str, arguments: &[&str]) -> String {
         .output()
         .expect("node starts");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{script} {arguments:?}\n{said}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{script} {arguments:?}\n{said}\n{}", String::from_utf8_lossy(&output.stderr));
     said
 }
 

@@ -84,13 +84,7 @@ export function readings(json) {
 
 /** The answer of `…/history`: readings by time, oldest first. */
 export function history(json) {
-  return list(json.points ?? json.readings ?? json.history).map(meters).filter((point) => point.at !== null);
-}
-
-/** Evidence of an event, whatever of it there is. */
-export function evidence(json) {
-  const found = json?.evidence;
-  return found && typeof found === 'object' ? found : null;
+  return list(json.points ?? json.stretches ?? json.history).map((one) => meters({ second: one.at, ...one })).filter((point) => point.at !== null);
 }
 
 /** Silences that are in force. */
