@@ -59,6 +59,7 @@ pub(super) const ALL: &[Asset] = &[
     asset!("search.js", SCRIPT),
     asset!("severity.js", SCRIPT),
     asset!("shapes.js", SCRIPT),
+    asset!("silences.js", SCRIPT),
     asset!("stream_form.js", SCRIPT),
     asset!("stream_page.js", SCRIPT),
     asset!("strip.js", SCRIPT),

@@ -42,6 +42,13 @@ function pictures() {
   return all;
 }
 
+/** Six seconds of picture and sound, as MP4 or as a transport stream, which no Chromium plays. */
+function clip(container) {
+  const output = container === 'mp4' ? ['-f', 'mp4', '-movflags', 'frag_keyframe+empty_moov'] : ['-f', 'mpegts'];
+  return execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25:duration=6', '-f', 'lavfi', '-i', 'sine=frequency=440:duration=6',
+    '-c:v', 'libx264', '-pix_fmt', 'yuv420p', '-g', '25', '-c:a', 'aac', ...output, 'pipe:1'], { maxBuffer: 64 << 20 });
+}
+
 export class Mock {
   constructor({ streams = 48, calm = false } = {}) {
     this.calm = calm;
@@ -50,6 +57,7 @@ export class Mock {
     this.streams = new Map();
     this.events = new Map();
     this.notes = [];
+    this.evidence = new Map();
     this.silences = [];
     this.requests = [];
     this.noThumbnails = false;
@@ -106,6 +114,18 @@ export class Mock {
 
   end(event) {
     this.change(event, { state: 'ended', end_reason: 'cleared', ended_at: iso(Date.now()) });
+  }
+
+  /** Gives an event a clip of that container, pictures and curves. */
+  giveEvidence(event, container) {
+    const name = container === 'mp4' ? 'clip.mp4' : 'clip.ts';
+    this.evidence.set(event.id, {
+      'evidence.json': { schema: 'avwatch.evidence/1', event: event.id, clip: { file: name, container, bytes: 1, before_s: 3, after_s: 3, key: true },
+        pictures: [-2, -1, 0, 1, 2].map((at, index) => ({ file: `${index}.jpg`, shows: at === 0 ? 'onset' : 'strip', at_s: at })), trace: 'trace.json', missing: [] },
+      'trace.json': { curves: { 'audio:0': { channels: [1, 2].map((channel) => ({ peak: Array.from({ length: 48 }, (_, index) => [index / 8 - 3, 0, 0.2, index > 24 ? 0 : 0.5 / channel]) })) } } },
+      [name]: clip(container),
+    });
+    event.evidence = `/api/v1/events/${event.id}/evidence`;
   }
 
   open() {
@@ -171,7 +191,8 @@ export class Mock {
     const missing = () => give({ title: 'Not Found', status: 404 }, 404);
     if (parts.length === 0 || parts[0] === 'assets') return this.asset(parts, response, missing);
     if (parts[0] !== 'api') return missing();
-    const [, , kind, id, act] = parts;
+    const [, , kind, id, act, file] = parts;
+    if (act === 'evidence') return this.evidenceRoute(id, file, response, missing);
     if (kind === 'live') return this.live(request, response);
     if (kind === 'streams') return this.streamRoute(request.method, { id, act, json, url }, response, give, missing);
     if (kind === 'events') return this.eventRoute({ id, act, json, url }, give, missing);
@@ -257,6 +278,17 @@ export class Mock {
     if (act === 'unack') this.change(event, { state: 'raised', acked_by: undefined, acked_at: undefined });
     if (act === 'comment') this.change(event, { comment: json.comment });
     return give(event);
+  }
+
+  evidenceRoute(id, file, response, missing) {
+    const found = this.evidence.get(id);
+    if (!found) return missing();
+    if (file?.endsWith('.jpg')) return response.writeHead(200, { 'content-type': 'image/jpeg' }).end(this.pictures[1][Number.parseInt(file, 10)]);
+    const body = found[file ?? 'evidence.json'];
+    if (!body) return missing();
+    const isBytes = Buffer.isBuffer(body);
+    response.writeHead(200, { 'content-type': isBytes ? 'application/octet-stream' : 'application/json' });
+    return response.end(isBytes ? body : JSON.stringify(body));
   }
 
   rows(method, rows, key, id, json, give) {

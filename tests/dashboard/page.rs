@@ -63,6 +63,11 @@ fn a_kiosk_takes_nothing_and_keeps_its_token_to_itself() {
 }
 
 #[test]
+fn a_stream_is_added_changed_snoozed_and_removed() {
+    case("managed", None);
+}
+
+#[test]
 fn evidence_is_played_or_shown_as_pictures_and_waveform() {
     case("evidence", None);
 }

@@ -90,7 +90,7 @@ export function history(json) {
 /** Silences that are in force. */
 export function silences(json) {
   return list(json.silences ?? json).map((one) => ({
-    id: String(one.id), matchers: words(one.matchers), until: time(one.until), reason: String(one.reason ?? ''), author: String(one.author ?? ''),
+    id: String(one.id), matchers: { ...one.matchers }, until: time(one.until), reason: String(one.reason ?? ''), author: String(one.author ?? ''),
   }));
 }
 

@@ -13,6 +13,7 @@ import { brief, fixed, metric, now, percent } from './format.js';
 import { Picture, STALE } from './thumbs.js';
 import { setSign, sign } from './severity.js';
 import { History } from './history.js';
+import { Silences } from './silences.js';
 import { complain } from './toast.js';
 import * as shapes from './shapes.js';
 
@@ -30,6 +31,9 @@ export function streamPage(context, { name }) {
   const shot = new Picture(parts.image);
   const viewer = { name, picture: (picture) => shot.set(picture, () => tick()) };
   const history = new History(model, name, parts.plots);
+  const silences = new Silences(name);
+  parts.open.after(silences.node);
+  parts.snoozed = () => silences.load();
   const table = new EventTable({ withStream: false, caption: `Events of ${name}` });
   parts.events.append(table.node);
   let past = [];
@@ -119,6 +123,7 @@ export function streamPage(context, { name }) {
       context.thumbnails.drop(viewer);
       shot.clear();
       history.end();
+      silences.end();
       table.end();
     },
   };
@@ -137,7 +142,7 @@ function build(name) {
   };
   parts.frame = h('div', { class: 'tile shot' }, h('div', { class: 'picture' }, parts.image, parts.noPicture, parts.bars, parts.mark));
   parts.strips = ['2h', '24h'].map((span) => [span, h('canvas', { class: 'strip', width: 1, height: 1, 'aria-hidden': 'true' }), h('span', { class: 'soft' })]);
-  const buttons = isKiosk() ? null : [h('button', { type: 'button', click: () => snooze({ stream: name }) }, 'Snooze'), parts.edit, parts.remove];
+  const buttons = isKiosk() ? null : [h('button', { type: 'button', click: async () => { if (await snooze({ stream: name })) parts.snoozed?.(); } }, 'Snooze'), parts.edit, parts.remove];
   parts.node = h('div', { class: 'page', tabindex: '0', role: 'region', 'aria-label': 'Stream' }, h('div', { class: 'inner' }, parts.gone,
     h('div', { class: 'row' }, parts.sign, parts.title, parts.sub, h('span', { class: 'grow' }), buttons),
     h('div', { class: 'panels lead' }, h('section', { class: 'panel', 'aria-label': 'Picture and levels' }, parts.frame, parts.levels),
