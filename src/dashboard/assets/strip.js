@@ -35,7 +35,7 @@ export function drawStrip(canvas, events, span, width, height) {
     canvas.height = high;
   }
   const paint = canvas.getContext('2d');
-  paint.fillStyle = colour('raised');
+  paint.fillStyle = colour('track');
   paint.fillRect(0, 0, wide, high);
   const count = Math.max(1, Math.min(480, Math.floor(width / 2)));
   const worst = buckets(events, span, count, now());

@@ -30,9 +30,10 @@ export class Tile {
     this.bars = h('canvas', { class: 'bars', width: 0, height: 0, 'aria-hidden': 'true' });
     this.mark = h('span', { class: 'mark' });
     this.sign = sign(null);
+    this.severity = h('span', {});
     this.what = h('span', { class: 'what' });
     this.age = h('span', { class: 'age' });
-    this.fault = h('span', { class: 'fault-line', hidden: true }, this.sign, this.what, this.age);
+    this.fault = h('span', { class: 'fault-line', hidden: true }, this.sign, this.severity, this.what, this.age);
     this.label = h('span', { class: 'name' });
     this.say = h('span', { class: 'say' });
     this.strip = h('canvas', { class: 'strip', width: 1, height: 1, 'aria-hidden': 'true' });
@@ -98,7 +99,10 @@ export class Tile {
     attribute(this.fault, 'hidden', !worst);
     if (worst) {
       setSign(this.sign, worst.severity);
-      text(this.what, `${worst.severity}: ${worst.detector.replaceAll('_', ' ')}`);
+      // Where there is no room the letter of the sign says it; screen readers are told in any case.
+      attribute(this.severity, 'class', this.context.isNarrow() ? 'unseen' : 'severity');
+      text(this.severity, `${worst.severity}:`);
+      text(this.what, worst.detector.replaceAll('_', ' '));
     }
     text(this.say, this.saying(stream, meaning, worst));
     this.tick();

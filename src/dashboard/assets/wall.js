@@ -22,6 +22,9 @@ const PADDING = 4;
 /** Width that the bars of a stereo track take beside the picture, in pixels. */
 const BARS = 16;
 
+/** Width of a tile below which the word of the severity has no room, in pixels. */
+const NARROW = 190;
+
 /** How long a kiosk shows a screenful before it goes on. */
 const TURN = 15_000;
 
@@ -32,7 +35,7 @@ export function wallPage(base) {
   const { model } = base;
   let picture = 120;
   let width = 220;
-  const context = { ...base, barHeight: () => picture, stripSize: () => [width, 8] };
+  const context = { ...base, barHeight: () => picture, stripSize: () => [width, 8], isNarrow: () => width < NARROW };
   const shape = (all) => {
     const least = Math.min(SIZES[state().size] ?? SIZES.m, Math.floor(all / 2) - 5);
     const columns = Math.max(1, Math.floor((all + 10) / (least + 10)));
