@@ -25,7 +25,6 @@ macro_rules! asset {
 
 /// Everything that the page loads, by name.
 pub(super) const ALL: &[Asset] = &[
-    asset!("access.js", SCRIPT),
     asset!("actions.js", SCRIPT),
     asset!("address.js", SCRIPT),
     asset!("alarm.js", SCRIPT),
@@ -67,7 +66,6 @@ pub(super) const ALL: &[Asset] = &[
     asset!("thumbs.js", SCRIPT),
     asset!("tile.js", SCRIPT),
     asset!("toast.js", SCRIPT),
-    asset!("token_form.js", SCRIPT),
     asset!("topbar.js", SCRIPT),
     asset!("views.js", SCRIPT),
     asset!("wall.css", STYLE),

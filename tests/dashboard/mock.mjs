@@ -50,7 +50,8 @@ function clip(container) {
 }
 
 export class Mock {
-  constructor({ streams = 48, calm = false } = {}) {
+  constructor({ streams = 48, calm = false, token = null } = {}) {
+    this.token = token;
     this.calm = calm;
     this.sequence = 0;
     this.listeners = new Set();
@@ -178,6 +179,10 @@ export class Mock {
   }
 
   async answer(request, response) {
+    if (this.token && request.headers.authorization !== `Basic ${Buffer.from(`kiosk:${this.token}`).toString('base64')}`) {
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="avwatch"' }).end();
+      return undefined;
+    }
     const url = new URL(request.url, 'http://mock');
     const parts = url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
     this.requests.push(`${request.method} ${url.pathname}`);
@@ -245,7 +250,8 @@ export class Mock {
       Object.assign(stream, json);
       this.tell('stream', stream);
     }
-    return give(stream);
+    const { name, title, url: source, mode, profile, priority, labels, expect, runbook_url: runbook } = stream;
+    return give({ ...stream, settings: stream.origin === 'api' ? { name, title, url: source, mode, profile, priority, labels, expect, runbook_url: runbook } : undefined });
   }
 
   history(url) {

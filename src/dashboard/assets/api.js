@@ -1,7 +1,7 @@
-// Requests to the HTTP API: one function a verb, errors as one class.
+// Requests to the HTTP API: one function a verb, errors as one class. Where a token is needed the browser
+// has asked for it, or found it in the address, before it showed this page, and sends it with every request.
 
 import { setServerTime } from './format.js';
-import { token } from './access.js';
 
 /** Longest that an answer may take, in milliseconds. */
 const WITHIN = 15_000;
@@ -15,19 +15,6 @@ export class Problem extends Error {
   }
 }
 
-const listeners = new Set();
-
-/** Calls `listener` when an answer says that a token is needed, or a better one. */
-export function onRefused(listener) {
-  listeners.add(listener);
-}
-
-/** Headers of every request: who asks, if that is known. */
-export function headers() {
-  const known = token();
-  return known ? { authorization: `Bearer ${known}` } : {};
-}
-
 async function problem(response) {
   let body = {};
   try {
@@ -35,7 +22,6 @@ async function problem(response) {
   } catch {
     // Not every error has a body.
   }
-  if (response.status === 401) for (const listener of listeners) listener();
   const errors = (body.errors ?? []).map(({ pointer, detail }) => `${pointer}: ${detail}`);
   return new Problem(response.status, body.title ?? `HTTP ${response.status}`, [body.detail, ...errors].filter(Boolean).join('\n'));
 }
@@ -44,12 +30,8 @@ async function problem(response) {
 export async function ask(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, {
-      signal: AbortSignal.timeout(WITHIN),
-      cache: 'no-store',
-      ...options,
-      headers: { ...headers(), ...options.headers },
-    });
+    // The origin and not the page's address: that may hold a name and a token, with which nothing is fetched.
+    response = await fetch(location.origin + path, { signal: AbortSignal.timeout(WITHIN), cache: 'no-store', ...options });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw new Problem(0, error.name === 'TimeoutError' ? 'avwatch did not answer in time' : 'avwatch cannot be reached');

@@ -1,6 +1,6 @@
 // The live feed: one connection for the whole page. Read with fetch and not with EventSource, which
-// cannot send a token; what was missed
-// comes again by `Last-Event-ID`, and after a gap everything is read anew.
+// says neither why it failed nor when it fell silent; what was missed comes again by `Last-Event-ID`, and
+// after a gap everything is read anew.
 
 import { ask, get } from './api.js';
 import * as shapes from './shapes.js';
@@ -37,14 +37,8 @@ export class Feed {
       this.model.setFeed('lost');
       const wait = WAITS[Math.min(this.attempt, WAITS.length - 1)];
       this.attempt += 1;
-      await new Promise((done) => { this.wake = done; setTimeout(done, wait); });
+      await new Promise((done) => { setTimeout(done, wait); });
     }
-  }
-
-  /** Tries again at once, with another token for instance. */
-  hurry() {
-    this.abort?.abort();
-    this.wake?.();
   }
 
   async session() {

@@ -1,13 +1,10 @@
 // The page begins here: builds the parts once, then shows one page after another as the address says.
 
-import * as access from './access.js';
 import * as addresses from './address.js';
 import * as keys from './keys.js';
 import * as theme from './theme.js';
 import * as topbar from './topbar.js';
-import { onRefused } from './api.js';
 import { Alarm } from './alarm.js';
-import { askForToken } from './token_form.js';
 import { eventPage } from './event_page.js';
 import { eventsPage } from './events_page.js';
 import { Feed } from './feed.js';
@@ -50,14 +47,12 @@ function show() {
   if (!isFirst) main.focus({ preventScroll: true });
 }
 
-access.begin();
 theme.begin();
 addresses.begin();
 const feed = new Feed(model);
 const alarm = new Alarm(model);
 const where = topbar.begin(model, alarm);
 addresses.onAddress(show);
-onRefused(() => askForToken(() => feed.hurry()));
 announce(model);
 keys.begin({
   w: () => addresses.go({ view: 'wall' }),

@@ -18,7 +18,7 @@ export function nodePage({ model }) {
   const node = h('div', { class: 'page', tabindex: '0', role: 'region', 'aria-label': 'Node' }, inner);
   const parts = { load: h('dl', { class: 'facts' }), streams: h('div', {}), stages: h('div', {}), drops: h('div', {}), restarts: h('div', {}), build: h('dl', { class: 'facts' }), cpu: h('div', {}) };
   const panel = (title, body) => h('section', { class: 'panel' }, h('h2', {}, title), body);
-  const panels = h('div', { class: 'panels', hidden: true }, panel('Load', parts.load), panel('Streams', parts.streams), panel('Latency by stage', parts.stages),
+  const panels = h('div', { class: 'columns-of-panels', hidden: true }, panel('Load', parts.load), panel('Streams', parts.streams), panel('Latency by stage', parts.stages),
     panel('Time of detectors', parts.cpu), panel('Coverage and lanes', parts.drops), panel('Restarts', parts.restarts), panel('Build', parts.build));
   fill(inner, h('h1', {}, 'Node'), note, panels);
   let before = null;

@@ -71,10 +71,17 @@ function save() {
   });
 }
 
+/** True where no token is needed. */
+const isLoopback = (host) => host === 'localhost' || host === '[::1]' || host.startsWith('127.');
+
+/** The address for a screen; where one is needed, with a place for a read-only token. */
 function kioskAddress() {
-  const url = new URL(location.href);
+  const url = new URL(location.pathname + location.search, location.origin);
   url.searchParams.set('kiosk', '');
-  url.hash = 'token=PUT-A-READ-ONLY-TOKEN-HERE';
+  if (!isLoopback(url.hostname)) {
+    url.username = 'kiosk';
+    url.password = 'TOKEN';
+  }
   return url.href;
 }
 
