@@ -33,6 +33,7 @@ use crate::catalogue::Catalogue;
 use crate::config::{DataDir, Loaded, Plan, ServerPlan, Sources, StreamPlan};
 use crate::desired::{ApiStreams, Desired, DesiredError};
 use crate::detectors;
+use crate::live::{LiveBoard, Pixels};
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
 use crate::sinks;
@@ -141,15 +142,25 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     let folder = DataFolder::make(&loaded.plan.data_dir)?;
     let store = open_store(&loaded.plan, &folder.path)?;
     // Before anything is started: a stream that cannot be put together is a wrong configuration.
+    let live = Arc::new(LiveBoard::start()?);
     let desired = Arc::new(Desired::open(&folder.path)?);
     let api_streams = desired.streams()?;
     let whole = Whole::new(&loaded, &api_streams);
-    let setups = whole.plan.streams.iter().map(setup).collect::<Result<Vec<_>, _>>()?;
+    let setups = whole.plan.streams.iter().map(|plan| setup(plan, &live)).collect::<Result<Vec<_>, _>>()?;
     let tokens = desired.tokens(&loaded.plan.server.tokens)?;
     let feed = Arc::<LiveFeed>::default();
     let desk = start_desk(&loaded.plan, store, &feed, desired.silences()?)?;
-    let parts =
-        Parts { whole, setups, api_streams, tokens, desk: desk.clone(), feed, desired, data_dir: folder.path.clone() };
+    let parts = Parts {
+        whole,
+        setups,
+        live,
+        api_streams,
+        tokens,
+        desk: desk.clone(),
+        feed,
+        desired,
+        data_dir: folder.path.clone(),
+    };
     let result = System::new().block_on(Service::run(loaded, parts, sources, requests, ffmpeg));
     finish_desk(&desk);
     drop(folder);
@@ -175,6 +186,7 @@ struct Parts {
     setups: Vec<StreamSetup>,
     api_streams: ApiStreams,
     tokens: Vec<Token>,
+    live: Arc<LiveBoard>,
     desk: DeskHandle,
     feed: Arc<LiveFeed>,
     desired: Arc<Desired>,
@@ -219,12 +231,14 @@ fn finish_desk(desk: &DeskHandle) {
     }
 }
 
-/// A stream as the engine runs it.
-fn setup(plan: &StreamPlan) -> Result<StreamSetup, PartsError> {
+/// A stream as the engine runs it, shown on the live board.
+fn setup(plan: &StreamPlan, live: &LiveBoard) -> Result<StreamSetup, PartsError> {
     let detectors = stream_parts::resolve_detectors(plan, &[])?;
+    let pixels = if detectors.measure.keep_pictures { Pixels::ForDetectors } else { Pixels::ForLive };
+    let opener = stream_parts::opener(plan, detectors.measure.with_readings())?;
     Ok(StreamSetup {
         card: stream_parts::card(plan),
-        opener: stream_parts::opener(plan, detectors.measure)?,
+        opener: live.watch(&plan.name, opener, pixels),
         specs: detectors.specs,
         pace: stream_parts::live_pace(&plan.input.address),
         lanes: LaneSizes { when_full: WhenFull::DropOldest, ..LaneSizes::default() },
@@ -244,6 +258,7 @@ struct Service {
     monitor: Addr<Monitor>,
     arbiters: Arc<Arbiters>,
     board: Arc<StatusBoard>,
+    live: Arc<LiveBoard>,
     snapshot: Arc<ArcSwap<NodeSnapshot>>,
     catalogue: Arc<ArcSwap<Catalogue>>,
     feed: Arc<LiveFeed>,
@@ -260,7 +275,7 @@ impl Service {
         requests: &Requests,
         ffmpeg: &FfmpegVersion,
     ) -> Result<(), ServiceError> {
-        let Parts { whole, setups, api_streams, tokens, desk, feed, desired, data_dir } = parts;
+        let Parts { whole, setups, live, api_streams, tokens, desk, feed, desired, data_dir } = parts;
         let catalogue = Arc::new(ArcSwap::from_pointee(whole.catalogue()));
         let plan = whole.plan;
         let loaded = Arc::new(ArcSwap::from_pointee(loaded));
@@ -268,7 +283,7 @@ impl Service {
         let health = Arc::<Health>::default();
         let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
         let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
-        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, build.clone(), None)));
+        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &live, build.clone(), None)));
         // Before any actor is made: a port in use ends the service while there is nothing to end.
         let source = shared.clone();
         let state = ApiState {
@@ -281,6 +296,7 @@ impl Service {
             loaded: loaded.clone(),
             commands: command.clone(),
             tokens: Arc::new(ArcSwap::from_pointee(tokens)),
+            live: live.clone(),
             data_dir,
         };
         let server = plan.server.listen.map(|listen| serve(listen, &plan.server, state)).transpose()?;
@@ -306,6 +322,7 @@ impl Service {
             monitor,
             arbiters,
             board,
+            live,
             snapshot,
             catalogue,
             feed,
@@ -348,7 +365,7 @@ impl Service {
             }
             if published.elapsed() >= SNAPSHOT_EVERY {
                 published = Instant::now();
-                let newest = Arc::new(snapshot(&self.board, self.build.clone(), self.last_reload));
+                let newest = Arc::new(snapshot(&self.board, &self.live, self.build.clone(), self.last_reload));
                 self.states.tell(&self.feed, &self.catalogue.load(), &newest);
                 self.snapshot.store(newest);
                 if self.board.health.is_live() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use avwatch_actors::latency::Stage;
 use avwatch_actors::status::{StatusBoard, StreamStatus};
 
+use crate::live::LiveBoard;
 use crate::node_snapshot::{
     BuildSnapshot, EventCount, NodeSnapshot, ProcessSnapshot, StageSnapshot, StreamSnapshot, TrackSnapshot,
 };
@@ -16,10 +17,20 @@ use crate::node_snapshot::{
 const BUCKETS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// Maps everything that stands on the board now.
-pub fn snapshot(board: &StatusBoard, build: BuildSnapshot, last_reload: Option<bool>) -> NodeSnapshot {
+/// Maps everything that stands on the boards now.
+pub fn snapshot(
+    board: &StatusBoard,
+    live: &LiveBoard,
+    build: BuildSnapshot,
+    last_reload: Option<bool>,
+) -> NodeSnapshot {
     let mut streams: BTreeMap<Arc<str>, StreamSnapshot> =
         board.streams().iter().map(|status| (status.card.stream.clone(), stream(status))).collect();
+    for (name, live) in live.streams() {
+        if let Some(stream) = streams.get_mut(&name) {
+            stream.reading = live.reading();
+        }
+    }
     for event in board.desk.open().iter() {
         if let Some(stream) = streams.get_mut(&event.stream) {
             stream.events.push(event.clone());
@@ -62,6 +73,7 @@ fn stream(status: &StreamStatus) -> StreamSnapshot {
         lane_dropped: vec![("drop_oldest", status.lane_dropped.0), ("drop_newest", status.lane_dropped.1)],
         receive_dropped: status.receive_dropped,
         restarts: status.restarts.iter().map(|(cause, count)| (*cause, *count)).collect(),
+        latency: status.latency,
         ..StreamSnapshot::new(&card.stream, status.state, "full")
     }
 }

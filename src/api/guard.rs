@@ -119,6 +119,7 @@ pub(super) async fn guard(
         Err(problem) => request.into_response(problem.answer()),
     };
     for (name, value) in HEADERS {
+        // The dashboard has a policy of its own, and files that may be kept.
         if !response.headers().contains_key(&name) {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }

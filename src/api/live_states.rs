@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::stream_view::{Readings, StreamView, TrackReadings, find, readings, track_readings, view};
 use crate::catalogue::Catalogue;
+use crate::live::StreamReading;
 use crate::node_snapshot::NodeSnapshot;
 use crate::sinks::live_feed::{LiveFeed, Message, Topic, Wants};
 
@@ -35,6 +36,12 @@ struct StreamMeters {
     #[serde(flatten)]
     readings: Readings,
     tracks: BTreeMap<TrackId, TrackReadings>,
+    /// 99th percentile from arrival to verdict over the last second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_p99_s: Option<f64>,
+    /// The newest second: levels, luma and the like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<Arc<StreamReading>>,
 }
 
 /// Tells the feed what changed. Remembers what it told.
@@ -69,7 +76,9 @@ impl LiveStates {
 fn meters<'a>(at: Wall, snapshot: &'a NodeSnapshot, wants: &Wants) -> Meters<'a> {
     let streams = snapshot.streams.iter().filter(|stream| wants.wants_stream(&stream.name)).map(|stream| {
         let tracks = stream.tracks.iter().map(|track| (track.track, track_readings(track))).collect();
-        (&*stream.name, StreamMeters { up: stream.up, readings: readings(stream), tracks })
+        let latency_p99_s = stream.latency.map(|latency| latency.p99.as_secs_f64());
+        let reading = stream.reading.clone();
+        (&*stream.name, StreamMeters { up: stream.up, readings: readings(stream), tracks, latency_p99_s, reading })
     });
     Meters { at, streams: streams.collect() }
 }

@@ -18,6 +18,7 @@ mod metrics;
 mod openapi;
 mod openapi_parts;
 mod probe;
+mod notes;
 mod problem;
 mod query;
 mod rate;
@@ -32,6 +33,7 @@ mod stream_view;
 mod streams;
 mod tls;
 mod tokens;
+mod thumbnail;
 
 #[cfg(test)]
 mod tests;

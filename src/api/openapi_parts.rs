@@ -175,6 +175,15 @@ fn schemas() -> Value {
         "process": { "type": "object" }, "live_clients": whole() }),
         ),
     );
+    add("NewNote", object(&["text"], json!({ "text": text(), "author": text() })));
+    add(
+        "Note",
+        object(
+            &["id", "at", "author", "text"],
+            json!({ "id": text(), "at": moment(), "author": text(), "text": text() }),
+        ),
+    );
+    add("NoteList", object(&["notes"], json!({ "notes": list_of("Note") })));
     add("Reloaded", object(&["changes"], json!({ "changes": text() })));
     Value::Object(all)
 }

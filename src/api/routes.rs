@@ -14,7 +14,7 @@ use super::access::Principal;
 use super::problem::Problem;
 use super::query::{Param, check_query};
 use super::{
-    apply, events, health, live, metrics, openapi, probe, reload, silences, status, stream_changes, streams, tokens,
+    apply, events, health, live, metrics, notes, openapi, probe, reload, silences, status, stream_changes, streams, thumbnail, tokens,
 };
 use crate::access::Role;
 
@@ -178,6 +178,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         ..endpoint(Verb::Post, "/api/v1/import", ADMIN, "import")
     },
     Endpoint {
+        summary: "Gives the newest picture of a stream as JPEG; Last-Modified says when it was taken",
+        answer: (200, "", "image/jpeg"),
+        attach: |route| route.to(thumbnail::thumbnail),
+        ..endpoint(Verb::Get, "/api/v1/streams/{name}/thumbnail", VIEWER, "thumbnail")
+    },
+    Endpoint {
         summary: "Lists stored events, newest first",
         query: events::LIST,
         answer: (200, "EventPage", JSON),
@@ -267,6 +273,25 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         answer: (204, "", ""),
         attach: |route| route.to(tokens::remove),
         ..endpoint(Verb::Delete, "/api/v1/tokens/{name}", ADMIN, "remove_token")
+    },
+    Endpoint {
+        summary: "Lists shift notes, newest first",
+        answer: (200, "NoteList", JSON),
+        attach: |route| route.to(notes::list),
+        ..endpoint(Verb::Get, "/api/v1/notes", VIEWER, "notes")
+    },
+    Endpoint {
+        summary: "Leaves a note for the next shift",
+        body: "NewNote",
+        answer: (201, "Note", JSON),
+        attach: |route| route.to(notes::add),
+        ..endpoint(Verb::Post, "/api/v1/notes", OPERATOR, "add_note")
+    },
+    Endpoint {
+        summary: "Removes a note",
+        answer: (204, "", ""),
+        attach: |route| route.to(notes::remove),
+        ..endpoint(Verb::Delete, "/api/v1/notes/{id}", OPERATOR, "remove_note")
     },
     Endpoint {
         summary: "Streams event changes, states of streams and meters as server-sent events",

@@ -20,6 +20,7 @@ use super::rate::Rate;
 use super::state::{ApiState, Node};
 use super::{hangup, routes, tls};
 use crate::config::ServerPlan;
+use crate::dashboard;
 
 /// Connections that may be open at the same time.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -80,6 +81,7 @@ pub fn serve(
             .app_data(page.clone())
             .app_data(PayloadConfig::new(BODY_BYTES_MAX))
             .wrap(from_fn(check))
+            .configure(dashboard::routes)
             .configure(routes::configure)
     })
     .workers(1)

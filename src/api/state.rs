@@ -15,6 +15,7 @@ use crate::access::Token;
 use crate::catalogue::Catalogue;
 use crate::config::Loaded;
 use crate::desired::Desired;
+use crate::live::LiveBoard;
 use crate::node_snapshot::NodeSnapshot;
 use crate::service::ServiceCommand;
 use crate::sinks::live_feed::LiveFeed;
@@ -47,6 +48,8 @@ pub struct ApiState {
     pub commands: mpsc::Sender<ServiceCommand>,
     /// Who may do what.
     pub tokens: Arc<ArcSwap<Vec<Token>>>,
+    /// What streams show now: small pictures and readings.
+    pub live: Arc<LiveBoard>,
     /// Where the event store is.
     pub data_dir: PathBuf,
 }
@@ -68,6 +71,7 @@ pub(super) struct Node {
     pub is_exposed: bool,
     /// How many probes run.
     pub probes: Arc<Semaphore>,
+    pub live: Arc<LiveBoard>,
     pub started: SystemTime,
     data_dir: PathBuf,
     /// Readers that nobody uses now: at most as many as threads that may block.
@@ -89,6 +93,7 @@ impl Node {
             changing: tokio::sync::Mutex::default(),
             is_exposed,
             probes: Arc::new(Semaphore::new(PROBES_MAX)),
+            live: state.live,
             started: SystemTime::now(),
             data_dir: state.data_dir,
             readers: Mutex::default(),

@@ -1,6 +1,7 @@
 //! `/api/v1/status`: what runs and how it is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -8,7 +9,8 @@ use avwatch_actors::event::Wall;
 use serde::Serialize;
 
 use super::state::Node;
-use crate::node_snapshot::StageSnapshot;
+use super::stream_view::readings;
+use crate::node_snapshot::{NodeSnapshot, StageSnapshot};
 
 /// The answer.
 #[derive(Serialize)]
@@ -33,6 +35,8 @@ struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     config_last_reload_successful: Option<bool>,
     live_clients: usize,
+    /// Streams of which most was not seen or that most often had to begin anew, worst first.
+    worst_streams: Vec<WorstStream>,
     /// Threads and arbiters that hang now.
     abandoned_threads: u32,
     stages: Vec<Stage>,
@@ -83,6 +87,42 @@ struct Process {
     cores: Option<usize>,
 }
 
+/// What was lost of one stream since the start.
+#[derive(Serialize)]
+struct WorstStream {
+    name: Arc<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coverage: Option<f64>,
+    lane_dropped: u64,
+    receive_dropped: u64,
+    /// Sessions that ended, by cause.
+    restarts: BTreeMap<&'static str, u64>,
+}
+
+/// Most streams of which losses are told.
+const WORST_MAX: usize = 20;
+
+fn worst_streams(snapshot: &NodeSnapshot) -> Vec<WorstStream> {
+    let mut worst: Vec<(u64, WorstStream)> = snapshot
+        .streams
+        .iter()
+        .map(|stream| {
+            let one = WorstStream {
+                name: stream.name.clone(),
+                coverage: readings(stream).coverage,
+                lane_dropped: stream.lane_dropped.iter().map(|(_, count)| count).sum(),
+                receive_dropped: stream.receive_dropped,
+                restarts: stream.restarts.iter().copied().filter(|(_, count)| *count > 0).collect(),
+            };
+            // A restart costs seconds, a dropped frame a fraction of one.
+            (one.lane_dropped + one.receive_dropped + 1_000 * one.restarts.values().sum::<u64>(), one)
+        })
+        .filter(|(weight, _)| *weight > 0)
+        .collect();
+    worst.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    worst.into_iter().take(WORST_MAX).map(|(_, one)| one).collect()
+}
+
 pub(super) async fn status(node: Data<Node>) -> HttpResponse {
     let (catalogue, snapshot) = (node.catalogue.load_full(), (node.snapshot)());
     let mut by_state = BTreeMap::new();
@@ -119,6 +159,7 @@ pub(super) async fn status(node: Data<Node>) -> HttpResponse {
         },
         config_last_reload_successful: snapshot.config_last_reload_successful,
         live_clients: node.feed.clients(),
+        worst_streams: worst_streams(&snapshot),
         abandoned_threads: node.health.abandoned(),
         stages: snapshot.stages.iter().map(stage).collect(),
         detector_cpu_seconds: snapshot.detector_cpu.iter().map(|(name, time)| (*name, time.as_secs_f64())).collect(),

@@ -54,6 +54,7 @@ fn idle_state() -> (ServerPlan, ApiState, tempfile::TempDir) {
         loaded: Arc::new(ArcSwap::from_pointee(loaded)),
         commands,
         tokens: Arc::default(),
+        live: Arc::new(crate::live::LiveBoard::start().unwrap()),
         data_dir: folder.path().to_owned(),
     };
     (plan, state, folder)

@@ -10,10 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use avwatch_actors::event::Event;
+use avwatch_actors::latency::Percentiles;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::track::{SessionInfo, TrackId};
 
 pub use process::ProcessSnapshot;
+
+use crate::live::StreamReading;
 
 /// Everything about the service at one moment.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +74,10 @@ pub struct StreamSnapshot {
     pub receive_dropped: u64,
     /// Restarts since start, by cause.
     pub restarts: Vec<(&'static str, u64)>,
+    /// What was measured in the newest complete second; absent when the stream has told nothing for a while.
+    pub reading: Option<Arc<StreamReading>>,
+    /// From arrival to verdict, over the last second; absent when nothing was judged.
+    pub latency: Option<Percentiles>,
 }
 
 impl StreamSnapshot {
@@ -94,6 +101,8 @@ impl StreamSnapshot {
             lane_dropped: Vec::new(),
             receive_dropped: 0,
             restarts: Vec::new(),
+            reading: None,
+            latency: None,
         }
     }
 }
