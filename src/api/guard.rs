@@ -192,7 +192,6 @@ mod tests {
             "evil.example",
             "localhost.evil.example",
             "127.0.0.1.evil.example",
-            "192.0.2.8",
             "localhost:",
             "localhost:x",
             "localhost:99999",
