@@ -29,6 +29,8 @@ pub struct Entry {
     pub origin: StreamOrigin,
     /// Changes with every change of it; for streams of the API only.
     pub revision: Option<u64>,
+    /// As it was written over the API, secrets hidden.
+    pub settings: Option<Arc<serde_json::Value>>,
 }
 
 /// What the service is set to watch.

@@ -3,6 +3,8 @@
 //! Sinks first, then the desk, then the supervisors: nobody sends into the void. Runs on the main
 //! thread, which becomes the control arbiter.
 
+mod streams;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,15 +20,18 @@ use avwatch_actors::event::Event;
 use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts};
 use avwatch_actors::lane::WhenFull;
 use avwatch_actors::lifeline::{CutReason, Lifeline};
-use avwatch_actors::monitor::{AddStream, ChangeStream, Monitor, RemoveStream, StopAll};
+use avwatch_actors::monitor::{AddStream, Monitor, StopAll};
 use avwatch_actors::setup::{Engine, LaneSizes, SessionMode, StreamSetup};
+use avwatch_actors::silence::Silence;
 use avwatch_actors::sink::Sink;
 use avwatch_actors::status::{Health, StatusBoard};
-use avwatch_actors::supervisor::RetuneStream;
+use tokio::sync::mpsc;
 
+use crate::access::Token;
 use crate::api::{self, ApiError, ApiState, LiveStates};
-use crate::catalogue::{Catalogue, Entry, StreamOrigin};
-use crate::config::{self, DataDir, Loaded, Plan, PlanChanges, Sources, StreamPlan};
+use crate::catalogue::Catalogue;
+use crate::config::{DataDir, Loaded, Plan, ServerPlan, Sources, StreamPlan};
+use crate::desired::{ApiStreams, Desired, DesiredError};
 use crate::detectors;
 use crate::live::{LiveBoard, Pixels};
 use crate::media::ffmpeg_version::FfmpegVersion;
@@ -36,6 +41,12 @@ use crate::sinks::live_feed::{LiveFeed, LiveSink};
 use crate::sinks::store::{Retention, Store, StoreError};
 use crate::snapshot::snapshot;
 use crate::stream_parts::{self, PartsError};
+
+pub use streams::ServiceCommand;
+use streams::Whole;
+
+/// Commands of the API that may wait.
+const COMMANDS_MAX: usize = 64;
 
 /// How often signals are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -72,6 +83,9 @@ pub enum ServiceError {
     /// The event store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What was asked for over the API cannot be read.
+    #[error(transparent)]
+    Desired(#[from] DesiredError),
     /// The desk cannot start.
     #[error(transparent)]
     Desk(#[from] event_desk::DeskError),
@@ -89,7 +103,7 @@ pub enum ServiceError {
 impl ServiceError {
     /// True when it is the configuration or the machine's use that is wrong, not the program.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Api(_) | Self::Parts(_) | Self::DataDir { .. } | Self::Store(_))
+        matches!(self, Self::Api(_) | Self::Parts(_) | Self::DataDir { .. } | Self::Store(_) | Self::Desired(_))
     }
 }
 
@@ -129,10 +143,24 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     let store = open_store(&loaded.plan, &folder.path)?;
     // Before anything is started: a stream that cannot be put together is a wrong configuration.
     let live = Arc::new(LiveBoard::start()?);
-    let setups = loaded.plan.streams.iter().map(|plan| setup(plan, &live)).collect::<Result<Vec<_>, _>>()?;
+    let desired = Arc::new(Desired::open(&folder.path)?);
+    let api_streams = desired.streams()?;
+    let whole = Whole::new(&loaded, &api_streams);
+    let setups = whole.plan.streams.iter().map(|plan| setup(plan, &live)).collect::<Result<Vec<_>, _>>()?;
+    let tokens = desired.tokens(&loaded.plan.server.tokens)?;
     let feed = Arc::<LiveFeed>::default();
-    let desk = start_desk(&loaded.plan, store, &feed)?;
-    let parts = Parts { setups, live, desk: desk.clone(), feed, data_dir: folder.path.clone() };
+    let desk = start_desk(&loaded.plan, store, &feed, desired.silences()?)?;
+    let parts = Parts {
+        whole,
+        setups,
+        live,
+        api_streams,
+        tokens,
+        desk: desk.clone(),
+        feed,
+        desired,
+        data_dir: folder.path.clone(),
+    };
     let result = System::new().block_on(Service::run(loaded, parts, sources, requests, ffmpeg));
     finish_desk(&desk);
     drop(folder);
@@ -154,21 +182,30 @@ fn open_store(plan: &Plan, folder: &Path) -> Result<Store, ServiceError> {
 
 /// What stands before the service runs.
 struct Parts {
+    whole: Whole,
     setups: Vec<StreamSetup>,
+    api_streams: ApiStreams,
+    tokens: Vec<Token>,
     live: Arc<LiveBoard>,
     desk: DeskHandle,
     feed: Arc<LiveFeed>,
+    desired: Arc<Desired>,
     data_dir: PathBuf,
 }
 
-fn start_desk(plan: &Plan, store: Store, feed: &Arc<LiveFeed>) -> Result<DeskHandle, ServiceError> {
+fn start_desk(
+    plan: &Plan,
+    store: Store,
+    feed: &Arc<LiveFeed>,
+    silences: Vec<Silence>,
+) -> Result<DeskHandle, ServiceError> {
     let mut sinks: Vec<Box<dyn Sink>> = sinks::ALL.iter().map(|kind| (kind.build)()).collect();
     sinks.push(Box::new(LiveSink(feed.clone())));
     let parts = DeskParts {
         node: plan.node.clone(),
         store: Some(Box::new(store)),
         sinks,
-        silences: Vec::new(),
+        silences,
         hold_of: Box::new(hold_of),
     };
     Ok(event_desk::start(parts)?)
@@ -211,8 +248,15 @@ fn setup(plan: &StreamPlan, live: &LiveBoard) -> Result<StreamSetup, PartsError>
 
 /// The running service, on the control arbiter.
 struct Service {
+    /// What runs: the configuration's streams and the API's.
     plan: Plan,
+    loaded: Arc<ArcSwap<Loaded>>,
+    api_streams: ApiStreams,
+    commands: mpsc::Receiver<ServiceCommand>,
+    /// Kept, so that the commands never end while the service runs.
+    _command: mpsc::Sender<ServiceCommand>,
     monitor: Addr<Monitor>,
+    arbiters: Arc<Arbiters>,
     board: Arc<StatusBoard>,
     live: Arc<LiveBoard>,
     snapshot: Arc<ArcSwap<NodeSnapshot>>,
@@ -231,14 +275,16 @@ impl Service {
         requests: &Requests,
         ffmpeg: &FfmpegVersion,
     ) -> Result<(), ServiceError> {
-        let plan = loaded.plan;
-        let Parts { setups, live, desk, feed, data_dir } = parts;
+        let Parts { whole, setups, live, api_streams, tokens, desk, feed, desired, data_dir } = parts;
+        let catalogue = Arc::new(ArcSwap::from_pointee(whole.catalogue()));
+        let plan = whole.plan;
+        let loaded = Arc::new(ArcSwap::from_pointee(loaded));
+        let (command, commands) = mpsc::channel(COMMANDS_MAX);
         let health = Arc::<Health>::default();
         let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
         let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
         let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &live, build.clone(), None)));
         // Before any actor is made: a port in use ends the service while there is nothing to end.
-        let catalogue = Arc::new(ArcSwap::from_pointee(catalogue_of(&plan)));
         let source = shared.clone();
         let state = ApiState {
             snapshot: Arc::new(move || source.load_full()),
@@ -246,11 +292,14 @@ impl Service {
             health: health.clone(),
             desk: desk.clone(),
             feed: feed.clone(),
+            desired,
+            loaded: loaded.clone(),
+            commands: command.clone(),
+            tokens: Arc::new(ArcSwap::from_pointee(tokens)),
             live: live.clone(),
             data_dir,
-            hosts: Vec::new(),
         };
-        let server = plan.server.listen.map(|listen| serve(listen, state)).transpose()?;
+        let server = plan.server.listen.map(|listen| serve(listen, &plan.server, state)).transpose()?;
         let arbiters = Arbiters::start(plan.runtime.detector_arbiters.get());
         let limits = &plan.limits;
         let bucket = ConnectBucket::new(
@@ -261,11 +310,26 @@ impl Service {
         let engine = Engine { arbiters: arbiters.clone(), bucket: Arc::new(bucket), desk, board: board.clone() };
         let monitor = Monitor::new(engine).start();
         let watchdog = Arc::<Lifeline>::default();
-        arbiters::watch(arbiters, health.clone(), watchdog.clone(), monitor.clone().recipient())?;
+        arbiters::watch(arbiters.clone(), health.clone(), watchdog.clone(), monitor.clone().recipient())?;
         let states = LiveStates::default();
         let snapshot = shared;
-        let mut service =
-            Self { plan, monitor, board, live, snapshot, catalogue, feed, states, build, last_reload: None };
+        let mut service = Self {
+            plan,
+            loaded,
+            api_streams,
+            commands,
+            _command: command,
+            monitor,
+            arbiters,
+            board,
+            live,
+            snapshot,
+            catalogue,
+            feed,
+            states,
+            build,
+            last_reload: None,
+        };
         for setup in setups {
             service.monitor.do_send(AddStream(setup));
         }
@@ -288,13 +352,16 @@ impl Service {
         Ok(())
     }
 
-    /// Looks after signals, snapshot and the system's watchdog until it is asked to stop.
+    /// Looks after signals, commands, snapshot and the system's watchdog until it is asked to stop.
     async fn attend(&mut self, sources: &Sources, requests: &Requests) {
         let mut published = Instant::now();
         while !requests.stop.load(Ordering::Relaxed) {
-            tokio::time::sleep(LOOK_EVERY).await;
+            if let Ok(Some(command)) = tokio::time::timeout(LOOK_EVERY, self.commands.recv()).await {
+                self.obey(command, sources);
+            }
             if requests.reload.swap(false, Ordering::Relaxed) {
-                self.reload(sources);
+                // What came of it is in the log.
+                let _ = self.reload(sources);
             }
             if published.elapsed() >= SNAPSHOT_EVERY {
                 published = Instant::now();
@@ -307,102 +374,24 @@ impl Service {
             }
         }
     }
-
-    fn reload(&mut self, sources: &Sources) {
-        notify(&[sd_notify::NotifyState::Reloading]);
-        let taken = match self.take_over(sources) {
-            Ok(summary) => {
-                tracing::info!("configuration reloaded: {summary}");
-                true
-            }
-            Err(why) => {
-                tracing::error!(
-                    fault = "reload",
-                    "the configuration was not reloaded, the old one stays in force: {why}"
-                );
-                false
-            }
-        };
-        self.last_reload = Some(taken);
-        notify(&[sd_notify::NotifyState::Ready]);
-    }
-
-    /// Takes a new configuration over wholly or not at all.
-    fn take_over(&mut self, sources: &Sources) -> Result<String, String> {
-        let new = config::load(sources).map_err(|errors| errors.to_string())?.plan;
-        let changes = config::changes(&self.plan, &new).map_err(|refused| refused.to_string())?;
-        let find = |name: &Arc<str>| new.streams.iter().find(|stream| stream.name == *name);
-        let mut fresh = Vec::new();
-        let mut retuned = Vec::new();
-        for name in changes.added.iter().chain(&changes.restarted) {
-            fresh
-                .extend(find(name).map(|plan| setup(plan, &self.live)).transpose().map_err(|error| error.to_string())?);
-        }
-        for name in &changes.retuned {
-            let Some(plan) = find(name) else { continue };
-            let detectors = stream_parts::resolve_detectors(plan, &[]).map_err(|error| error.to_string())?;
-            let old = self.plan.streams.iter().find(|stream| stream.name == *name);
-            let old = old
-                .map(|plan| stream_parts::resolve_detectors(plan, &[]))
-                .transpose()
-                .map_err(|error| error.to_string())?;
-            if old.is_some_and(|old| old.measure == detectors.measure) {
-                retuned.push(RetuneStream { card: stream_parts::card(plan), specs: detectors.specs });
-            } else {
-                // Other facts are needed: only a new session measures them.
-                fresh.push(setup(plan, &self.live).map_err(|error| error.to_string())?);
-            }
-        }
-        let summary = summary_of(&changes);
-        for name in &changes.removed {
-            self.monitor.do_send(RemoveStream(name.clone()));
-            self.live.remove(name);
-        }
-        for setup in fresh {
-            self.monitor.do_send(AddStream(setup));
-        }
-        for change in retuned {
-            self.monitor.do_send(ChangeStream(change));
-        }
-        self.catalogue.store(Arc::new(catalogue_of(&new)));
-        self.plan = new;
-        Ok(summary)
-    }
-}
-
-/// What the API shows of a plan.
-fn catalogue_of(plan: &Plan) -> Catalogue {
-    let entry = |stream: &StreamPlan| {
-        let entry = Entry { plan: Arc::new(stream.clone()), origin: StreamOrigin::File, revision: None };
-        (stream.name.clone(), entry)
-    };
-    Catalogue { node: plan.node.clone(), demo: plan.demo, streams: plan.streams.iter().map(entry).collect() }
 }
 
 /// Begins to answer over HTTP.
-fn serve(listen: SocketAddr, state: ApiState) -> Result<actix_web::dev::ServerHandle, ServiceError> {
-    let (server, handle, address) = api::serve(listen, state)?;
+fn serve(listen: SocketAddr, plan: &ServerPlan, state: ApiState) -> Result<actix_web::dev::ServerHandle, ServiceError> {
+    let (server, handle, address) = api::serve(listen, plan, state)?;
     actix::spawn(async move {
         if let Err(error) = server.await {
             tracing::error!("the HTTP server ended: {error}");
         }
     });
-    tracing::info!("listening on http://{address}");
-    Ok(handle)
-}
-
-fn summary_of(changes: &PlanChanges) -> String {
-    let mut text = format!(
-        "{} added, {} removed, {} restarted, {} retuned",
-        changes.added.len(),
-        changes.removed.len(),
-        changes.restarted.len(),
-        changes.retuned.len()
-    );
-    if !changes.at_next_start.is_empty() {
-        text.push_str(&format!("; changes of {} take effect at the next start", changes.at_next_start.join(", ")));
+    let scheme = if plan.tls.is_some() { "https" } else { "http" };
+    tracing::info!("listening on {scheme}://{address}");
+    if plan.tls.is_none() && !api::is_loopback(address.ip()) {
+        tracing::warn!(
+            "tokens travel in the clear beyond loopback: set server.tls_certificate, or use a proxy that does"
+        );
     }
-    text
+    Ok(handle)
 }
 
 /// Tells systemd, where it listens.

@@ -5,7 +5,9 @@
 //! command with a bounded wait.
 
 mod access;
+mod apply;
 mod error;
+mod etag;
 mod events;
 mod guard;
 mod hangup;
@@ -13,22 +15,31 @@ mod health;
 mod live;
 mod live_states;
 mod metrics;
+mod openapi;
+mod openapi_parts;
+mod probe;
 mod notes;
 mod problem;
 mod query;
+mod rate;
+mod reload;
 mod routes;
 mod server;
+mod silences;
 mod state;
 mod status;
+mod stream_changes;
 mod stream_view;
 mod streams;
+mod tls;
+mod tokens;
 mod thumbnail;
 
 #[cfg(test)]
 mod tests;
 
-pub use access::Role;
 pub use error::ApiError;
 pub use live_states::LiveStates;
+pub(crate) use probe::run as run_probe;
 pub use server::{is_loopback, serve};
 pub use state::{ApiState, SnapshotSource};

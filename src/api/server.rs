@@ -12,11 +12,14 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{Data, PayloadConfig};
 use actix_web::{App, HttpServer};
 
+use super::access::Access;
 use super::error::ApiError;
-use super::guard::{Hosts, guard as check};
+use super::guard::{Gate, Hosts, guard as check};
 use super::metrics::MetricsPage;
+use super::rate::Rate;
 use super::state::{ApiState, Node};
-use super::{hangup, routes};
+use super::{hangup, routes, tls};
+use crate::config::ServerPlan;
 use crate::dashboard;
 
 /// Connections that may be open at the same time.
@@ -45,8 +48,13 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 ///
 /// # Errors
 /// The address is beyond loopback, in use, or not to be had.
-pub fn serve(listen: SocketAddr, state: ApiState) -> Result<(Server, ServerHandle, SocketAddr), ApiError> {
-    if !is_loopback(listen.ip()) {
+pub fn serve(
+    listen: SocketAddr,
+    plan: &ServerPlan,
+    state: ApiState,
+) -> Result<(Server, ServerHandle, SocketAddr), ApiError> {
+    let is_exposed = !is_loopback(listen.ip());
+    if is_exposed && state.tokens.load().is_empty() {
         return Err(ApiError::Exposed { listen });
     }
     let failed = |source: io::Error| match source.kind() {
@@ -55,12 +63,20 @@ pub fn serve(listen: SocketAddr, state: ApiState) -> Result<(Server, ServerHandl
     };
     let listener = TcpListener::bind(listen).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let hosts = Data::new(Hosts::new(listen.ip(), &state.hosts));
+    let gate = Data::new(Gate {
+        hosts: Hosts::new(listen.ip(), &plan.hosts),
+        access: Access {
+            tokens: state.tokens.clone(),
+            user_header: plan.user_header.as_deref().and_then(|name| name.parse().ok()),
+            proxies: plan.proxies.clone(),
+        },
+        rate: Rate::new(plan.requests_per_second),
+    });
     let page = Data::new(MetricsPage::new(state.snapshot.clone()));
-    let node = Data::new(Node::new(state));
+    let node = Data::new(Node::new(state, is_exposed));
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(hosts.clone())
+            .app_data(gate.clone())
             .app_data(node.clone())
             .app_data(page.clone())
             .app_data(PayloadConfig::new(BODY_BYTES_MAX))
@@ -76,10 +92,12 @@ pub fn serve(listen: SocketAddr, state: ApiState) -> Result<(Server, ServerHandl
     .client_disconnect_timeout(DISCONNECT_TIME_MAX)
     .keep_alive(IDLE_TIME_MAX)
     .disable_signals()
-    .shutdown_timeout(SHUTDOWN_SECONDS_MAX)
-    .listen(listener)
-    .map_err(failed)?
-    .run();
+    .shutdown_timeout(SHUTDOWN_SECONDS_MAX);
+    let server = match &plan.tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls::config(tls)?),
+        None => server.listen(listener),
+    };
+    let server = server.map_err(failed)?.run();
     let handle = server.handle();
     Ok((server, handle, address))
 }

@@ -8,13 +8,21 @@ use actix_web::web::block;
 use arc_swap::ArcSwap;
 use avwatch_actors::event_desk::DeskHandle;
 use avwatch_actors::status::Health;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::problem::Problem;
+use crate::access::Token;
 use crate::catalogue::Catalogue;
+use crate::config::Loaded;
+use crate::desired::Desired;
 use crate::live::LiveBoard;
 use crate::node_snapshot::NodeSnapshot;
+use crate::service::ServiceCommand;
 use crate::sinks::live_feed::LiveFeed;
 use crate::sinks::store::{EventReader, StoreError};
+
+/// Probes that may run at the same time.
+pub(super) const PROBES_MAX: usize = 4;
 
 /// Gives the newest snapshot at once, without waiting for anyone.
 pub type SnapshotSource = Arc<dyn Fn() -> Arc<NodeSnapshot> + Send + Sync>;
@@ -32,12 +40,18 @@ pub struct ApiState {
     pub desk: DeskHandle,
     /// Who listens right now.
     pub feed: Arc<LiveFeed>,
+    /// What was asked for over the API.
+    pub desired: Arc<Desired>,
+    /// The configuration in force.
+    pub loaded: Arc<ArcSwap<Loaded>>,
+    /// The way to the service.
+    pub commands: mpsc::Sender<ServiceCommand>,
+    /// Who may do what.
+    pub tokens: Arc<ArcSwap<Vec<Token>>>,
     /// What streams show now: small pictures and readings.
     pub live: Arc<LiveBoard>,
     /// Where the event store is.
     pub data_dir: PathBuf,
-    /// Names, beside those of loopback, under which the service may be asked for.
-    pub hosts: Vec<String>,
 }
 
 /// The node as handlers see it. One for all of them.
@@ -47,6 +61,16 @@ pub(super) struct Node {
     pub health: Arc<Health>,
     pub desk: DeskHandle,
     pub feed: Arc<LiveFeed>,
+    pub desired: Arc<Desired>,
+    pub loaded: Arc<ArcSwap<Loaded>>,
+    pub commands: mpsc::Sender<ServiceCommand>,
+    pub tokens: Arc<ArcSwap<Vec<Token>>>,
+    /// Held by whoever changes what is desired, so that changes are taken over in their order.
+    pub changing: tokio::sync::Mutex<()>,
+    /// Whether other machines can reach the service.
+    pub is_exposed: bool,
+    /// How many probes run.
+    pub probes: Arc<Semaphore>,
     pub live: Arc<LiveBoard>,
     pub started: SystemTime,
     data_dir: PathBuf,
@@ -55,13 +79,20 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(state: ApiState) -> Self {
+    pub(super) fn new(state: ApiState, is_exposed: bool) -> Self {
         Self {
             snapshot: state.snapshot,
             catalogue: state.catalogue,
             health: state.health,
             desk: state.desk,
             feed: state.feed,
+            desired: state.desired,
+            loaded: state.loaded,
+            commands: state.commands,
+            tokens: state.tokens,
+            changing: tokio::sync::Mutex::default(),
+            is_exposed,
+            probes: Arc::new(Semaphore::new(PROBES_MAX)),
             live: state.live,
             started: SystemTime::now(),
             data_dir: state.data_dir,

@@ -70,6 +70,9 @@ pub(super) struct StreamDetail {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
     pub tracks: Vec<TrackView>,
+    /// What was written over the API, secrets hidden; what is read here can be written back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Arc<serde_json::Value>>,
     /// Open events, worst first.
     pub events: Vec<Arc<Event>>,
     pub lane_dropped: u64,
@@ -125,6 +128,7 @@ pub(super) fn detail(catalogue: &Catalogue, snapshot: &NodeSnapshot, name: &str)
         readings: readings(known),
         container: known.info.as_ref().map(|info| info.container.clone()).filter(|name| !name.is_empty()),
         tracks: known.tracks.iter().map(|track| track_view(known, track)).collect(),
+        settings: entry.settings.clone(),
         events: known.events.clone(),
         lane_dropped: known.lane_dropped.iter().map(|(_, count)| count).sum(),
         receive_dropped: known.receive_dropped,

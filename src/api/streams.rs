@@ -1,5 +1,6 @@
 //! `/api/v1/streams`: what is watched, and how it is.
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use avwatch_actors::severity::Severity;
@@ -8,7 +9,8 @@ use serde::Serialize;
 use super::problem::Problem;
 use super::query::{Param, Query};
 use super::state::Node;
-use super::stream_view::{StreamView, detail, find, view};
+use super::stream_changes;
+use super::stream_view::{StreamView, find, view};
 
 /// Streams of a page when no number is asked for, and at most.
 const LIMIT: usize = 1_000;
@@ -100,10 +102,7 @@ pub(super) async fn list(request: HttpRequest, node: Data<Node>) -> Result<HttpR
 }
 
 pub(super) async fn one(node: Data<Node>, name: Path<String>) -> Result<HttpResponse, Problem> {
-    match detail(&node.catalogue.load(), &(node.snapshot)(), &name) {
-        Some(stream) => Ok(HttpResponse::Ok().json(stream)),
-        None => Err(unknown()),
-    }
+    stream_changes::one(&node, &name, StatusCode::OK)
 }
 
 pub(super) fn unknown() -> Problem {

@@ -101,7 +101,8 @@ impl Home {
         follow(child.0.stderr.take().expect("is piped"), lines.clone());
         let mut service = Service { child, lines, address: String::new() };
         service.address = service.wait_for_line("it to listen", START_WITHIN, |line| {
-            line["message"].as_str()?.strip_prefix("listening on http://").map(str::to_owned)
+            let (_, address) = line["message"].as_str()?.strip_prefix("listening on ")?.split_once("://")?;
+            Some(address.to_owned())
         });
         service.wait_for_line("it to watch", START_WITHIN, |line| (line["message"] == "watching").then_some(()));
         service
@@ -246,6 +247,12 @@ impl Service {
     pub fn stop(&mut self) -> (Option<i32>, Duration) {
         self.signal(libc::SIGTERM);
         self.wait_for_end(Duration::from_secs(12))
+    }
+
+    /// Ends it at once, as a crash would, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.signal(libc::SIGKILL);
+        self.wait_for_end(Duration::from_secs(12));
     }
 
     /// Memory that it holds, in bytes.
