@@ -15,17 +15,20 @@ use avwatch_actors::arbiters::{self, Arbiters};
 use avwatch_actors::connect_bucket::ConnectBucket;
 use avwatch_actors::cpu_accounts::CpuAccounts;
 use avwatch_actors::event::Event;
-use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts};
+use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts, EvidenceOf};
 use avwatch_actors::lane::WhenFull;
 use avwatch_actors::lifeline::{CutReason, Lifeline};
 use avwatch_actors::monitor::{AddStream, ChangeStream, Monitor, RemoveStream, StopAll};
 use avwatch_actors::setup::{Engine, LaneSizes, SessionMode, StreamSetup};
+use avwatch_actors::sink::Sink;
 use avwatch_actors::status::{Health, StatusBoard};
 use avwatch_actors::supervisor::RetuneStream;
 
 use crate::api::{self, ApiError, ApiState};
 use crate::config::{self, DataDir, Loaded, Plan, PlanChanges, Sources, StreamPlan};
 use crate::detectors;
+use crate::evidence::{self, EvidenceParts, Rings, Shelf};
+use crate::journal::{Journal, JournalKeep};
 use crate::live::{LiveBoard, Pixels};
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
@@ -125,10 +128,10 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     let folder = DataFolder::make(&loaded.plan.data_dir)?;
     let store = open_store(&loaded.plan, &folder.path)?;
     // Before anything is started: a stream that cannot be put together is a wrong configuration.
-    let live = Arc::new(LiveBoard::start()?);
-    let setups = loaded.plan.streams.iter().map(|plan| setup(plan, &live)).collect::<Result<Vec<_>, _>>()?;
-    let desk = start_desk(&loaded.plan, store)?;
-    let result = System::new().block_on(Service::run(loaded, setups, live, desk.clone(), sources, requests, ffmpeg));
+    let boards = StreamBoards::new(&loaded.plan, &folder.path)?;
+    let setups = loaded.plan.streams.iter().map(|plan| setup(plan, &boards)).collect::<Result<Vec<_>, _>>()?;
+    let desk = start_desk(&loaded.plan, store, &boards)?;
+    let result = System::new().block_on(Service::run(loaded, setups, boards, desk.clone(), sources, requests, ffmpeg));
     finish_desk(&desk);
     drop(folder);
     result
@@ -147,14 +150,64 @@ fn open_store(plan: &Plan, folder: &Path) -> Result<Store, ServiceError> {
     Ok(store)
 }
 
-fn start_desk(plan: &Plan, store: Store) -> Result<DeskHandle, ServiceError> {
+/// What is kept of every stream beside its status.
+struct StreamBoards {
+    /// The folder for data.
+    folder: PathBuf,
+    live: Arc<LiveBoard>,
+    /// Absent when no evidence is kept.
+    rings: Option<Arc<Rings>>,
+}
+
+impl StreamBoards {
+    fn new(plan: &Plan, folder: &Path) -> Result<Self, ServiceError> {
+        let budget = || evidence::memory_budget(plan.evidence.memory);
+        let rings = plan.evidence.from.map(|_| Arc::new(Rings::new(plan.evidence.ring, budget())));
+        Ok(Self { folder: folder.to_owned(), live: Arc::new(LiveBoard::start()?), rings })
+    }
+
+    fn remove(&self, stream: &str) {
+        self.live.remove(stream);
+        if let Some(rings) = &self.rings {
+            rings.remove(stream);
+        }
+    }
+}
+
+fn start_desk(plan: &Plan, store: Store, boards: &StreamBoards) -> Result<DeskHandle, ServiceError> {
+    let mut sinks: Vec<Box<dyn Sink>> = sinks::ALL.iter().map(|kind| (kind.build)()).collect();
+    let mut evidence_of: EvidenceOf = Box::new(|_| None);
+    if let (Some(from), Some(rings)) = (plan.evidence.from, &boards.rings) {
+        let shelf = Shelf::new(&boards.folder, plan.evidence.bytes_max);
+        let parts = EvidenceParts { rings: rings.clone(), live: boards.live.clone(), shelf, from };
+        let (sink, _) = evidence::start(parts)?;
+        sinks.push(Box::new(sink));
+        let rings = rings.clone();
+        evidence_of = Box::new(move |event| {
+            let is_kept = event.max_severity >= from && rings.get(&event.stream).is_some();
+            is_kept.then(|| evidence::path_of(&event.id))
+        });
+    }
     let parts = DeskParts {
         node: plan.node.clone(),
         store: Some(Box::new(store)),
-        sinks: sinks::ALL.iter().map(|kind| (kind.build)()).collect(),
+        sinks,
         hold_of: Box::new(hold_of),
+        evidence_of,
     };
     Ok(event_desk::start(parts)?)
+}
+
+/// Starts the journal. Without one the past has a hole, but everything is watched.
+fn start_journal(
+    folder: &Path,
+    keep: JournalKeep,
+    live: &Arc<LiveBoard>,
+    snapshot: impl Fn() -> Arc<NodeSnapshot> + Send + 'static,
+) -> Option<Journal> {
+    Journal::start(folder, keep, live.clone(), snapshot)
+        .inspect_err(|error| tracing::error!(fault = "journal", "the past of streams is not kept: {error}"))
+        .ok()
 }
 
 /// The longest that the event's detector may take to raise it again: its first hold time.
@@ -178,13 +231,14 @@ fn finish_desk(desk: &DeskHandle) {
 }
 
 /// A stream as the engine runs it, shown on the live board.
-fn setup(plan: &StreamPlan, live: &LiveBoard) -> Result<StreamSetup, PartsError> {
+fn setup(plan: &StreamPlan, boards: &StreamBoards) -> Result<StreamSetup, PartsError> {
     let detectors = stream_parts::resolve_detectors(plan, &[])?;
     let pixels = if detectors.measure.keep_pictures { Pixels::ForDetectors } else { Pixels::ForLive };
-    let opener = stream_parts::opener(plan, detectors.measure.with_readings())?;
+    let ring = boards.rings.as_ref().map(|rings| rings.ring_of(&plan.name, plan.priority));
+    let opener = stream_parts::opener_with(plan, detectors.measure.with_readings(), ring)?;
     Ok(StreamSetup {
         card: stream_parts::card(plan),
-        opener: live.watch(&plan.name, opener, pixels),
+        opener: boards.live.watch(&plan.name, opener, pixels),
         specs: detectors.specs,
         pace: stream_parts::live_pace(&plan.input.address),
         lanes: LaneSizes { when_full: WhenFull::DropOldest, ..LaneSizes::default() },
@@ -197,7 +251,7 @@ struct Service {
     plan: Plan,
     monitor: Addr<Monitor>,
     board: Arc<StatusBoard>,
-    live: Arc<LiveBoard>,
+    boards: StreamBoards,
     snapshot: Arc<ArcSwap<NodeSnapshot>>,
     build: BuildSnapshot,
     last_reload: Option<bool>,
@@ -207,7 +261,7 @@ impl Service {
     async fn run(
         loaded: Loaded,
         setups: Vec<StreamSetup>,
-        live: Arc<LiveBoard>,
+        boards: StreamBoards,
         desk: DeskHandle,
         sources: &Sources,
         requests: &Requests,
@@ -217,9 +271,9 @@ impl Service {
         let health = Arc::<Health>::default();
         let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
         let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
-        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &live, build.clone(), None)));
+        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &boards.live, build.clone(), None)));
         // Before any actor is made: a port in use ends the service while there is nothing to end.
-        let server = serve(plan.server.listen, &shared, &live, &health)?;
+        let server = serve(plan.server.listen, &shared, &boards.live, &health)?;
         let arbiters = Arbiters::start(plan.runtime.detector_arbiters.get());
         let limits = &plan.limits;
         let bucket = ConnectBucket::new(
@@ -231,7 +285,9 @@ impl Service {
         let monitor = Monitor::new(engine).start();
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters, health.clone(), watchdog.clone(), monitor.clone().recipient())?;
-        let mut service = Self { plan, monitor, board, live, snapshot: shared, build, last_reload: None };
+        let newest = shared.clone();
+        let _journal = start_journal(&boards.folder, plan.journal, &boards.live, move || newest.load_full());
+        let mut service = Self { plan, monitor, board, boards, snapshot: shared, build, last_reload: None };
         for setup in setups {
             service.monitor.do_send(AddStream(setup));
         }
@@ -263,7 +319,7 @@ impl Service {
             }
             if published.elapsed() >= SNAPSHOT_EVERY {
                 published = Instant::now();
-                let snapshot = snapshot(&self.board, &self.live, self.build.clone(), self.last_reload);
+                let snapshot = snapshot(&self.board, &self.boards.live, self.build.clone(), self.last_reload);
                 self.snapshot.store(Arc::new(snapshot));
                 if self.board.health.is_live() {
                     notify(&[sd_notify::NotifyState::Watchdog]);
@@ -300,7 +356,7 @@ impl Service {
         let mut retuned = Vec::new();
         for name in changes.added.iter().chain(&changes.restarted) {
             fresh
-                .extend(find(name).map(|plan| setup(plan, &self.live)).transpose().map_err(|error| error.to_string())?);
+                .extend(find(name).map(|plan| setup(plan, &self.boards)).transpose().map_err(|error| error.to_string())?);
         }
         for name in &changes.retuned {
             let Some(plan) = find(name) else { continue };
@@ -314,13 +370,13 @@ impl Service {
                 retuned.push(RetuneStream { card: stream_parts::card(plan), specs: detectors.specs });
             } else {
                 // Other facts are needed: only a new session measures them.
-                fresh.push(setup(plan, &self.live).map_err(|error| error.to_string())?);
+                fresh.push(setup(plan, &self.boards).map_err(|error| error.to_string())?);
             }
         }
         let summary = summary_of(&changes);
         for name in &changes.removed {
             self.monitor.do_send(RemoveStream(name.clone()));
-            self.live.remove(name);
+            self.boards.remove(name);
         }
         for setup in fresh {
             self.monitor.do_send(AddStream(setup));

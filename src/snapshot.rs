@@ -33,7 +33,12 @@ pub fn snapshot(
     }
     for event in board.desk.open().iter() {
         if let Some(stream) = streams.get_mut(&event.stream) {
-            let open = OpenEvent { track: event.track, detector: event.detector.clone(), severity: event.severity };
+            let open = OpenEvent {
+                track: event.track,
+                detector: event.detector.clone(),
+                severity: event.severity,
+                since: event.started_at.0,
+            };
             stream.open_events.push(open);
         }
     }

@@ -257,6 +257,7 @@ fn fresh(node: &Arc<str>, change: &EventChange) -> Event {
         session: change.session,
         node: node.clone(),
         runbook_url: card.runbook_url.clone(),
+        evidence: None,
         stored: None,
     }
 }

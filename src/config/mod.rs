@@ -37,7 +37,7 @@ pub use cidr::{Cidr, CidrError};
 pub use error::{ConfigError, ConfigErrors, Problem};
 pub use origin::{KeyPath, Origin, Origins};
 pub use plan::{
-    DataDir, LimitsPlan, LogPlan, Plan, PlanChanges, RefusedChange, RuntimePlan, ServerPlan, StorePlan, StreamPlan,
+    DataDir, EvidencePlan, LimitsPlan, LogPlan, Plan, PlanChanges, RefusedChange, RuntimePlan, ServerPlan, StorePlan, StreamPlan,
     UnknownProfile, changes,
 };
 pub use render::{default_toml, resolved_toml};

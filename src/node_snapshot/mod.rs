@@ -111,6 +111,8 @@ pub struct OpenEvent {
     pub detector: Arc<str>,
     /// Severity now.
     pub severity: Severity,
+    /// When the condition began.
+    pub since: SystemTime,
 }
 
 /// How many events of one kind a stream has had.

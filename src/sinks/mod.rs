@@ -85,6 +85,7 @@ pub(crate) mod samples {
             session: SessionNumber(7),
             node: "node".into(),
             runbook_url: None,
+            evidence: None,
             stored: None,
         }
     }

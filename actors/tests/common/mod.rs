@@ -119,6 +119,7 @@ impl Rig {
             store: Some(Box::new(store.clone())),
             sinks,
             hold_of: Box::new(|_| Duration::ZERO),
+            evidence_of: Box::new(|_| None),
         };
         let desk = event_desk::start(parts).unwrap();
         let board = StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), Arc::<Health>::default());

@@ -29,7 +29,12 @@ fn stream(name: &str, much: u8) -> StreamSnapshot {
         up: true,
         open_events: numbers
             .clone()
-            .map(|n| OpenEvent { track: TrackId::video(n), detector: detector(n), severity: Severity::Major })
+            .map(|n| OpenEvent {
+                track: TrackId::video(n),
+                detector: detector(n),
+                severity: Severity::Major,
+                since: SystemTime::UNIX_EPOCH,
+            })
             .collect(),
         event_counts: numbers
             .clone()
