@@ -14,6 +14,9 @@ use crate::live::StreamReading;
 /// Age at which a second is written.
 pub(super) const CLOSED_AFTER: u64 = 15;
 
+/// How long a stream of which nothing is noted any more is known, so that what is late still counts as late.
+const FORGOTTEN_AFTER: u64 = 60;
+
 /// Seconds of a stream that wait while the database takes none; the oldest go and are counted.
 const WAITING_MAX: usize = 300;
 
@@ -31,6 +34,8 @@ struct Page {
     seconds: BTreeMap<u64, Stretch>,
     /// Seconds before this one are written.
     written: u64,
+    /// The newest second that anything was noted of.
+    noted: u64,
     /// Seconds of the minute that is being written.
     minute: Vec<Stretch>,
 }
@@ -47,6 +52,7 @@ impl Book {
     /// Notes how a stream stands in the second `now`, and the severities that are open with when they began.
     pub(super) fn state(&mut self, stream: &Arc<str>, now: u64, up: bool, open: &[(u64, Severity)]) {
         let page = self.streams.entry(stream.clone()).or_default();
+        page.noted = page.noted.max(now);
         let known = Stretch { at: now, lasts: 1, known: 1, up: f32::from(u8::from(up)), ..Stretch::default() };
         if now >= page.written {
             page.seconds.entry(now).and_modify(|second| second.up = known.up).or_insert(known);
@@ -61,6 +67,7 @@ impl Book {
     /// Notes a reading.
     pub(super) fn reading(&mut self, stream: &Arc<str>, reading: &StreamReading) {
         let page = self.streams.entry(stream.clone()).or_default();
+        page.noted = page.noted.max(reading.second);
         if reading.second < page.written {
             self.lost += 1;
             return;
@@ -101,7 +108,9 @@ impl Book {
             }
         }
         // A stream that is gone leaves nothing behind.
-        self.streams.retain(|_, page| !page.seconds.is_empty() || !page.minute.is_empty());
+        self.streams.retain(|_, page| {
+            !page.seconds.is_empty() || !page.minute.is_empty() || page.noted + FORGOTTEN_AFTER > now
+        });
         closed
     }
 

@@ -33,7 +33,7 @@ impl JournalReader {
     }
 
     /// What a stream showed from `since` to `until` (seconds since 1970, the end excluded), in stretches of `resolution`
-    /// seconds that begin at its multiples, in order. Stretches of which nothing is known are left out; so the
+    /// seconds that begin at its multiples, in order; above a minute it is rounded up to whole minutes. Stretches of which nothing is known are left out; so the
     /// newest ones, until they are written after 15 to 25 seconds. At most [`POINTS_MAX`] are told: the
     /// resolution is made coarser where it takes that, which `lasts` of each tells. A stream that is not known has none.
     pub fn history(
@@ -48,8 +48,10 @@ impl JournalReader {
             return Ok(Vec::new());
         }
         let step = u64::from(resolution.max(1)).max((until - since).div_ceil(POINTS_MAX));
-        let step = step.min(u64::from(u32::MAX));
-        let parts = self.parts(stream, since, until, step).map_err(failed)?;
+        // Whole minutes from one minute on: then there is no need of seconds.
+        let step = if step > 60 { step.next_multiple_of(60) } else { step }.min(u64::from(u32::MAX) / 60 * 60);
+        // The first stretch is told as a whole, too.
+        let parts = self.parts(stream, since / step * step, until, step).map_err(failed)?;
         let mut stretches: BTreeMap<u64, Vec<Stretch>> = BTreeMap::new();
         for part in parts {
             stretches.entry(part.at / step * step).or_default().push(part);

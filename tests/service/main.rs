@@ -4,6 +4,7 @@
 mod common;
 
 mod ending;
+mod evidence;
 mod hostile;
 mod inputs;
 mod reload;
