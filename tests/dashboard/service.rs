@@ -66,6 +66,18 @@ fn a_kiosk_looks_with_the_token_of_a_viewer() {
 }
 
 #[test]
+fn the_clip_of_an_event_is_played_or_shown_as_pictures_and_waveform() {
+    let encoded = r#"
+[[streams]]
+name = "encoded"
+url = "synthetic:?size=320x180&fps=25&seed=4&codec=h264&loop=60&defects=black@6+8"
+profile = "quick"
+"#;
+    let (_home, service) = Home::new(&format!("{DEFECTS}{encoded}")).start_with_home();
+    case("clip", Some(service.address()));
+}
+
+#[test]
 fn shift_notes_outlive_a_restart() {
     let (home, mut service) = started();
     case("notes", Some(service.address()));
