@@ -25,6 +25,7 @@ fn desk(store: &MemoryStore, sinks: Vec<Box<dyn Sink>>) -> DeskHandle {
         sinks,
         silences: Vec::new(),
         hold_of,
+        evidence_of: Box::new(|_| None),
     })
     .unwrap()
 }

@@ -138,7 +138,7 @@ impl Service {
         let mut fresh = Vec::new();
         let mut retuned = Vec::new();
         for name in changes.added.iter().chain(&changes.restarted) {
-            fresh.extend(find(name).map(|plan| setup(plan, &self.live)).transpose().map_err(|error| error.to_string())?);
+            fresh.extend(find(name).map(|plan| setup(plan, &self.boards)).transpose().map_err(|error| error.to_string())?);
         }
         for name in &changes.retuned {
             let Some(plan) = find(name) else { continue };
@@ -152,12 +152,12 @@ impl Service {
                 retuned.push(RetuneStream { card: stream_parts::card(plan), specs: detectors.specs });
             } else {
                 // Other facts are needed: only a new session measures them.
-                fresh.push(setup(plan, &self.live).map_err(|error| error.to_string())?);
+                fresh.push(setup(plan, &self.boards).map_err(|error| error.to_string())?);
             }
         }
         for name in &changes.removed {
             self.monitor.do_send(RemoveStream(name.clone()));
-            self.live.remove(name);
+            self.boards.remove(name);
         }
         for setup in fresh {
             self.monitor.do_send(AddStream(setup));
