@@ -1,11 +1,19 @@
 //! avwatch watches live audio and video streams in one process and tells what viewers would see
 //! or hear go wrong.
 
+pub mod access;
 pub mod api;
+pub mod catalogue;
 pub mod commands;
 pub mod config;
+pub mod dashboard;
+pub mod desired;
 pub mod detectors;
+pub mod evidence;
+pub mod import;
 pub mod inspect;
+pub mod journal;
+pub mod live;
 pub mod measure;
 pub mod media;
 pub mod node_snapshot;

@@ -3,7 +3,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod access;
+mod api;
+mod api_changes;
+mod api_fuzz;
+mod crashes;
 mod ending;
+mod evidence;
 mod hostile;
 mod inputs;
 mod reload;

@@ -118,7 +118,9 @@ impl Rig {
             node: "test".into(),
             store: Some(Box::new(store.clone())),
             sinks,
+            silences: Vec::new(),
             hold_of: Box::new(|_| Duration::ZERO),
+            evidence_of: Box::new(|_| None),
         };
         let desk = event_desk::start(parts).unwrap();
         let board = StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), Arc::<Health>::default());

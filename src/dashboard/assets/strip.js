@@ -1,0 +1,88 @@
+// History strips: the worst severity of each stretch of the last 2 or 24 hours. Height says it as
+// well as colour. Where the past is known as well, what was not seen is hatched.
+
+import { rank, SEVERITIES } from './severity.js';
+import { now } from './format.js';
+import { colour } from './theme.js';
+
+/** What strips span, in milliseconds. */
+export const SPANS = { '2h': 2 * 3600_000, '24h': 24 * 3600_000 };
+
+/** The worst severity (0 to 5) of each of `count` equal stretches up to `end`. Pure. */
+export function buckets(events, span, count, end) {
+  const worst = new Uint8Array(count);
+  const begin = end - span;
+  const size = span / count;
+  for (const event of events) {
+    if (event.state === 'suppressed' || event.started === null) continue;
+    const to = event.open ? end : event.ended ?? end;
+    if (to < begin || event.started > end) continue;
+    const first = Math.max(0, Math.floor((event.started - begin) / size));
+    const last = Math.min(count - 1, Math.floor((to - begin) / size));
+    const height = rank(event.max_severity ?? event.severity);
+    for (let index = first; index <= last; index += 1) if (worst[index] < height) worst[index] = height;
+  }
+  return worst;
+}
+
+/** Of which of `count` equal stretches up to `end` something was seen; `seen` are spans of time. Pure. */
+export function seenIn(seen, span, count, end) {
+  const known = new Uint8Array(count);
+  const begin = end - span;
+  for (const { from, to } of seen) {
+    const first = Math.max(0, Math.floor(((from - begin) / span) * count));
+    const last = Math.min(count - 1, Math.ceil(((to - begin) / span) * count) - 1);
+    known.fill(1, first, Math.max(first, last + 1));
+  }
+  return known;
+}
+
+/** Draws a strip over the whole canvas, which takes its size from the style sheet. */
+export function drawStrip(canvas, events, span, width, height, seen) {
+  const ratio = Math.min(2, devicePixelRatio || 1);
+  const wide = Math.max(1, Math.round(width * ratio));
+  const high = Math.max(1, Math.round(height * ratio));
+  if (canvas.width !== wide || canvas.height !== high) {
+    canvas.width = wide;
+    canvas.height = high;
+  }
+  const paint = canvas.getContext('2d');
+  paint.fillStyle = colour('track');
+  paint.fillRect(0, 0, wide, high);
+  const count = Math.max(1, Math.min(480, Math.floor(width / 2)));
+  const worst = buckets(events, span, count, now());
+  if (seen) hatch(paint, seenIn(seen, span, count, now()), wide, high);
+  for (let index = 0; index < count; index += 1) {
+    if (worst[index] === 0) continue;
+    const x = Math.floor((index * wide) / count);
+    const next = Math.floor(((index + 1) * wide) / count);
+    const tall = Math.ceil((high * (worst[index] + 1)) / 6);
+    paint.fillStyle = colour(fillOf(SEVERITIES[worst[index] - 1]));
+    paint.fillRect(x, high - tall, Math.max(1, next - x), tall);
+  }
+}
+
+/** Lines where nothing was seen. */
+function hatch(paint, known, wide, high) {
+  paint.fillStyle = colour('line-strong');
+  known.forEach((is, index) => {
+    if (is) return;
+    const x = Math.floor((index * wide) / known.length);
+    const next = Math.floor(((index + 1) * wide) / known.length);
+    for (let y = index % 2 ? 0 : 4; y < high; y += 8) paint.fillRect(x, y, next - x, 2);
+  });
+}
+
+/** The colour of a severity as an area. */
+export function fillOf(severity) {
+  return severity === 'critical' ? 'critical-fill' : severity;
+}
+
+/** What a strip says, in words. */
+export function describe(events, span) {
+  const begin = now() - span;
+  const counted = events.filter((event) => (event.open || event.ended >= begin) && rank(event.severity) >= rank('warning'));
+  const hours = span / 3600_000;
+  if (counted.length === 0) return `nothing wrong in ${hours} h`;
+  return `${counted.length} ${counted.length === 1 ? 'event' : 'events'} in ${hours} h`;
+}
