@@ -1,1 +1,103 @@
-//! Evidence as a whole.
+//! The evidence thread, with streams that are made up.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use avwatch_actors::event::{Event, EventState, Wall};
+use avwatch_actors::severity::Severity;
+use avwatch_actors::sink::Sink;
+use uuid::Uuid;
+
+use super::*;
+use crate::live::LiveBoard;
+use crate::sinks::samples;
+
+/// A thread over a folder, with its sink.
+struct Bench {
+    folder: tempfile::TempDir,
+    shelf: Shelf,
+    sink: EvidenceSink,
+    counts: Arc<EvidenceCounts>,
+}
+
+impl Bench {
+    fn new(from: Severity) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path(), 1 << 30);
+        let rings = Arc::new(Rings::new(Duration::from_secs(30), 1 << 20));
+        let live = Arc::new(LiveBoard::start().unwrap());
+        let (sink, counts) = start(EvidenceParts { rings, live, shelf: shelf.clone(), from }).unwrap();
+        Self { folder, shelf, sink, counts }
+    }
+
+    #[track_caller]
+    fn wait(&self, what: &str, holds: impl Fn(&EvidenceCounts) -> bool) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while !holds(&self.counts) {
+            assert!(Instant::now() < until, "{what}: {:?}", self.counts);
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+}
+
+/// An event that was raised just now.
+fn event(state: EventState, severity: Severity) -> Arc<Event> {
+    let now = Wall(SystemTime::now());
+    let sample = samples::event(&Uuid::now_v7().to_string(), "lobby", "black", 1, state);
+    Arc::new(Event { severity, max_severity: severity, started_at: now, raised_at: now, ..sample })
+}
+
+#[test]
+fn of_a_stream_that_is_gone_the_evidence_says_that_nothing_is_held() {
+    let mut bench = Bench::new(Severity::Warning);
+    let event = event(EventState::Raised, Severity::Major);
+    bench.sink.deliver(&[event.clone()]).unwrap();
+    bench.wait("the evidence", |counts| counts.written() == 1);
+    let manifest = bench.shelf.manifest(&event.id).unwrap();
+    assert_eq!((manifest.clip, manifest.missing), (None, vec!["no clip: nothing of the stream is held".to_owned()]));
+    assert!(bench.shelf.open(&event.id, "trace.json").is_some());
+}
+
+#[test]
+fn of_events_below_the_severity_no_evidence_is_kept() {
+    let mut bench = Bench::new(Severity::Major);
+    let (minor, major) = (event(EventState::Raised, Severity::Minor), event(EventState::Raised, Severity::Major));
+    bench.sink.deliver(&[minor.clone(), major]).unwrap();
+    bench.wait("the evidence", |counts| counts.written() == 1);
+    assert!(bench.shelf.manifest(&minor.id).is_none());
+}
+
+#[test]
+fn an_event_that_is_told_again_has_one_evidence() {
+    let mut bench = Bench::new(Severity::Warning);
+    let raised = event(EventState::Raised, Severity::Warning);
+    let escalated = Arc::new(Event { state: EventState::Escalated, ..(*raised).clone() });
+    bench.sink.deliver(&[raised.clone(), escalated.clone(), raised]).unwrap();
+    bench.wait("the evidence", |counts| counts.written() == 1);
+    let other = event(EventState::Raised, Severity::Warning);
+    bench.sink.deliver(&[escalated, other]).unwrap();
+    bench.wait("the next evidence", |counts| counts.written() == 2);
+}
+
+#[test]
+fn a_disk_that_takes_nothing_costs_evidence_and_is_counted_and_used_again() {
+    let mut bench = Bench::new(Severity::Warning);
+    let blocked = bench.folder.path().join("evidence");
+    std::fs::write(&blocked, "a file where the folder should be").unwrap();
+    bench.sink.deliver(&[event(EventState::Raised, Severity::Warning)]).unwrap();
+    bench.wait("the loss", |counts| counts.lost() == 1);
+    std::fs::remove_file(&blocked).unwrap();
+    bench.sink.deliver(&[event(EventState::Raised, Severity::Warning)]).unwrap();
+    bench.wait("the evidence", |counts| counts.written() == 1);
+}
+
+#[test]
+fn a_storm_of_events_is_taken_at_once_and_what_finds_no_room_is_counted() {
+    let mut bench = Bench::new(Severity::Warning);
+    let storm: Vec<Arc<Event>> = (0..2_000).map(|_| event(EventState::Raised, Severity::Warning)).collect();
+    let begun = Instant::now();
+    bench.sink.deliver(&storm).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1), "the sink waited: {:?}", begun.elapsed());
+    bench.wait("every event to be written or counted", |counts| counts.written() + counts.lost() == 2_000);
+    assert!(bench.counts.written() > 0 && bench.counts.lost() > 0, "{:?}", bench.counts);
+}

@@ -91,6 +91,32 @@ fn a_clip_of_black_and_of_silence_over_udp_shows_it_again() {
     let told = service.wait_for_event("lobby", "black", "ended", 20 * SECOND);
     let path = told["evidence"].as_str().expect("the event says where its evidence is");
     assert_eq!(path, format!("/api/v1/events/{}/evidence", told["id"].as_str().expect("has an id")));
+    let get = |path: &str| -> Value {
+        let (status, body) = service.get(path);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).expect("is JSON")
+    };
+    assert_eq!(get(path)["event"], told["id"]);
+    assert_eq!(get(&format!("{path}/trace.json"))["schema"], "avwatch.trace/1");
+    let strange = [format!("{path}/other.txt"), format!("{path}/..%2F..%2Fevents.db")];
+    for missing in strange.iter().map(String::as_str).chain(["/api/v1/events/x/evidence"]) {
+        assert_eq!(service.get(missing).0, 404, "{missing}");
+    }
+    assert_the_past_is_told(&get);
+}
+
+/// The journal has the stream's seconds, dark ones among them, and when it was how bad.
+#[track_caller]
+fn assert_the_past_is_told(get: &impl Fn(&str) -> Value) {
+    let points = wait("the past of the stream", 40 * SECOND, || {
+        let history = get("/api/v1/streams/lobby/history?since=5m&step=1s");
+        let points = history["points"].as_array().expect("is a list").clone();
+        (points.len() >= 20).then_some(points)
+    });
+    let luma = |point: &Value| point["pictures"][0]["luma_mean"].as_f64();
+    let dark = points.iter().filter(|point| luma(point).is_some_and(|luma| luma < 20.0)).count();
+    let warned = points.iter().filter(|point| point["worst"] == "warning").count();
+    assert!(dark >= 1 && warned >= 1, "{points:#?}");
 }
 
 #[test]
