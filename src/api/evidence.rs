@@ -5,9 +5,9 @@
 
 use std::io::Read;
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Data, Path, block};
-use actix_web::HttpResponse;
 
 use super::problem::Problem;
 use super::state::Node;

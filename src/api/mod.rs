@@ -17,10 +17,10 @@ mod history;
 mod live;
 mod live_states;
 mod metrics;
+mod notes;
 mod openapi;
 mod openapi_parts;
 mod probe;
-mod notes;
 mod problem;
 mod query;
 mod rate;
@@ -33,9 +33,9 @@ mod status;
 mod stream_changes;
 mod stream_view;
 mod streams;
+mod thumbnail;
 mod tls;
 mod tokens;
-mod thumbnail;
 
 #[cfg(test)]
 mod tests;

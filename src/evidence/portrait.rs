@@ -69,7 +69,12 @@ impl Portrait {
     fn curves(&self, zero: MediaTime) -> Value {
         let curve = |series: &Series| -> Value {
             let point = |from: MediaTime, low: f32, mean: f64, high: f32| {
-                json!([rounded((from - zero).as_secs_f64()), rounded(f64::from(low)), rounded(mean), rounded(f64::from(high))])
+                json!([
+                    rounded((from - zero).as_secs_f64()),
+                    rounded(f64::from(low)),
+                    rounded(mean),
+                    rounded(f64::from(high))
+                ])
             };
             series.points(POINTS_MAX).iter().map(|at| point(at.from, at.low, at.mean(), at.high)).collect()
         };
@@ -100,7 +105,12 @@ fn rounded(value: f64) -> f64 {
 
 /// The facts over time: curves of the clip, each point as [seconds after the begin of the condition, lowest, mean,
 /// highest], and the readings of every second around it. `started` is that begin on the wall's clock.
-pub(super) fn trace(portrait: Option<&Portrait>, zero: MediaTime, readings: &[Arc<StreamReading>], started: f64) -> Value {
+pub(super) fn trace(
+    portrait: Option<&Portrait>,
+    zero: MediaTime,
+    readings: &[Arc<StreamReading>],
+    started: f64,
+) -> Value {
     let reading = |reading: &Arc<StreamReading>| {
         json!({ "at_s": rounded(reading.second as f64 - started), "pictures": reading.pictures, "sounds": reading.sounds,
                 "bitrate": reading.bitrate })

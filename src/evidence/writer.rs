@@ -154,8 +154,12 @@ impl Writer {
             Err(error) => {
                 let before = self.counts.lost.fetch_add(1, Ordering::Relaxed);
                 if before.is_multiple_of(100) {
-                    tracing::error!(stream = &*event.stream, fault = "evidence", lost = before + 1,
-                        "evidence of an event could not be written: {error}");
+                    tracing::error!(
+                        stream = &*event.stream,
+                        fault = "evidence",
+                        lost = before + 1,
+                        "evidence of an event could not be written: {error}"
+                    );
                 }
                 // What is there of it is removed, and room is made.
                 self.tidy();

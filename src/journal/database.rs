@@ -107,10 +107,7 @@ pub(super) fn open(directory: &Path) -> Result<Connection, JournalError> {
 }
 
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
-    )
+    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
 }
 
 fn try_open(path: &Path) -> Result<Connection, JournalError> {

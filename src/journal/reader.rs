@@ -36,13 +36,7 @@ impl JournalReader {
     /// seconds that begin at its multiples, in order; above a minute it is rounded up to whole minutes. Stretches of which nothing is known are left out; so the
     /// newest ones, until they are written after 15 to 25 seconds. At most [`POINTS_MAX`] are told: the
     /// resolution is made coarser where it takes that, which `lasts` of each tells. A stream that is not known has none.
-    pub fn history(
-        &self,
-        stream: &str,
-        since: u64,
-        until: u64,
-        resolution: u32,
-    ) -> Result<Vec<Stretch>, JournalError> {
+    pub fn history(&self, stream: &str, since: u64, until: u64, resolution: u32) -> Result<Vec<Stretch>, JournalError> {
         let failed = |source| JournalError::Database { what: "read", path: self.path.clone(), source };
         if until <= since || !self.path.exists() {
             return Ok(Vec::new());

@@ -84,7 +84,8 @@ fn pictures(parts: &[Stretch]) -> Vec<PictureReading> {
             .flat_map(|part| part.pictures.iter().map(|picture| (picture, part.known.max(1))))
             .filter(|(picture, _)| picture.track == track)
             .collect();
-        let all = |value: fn(&PictureReading) -> f32| mean(of.iter().map(|(picture, weight)| (value(picture), *weight)));
+        let all =
+            |value: fn(&PictureReading) -> f32| mean(of.iter().map(|(picture, weight)| (value(picture), *weight)));
         let some = |value: fn(&PictureReading) -> Option<f32>| {
             mean(of.iter().filter_map(|(picture, weight)| Some((value(picture)?, *weight))))
         };
@@ -111,9 +112,9 @@ fn sounds(parts: &[Stretch]) -> Vec<SoundReading> {
             .filter(|(sound, _)| sound.track == track)
             .collect();
         let highest = |value: fn(&SoundReading) -> Option<f32>| {
-            of.iter().filter_map(|(sound, _)| value(sound)).fold(None, |max: Option<f32>, value| {
-                Some(max.map_or(value, |max| max.max(value)))
-            })
+            of.iter()
+                .filter_map(|(sound, _)| value(sound))
+                .fold(None, |max: Option<f32>, value| Some(max.map_or(value, |max| max.max(value))))
         };
         let channels = of.iter().map(|(sound, _)| sound.channels.len()).max().unwrap_or(0);
         SoundReading {

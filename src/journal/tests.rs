@@ -138,7 +138,8 @@ fn journal(seconds: std::ops::Range<u64>) -> (tempfile::TempDir, JournalReader, 
     }
     write(&mut connection, &book.close_all(seconds.end));
     assert_eq!(book.lost, 0);
-    let reader = JournalReader::new(directory.path(), JournalKeep { seconds_hours: 1_000_000, ..JournalKeep::default() });
+    let reader =
+        JournalReader::new(directory.path(), JournalKeep { seconds_hours: 1_000_000, ..JournalKeep::default() });
     (directory, reader, connection)
 }
 

@@ -70,7 +70,8 @@ fn assert_pictures(folder: &Path, manifest: &Value) {
         let file = folder.join(picture["file"].as_str().expect("is a name"));
         assert!(std::fs::read(&file).expect("is there").starts_with(&[0xff, 0xd8]), "{}", file.display());
     }
-    let trace: Value = serde_json::from_slice(&std::fs::read(folder.join("trace.json")).expect("is there")).expect("is JSON");
+    let trace: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("trace.json")).expect("is there")).expect("is JSON");
     let luma = trace["curves"]["video:0"]["luma_mean"].as_array().expect("is a curve");
     assert!(luma.len() > 50 && !trace["readings"].as_array().expect("is a list").is_empty());
 }
