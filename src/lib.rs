@@ -1,11 +1,16 @@
 //! avwatch watches live audio and video streams in one process and tells what viewers would see
 //! or hear go wrong.
 
+pub mod access;
 pub mod api;
+pub mod catalogue;
 pub mod commands;
 pub mod config;
+pub mod desired;
+pub mod dashboard;
 pub mod detectors;
 pub mod evidence;
+pub mod import;
 pub mod inspect;
 pub mod journal;
 pub mod live;
@@ -19,6 +24,7 @@ pub mod secret_url;
 pub mod service;
 pub mod sinks;
 pub mod snapshot;
+pub mod stream_boards;
 pub mod stream_parts;
 pub mod synthetic;
 pub mod telemetry;

@@ -10,7 +10,7 @@ use avwatch_actors::status::{StatusBoard, StreamStatus};
 
 use crate::live::LiveBoard;
 use crate::node_snapshot::{
-    BuildSnapshot, EventCount, NodeSnapshot, OpenEvent, ProcessSnapshot, StageSnapshot, StreamSnapshot, TrackSnapshot,
+    BuildSnapshot, EventCount, NodeSnapshot, ProcessSnapshot, StageSnapshot, StreamSnapshot, TrackSnapshot,
 };
 
 /// Upper edges of the exposed latency buckets, in seconds: 1-2.5-5 from 100 µs to 10 s.
@@ -33,13 +33,7 @@ pub fn snapshot(
     }
     for event in board.desk.open().iter() {
         if let Some(stream) = streams.get_mut(&event.stream) {
-            let open = OpenEvent {
-                track: event.track,
-                detector: event.detector.clone(),
-                severity: event.severity,
-                since: event.started_at.0,
-            };
-            stream.open_events.push(open);
+            stream.events.push(event.clone());
         }
     }
     for ((name, detector, severity), count) in board.desk.totals() {
@@ -48,7 +42,7 @@ pub fn snapshot(
         }
     }
     for stream in streams.values_mut() {
-        stream.open_events.sort_by_key(|event| std::cmp::Reverse(event.severity));
+        stream.events.sort_by_key(|event| std::cmp::Reverse(event.severity));
     }
     NodeSnapshot {
         streams: streams.into_values().collect(),
@@ -69,6 +63,9 @@ fn stream(status: &StreamStatus) -> StreamSnapshot {
         title: card.title.as_deref().unwrap_or_default().into(),
         group: card.labels.get("group").map(String::as_str).unwrap_or_default().into(),
         up: status.up,
+        session: status.session.0,
+        info: meters.info.clone(),
+        last_error: status.last_error.clone(),
         tracks: status.frames.iter().map(|(track, frames)| track_of(status, *track, *frames)).collect(),
         // The meters stand still with the stream: what was read last is not so any more.
         bitrate: (meters.bitrate > 0.0).then_some(if status.up { meters.bitrate } else { 0.0 }),
@@ -101,6 +98,7 @@ fn track_of(status: &StreamStatus, track: avwatch_actors::track::TrackId, frames
         last_frame: meters.map(|meters| meters.last_frame.0),
         // Drops are counted per lane; they are shared out evenly over what the lanes carried.
         coverage: (all > 0).then(|| 1.0 - dropped.min(all) as f64 / all as f64),
+        true_peak_dbtp: meters.and_then(|meters| meters.loudness).and_then(|reading| reading.true_peak_dbtp),
         loudness,
     }
 }

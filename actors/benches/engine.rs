@@ -62,11 +62,11 @@ fn main() {
 }
 
 async fn measure(streams: usize, runs: usize) -> (Vec<f64>, Vec<f64>) {
-    let parts =
-        DeskParts {
+    let parts = DeskParts {
         node: "bench".into(),
         store: None,
         sinks: Vec::new(),
+        silences: Vec::new(),
         hold_of: Box::new(|_| Duration::ZERO),
         evidence_of: Box::new(|_| None),
     };

@@ -177,7 +177,7 @@ impl Writer {
         let snapshot = (self.snapshot)();
         for stream in &snapshot.streams {
             let open: Vec<(u64, Severity)> =
-                stream.open_events.iter().map(|event| (unix(event.since), event.severity)).collect();
+                stream.events.iter().map(|event| (unix(event.started_at.0), event.severity)).collect();
             self.book.state(&stream.name, now, stream.up, &open);
         }
         let mut board_lost = 0;

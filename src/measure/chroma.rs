@@ -6,7 +6,7 @@
 
 use avwatch_actors::frame::{ChromaFacts, PictureView, Plane};
 
-use super::kernels::{Cpu, STRIP, Spread, sample_at, spread_of_row, words_per_strip};
+use super::kernels::{Cpu, STRIP, Spread, fetch_ahead, sample_at, spread_of_row, words_per_strip};
 use super::levels::{Scale, ceiling, ratio, zero_limit};
 
 /// Rows in a band, of which some are looked at.
@@ -15,9 +15,9 @@ const BAND: usize = STRIP;
 const LOOKED_AT: [bool; BAND] = [false, false, true, false, false, true, false, false];
 /// How many that are.
 const LOOKED_AT_COUNT: usize = 2;
-/// Bands that are looked at in one plane before it is the other's turn: the CPU fetches ahead in one
-/// plane at a time far better than in two at once.
-const BANDS_AT_ONCE: usize = 8;
+/// Bands ahead whose rows are fetched into the cache: the CPU does not foresee rows that are left out, and waits
+/// for memory at each of them.
+const BANDS_AHEAD: usize = 4;
 /// Cells across a picture; they are whole numbers of strips wide and of bands high.
 const COLUMNS_WANTED: usize = 80;
 
@@ -57,6 +57,8 @@ struct Reading {
 #[derive(Default)]
 pub(super) struct ChromaMeasurer {
     strips: Vec<u64>,
+    /// Lowest sample of each row of Cb.
+    lowest: Vec<u16>,
     /// Of Cb and of Cr.
     sums: [Vec<u64>; 2],
     spreads: [Spread; 2],
@@ -93,21 +95,18 @@ impl ChromaMeasurer {
             sums.resize(self.grid.cells(), 0);
         }
         self.spreads = [Spread::default(); 2];
+        let mut lowest_u = std::mem::take(&mut self.lowest);
+        lowest_u.clear();
+        lowest_u.extend((0..u.height).map(|y| self.row(reading, u, y, 0)));
         let mut zeros = 0_u64;
-        for from in (0..u.height).step_by(BANDS_AT_ONCE * BAND) {
-            let rows = from..(from + BANDS_AT_ONCE * BAND).min(u.height);
-            let mut lowest_u = [0; BANDS_AT_ONCE * BAND];
-            for (y, lowest) in rows.clone().zip(&mut lowest_u) {
-                *lowest = self.row(reading, u, y, 0);
-            }
-            for (y, lowest) in rows.zip(lowest_u) {
-                let lowest_v = self.row(reading, v, y, 1);
-                // Real content has no such values: only rows of damaged pictures are looked at in detail.
-                if lowest < limit && lowest_v < limit {
-                    zeros += zeros_of_row(&picture.luma, u, v, y, bytes, limit);
-                }
+        for (y, &lowest) in lowest_u.iter().enumerate() {
+            let lowest_v = self.row(reading, v, y, 1);
+            // Real content has no such values: only rows of damaged pictures are looked at in detail.
+            if lowest < limit && lowest_v < limit {
+                zeros += zeros_of_row(&picture.luma, u, v, y, bytes, limit);
             }
         }
+        self.lowest = lowest_u;
         let scale = Scale::chroma(picture.depth, picture.full_range);
         let count = (self.grid.side * STRIP * self.grid.side * LOOKED_AT_COUNT) as u64;
         self.tints.extend(self.sums.iter().flatten().map(|&sum| scale.mean(sum, count)));
@@ -126,6 +125,10 @@ impl ChromaMeasurer {
         let mut lowest = u16::MAX;
         // Of less than a band every row is looked at.
         if LOOKED_AT[y % BAND] || plane.height < BAND {
+            let ahead = y + BANDS_AHEAD * BAND;
+            if ahead < plane.height {
+                fetch_ahead(plane.row(ahead, reading.bytes));
+            }
             let spread = spread_of_row(reading.cpu, row, reading.bytes, reading.top, &mut self.strips);
             lowest = spread.lowest;
             self.spreads[which].add(&spread);

@@ -169,39 +169,62 @@ fn the_largest_gain_of_the_interpolator_is_the_stated_one() {
 
 proptest! {
     #[test]
-    fn steps_at_block_columns_are_those_of_the_naive_twin(
-        (row, other) in (1_usize..300).prop_flat_map(|width| (row(width, 1), row(width, 1))),
+    fn seams_of_columns_are_those_of_the_naive_twin(
+        rows in (1_usize..300).prop_flat_map(|width| prop::array::uniform8(row(width, 1))),
+        step in 0_i32..2_000,
+        steeper in 0_i32..4,
     ) {
-        let mut expected = naive::seam_steps(&row);
-        for (sum, step) in expected.iter_mut().zip(naive::seam_steps(&other)) {
-            *sum += step;
-        }
+        let limits = SeamLimits { step, steeper };
+        let sums = |rows: &[Vec<u8>], of: fn(&[u8]) -> Vec<i32>| -> Vec<i32> {
+            let each: Vec<Vec<i32>> = rows.iter().map(|row| of(row)).collect();
+            (0..each[0].len()).map(|column| each.iter().map(|sums| sums[column]).sum()).collect()
+        };
+        let (steps, slopes) = (sums(&rows, naive::seam_steps), sums(&rows, naive::seam_slopes));
         for cpu in paths() {
-            let mut columns = SeamColumns::new(row.len());
-            columns.add_row(cpu, &row);
-            columns.add_row(cpu, &other);
-            let mut steps = Vec::new();
-            columns.steps(&mut steps);
-            prop_assert_eq!(steps.len(), columns.len() + 1);
-            prop_assert_eq!(steps[1..].iter().map(|step| i32::from(*step)).collect::<Vec<_>>(), expected.clone());
+            let columns = seam_columns_len(rows[0].len());
+            let mut sides = vec![Side::default(); columns];
+            let mut seams = vec![u64::MAX; columns.div_ceil(64)];
+            for half in rows.chunks_exact(4) {
+                seam_columns(cpu, std::array::from_fn(|y| &half[y][..]), limits, &mut sides, &mut seams);
+            }
+            prop_assert_eq!(columns, steps.len());
+            for column in 0..columns {
+                let expected = steps[column] > step && steps[column] > steeper * slopes[column];
+                prop_assert_eq!(seams[column / 64] >> (column % 64) & 1 == 1, expected, "column {}", column);
+            }
+        }
+    }
+
+    #[test]
+    fn seams_of_rows_are_those_of_the_naive_twin(
+        rows in (1_usize..300).prop_flat_map(|width| prop::array::uniform4(row(width, 1))),
+        step in 0_i32..4_000,
+        steeper in 0_i32..4,
+    ) {
+        let limits = SeamLimits { step, steeper };
+        for cpu in paths() {
+            let sides = rows[0].len() / 16;
+            let mut seams = vec![u64::MAX; sides.div_ceil(64)];
+            seam_rows(cpu, std::array::from_fn(|y| &rows[y][..]), limits, &mut seams);
+            for side in 0..sides {
+                let difference = |above: usize| {
+                    let part = side * 16..(side + 1) * 16;
+                    naive::difference(&rows[above][part.clone()], &rows[above + 1][part]) as i32
+                };
+                let slopes = difference(0) + difference(2);
+                let sum = 2 * difference(1) - slopes;
+                let expected = sum > step && sum > steeper * slopes;
+                prop_assert_eq!(seams[side / 64] >> (side % 64) & 1 == 1, expected, "side {}", side);
+            }
         }
     }
 
     #[test]
     fn differences_of_rows_are_those_of_the_naive_twin(
         (row, other) in (1_usize..300).prop_flat_map(|width| (row(width, 1), row(width, 1))),
-        twice in any::<bool>(),
     ) {
-        let weight = if twice { StepWeight::Twice } else { StepWeight::Negative };
         for cpu in paths() {
             prop_assert_eq!(row_difference(cpu, &row, &other), naive::difference(&row, &other));
-            let mut strips = vec![5_i64; row.len() / STRIP];
-            add_strip_differences(cpu, &row, &other, weight, &mut strips);
-            for (strip, sum) in strips.iter().enumerate() {
-                let part = strip * STRIP..(strip + 1) * STRIP;
-                let difference = naive::difference(&row[part.clone()], &other[part]) as i64;
-                prop_assert_eq!(*sum, 5 + if twice { 2 * difference } else { -difference });
-            }
         }
     }
 
@@ -213,18 +236,6 @@ proptest! {
         let ceiling = ((1_u32 << depth) - 1) as u16;
         let expected: Vec<u64> = naive::samples(&row, 2, ceiling).iter().map(|value| value >> (depth - 8)).collect();
         prop_assert_eq!(narrow.iter().map(|value| u64::from(*value)).collect::<Vec<_>>(), expected);
-    }
-}
-
-#[test]
-fn the_steepest_columns_of_as_many_rows_as_are_allowed_do_not_overflow() {
-    let row: Vec<u8> = (0..64).map(|x| if x / 8 % 2 == 0 { 0 } else { 255 }).collect();
-    for cpu in paths() {
-        let mut columns = SeamColumns::new(row.len());
-        (0..SEAM_ROWS_MAX).for_each(|_| columns.add_row(cpu, &row));
-        let mut steps = Vec::new();
-        columns.steps(&mut steps);
-        assert!(steps[1..].iter().all(|step| i32::from(*step) == 2 * 255 * SEAM_ROWS_MAX as i32));
     }
 }
 

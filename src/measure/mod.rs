@@ -30,6 +30,7 @@ mod narrow;
 mod pattern;
 mod picture;
 mod plan;
+mod seam_count;
 mod seams;
 mod sharpness;
 mod sound;

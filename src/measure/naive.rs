@@ -51,6 +51,13 @@ pub fn seam_steps(row: &[u8]) -> Vec<i32> {
     columns.map(|x| 2 * step(x) - step(x - 1) - step(x + 1)).collect()
 }
 
+/// `|Y(x−2) − Y(x−3)| + |Y(x+1) − Y(x)|` for every inner multiple of 8.
+pub fn seam_slopes(row: &[u8]) -> Vec<i32> {
+    let step = |x: usize| i32::from(row[x].abs_diff(row[x - 1]));
+    let columns = (8..row.len().saturating_sub(1)).step_by(8);
+    columns.map(|x| step(x - 2) + step(x + 1)).collect()
+}
+
 /// Sum of the absolute differences of two rows.
 pub fn difference(one: &[u8], other: &[u8]) -> u64 {
     (0..one.len()).map(|x| u64::from(one[x].abs_diff(other[x]))).sum()

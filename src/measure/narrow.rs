@@ -4,8 +4,8 @@ use avwatch_actors::frame::Plane;
 
 use super::kernels::narrow_row;
 
-/// Rows that are kept: the kernels look at most four rows back.
-const KEPT: usize = 8;
+/// Rows that are kept: the kernels look at most nine rows back.
+const KEPT: usize = 16;
 
 /// The last rows of a deep plane as 8-bit samples.
 #[derive(Default)]
@@ -21,7 +21,7 @@ impl NarrowRows {
         self.held = [None; KEPT];
     }
 
-    /// Narrows these rows, unless they are 8-bit or held already. They lie within eight rows.
+    /// Narrows these rows, unless they are 8-bit or held already. They lie within 16 rows.
     pub(super) fn prepare(&mut self, plane: &Plane<'_>, depth: u8, rows: &[usize]) {
         if depth == 8 {
             return;

@@ -254,10 +254,10 @@ impl State {
                     self.histogram.add_row(row, self.count / step % 2 == 1 && width > 1);
                 }
             }
-            self.structure.row(&picture.luma, y);
             if let Some(cell_row) = self.grid.row_ending(y) {
                 self.end_cell_row(cell_row, bytes);
             }
+            self.structure.row(&picture.luma, y);
         }
         self.bars = match plan.luma {
             true => self.bar_finder.finish(u64::from(totals.dark), width, height),

@@ -1,14 +1,17 @@
 //! Seams on the grid of coded blocks: what concealed and lost blocks leave behind.
 //!
-//! Fed row by row during the walk over luma. A block is torn when two or more of its four sides are seams
-//! and none was in the picture before; this is counted on the grid of 16 × 16 blocks and, for comparison, on
-//! the same grid shifted by 8 in both directions, where coding puts no blocks. Vertical sides are judged by
-//! every second row, horizontal ones by the rows around every eighth. Sides at the edge of the picture are
-//! none, and what is left over at the right and bottom is in no block.
+//! Fed eight rows at a time during the walk over luma. A side of a block is a seam when the step across it is
+//! large and twice as steep as the picture beside it: fine texture has steps of any size, but they have their
+//! like on either side. A block is torn when two or more of its four sides are seams, and more than in the
+//! picture before; this is counted on the grid of 16 × 16 blocks and, for comparison, on the same grid
+//! shifted by 8 in both directions, where coding puts no blocks. Vertical sides are judged by every second
+//! row, horizontal ones by the rows around every eighth. Sides at the edge of the picture are none, and what
+//! is left over at the right and bottom is in no block.
 
 use avwatch_actors::frame::SeamFacts;
 
-use super::kernels::{Cpu, SEAM_ROWS_MAX, STRIP, SeamColumns, StepWeight, add_strip_differences};
+use super::kernels::{Cpu, STRIP, SeamLimits, Side, seam_columns, seam_columns_len, seam_rows};
+use super::seam_count::{SideCount, every_second};
 
 /// Side of a block.
 const BLOCK: usize = 16;
@@ -16,61 +19,79 @@ const BLOCK: usize = 16;
 const HALF: usize = BLOCK / 2;
 /// Distance of the rows that are looked at for vertical sides.
 const ROW_STEP: usize = 2;
-const _: () = assert!(2 * HALF / ROW_STEP <= SEAM_ROWS_MAX && HALF == STRIP, "a band fits into the sums");
+const _: () = assert!(HALF / ROW_STEP == 4 && HALF == STRIP, "a half band is four rows that are looked at");
 /// Step of a side, in levels, above which it is a seam.
 const SEAM_ABOVE: f64 = 10.0;
-/// Sides of a block that make it torn.
-const TORN_SIDES: u8 = 2;
+/// How many times as large as the slopes beside it the step of a seam is.
+const STEEPER: i32 = 2;
 
-/// The blocks of one grid.
+/// The blocks of one grid. Sets of blocks are words of 64 bits, for one row of blocks.
 #[derive(Clone, Debug, Default)]
 struct Blocks {
     /// 0, or 1 for the grid shifted by half a block.
     shift: usize,
-    /// Per column of blocks: seams at its left and right, and above it.
-    beside: Vec<u8>,
-    above: Vec<u8>,
-    /// Seams around each block in the picture before; empty when there was none.
-    before: Vec<u8>,
-    now: Vec<u8>,
+    columns: usize,
+    /// Blocks with a seam at their left, at their right, and above them.
+    left: Vec<u64>,
+    right: Vec<u64>,
+    above: Vec<u64>,
+    below: Vec<u64>,
+    /// Seams around the blocks of the picture before, row by row; empty when there was none.
+    before: Vec<SideCount>,
+    now: Vec<SideCount>,
     torn: u32,
 }
 
 impl Blocks {
     fn new(shift: usize, width: usize) -> Self {
         let columns = width.saturating_sub(shift * HALF) / BLOCK;
-        Self { shift, beside: vec![0; columns], above: vec![0; columns], ..Self::default() }
+        let none = || vec![0; columns.div_ceil(64)];
+        Self { shift, columns, left: none(), right: none(), above: none(), below: none(), ..Self::default() }
     }
 
-    /// Takes the vertical sides of a band: `seams[n]` is that at column `8 · n`, 1 for a seam.
-    fn band(&mut self, seams: &[u8]) {
-        // The column behind the last block may be the edge, which is no side.
-        let right = seams.get(2 + self.shift..).unwrap_or(&[]).iter().step_by(2).chain(std::iter::repeat(&0));
-        let left = seams.get(self.shift..).unwrap_or(&[]).iter().step_by(2);
-        for ((beside, left), right) in self.beside.iter_mut().zip(left).zip(right) {
-            *beside = left + right;
+    /// Takes the vertical sides of a band: bit `n` of `seams` is that at column `8 · (n + 1)`.
+    fn band(&mut self, seams: &[u64]) {
+        // Of the shifted grid bit 0 is left of the first block, of the other bit 1 is right of it.
+        for (word, sides) in self.left.iter_mut().enumerate() {
+            *sides = every_second(seams, 2 * word, 1 - self.shift);
         }
-    }
-
-    /// Takes the horizontal sides below the band, each the sum of two strips, and counts its blocks.
-    fn below(&mut self, strips: &[i64], limit: i64, closes_band: bool) {
-        let pairs = strips.get(self.shift..).unwrap_or(&[]).as_chunks::<2>().0;
-        let begun = self.now.len();
-        for ((pair, above), beside) in pairs.iter().zip(&mut self.above).zip(&self.beside) {
-            let below = u8::from(pair[0] + pair[1] > limit);
-            let above = std::mem::replace(above, below);
-            if closes_band {
-                self.now.push(beside + above + below);
+        if self.shift == 0 {
+            self.right.copy_from_slice(&self.left);
+            let mut carried = 0;
+            for sides in &mut self.left {
+                (*sides, carried) = (*sides << 1 | carried, *sides >> 63);
+            }
+        } else {
+            let nexts = self.left.iter().skip(1).chain(std::iter::once(&0));
+            for ((right, sides), next) in self.right.iter_mut().zip(&self.left).zip(nexts) {
+                *right = *sides >> 1 | *next << 63;
             }
         }
-        let before = self.before.get(begun..).unwrap_or(&[]);
-        let torn = self.now[begun..].iter().zip(before).filter(|(now, before)| **now >= TORN_SIDES && **before == 0);
-        self.torn += torn.count() as u32;
+    }
+
+    /// Takes the horizontal sides below the band and counts its blocks; above the first band there is none.
+    fn close_band(&mut self, cpu: Cpu, rows: [&[u8]; 4], limits: SeamLimits, is_band: bool) {
+        let first = self.shift * HALF;
+        let rows = rows.map(|row| row.get(first..first + self.columns * BLOCK).unwrap_or(&[]));
+        seam_rows(cpu, rows, limits, &mut self.below);
+        if is_band {
+            let first = self.now.len();
+            for word in 0..self.below.len() {
+                let count = SideCount::of(self.left[word], self.right[word], self.above[word], self.below[word]);
+                if let Some(&before) = self.before.get(first + word) {
+                    let inside = u64::MAX >> (64 - (self.columns - 64 * word).min(64));
+                    self.torn += (count.two_or_more() & count.above(before) & inside).count_ones();
+                }
+                self.now.push(count);
+            }
+        }
+        std::mem::swap(&mut self.above, &mut self.below);
     }
 
     /// Torn blocks and all blocks of the picture, which is the picture before from now on.
     fn finish(&mut self) -> (u32, u32) {
-        let found = (self.torn, self.now.len() as u32);
+        let bands = self.now.len().checked_div(self.below.len()).unwrap_or(0);
+        let found = (self.torn, (bands * self.columns) as u32);
         std::mem::swap(&mut self.before, &mut self.now);
         self.now.clear();
         self.above.fill(0);
@@ -81,14 +102,11 @@ impl Blocks {
 
 /// Looks for seams while a picture is scanned.
 pub(super) struct SeamFinder {
-    columns: SeamColumns,
-    /// Steps of this half band and the one before, by column of the grid of 8, and the seams of both together.
-    half: Vec<i16>,
-    half_before: Vec<i16>,
-    seams: Vec<u8>,
-    strips: Vec<i64>,
-    /// Sums above which a vertical and a horizontal side is a seam.
-    limits: (i16, i64),
+    /// What the columns of the grid of 8 added up to in the newest half band.
+    sides: Vec<Side>,
+    seams: Vec<u64>,
+    /// Of the 8 rows of a vertical side, and of the 16 pixels of a horizontal one.
+    limits: (SeamLimits, SeamLimits),
     grids: [Blocks; 2],
 }
 
@@ -96,69 +114,44 @@ impl SeamFinder {
     /// For pictures of that width; `scale` is levels per code value of 8-bit rows.
     pub(super) fn new(width: usize, scale: f64) -> Self {
         // A step is doubled and summed over the samples of a side.
-        let limit = |samples: usize| 2.0 * SEAM_ABOVE / scale * samples as f64;
-        let columns = SeamColumns::new(width);
+        let limits =
+            |samples: usize| SeamLimits { step: (2.0 * SEAM_ABOVE / scale * samples as f64) as i32, steeper: STEEPER };
+        let columns = seam_columns_len(width);
         Self {
-            half: vec![0; columns.len() + 1],
-            half_before: vec![0; columns.len() + 1],
-            seams: Vec::with_capacity(columns.len() + 1),
-            columns,
-            strips: vec![0; width / STRIP],
-            limits: (limit(BLOCK / ROW_STEP) as i16, limit(BLOCK) as i64),
+            sides: vec![Side::default(); columns],
+            seams: vec![0; columns.div_ceil(64)],
+            limits: (limits(BLOCK / ROW_STEP), limits(BLOCK)),
             grids: [Blocks::new(0, width), Blocks::new(1, width)],
         }
     }
 
-    /// True when row `y` and the one before it are to be handed in.
+    /// True when a half band ends above row `y`, the second below its lower edge.
     pub(super) fn wants(y: usize) -> bool {
-        y.is_multiple_of(ROW_STEP) || matches!(y % STRIP, 1 | 7)
+        y > HALF && y % HALF == 1
     }
 
-    /// Takes row `y`, in 8-bit samples, and the one before it; of row 0, itself.
-    pub(super) fn row(&mut self, cpu: Cpu, y: usize, row: &[u8], before: &[u8]) {
-        if y.is_multiple_of(ROW_STEP) {
-            self.columns.add_row(cpu, row);
-        }
-        let whole = self.strips.len() * STRIP;
-        let (row, before) = (&row[..whole], &before[..whole]);
-        match y % STRIP {
-            7 => {
-                self.strips.fill(0);
-                add_strip_differences(cpu, row, before, StepWeight::Negative, &mut self.strips);
-            }
-            0 if y > 0 => add_strip_differences(cpu, row, before, StepWeight::Twice, &mut self.strips),
-            1 if y > 1 => {
-                add_strip_differences(cpu, row, before, StepWeight::Negative, &mut self.strips);
-                let half = (y - 1) / HALF;
-                // Halves 0 and 1 are the first band, 1 and 2 the first of the shifted grid.
-                let grid = &mut self.grids[half % 2];
-                grid.below(&self.strips, self.limits.1, half >= 2);
-            }
-            _ => {}
-        }
+    /// Which rows to hand in at row `y`: those for the vertical sides of the half band, and those around its lower edge.
+    pub(super) fn rows(y: usize) -> ([usize; 4], [usize; 4]) {
+        let edge = y - 1;
+        let sides = std::array::from_fn(|row| edge - HALF + ROW_STEP * row);
+        (sides, [edge - 2, edge - 1, edge, y])
     }
 
-    /// Ends the half band that row `y` is the last of, if it is.
-    pub(super) fn row_done(&mut self, y: usize) {
-        if y % HALF != HALF - 1 {
-            return;
+    /// Takes the half band above row `y`, by the rows that are asked for, in 8-bit samples.
+    pub(super) fn half_band(&mut self, cpu: Cpu, y: usize, sides: [&[u8]; 4], edge: [&[u8]; 4]) {
+        let edges = y / HALF;
+        // Halves 0 and 1 are the first band, 1 and 2 the first of the shifted grid.
+        let grid = &mut self.grids[edges % 2];
+        seam_columns(cpu, sides, self.limits.0, &mut self.sides, &mut self.seams);
+        let is_band = edges > 1;
+        if is_band {
+            grid.band(&self.seams);
         }
-        let half = y / HALF;
-        std::mem::swap(&mut self.half, &mut self.half_before);
-        self.columns.steps(&mut self.half);
-        self.columns.clear();
-        if half > 0 {
-            let limit = self.limits.0;
-            self.seams.clear();
-            self.seams
-                .extend(self.half.iter().zip(&self.half_before).map(|(now, before)| u8::from(now + before > limit)));
-            self.grids[(half + 1) % 2].band(&self.seams);
-        }
+        grid.close_band(cpu, edge, self.limits.1, is_band);
     }
 
     /// What was found; the next row begins a picture.
     pub(super) fn finish(&mut self) -> SeamFacts {
-        self.columns.clear();
         let [(torn, blocks), (torn_shifted, blocks_shifted)] = self.grids.each_mut().map(Blocks::finish);
         SeamFacts { torn, blocks, torn_shifted, blocks_shifted, grey_share: 0.0 }
     }

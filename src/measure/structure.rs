@@ -85,13 +85,14 @@ impl StructureMeasurer {
         if y == 0 {
             self.rows.clear();
         }
-        if let Some(seams) = &mut self.seams {
-            if SeamFinder::wants(y) {
-                let above = y.saturating_sub(1);
-                self.rows.prepare(plane, self.depth, &[above, y]);
-                seams.row(self.cpu, y, self.rows.row(plane, self.depth, y), self.rows.row(plane, self.depth, above));
-            }
-            seams.row_done(y);
+        if let Some(seams) = &mut self.seams
+            && SeamFinder::wants(y)
+        {
+            let (sides, edge) = SeamFinder::rows(y);
+            self.rows.prepare(plane, self.depth, &sides);
+            self.rows.prepare(plane, self.depth, &edge);
+            let row = |y| self.rows.row(plane, self.depth, y);
+            seams.half_band(self.cpu, y, sides.map(row), edge.map(row));
         }
         if let Some(sharpness) = &mut self.sharpness
             && SharpnessMeter::wants(y)

@@ -108,6 +108,20 @@ fn blocks_off_the_grid_are_content() {
 }
 
 #[test]
+fn texture_as_coarse_as_seams_tears_nothing_and_blocks_in_it_are_torn() {
+    // Pixels in no order, whose steps are as large as those of seams.
+    let texture = |x: usize, y: usize| 90 + ((x * x * 7_919 + y * 104_729 + x * y * 31) % 71) as u8;
+    let later = move |x: usize, y: usize| [texture(x + 6, y + 2), 120, 135];
+    let damaged = move |x: usize, y: usize| {
+        let is_block = x / 16 % 5 == 2 && y / 16 % 3 == 1 && (32..608).contains(&x);
+        if is_block { [235, 120, 135] } else { later(x, y) }
+    };
+    let found = measure(8, &[&move |x, y| [texture(x, y), 120, 135], &later, &damaged]);
+    assert_eq!((found[1].seams.torn, found[1].seams.torn_shifted), (0, 0));
+    assert!(found[2].seams.torn > 40 && found[2].seams.torn_shifted == 0, "{:?}", found[2].seams);
+}
+
+#[test]
 fn a_grey_quarter_is_told_as_such() {
     let grey = |x: usize, y: usize| if x < WIDTH / 2 && y < HEIGHT / 2 { [128; 3] } else { soft(x, y) };
     let share = measure(8, &[&grey])[0].seams.grey_share;

@@ -5,7 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::portable::{self, Byte, Word};
-use super::{RowInput, RowSums, STRIP, Spread, unpack, words_per_strip};
+use super::{RowInput, RowSums, STRIP, SeamLimits, Side, Spread, unpack, words_per_strip};
 
 /// Pixels per vector of 8-bit samples.
 const BYTES_AT_ONCE: usize = 32;
@@ -249,25 +249,72 @@ pub(super) fn spread_u16<const STRIPS: bool>(row: &[u8], ceiling: u16, strips: &
     spread
 }
 
-/// Adds the weighted differences of neighbours of an 8-bit row to the lanes, two pixels each; returns
-/// the first pixel whose difference to the next was left out.
+/// Judges columns of the grid of 8 by four rows and those before them; returns how many were judged.
 #[target_feature(enable = "avx2")]
-pub(super) fn seam_columns(row: &[u8], weights: &[i8; 16], lanes: &mut [i16]) -> usize {
-    // SAFETY: the array is 16 bytes long; loadu needs no alignment.
-    let weights = _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(weights.as_ptr().cast()) });
-    let mut x = 0;
-    while x + BYTES_AT_ONCE < row.len() {
-        let (now, next) = (load(row, x), load(row, x + 1));
-        let steps = _mm256_or_si256(_mm256_subs_epu8(now, next), _mm256_subs_epu8(next, now));
-        let slot: *mut __m256i = lanes[x / 2..x / 2 + 16].as_mut_ptr().cast();
-        // SAFETY: the slice just taken holds exactly the 32 bytes that are read and written, unaligned.
-        unsafe {
-            let sums = _mm256_add_epi16(_mm256_loadu_si256(slot), _mm256_maddubs_epi16(steps, weights));
-            _mm256_storeu_si256(slot, sums);
+pub(super) fn seam_columns(rows: [&[u8]; 4], limits: SeamLimits, sides: &mut [Side], seams: &mut [u64]) -> usize {
+    /// Columns judged at once, and the pixel from which the differences that they need begin.
+    const AT_ONCE: usize = 4;
+    const FIRST: usize = 5;
+    // Of the eight differences from three before a column on: that before, the step, that after, none; then
+    // the one before that before, that after, and none.
+    let order = _mm256_broadcastsi128_si256(_mm_setr_epi8(1, 2, 3, -1, 0, 3, -1, -1, 9, 10, 11, -1, 8, 11, -1, -1));
+    let weights = _mm256_set1_epi64x(i64::from_le_bytes([-1_i8, 2, -1, 0, 1, 1, 0, 0].map(|weight| weight as u8)));
+    let ones = _mm256_set1_epi16(1);
+    let step_limit = _mm256_set1_epi32(limits.step);
+    let steeper = _mm256_set1_epi32(limits.steeper);
+    let width = rows[0].len();
+    let mut done = 0;
+    while STRIP * done + FIRST + BYTES_AT_ONCE < width {
+        let x = STRIP * done + FIRST;
+        let mut sums = _mm256_setzero_si256();
+        for row in rows {
+            let (now, next) = (load(row, x), load(row, x + 1));
+            let steps = _mm256_or_si256(_mm256_subs_epu8(now, next), _mm256_subs_epu8(next, now));
+            sums = _mm256_add_epi16(sums, _mm256_maddubs_epi16(_mm256_shuffle_epi8(steps, order), weights));
         }
-        x += BYTES_AT_ONCE;
+        let now = _mm256_madd_epi16(sums, ones);
+        let slot: *mut __m256i = sides[done..done + AT_ONCE].as_mut_ptr().cast();
+        // SAFETY: the slice just taken holds exactly the 32 bytes that are read and written, unaligned.
+        let both = unsafe {
+            let before = _mm256_loadu_si256(slot);
+            _mm256_storeu_si256(slot, now);
+            _mm256_add_epi32(before, now)
+        };
+        let steep = _mm256_mullo_epi32(_mm256_srli_epi64(both, 32), steeper);
+        let seam = _mm256_and_si256(_mm256_cmpgt_epi32(both, step_limit), _mm256_cmpgt_epi32(both, steep));
+        let bits = _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_slli_epi64(seam, 32)));
+        seams[done / 64] |= (bits as u64) << (done % 64);
+        done += AT_ONCE;
     }
-    x
+    done
+}
+
+/// Judges the sides of 16 pixels between the second and the third of four rows; returns how many were judged.
+#[target_feature(enable = "avx2")]
+pub(super) fn seam_rows(rows: [&[u8]; 4], limits: SeamLimits, seams: &mut [u64]) -> usize {
+    /// Sides judged at once.
+    const AT_ONCE: usize = 2;
+    let step_limit = _mm256_set1_epi64x(limits.step.into());
+    let steeper = _mm256_set1_epi64x(limits.steeper.into());
+    let [first, above, below, last] = rows;
+    let width = first.len();
+    let mut x = 0;
+    let mut done = 0;
+    while x + BYTES_AT_ONCE <= width {
+        let (upper, lower) = (load(above, x), load(below, x));
+        let step = _mm256_sad_epu8(upper, lower);
+        let slopes = _mm256_add_epi64(_mm256_sad_epu8(load(first, x), upper), _mm256_sad_epu8(lower, load(last, x)));
+        // Both halves of a side to each of them.
+        let whole = |halves: __m256i| _mm256_add_epi64(halves, _mm256_shuffle_epi32(halves, 0b01_00_11_10));
+        let (step, slopes) = (whole(_mm256_sub_epi64(_mm256_slli_epi64(step, 1), slopes)), whole(slopes));
+        let steep = _mm256_mul_epu32(slopes, steeper);
+        let seam = _mm256_and_si256(_mm256_cmpgt_epi64(step, step_limit), _mm256_cmpgt_epi64(step, steep));
+        let bits = _mm256_movemask_pd(_mm256_castsi256_pd(seam));
+        seams[done / 64] |= ((bits & 1 | bits >> 1 & 2) as u64) << (done % 64);
+        x += BYTES_AT_ONCE;
+        done += AT_ONCE;
+    }
+    done
 }
 
 /// Sum of the absolute differences of two 8-bit rows.
@@ -280,27 +327,4 @@ pub(super) fn row_difference(one: &[u8], other: &[u8]) -> u64 {
         x += BYTES_AT_ONCE;
     }
     total(sum) + portable::row_difference(&one[x..], &other[x..])
-}
-
-/// Adds the differences of two 8-bit rows to their strips, doubled or negative; returns how many strips were done.
-#[target_feature(enable = "avx2")]
-pub(super) fn add_strip_differences(one: &[u8], other: &[u8], twice: bool, strips: &mut [i64]) -> usize {
-    let mut x = 0;
-    while x + BYTES_AT_ONCE <= one.len() {
-        let steps = _mm256_sad_epu8(load(one, x), load(other, x));
-        let at = x / STRIP;
-        let slot: *mut __m256i = strips[at..at + 4].as_mut_ptr().cast();
-        // SAFETY: the slice just taken holds exactly the 32 bytes that are read and written, unaligned.
-        unsafe {
-            let before = _mm256_loadu_si256(slot);
-            let after = if twice {
-                _mm256_add_epi64(before, _mm256_slli_epi64(steps, 1))
-            } else {
-                _mm256_sub_epi64(before, steps)
-            };
-            _mm256_storeu_si256(slot, after);
-        }
-        x += BYTES_AT_ONCE;
-    }
-    x / STRIP
 }

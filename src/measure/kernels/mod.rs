@@ -16,7 +16,7 @@ mod true_peak;
 pub use histogram::Histogram;
 pub use hop::{HopSums, Run, hop_sums};
 pub use quarters::{GroupMeans, Quarters, group_means, product_sum, quarter_bounds, quarters};
-pub use seam::{SEAM_ROWS_MAX, SeamColumns, StepWeight, add_strip_differences, narrow_row, row_difference};
+pub use seam::{SeamLimits, Side, narrow_row, row_difference, seam_columns, seam_columns_len, seam_rows};
 pub use true_peak::{TRUE_PEAK_GAIN_MAX, TRUE_PEAK_TAPS, interpolated_peak};
 
 /// Pixels of one strip: the finest horizontal unit in which rows are summed.
@@ -185,6 +185,23 @@ fn dispatch_spread<const STRIPS: bool>(cpu: Cpu, row: &[u8], bytes: usize, ceili
         }
         (_, 1) => portable::spread::<portable::Byte, STRIPS>(row, u16::from(u8::MAX), strips),
         _ => portable::spread::<portable::Word, STRIPS>(row, ceiling, strips),
+    }
+}
+
+/// Bytes of a cache line.
+const CACHE_LINE: usize = 64;
+
+/// Asks the CPU to fetch a row into its cache that will be read soon; changes nothing else.
+pub fn fetch_ahead(row: &[u8]) {
+    for line in row.chunks(CACHE_LINE) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch reads nothing and cannot fault; every x86-64 CPU has it.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = line;
     }
 }
 

@@ -1,81 +1,90 @@
-//! Steps across the columns of the 8 × 8 grid on which pictures are coded, and differences of rows.
+//! Seams across the columns and rows of the 8 × 8 grid on which pictures are coded, and differences of rows.
 //!
-//! For rows of 8-bit samples; deeper ones are narrowed first ([`narrow_row`]).
+//! For rows of 8-bit samples; deeper ones are narrowed first ([`narrow_row`]). Seams are told in bits, least
+//! significant first, 64 to a word.
 
 use super::Cpu;
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
 use super::{STRIP, portable};
 
-/// Pixels of a block, for which [`SeamColumns`] keeps [`LANES`] sums.
+/// Pixels of a side across which a seam of rows is judged.
 const BLOCK: usize = 16;
-/// Sums per block: one for each pair of neighbouring differences.
-const LANES: usize = BLOCK / 2;
-/// Weight of the difference between a pixel of a block and the next one: `2 · step − before − after`
-/// for the grid columns at 8 and at 16, the last of which ends in the next block.
-const WEIGHTS: [i8; BLOCK] = [-1, 0, 0, 0, 0, 0, -1, 2, -1, 0, 0, 0, 0, 0, -1, 2];
-/// Rows that may be added before the sums might overflow: 64 × 2 × 255 stays below 2¹⁵.
-pub const SEAM_ROWS_MAX: usize = 64;
 
-/// For every column `x = 8, 16, 24 …` the sum over rows of `2·|Y(x) − Y(x−1)| − |Y(x−1) − Y(x−2)| − |Y(x+1) − Y(x)|`:
-/// how much steeper the picture is at the edge of a coded block than beside it.
-#[derive(Clone, Debug, Default)]
-pub struct SeamColumns {
-    width: usize,
-    lanes: Vec<i16>,
+/// What the pixels along a side add up to: `2 · step − before − after` and `before the one before + after`,
+/// of the absolute differences of neighbours across it. The second is how steep the picture is beside the step,
+/// which the step itself has no part in.
+pub type Side = [i32; 2];
+
+/// When a side is a seam.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeamLimits {
+    /// What the step is above.
+    pub step: i32,
+    /// How many times as large as the slopes it is more than.
+    pub steeper: i32,
 }
 
-impl SeamColumns {
-    /// For rows of that width.
-    pub fn new(width: usize) -> Self {
-        Self { width, lanes: vec![0; width.div_ceil(BLOCK) * LANES] }
+impl SeamLimits {
+    fn is_seam(self, [step, slopes]: Side) -> bool {
+        step > self.step && step > self.steeper * slopes
     }
+}
 
-    /// Forgets all rows.
-    pub fn clear(&mut self) {
-        self.lanes.fill(0);
-    }
+/// Number of columns `x = 8, 16, 24 …` that have a neighbour on either side.
+pub fn seam_columns_len(width: usize) -> usize {
+    width.saturating_sub(2) / STRIP
+}
 
-    /// Adds a row, at most [`SEAM_ROWS_MAX`] of them in all.
-    pub fn add_row(&mut self, cpu: Cpu, row: &[u8]) {
-        assert!(row.len() == self.width, "rows are as wide as promised");
-        let from = match cpu {
-            #[cfg(target_arch = "x86_64")]
-            Cpu::Avx2(_) => {
-                // SAFETY: `Cpu::Avx2` exists only where AVX2 was detected.
-                unsafe { avx2::seam_columns(row, &WEIGHTS, &mut self.lanes) }
-            }
-            Cpu::Portable => 0,
-        };
-        for (x, pair) in row.windows(2).enumerate().skip(from) {
-            let weight = i16::from(WEIGHTS[x % BLOCK]);
-            if weight != 0 {
-                self.lanes[x / 2] += weight * i16::from(pair[0].abs_diff(pair[1]));
-            }
+/// Judges every column `x = 8 · (n + 1)` by four rows and the four before them: sets bit `n` of `seams` if it
+/// is a seam.
+///
+/// `sides` has an entry per column: what the rows before added up to, replaced by the same of these rows.
+pub fn seam_columns(cpu: Cpu, rows: [&[u8]; 4], limits: SeamLimits, sides: &mut [Side], seams: &mut [u64]) {
+    let width = rows[0].len();
+    assert!(rows.iter().all(|row| row.len() == width), "rows are as wide as each other");
+    assert!(sides.len() == seam_columns_len(width) && seams.len() * 64 >= sides.len(), "one entry per column");
+    seams.fill(0);
+    let from = match cpu {
+        #[cfg(target_arch = "x86_64")]
+        Cpu::Avx2(_) => {
+            // SAFETY: `Cpu::Avx2` exists only where AVX2 was detected.
+            unsafe { avx2::seam_columns(rows, limits, sides, seams) }
         }
+        Cpu::Portable => 0,
+    };
+    for (n, side) in sides.iter_mut().enumerate().skip(from) {
+        let x = STRIP * (n + 1);
+        let difference = |at: usize| rows.iter().map(|row| i32::from(row[at].abs_diff(row[at - 1]))).sum::<i32>();
+        let (before, after) = (difference(x - 1), difference(x + 1));
+        let now = [2 * difference(x) - before - after, difference(x - 2) + after];
+        let sums = [now[0] + side[0], now[1] + side[1]];
+        seams[n / 64] |= u64::from(limits.is_seam(sums)) << (n % 64);
+        *side = now;
     }
+}
 
-    /// Number of columns of the grid that have a neighbour on either side.
-    pub fn len(&self) -> usize {
-        self.width.saturating_sub(2) / STRIP
-    }
-
-    /// True when rows are too narrow for any.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The sums at the columns `8 · n`, into `steps[n]` for `n` from 1 to [`SeamColumns::len`]; `steps[0]` is
-    /// 0, since there is no step at the edge.
-    pub fn steps(&self, steps: &mut Vec<i16>) {
-        let blocks = self.lanes.as_chunks::<LANES>().0;
-        steps.resize(2 * blocks.len() + 1, 0);
-        let slots = steps[1..].as_chunks_mut::<2>().0;
-        let nexts = blocks.iter().skip(1).map(|lanes| lanes[0]).chain(std::iter::once(0));
-        for ((slot, lanes), next) in slots.iter_mut().zip(blocks).zip(nexts) {
-            *slot = [lanes[3] + lanes[4], lanes[LANES - 1] + next];
+/// Judges the sides between the second and the third of four rows, 16 pixels each: sets bit `n` of `seams` if
+/// the side from `16 · n` on is a seam. Slopes are those of the outer rows to the inner ones.
+pub fn seam_rows(cpu: Cpu, rows: [&[u8]; 4], limits: SeamLimits, seams: &mut [u64]) {
+    let width = rows[0].len();
+    assert!(rows.iter().all(|row| row.len() == width), "rows are as wide as each other");
+    assert!(seams.len() * 64 >= width / BLOCK, "one bit per side");
+    seams.fill(0);
+    let from = match cpu {
+        #[cfg(target_arch = "x86_64")]
+        Cpu::Avx2(_) => {
+            // SAFETY: `Cpu::Avx2` exists only where AVX2 was detected.
+            unsafe { avx2::seam_rows(rows, limits, seams) }
         }
-        steps.truncate(self.len() + 1);
+        Cpu::Portable => 0,
+    };
+    for n in from..width / BLOCK {
+        let [first, above, below, last] = rows.map(|row| &row[n * BLOCK..(n + 1) * BLOCK]);
+        let difference = |one: &[u8], other: &[u8]| portable::row_difference(one, other) as i32;
+        let slopes = difference(first, above) + difference(below, last);
+        let side = [2 * difference(above, below) - slopes, slopes];
+        seams[n / 64] |= u64::from(limits.is_seam(side)) << (n % 64);
     }
 }
 
@@ -90,33 +99,6 @@ pub fn row_difference(cpu: Cpu, one: &[u8], other: &[u8]) -> u64 {
         }
         Cpu::Portable => portable::row_difference(one, other),
     }
-}
-
-/// Adds to each whole strip of 8 pixels the absolute differences of two rows there, twice or negative.
-pub fn add_strip_differences(cpu: Cpu, one: &[u8], other: &[u8], weight: StepWeight, strips: &mut [i64]) {
-    assert!(one.len() == other.len() && strips.len() == one.len() / STRIP, "one entry per whole strip");
-    let from = match cpu {
-        #[cfg(target_arch = "x86_64")]
-        Cpu::Avx2(_) => {
-            // SAFETY: `Cpu::Avx2` exists only where AVX2 was detected.
-            unsafe { avx2::add_strip_differences(one, other, weight == StepWeight::Twice, strips) }
-        }
-        Cpu::Portable => 0,
-    };
-    let rest = one.chunks_exact(STRIP).zip(other.chunks_exact(STRIP)).zip(strips).skip(from);
-    for ((one, other), strip) in rest {
-        let difference = portable::row_difference(one, other) as i64;
-        *strip += if weight == StepWeight::Twice { 2 * difference } else { -difference };
-    }
-}
-
-/// What differences count in a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StepWeight {
-    /// The step itself.
-    Twice,
-    /// Its neighbours.
-    Negative,
 }
 
 /// Narrows a row of 9- to 16-bit little-endian samples to their upper 8 bits.
