@@ -16,9 +16,9 @@ use avwatch_actors::worker;
 use rusqlite::Connection;
 
 use super::book::{Book, Closed};
-pub use super::database::JournalKeep;
 use super::database::{self, JournalError, Rows};
 use super::record;
+pub use super::database::JournalKeep;
 use crate::live::LiveBoard;
 use crate::node_snapshot::NodeSnapshot;
 

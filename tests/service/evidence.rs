@@ -90,7 +90,25 @@ fn a_clip_of_black_and_of_silence_over_udp_shows_it_again() {
     }
     let told = service.wait_for_event("lobby", "black", "ended", 20 * SECOND);
     let path = told["evidence"].as_str().expect("the event says where its evidence is");
-    assert_eq!(path, format!("/api/v1/events/{}/evidence", told["id"].as_str().expect("has an id")));
+    let get = |path: &str| -> Value {
+        let (status, body) = service.get(path);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).expect("is JSON")
+    };
+    assert_eq!(get(path)["event"], told["id"]);
+    assert_eq!(get(&format!("{path}/trace.json"))["schema"], "avwatch.trace/1");
+    for missing in [format!("{path}/other.txt"), format!("{path}/..%2F..%2Fevents.db"), "/api/v1/events/x/evidence".to_owned()] {
+        assert_eq!(service.get(&missing).0, 404, "{missing}");
+    }
+    // A second is told once it was written.
+    let points = wait("the past of the stream", 40 * SECOND, || {
+        let history = get("/api/v1/streams/lobby/history?since=5m&resolution=1s");
+        let points = history["points"].as_array().expect("is a list").clone();
+        (points.len() >= 20).then_some(points)
+    });
+    let black = points.iter().filter(|point| point["pictures"][0]["luma_mean"].as_f64().is_some_and(|luma| luma < 20.0));
+    let warned = points.iter().filter(|point| point["worst"] == "warning");
+    assert!(black.count() >= 1 && warned.count() >= 1, "{points:#?}");
 }
 
 #[test]

@@ -49,7 +49,7 @@ export class History {
     this.note.textContent = 'Loading …';
     try {
       const since = new Date(now() - span).toISOString();
-      const answer = await get(`/api/v1/streams/${part(this.name)}/history`, { since, step: `${step}s` });
+      const answer = await get(`/api/v1/streams/${part(this.name)}/history`, { since, resolution: `${step}s` });
       if (mine !== this.range) return;
       const newest = this.points.at(-1);
       this.points = shapes.history(answer);

@@ -84,12 +84,12 @@ export function readings(json) {
 
 /** The answer of `…/history`: readings by time, oldest first. */
 export function history(json) {
-  return list(json.points ?? json.stretches ?? json.history).map((one) => meters({ second: one.at, ...one })).filter((point) => point.at !== null);
+  return list(json.points).map((one) => meters({ second: one.at, ...one })).filter((point) => point.at !== null);
 }
 
 /** When a stream was seen, of the answer of `…/history`: spans of time. */
 export function seen(json) {
-  return list(json.points).filter((point) => point.known > 0 && point.up > 0).map((point) => ({ from: time(point.at), to: time(point.at + point.lasts) }));
+  return list(json.points).filter((point) => point.known > 0 && point.up > 0).map((point) => ({ from: time(point.at), to: time(point.at) + point.lasts * 1000 }));
 }
 
 /** Silences that are in force. */

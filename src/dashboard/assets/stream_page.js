@@ -92,7 +92,7 @@ export function streamPage(context, { name }) {
   const newest = () => (model.meaning(name) === 'live' ? [{ from: now() - UNWRITTEN, to: now() }] : []);
   const lookBack = async () => {
     try {
-      seen = shapes.seen(await get(`/api/v1/streams/${part(name)}/history`, { since: '24h', step: '60s' }));
+      seen = shapes.seen(await get(`/api/v1/streams/${part(name)}/history`, { since: '24h', resolution: '60s' }));
       soon(strips);
     } catch {
       // Without a journal nothing is hatched.
