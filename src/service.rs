@@ -42,7 +42,7 @@ use crate::stream_boards::StreamBoards;
 use crate::stream_parts::PartsError;
 
 pub use streams::ServiceCommand;
-use streams::Whole;
+use streams::{Resolved, Whole};
 
 /// Commands of the API that may wait.
 const COMMANDS_MAX: usize = 64;
@@ -144,7 +144,7 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     let boards = Arc::new(StreamBoards::new(&loaded.plan, &folder.path)?);
     let desired = Arc::new(Desired::open(&folder.path)?);
     let api_streams = desired.streams()?;
-    let whole = Whole::new(&loaded, &api_streams);
+    let whole = Whole::new(&loaded, &api_streams, &Resolved::new());
     let setups = whole.plan.streams.iter().map(|plan| boards.setup(plan)).collect::<Result<Vec<_>, _>>()?;
     let tokens = desired.tokens(&loaded.plan.server.tokens)?;
     let feed = Arc::<LiveFeed>::default();
@@ -245,6 +245,7 @@ struct Service {
     plan: Plan,
     loaded: Arc<ArcSwap<Loaded>>,
     api_streams: ApiStreams,
+    resolved: Resolved,
     commands: mpsc::Receiver<ServiceCommand>,
     /// Kept, so that the commands never end while the service runs.
     _command: mpsc::Sender<ServiceCommand>,
@@ -270,7 +271,7 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let Parts { whole, setups, boards, api_streams, tokens, desk, feed, desired, data_dir } = parts;
         let catalogue = Arc::new(ArcSwap::from_pointee(whole.catalogue()));
-        let plan = whole.plan;
+        let Whole { plan, resolved } = whole;
         let loaded = Arc::new(ArcSwap::from_pointee(loaded));
         let (command, commands) = mpsc::channel(COMMANDS_MAX);
         let health = Arc::<Health>::default();
@@ -313,6 +314,7 @@ impl Service {
             plan,
             loaded,
             api_streams,
+            resolved,
             commands,
             _command: command,
             monitor,

@@ -98,8 +98,8 @@ pub struct ServerSettings {
     /// Requests a second that one address may make, in the long run; twice as many at once.
     #[schemars(range(min = 1, max = 100_000))]
     pub requests_per_second: u32,
-    /// Tokens by name: tokens.NAME = { role = "viewer", token = "${file:/run/secrets/NAME}" }. With any token set,
-    /// nobody is asked in without one, on loopback neither.
+    /// Tokens by name: who may ask. With any token set, nobody is asked in without one, on loopback neither. A token
+    /// has either its text or its hash.
     pub tokens: BTreeMap<String, TokenSettings>,
 }
 
@@ -123,6 +123,7 @@ impl Default for ServerSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct TokenSettings {
     /// What it allows: viewer reads; operator also acts on events and silences; admin changes everything.
+    #[schemars(extend("examples" = ["viewer"]))]
     pub role: Role,
     /// The token itself, at least 16 bytes, 256 bits of chance at best. Never shown.
     #[schemars(extend("examples" = ["${file:/run/secrets/avwatch_token}"]))]
