@@ -2,14 +2,20 @@
 //!
 //! The evidence is in the pixels, so it also tells damage that was baked in before the stream was coded,
 //! and damage of HEVC, whose decoder reports nothing. A picture's *excess* is the number of torn blocks on the
-//! grid of coded blocks less that on the grid shifted by 8, which content tears as often. A picture is a
-//! *hit* when its excess is above the median of the last 10 s by more than `excess` per cent of the blocks
-//! and by more than 3.5 times the deviation that chance gives such counts; where the decoder or the
-//! transport has shown damage from which no key frame has recovered, a fifth of that and 1.5 deviations do.
-//! Likewise when an area of at least 5 % turns to the values of an empty buffer (Y, Cb and Cr all below 8), or
-//! one of at least 25 % (10 % where damage is known of) to mid-grey, which decoders put for missing references. The condition holds
-//! from the first of three hits within one second until one second has passed with fewer. Score: the excess
-//! above the median, in % of the blocks; of areas, their share in %.
+//! grid of coded blocks less that on the grid shifted by 8, which content tears as often, and less the
+//! median of the last 10 s. In units of the deviation that chance gives such counts, a picture with more than
+//! 2 is a *hit*, if it has `excess` per cent of the blocks, and weighs the square of what is beyond. Three
+//! hits within 2 s that weigh 6 together make the condition: damage tears dozens of blocks at once, and stays
+//! until they are coded anew, while coarse coding tears a few now and then. Where the decoder or the transport
+//! has shown damage from which no key frame has recovered, less will do: more than 1 deviation, a fifth of
+//! the excess, two hits that weigh 1.5; and a picture that moves and was concealed in part is one, too.
+//! So is an area of at least 5 % that turns to the values of an empty buffer (Y, Cb and Cr all below 8), or
+//! one of at least 25 % (10 % where damage is known of) to mid-grey, which decoders put for missing references.
+//!
+//! The condition begins with the first hit, or with an earlier picture that shows the same less clearly: up
+//! to 0.4 s earlier, or, where damage is known of, since it began. It ends with the first picture after the last
+//! hit, when there has been none for a second; damage that is known of lasts until the picture that recovers
+//! from it, if hits are not further apart than 2 s. Score: the excess in % of the blocks; of areas, their share in %.
 //!
 //! Class 0 seams, 1 empty buffers, 2 mid-grey.
 //!
@@ -49,13 +55,14 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     options: &[OptionDoc {
         name: "excess",
         doc: "Torn blocks beyond what is usual and what content tears, in per cent of all blocks.",
-        default: |_| OptionValue::Number(0.5),
-        range: (0.1, 50.0),
+        default: |_| OptionValue::Number(0.1),
+        range: (0.02, 50.0),
     }],
     defaults,
     needs: |_, plan| {
         plan.seams = true;
         plan.chroma = true;
+        plan.motion = true;
     },
     threshold: |options| Some(options.number("excess") as f32),
     class_limits: |_| None,
@@ -87,20 +94,26 @@ fn message(situation: &Situation) -> String {
     format!("{what} for {}", lasted(situation))
 }
 
-/// The window of hits, and how many make the condition.
-const WINDOW: MediaTime = MediaTime::from_millis(1_000);
-const HITS_MIN: usize = 3;
+/// The window of hits.
+const WINDOW: MediaTime = MediaTime::from_millis(2_000);
+/// Without a hit for so long the condition ends, unless known damage goes on.
+const QUIET: MediaTime = MediaTime::from_millis(1_000);
 /// Hits that are remembered: those of one window at any picture rate in use.
-const HITS_MAX: usize = 256;
+const HITS_MAX: usize = 512;
+/// How long before a hit pictures that show the same less clearly count.
+const DOUBTFUL: MediaTime = MediaTime::from_millis(400);
+const DOUBTFUL_MAX: usize = 64;
 /// The baseline: 10 s at 25 pictures a second.
 const BASELINE: usize = 250;
-/// A hit lies so many deviations above the median: of counts, the root of their sum.
-const DEVIATIONS: f32 = 3.5;
-/// The same, and the part of the excess that does, where damage is known of.
-const KNOWN_DEVIATIONS: f32 = 1.5;
-const KNOWN_PART: f32 = 0.2;
+/// Deviations that count at most: one picture is no more than a hint.
+const DEVIATIONS_MAX: f32 = 6.0;
+/// Weight of a lost area, and of a picture concealed in part: three of them do.
+const THIRD: f32 = 0.34;
 /// Share of torn blocks above which a picture of which no damage is known is not damaged but another one.
 const UNKNOWN_MAX: f32 = 0.5;
+/// Least share of cells that move, or noise of all cells, in a picture in which concealment shows.
+const MOVING_MIN: f32 = 0.02;
+const ALL_MOVES: f32 = 1.2;
 /// Least areas that are lost.
 const EMPTY_MIN: f32 = 0.05;
 const GREY_MIN: f32 = 0.25;
@@ -109,22 +122,55 @@ const GREY_KNOWN_MIN: f32 = 0.10;
 /// An area as large as this is the whole picture: `solid_color` tells it.
 const WHOLE: f32 = 0.95;
 
+/// How much evidence is asked for.
+struct Bar {
+    /// Deviations above which a picture is a hit, and above which it is doubtful.
+    hit: f32,
+    doubtful: f32,
+    /// Part of the option `excess` that a hit must have.
+    part: f32,
+    /// Squared deviations that weigh 1, which is what hits must weigh together, and how many there must be.
+    unit: f32,
+    hits_min: usize,
+}
+
+/// Where only the pixels tell of damage, and where it is known of.
+const UNKNOWN: Bar = Bar { hit: 2.0, doubtful: 1.5, part: 1.0, unit: 6.0, hits_min: 3 };
+const KNOWN: Bar = Bar { hit: 1.0, doubtful: 0.6, part: 0.2, unit: 1.5, hits_min: 2 };
+
+/// What one picture shows.
+struct Look {
+    /// The area that is lost, or the seams.
+    class: u8,
+    /// How bad it is in per cent.
+    score: f32,
+    /// Weight as a hit; 0 for none.
+    weight: f32,
+    doubtful: bool,
+}
+
+/// A hit that is remembered.
+struct Hit {
+    at: MediaTime,
+    /// The first picture that shows the same damage, if less clearly.
+    from: MediaTime,
+    weight: f32,
+}
+
 struct Corruption {
     excess: f32,
     usual: Baseline,
     usual_grey: Baseline,
-    hits: VecDeque<MediaTime>,
+    hits: VecDeque<Hit>,
+    last_hit: MediaTime,
     class: u8,
+    /// Doubtful pictures of late, and the first one since known damage began.
+    doubtful: VecDeque<MediaTime>,
+    known_since: Option<MediaTime>,
     since: Option<MediaTime>,
     clear_since: Option<MediaTime>,
-    /// The picture after the last hit.
-    after_hit: Option<MediaTime>,
-}
-
-/// What one picture shows, and how bad it is in per cent.
-struct Hit {
-    class: u8,
-    score: f32,
+    /// The first picture after the last one that counts as damaged.
+    after: Option<MediaTime>,
 }
 
 impl Corruption {
@@ -134,39 +180,79 @@ impl Corruption {
             usual: Baseline::new(BASELINE),
             usual_grey: Baseline::new(BASELINE),
             hits: VecDeque::with_capacity(HITS_MAX),
+            last_hit: MediaTime::ZERO,
             class: 0,
+            doubtful: VecDeque::with_capacity(DOUBTFUL_MAX),
+            known_since: None,
             since: None,
             clear_since: None,
-            after_hit: None,
+            after: None,
         }
     }
 
-    /// Whether a picture is a hit, and its excess above what is usual, as a share of the blocks.
-    fn hit(&self, facts: &PictureFacts) -> (Option<Hit>, f32) {
+    /// What a picture shows, by the evidence that is asked for.
+    fn see(&self, facts: &PictureFacts, known: bool, bar: &Bar) -> Look {
         let seams = &facts.seams;
-        let above = excess(seams) - self.usual.median();
+        let lost = |class, share: f32| Look { class, score: share * 100.0, weight: THIRD, doubtful: true };
         let empty = facts.chroma.zero_share;
         if (EMPTY_MIN..WHOLE).contains(&empty) {
-            return (Some(Hit { class: 1, score: empty * 100.0 }), above);
+            return lost(1, empty);
         }
-        let known = facts.signs.damaged && facts.signs.tuned;
         let grey = seams.grey_share - self.usual_grey.median();
         let grey_min = if known { GREY_KNOWN_MIN } else { GREY_MIN };
         if self.usual_grey.len() > 0 && grey >= grey_min && seams.grey_share < WHOLE {
-            return (Some(Hit { class: 2, score: grey * 100.0 }), above);
+            return lost(2, grey);
         }
-        let (part, deviations) = if known { (KNOWN_PART, KNOWN_DEVIATIONS) } else { (1.0, DEVIATIONS) };
+        let above = excess(seams) - self.usual.median();
         let chance = ((seams.torn + seams.torn_shifted + 1) as f32).sqrt() / seams.blocks.max(1) as f32;
+        let deviations = (above / chance).min(DEVIATIONS_MAX);
         // So much at once and without a word from the decoder is another picture, not damage.
         let too_much = !known && above > UNKNOWN_MAX;
-        let is_hit = above > (self.excess * part).max(deviations * chance) && !too_much;
-        (is_hit.then_some(Hit { class: 0, score: above * 100.0 }), above)
+        let is_hit = deviations > bar.hit && above > self.excess * bar.part && !too_much;
+        let torn = if is_hit { (deviations - bar.hit).powi(2) / bar.unit } else { 0.0 };
+        let hidden = if known && facts.signs.concealed && moves(facts) { THIRD } else { 0.0 };
+        let doubtful = (deviations > bar.doubtful && !too_much) || hidden > 0.0;
+        Look { class: 0, score: above * 100.0, weight: torn.max(hidden), doubtful }
+    }
+
+    /// Since when doubtful pictures lead up to a hit at `at`.
+    fn onset(&self, at: MediaTime) -> MediaTime {
+        let first = self.known_since.or(self.doubtful.front().copied()).unwrap_or(at);
+        first.max(at - WINDOW).min(at)
     }
 
     /// Follows what is usual: all pictures but hits.
     fn learn(&mut self, facts: &PictureFacts) {
         self.usual.add(excess(&facts.seams));
         self.usual_grey.add(facts.seams.grey_share);
+    }
+
+    /// Takes down a picture that is doubtful or a hit.
+    fn remember(&mut self, look: &Look, at: MediaTime, known: bool) {
+        while self.doubtful.front().is_some_and(|first| at - *first > DOUBTFUL) {
+            self.doubtful.pop_front();
+        }
+        while self.hits.front().is_some_and(|first| at - first.at >= WINDOW) {
+            self.hits.pop_front();
+        }
+        if !known {
+            self.known_since = None;
+        }
+        if look.doubtful {
+            if known {
+                self.known_since.get_or_insert(at);
+            }
+            if self.doubtful.len() < DOUBTFUL_MAX {
+                self.doubtful.push_back(at);
+            }
+        }
+        if look.weight > 0.0 {
+            if self.hits.len() == HITS_MAX {
+                self.hits.pop_front();
+            }
+            self.hits.push_back(Hit { at, from: self.onset(at), weight: look.weight });
+            (self.class, self.last_hit) = (look.class, at);
+        }
     }
 }
 
@@ -176,35 +262,41 @@ fn excess(seams: &SeamFacts) -> f32 {
     share(seams.torn, seams.blocks) - share(seams.torn_shifted, seams.blocks_shifted)
 }
 
+/// Whether so much moves that blocks taken from another picture show.
+fn moves(facts: &PictureFacts) -> bool {
+    let motion = &facts.motion;
+    motion.noise > ALL_MOVES || f32::from(motion.active_cells) > MOVING_MIN * f32::from(motion.cells)
+}
+
 impl PictureJudge for Corruption {
     fn look(&mut self, frame: &VideoFrame, out: &mut Verdicts) {
         let at = frame.stamp.media_time;
-        let (hit, above) = self.hit(&frame.facts);
-        if hit.is_none() {
-            self.learn(&frame.facts);
+        let facts = &frame.facts;
+        let known = facts.signs.damaged && facts.signs.tuned;
+        let bar = if known { &KNOWN } else { &UNKNOWN };
+        let look = self.see(facts, known, bar);
+        let is_hit = look.weight > 0.0;
+        if !is_hit {
+            self.learn(facts);
         }
-        while self.hits.front().is_some_and(|first| at - *first >= WINDOW) {
-            self.hits.pop_front();
-        }
-        let mut score = above * 100.0;
-        if let Some(hit) = hit {
-            if self.hits.len() == HITS_MAX {
-                self.hits.pop_front();
-            }
-            self.hits.push_back(at);
-            (self.class, score) = (hit.class, hit.score);
-            self.after_hit = None;
+        self.remember(&look, at, known);
+        let (score, quiet) = (look.score, at - self.last_hit);
+        let weight: f32 = self.hits.iter().map(|hit| hit.weight).sum();
+        let begins = is_hit && self.hits.len() >= bar.hits_min && weight >= 1.0;
+        if is_hit || (known && quiet < WINDOW) {
+            self.after = None;
         } else {
-            self.after_hit.get_or_insert(at);
+            self.after.get_or_insert(at);
         }
-        if self.hits.len() >= HITS_MIN {
-            let first = self.hits.front().copied().unwrap_or(at);
+        if begins || self.since.is_some() && quiet < if known { WINDOW } else { QUIET } {
+            let first = self.hits.front().map_or(at, |hit| hit.from);
             let since = *self.since.get_or_insert(first);
             out.say(Verdict::Faulty { since, score, class: self.class });
             return;
         }
         if self.since.take().is_some() {
-            self.clear_since = self.after_hit;
+            self.clear_since = self.after;
+            self.hits.clear();
         }
         out.clear(*self.clear_since.get_or_insert(at), score);
     }
@@ -216,7 +308,7 @@ impl PictureJudge for Corruption {
 
 #[cfg(test)]
 mod tests {
-    use avwatch_actors::frame::{ChromaFacts, DecodeSigns};
+    use avwatch_actors::frame::{ChromaFacts, DecodeSigns, MotionFacts};
 
     use super::super::testing::{Film, build, stretches, video_track};
     use super::*;
@@ -245,6 +337,52 @@ mod tests {
     #[test]
     fn one_or_two_torn_pictures_are_no_damage() {
         assert_eq!(found(Film::new(25.0).then(3.0, film).then(0.08, |_| picture(40, 2)).then(4.0, film)), []);
+    }
+
+    #[test]
+    fn a_burst_now_and_then_is_damage_that_stays_in_between() {
+        // As of altered bytes in one picture of ten, in pictures that were coded anew afterwards.
+        let bursts = |index: u64| if index.is_multiple_of(10) { picture(40, 3) } else { film(index) };
+        let found = found(Film::new(25.0).then(3.0, film).then(2.0, bursts).then(4.0, film));
+        assert_eq!(found, [(3.0, Some(4.64), 0)], "to the end of the last burst");
+    }
+
+    #[test]
+    fn coarse_coding_that_tears_a_few_blocks_now_and_then_is_no_damage() {
+        let coarse = |index: u64| if index.is_multiple_of(5) { picture(8, 1) } else { picture(1, 0) };
+        assert_eq!(found(Film::new(25.0).then(3.0, |_| picture(0, 0)).then(4.0, coarse)), []);
+    }
+
+    #[test]
+    fn damage_begins_with_the_first_picture_that_shows_it_less_clearly() {
+        let begin = |index: u64| picture([5, 0, 6, 2][index as usize % 4], 1);
+        let found =
+            found(Film::new(25.0).then(3.0, film).then(0.16, begin).then(1.0, |_| picture(30, 2)).then(3.0, film));
+        assert_eq!((found.len(), found[0].1), (1, Some(4.16)));
+        assert!((2.88..=3.0).contains(&found[0].0), "{found:?}");
+    }
+
+    #[test]
+    fn concealed_parts_of_moving_pictures_are_damage_and_those_of_a_still_picture_are_not() {
+        let signs = DecodeSigns { damaged: true, tuned: true, concealed: true, ..DecodeSigns::default() };
+        let shown = |active_cells: u16| {
+            let motion = MotionFacts { compared: true, cells: 3_600, active_cells, ..MotionFacts::default() };
+            found(
+                Film::new(25.0)
+                    .then(3.0, film)
+                    .then(1.0, |_| PictureFacts { signs, motion, ..picture(1, 1) })
+                    .then(3.0, film),
+            )
+        };
+        assert_eq!(shown(900), [(3.0, Some(4.0), 0)]);
+        assert_eq!(shown(0), []);
+    }
+
+    #[test]
+    fn known_damage_lasts_until_the_picture_that_recovers_from_it() {
+        let signs = DecodeSigns { damaged: true, tuned: true, ..DecodeSigns::default() };
+        let shown = |index: u64| PictureFacts { signs, ..if index < 10 { picture(20, 1) } else { picture(0, 0) } };
+        assert_eq!(found(Film::new(25.0).then(3.0, film).then(1.6, shown).then(3.0, film)), [(3.0, Some(4.6), 0)]);
     }
 
     #[test]

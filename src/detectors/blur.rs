@@ -4,7 +4,9 @@
 //! pixel over that at four pixels: 0.25 is what a ramp has, so nothing finer than four pixels is left
 //! at 0. The larger of both directions counts, since a pan blurs only one. How much detail a programme
 //! has is its own business, so it is judged against the median of its last `memory`: the condition holds
-//! while sharpness is below `drop` of that median, and ends at 1.3 times that. Pictures without contrast
+//! while sharpness is below `drop` of that median, or below 2.4 times that where nothing finer than four pixels
+//! is left (below 0.025): scenes of shallow focus are softer than others, but have something sharp in them. It
+//! ends at 1.3 times that. Pictures without contrast
 //! (less than 1.5 levels over four pixels, or darker than 30 on average) say nothing, nor does a
 //! programme whose own median is soft already (below 0.03). Score: sharpness over its median, unit `ratio`.
 //!
@@ -88,6 +90,9 @@ const RAMP: f32 = 0.25;
 /// Least contrast over four pixels, in levels, and least mean luma of a picture that says something.
 const DETAIL_MIN: f32 = 1.5;
 const LUMA_MIN: f32 = 30.0;
+/// Sharpness below which nothing finer than four pixels is left, and how many times `drop` it may be then.
+const NOTHING_FINE: f32 = 0.025;
+const SOFTER: f32 = 2.4;
 /// A programme whose usual sharpness is below this is soft by nature.
 const USUAL_MIN: f32 = 0.03;
 /// What ends a blur is so many times what begins it.
@@ -153,8 +158,10 @@ impl PictureJudge for Blur {
         if let Some(sharpness) = sharpness(&frame.facts) {
             if knows {
                 score = sharpness / usual;
-                let limit = if self.spell.holds() { self.drop * STAY } else { self.drop };
-                self.spell.turn(score < limit, at);
+                let stay = if self.spell.holds() { STAY } else { 1.0 };
+                let far_below = score < self.drop * stay;
+                let nothing_fine = score < self.drop * SOFTER * stay && sharpness < NOTHING_FINE * stay;
+                self.spell.turn(far_below || nothing_fine, at);
             }
             if !self.spell.holds() {
                 self.learn(sharpness, at);
@@ -209,6 +216,17 @@ mod tests {
     #[test]
     fn a_softer_scene_is_no_blur() {
         assert_eq!(found(picture(0.31, 0.30, 6.0)), []);
+    }
+
+    #[test]
+    fn a_blur_of_a_programme_that_is_half_soft_already_is_told_and_a_scene_of_shallow_focus_is_not() {
+        let soft_film = |last: PictureFacts| {
+            let film = Film::new(25.0).then(4.0, |_| picture(0.295, 0.29, 8.0)).then(4.0, move |_| last);
+            let mut detector = build(&KIND, Profile::File, &video_track(25.0), &[]);
+            lasting(&mut *detector, &film.items, 1.0)
+        };
+        assert_eq!(soft_film(picture(0.27, 0.272, 4.0)), [(4.0, None)]);
+        assert_eq!(soft_film(picture(0.277, 0.276, 7.0)), []);
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //! field, but combs nothing. Every measured picture with movement votes: two fields while declared progressive
 //! (class 0), or with the fields in the other order than declared (class 1), or in agreement. The condition
 //! holds when at least 6 of the last 10 votes are for the same fault, from the first of these on, and
-//! ends with the first vote after the last for it. Still pictures do not vote: they show no fields.
+//! ends with the first vote after the last for it. Only every fourth picture is measured: where the stream
+//! changes its declaration between two votes, or begins less than a second before the first vote, the fault
+//! begins there. Still pictures do not vote: they show no fields.
 //! Score: the share of votes for the fault, unit `ratio`.
 //!
 //! Sources: combing and the order of fields are judged as in FFmpeg's `idet`, over moving blocks only,
@@ -76,6 +78,9 @@ const COMBED_MIN: f32 = 0.002;
 /// How much worse the later field fits the picture before: as well as the other in progressive pictures.
 const ORDER_RATIO: f32 = 1.25;
 
+/// How long before the first vote of a session its first picture may lie to be of the same sort.
+const LEAD_MAX: MediaTime = MediaTime::from_millis(1_000);
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Vote {
     Agrees,
@@ -88,6 +93,11 @@ struct Interlacing {
     votes: VecDeque<(Vote, MediaTime)>,
     fault: Option<(Vote, MediaTime)>,
     clear_since: Option<MediaTime>,
+    /// What the last picture was declared to be.
+    declared: Option<(bool, bool)>,
+    /// Since when pictures may be of the sort that the next vote tells: the first one of the session, or the
+    /// first of another declaration since the last vote.
+    since_when: Option<MediaTime>,
 }
 
 fn vote(facts: &PictureFacts) -> Option<Vote> {
@@ -136,8 +146,14 @@ impl Interlacing {
 
 impl PictureJudge for Interlacing {
     fn look(&mut self, frame: &VideoFrame, out: &mut Verdicts) {
-        if let Some(vote) = vote(&frame.facts) {
-            self.turn(vote, frame.stamp.media_time);
+        let (at, facts) = (frame.stamp.media_time, &frame.facts);
+        let declared = (facts.interlaced, facts.interlaced && facts.top_first);
+        if self.declared.replace(declared) != Some(declared) {
+            self.since_when = Some(at);
+        }
+        if let Some(vote) = vote(facts) {
+            let since = self.since_when.take().filter(|since| at - *since < LEAD_MAX);
+            self.turn(vote, since.unwrap_or(at));
         }
         match (self.fault, self.clear_since) {
             (Some((fault, since)), _) => {
@@ -197,6 +213,18 @@ mod tests {
     fn film_is_not_interlaced_whatever_the_stream_declares() {
         assert_eq!(found(picture(false, false, film())), []);
         assert_eq!(found(picture(true, false, film())), [], "progressive pictures in an interlaced stream are common");
+    }
+
+    #[test]
+    fn a_fault_begins_with_the_picture_that_is_declared_otherwise_and_with_the_first_of_a_stream() {
+        // Votes come with the pictures 3, 7, 11 …; from 50 on the declaration is another.
+        let late = |index: u64| {
+            let fields = if index % 4 == 3 { woven() } else { FieldFacts::default() };
+            PictureFacts { interlaced: true, top_first: index < 50, fields, ..PictureFacts::default() }
+        };
+        assert_eq!(found(late), [(2.0, 1)]);
+        let always = |index: u64| PictureFacts { top_first: false, ..late(index) };
+        assert_eq!(found(always), [(0.0, 1)]);
     }
 
     #[test]

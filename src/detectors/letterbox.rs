@@ -2,7 +2,8 @@
 //!
 //! The bars are those that the measurer finds: edge zones without a pixel above the black level, as
 //! wide on one side as on the other. The condition holds while they take `share` of the picture or
-//! more. Pictures too dark to show where bars end say nothing. Class 0 letterbox, 1 pillarbox,
+//! more. Pictures too dark to show where bars end say nothing, nor do pictures that are mostly black between
+//! them, such as credits: what is beside their letters is no bar. Class 0 letterbox, 1 pillarbox,
 //! 2 both. Score: the share of the picture that bars take, unit `ratio`.
 //!
 //! Sources: 5 % lets the few blanked lines of analogue sources pass, and tells 1.85 : 1 film within
@@ -71,6 +72,9 @@ fn message(situation: &Situation) -> String {
     format!("black bars {what} the picture, {percent:.0} % of it, for {}", lasted(situation))
 }
 
+/// Share of dark pixels between bars above which there is no picture between them.
+const DARK_MAX: f32 = 0.6;
+
 struct Letterbox {
     share: f32,
     spell: Spell,
@@ -80,7 +84,7 @@ impl PictureJudge for Letterbox {
     fn look(&mut self, frame: &VideoFrame, out: &mut Verdicts) {
         let luma = &frame.facts.luma;
         let share = 1.0 - luma.active_share;
-        if luma.shows_bars {
+        if luma.shows_bars && luma.dark_share <= DARK_MAX {
             self.spell.turn(share >= self.share, frame.stamp.media_time);
         }
         let class = match (luma.bar_rows > 0, luma.bar_columns > 0) {
@@ -128,6 +132,15 @@ mod tests {
         let film = Film::new(25.0).then(2.0, |_| picture(0.75, (44, 0), true));
         let film = film.then(2.0, |_| picture(1.0, (0, 0), false)).then(2.0, |_| picture(0.75, (44, 0), true));
         assert_eq!(found(film), [(0.0, None, 0)]);
+    }
+
+    #[test]
+    fn credits_on_black_are_not_letterboxed() {
+        let luma = LumaFacts { dark_share: 0.77, ..picture(0.57, (1, 136), true).luma };
+        let credits = PictureFacts { luma, ..PictureFacts::default() };
+        assert_eq!(found(Film::new(25.0).then(6.0, |_| credits)), []);
+        let film = Film::new(25.0).then(2.0, |_| picture(1.0, (0, 0), true)).then(6.0, |_| credits);
+        assert_eq!(found(film), [], "nor after a film");
     }
 
     #[test]

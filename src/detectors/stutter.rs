@@ -2,7 +2,9 @@
 //!
 //! A *jolt* is a picture shown for 100 ms or more, and shorter than 1 s (longer is `freeze`'s business), at
 //! least two intervals of the frame rate and 60 ms longer or shorter than the one before or behind it, while
-//! the whole picture moves: `motion` or more of it with each of the changes. A repeated picture and one that is shown
+//! the whole picture moves: `motion` or more of it with each of the changes. What is held longer has to jump
+//! further: where the changes are alike, movement is so slow that it goes by whole pixels, and it is no jolt;
+//! where the shorter hold ends with the larger change, it speaks against one. A repeated picture and one that is shown
 //! for long by its timestamps are the same to a viewer. The condition holds while three or more jolts
 //! begin within 2 s; onset is the begin of the first of them, the end that of the last. Steady rhythms have
 //! none, because pictures of another rate are shown for one interval more or less in turn: film in 25, 30 or 60
@@ -70,8 +72,12 @@ const HOLD_MAX: MediaTime = MediaTime::from_millis(1_000);
 /// By how much its neighbour is shorter or longer, in intervals of the frame rate and at least.
 const UNEVEN_INTERVALS: i64 = 2;
 const UNEVEN_MIN: MediaTime = MediaTime::from_millis(60);
+/// Change after the longer of two holds, in terms of that after the shorter one: of a jolt at least, and of
+/// what speaks against one at most.
+const FURTHER_MIN: f32 = 1.1;
+const AGAINST_BELOW: f32 = 0.8;
 /// Jolts in the window that make stutter.
-const JOLTS_MIN: usize = 3;
+const JOLTS_MIN: i32 = 3;
 const WINDOW: MediaTime = MediaTime::from_millis(2_000);
 /// Jolts that are remembered; the window cannot hold more.
 const JOLTS_MAX: usize = 32;
@@ -84,17 +90,28 @@ struct Shown {
     from: MediaTime,
     /// How much of the picture moved when it came.
     moved: f32,
+    /// Mean difference to the picture before.
+    difference: f32,
+}
+
+/// Two holds of uneven length, one after the other.
+#[derive(Clone, Copy)]
+struct Jolt {
+    from: MediaTime,
+    to: MediaTime,
+    /// 1 for a jolt, −1 for what speaks against one.
+    counts: i32,
 }
 
 struct Stutter {
     motion: f32,
     shown: Option<Shown>,
-    /// How long the picture before was shown, if all of it moved.
-    length_before: Option<MediaTime>,
+    /// How long the picture before was shown, if all of it moved, and the change after it.
+    before: Option<(MediaTime, f32)>,
     /// Interval of the frame rate: the shortest lately.
     interval: MediaTime,
-    /// Begin and end of the jolts in the window.
-    jolts: VecDeque<(MediaTime, MediaTime)>,
+    /// The jolts in the window, and what speaks against them.
+    jolts: VecDeque<Jolt>,
     since: Option<MediaTime>,
     clear_since: Option<MediaTime>,
 }
@@ -104,7 +121,7 @@ impl Stutter {
         Self {
             motion,
             shown: None,
-            length_before: None,
+            before: None,
             interval: MediaTime::ZERO,
             jolts: VecDeque::with_capacity(JOLTS_MAX),
             since: None,
@@ -112,31 +129,43 @@ impl Stutter {
         }
     }
 
-    /// Another picture comes at `at`, and `moved` of the picture with it.
-    fn change(&mut self, at: MediaTime, moved: f32) {
-        let Some(shown) = self.shown.replace(Shown { from: at, moved }) else { return };
+    /// Another picture comes, and `moved` of the picture with it.
+    fn change(&mut self, next: Shown) {
+        let at = next.from;
+        let Some(shown) = self.shown.replace(next) else { return };
         let length = at - shown.from;
-        let moves = shown.moved >= self.motion && moved >= self.motion && length < HOLD_MAX;
-        let before = std::mem::replace(&mut self.length_before, moves.then_some(length));
-        let (true, Some(before)) = (moves, before) else { return };
+        let moves = shown.moved >= self.motion && next.moved >= self.motion && length < HOLD_MAX;
+        let before = std::mem::replace(&mut self.before, moves.then_some((length, next.difference)));
+        let (true, Some((before, difference_before))) = (moves, before) else { return };
+        let (longer, shorter) = match length > before {
+            true => (next.difference, difference_before),
+            false => (difference_before, next.difference),
+        };
         let uneven = MediaTime::from_nanos(self.interval.as_nanos() * UNEVEN_INTERVALS).max(UNEVEN_MIN);
         // Half an interval of slack: timestamps are rounded.
         let is_uneven = length.distance(before).as_nanos() + self.interval.as_nanos() / 2 >= uneven.as_nanos();
+        let counts = match () {
+            () if longer >= FURTHER_MIN * shorter => 1,
+            () if longer < AGAINST_BELOW * shorter => -1,
+            () => return,
+        };
         if length.max(before) >= HOLD_MIN && is_uneven && self.jolts.len() < JOLTS_MAX {
-            let from = if before > length { shown.from - before } else { shown.from };
-            self.jolts.push_back((from, if before > length { shown.from } else { at }));
+            let (from, to) = if before > length { (shown.from - before, shown.from) } else { (shown.from, at) };
+            self.jolts.push_back(Jolt { from, to, counts });
         }
     }
 
     fn judge(&mut self, at: MediaTime, out: &mut Verdicts) {
         let mut last_end = None;
-        while self.jolts.front().is_some_and(|(_, end)| at - *end >= WINDOW) {
-            last_end = self.jolts.pop_front().map(|(_, end)| end);
+        while self.jolts.front().is_some_and(|jolt| at - jolt.to >= WINDOW) {
+            last_end = self.jolts.pop_front().filter(|jolt| jolt.counts > 0).map(|jolt| jolt.to).or(last_end);
         }
-        let score = self.jolts.len() as f32;
-        let goes_on = self.since.is_some() && !self.jolts.is_empty();
-        if self.jolts.len() >= JOLTS_MIN || goes_on {
-            let first = self.jolts.front().map_or(at, |(from, _)| *from);
+        let first = self.jolts.iter().find(|jolt| jolt.counts > 0).map(|jolt| jolt.from);
+        let count = self.jolts.iter().map(|jolt| jolt.counts).sum::<i32>().max(0);
+        let score = count as f32;
+        let goes_on = self.since.is_some() && first.is_some();
+        if count >= JOLTS_MIN || goes_on {
+            let first = first.unwrap_or(at);
             let since = *self.since.get_or_insert(first);
             out.say(Verdict::Faulty { since, score, class: 0 });
             return;
@@ -159,10 +188,10 @@ impl PictureJudge for Stutter {
         let lasts = frame.stamp.lasts;
         self.interval = if self.interval == MediaTime::ZERO { lasts } else { self.interval.min(lasts) };
         if !motion.compared {
-            self.shown = Some(Shown { from: at, moved: 0.0 });
-            self.length_before = None;
+            self.shown = Some(Shown { from: at, moved: 0.0, difference: 0.0 });
+            self.before = None;
         } else if !motion.identical && (motion.active_cells > 0 || motion.noise > ALL_MOVES) {
-            self.change(at, moved(motion));
+            self.change(Shown { from: at, moved: moved(motion), difference: motion.difference });
         }
         self.judge(at, out);
     }
@@ -196,7 +225,15 @@ mod tests {
     fn found(fps: f64, rhythm: &[bool], share: f32) -> Vec<(f64, Option<f64>)> {
         let smooth = |_| picture(true, share);
         let film = Film::new(fps).then(2.0, smooth);
-        let film = film.then(10.0, |index| picture(rhythm[index as usize % rhythm.len()], share)).then(4.0, smooth);
+        let moves = |index: u64| rhythm[index as usize % rhythm.len()];
+        // What is held longer jumps further.
+        let held = |index: u64| (0..index).rev().take_while(|before| !moves(*before)).count() as f32;
+        let jerky = |index: u64| {
+            let PictureFacts { motion, .. } = picture(moves(index), share);
+            let motion = MotionFacts { difference: motion.difference * (1.0 + held(index)), ..motion };
+            PictureFacts { motion, ..PictureFacts::default() }
+        };
+        let film = film.then(10.0, jerky).then(4.0, smooth);
         let mut detector = build(&KIND, Profile::File, &video_track(fps), &[]);
         stretches(&mut *detector, &film.items).iter().map(|found| (found.start, found.end)).collect()
     }
@@ -231,6 +268,19 @@ mod tests {
         let mut rhythm = [true; 25];
         rhythm[10..18].fill(false);
         assert_eq!(found(25.0, &rhythm, 0.05), []);
+    }
+
+    #[test]
+    fn a_slow_zoom_that_goes_by_whole_pixels_does_not_stutter() {
+        // The picture moves on now and then, by one pixel or by two, however long it stood still.
+        let rhythm = [0.0, 5.0, 0.0, 0.0, 14.0, 5.0, 0.0, 0.0, 0.0, 5.0, 0.0, 0.0, 5.0, 14.0, 0.0, 0.0, 0.0, 5.0, 14.0];
+        let zoom = |index: u64| {
+            let difference = rhythm[index as usize % rhythm.len()];
+            let motion = MotionFacts { difference, ..picture(difference > 0.0, 0.6).motion };
+            PictureFacts { motion, ..PictureFacts::default() }
+        };
+        let mut detector = build(&KIND, Profile::File, &video_track(25.0), &[]);
+        assert_eq!(stretches(&mut *detector, &Film::new(25.0).then(12.0, zoom).items), []);
     }
 
     #[test]

@@ -21,14 +21,10 @@ const COMBED_TENTHS: u32 = 12;
 /// … and by at least this much on average, in code values.
 const COMBED_MIN: u32 = 5;
 
-/// Sums of absolute differences in a block.
-#[derive(Clone, Copy, Default)]
-struct Block {
-    change: u32,
-    near: u32,
-    far: u32,
-    top_misfit: u32,
-    bottom_misfit: u32,
+/// Four lines of a block in this picture and the one before, the first of which is a top line.
+struct Block<'a> {
+    now: [&'a [u8]; 4],
+    before: [&'a [u8]; 4],
 }
 
 /// Measures the picture of that number against the one before, if it is its turn. 8-bit rows only;
@@ -72,40 +68,50 @@ struct Sums {
 
 impl Sums {
     /// Adds the blocks of four rows.
-    fn add(&mut self, now: [&[u8]; 4], before: [&[u8]; 4]) {
+    fn add<'a>(&mut self, now: [&'a [u8]; 4], before: [&'a [u8]; 4]) {
         for x in (0..now[0].len() + 1 - BLOCK).step_by(BLOCK) {
-            let block = Block::of(now.map(|row| &row[x..x + BLOCK]), before.map(|row| &row[x..x + BLOCK]));
+            let part = |rows: [&'a [u8]; 4]| rows.map(|row| &row[x..x + BLOCK]);
+            let block = Block { now: part(now), before: part(before) };
             self.all += 1;
-            if block.change <= MOVING_ABOVE * 2 * BLOCK as u32 {
+            if block.change() <= MOVING_ABOVE * 2 * BLOCK as u32 {
                 continue;
             }
             self.moving += 1;
-            let is_combed = block.near * 10 > block.far * COMBED_TENTHS && block.near > COMBED_MIN * 2 * BLOCK as u32;
-            self.combed += u32::from(is_combed);
-            self.top += u64::from(block.top_misfit);
-            self.bottom += u64::from(block.bottom_misfit);
+            self.combed += u32::from(block.is_combed());
+            let (top, bottom) = block.misfits();
+            self.top += u64::from(top);
+            self.bottom += u64::from(bottom);
         }
     }
 }
 
-impl Block {
-    /// Of four lines, the first of which is a top line, in this picture and the one before.
-    fn of(now: [&[u8]; 4], before: [&[u8]; 4]) -> Self {
-        let difference = |one: &[u8], other: &[u8]| -> u32 {
-            one.iter().zip(other).map(|(one, other)| u32::from(one.abs_diff(*other))).sum()
-        };
-        // |a + c − 2b|: how badly a line fits between two others.
-        let misfit = |above: &[u8], line: &[u8], below: &[u8]| -> u32 {
-            let parts = above.iter().zip(below).zip(line);
-            parts.map(|((a, c), b)| (i32::from(*a) + i32::from(*c) - 2 * i32::from(*b)).unsigned_abs()).sum()
-        };
-        Self {
-            change: difference(now[1], before[1]) + difference(now[2], before[2]),
-            near: difference(now[0], now[1]) + difference(now[1], now[2]),
-            far: difference(now[0], now[2]) + difference(now[1], now[3]),
-            // Lines 0 and 2 are top lines, 1 and 3 bottom ones.
-            top_misfit: misfit(before[1], now[2], before[3]),
-            bottom_misfit: misfit(before[0], now[1], before[2]),
-        }
+impl Block<'_> {
+    /// Change of the middle lines since the picture before.
+    fn change(&self) -> u32 {
+        difference(self.now[1], self.before[1]) + difference(self.now[2], self.before[2])
     }
+
+    /// True when neighbouring lines differ by more than lines of one field.
+    fn is_combed(&self) -> bool {
+        let [first, second, third, fourth] = self.now;
+        let near = difference(first, second) + difference(second, third);
+        let far = difference(first, third) + difference(second, fourth);
+        near * 10 > far * COMBED_TENTHS && near > COMBED_MIN * 2 * BLOCK as u32
+    }
+
+    /// How badly a top and a bottom line fit between the lines of the picture before.
+    fn misfits(&self) -> (u32, u32) {
+        let Self { now, before } = self;
+        (misfit(before[1], now[2], before[3]), misfit(before[0], now[1], before[2]))
+    }
+}
+
+fn difference(one: &[u8], other: &[u8]) -> u32 {
+    one.iter().zip(other).map(|(one, other)| u32::from(one.abs_diff(*other))).sum()
+}
+
+/// The sum of |a + c − 2b|: how badly a line fits between two others.
+fn misfit(above: &[u8], line: &[u8], below: &[u8]) -> u32 {
+    let parts = above.iter().zip(below).zip(line);
+    parts.map(|((a, c), b)| (i32::from(*a) + i32::from(*c) - 2 * i32::from(*b)).unsigned_abs()).sum()
 }

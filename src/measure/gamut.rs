@@ -1,7 +1,7 @@
 //! Levels outside the preferred range: EBU R 103.
 //!
-//! Luma is averaged over the area of a chroma sample first, which is the low-pass that the
-//! recommendation asks for, so that overshoots of single pixels do not count. Every 16th row of
+//! Four chroma samples side by side are averaged first, and luma over their area: the low-pass that the
+//! recommendation asks for, so that overshoots of single pixels and noise do not count. Every 16th row of
 //! chroma of every fifth picture is looked at: errors of level last, and cover areas.
 
 use avwatch_actors::frame::{GamutFacts, PictureView};
@@ -13,6 +13,8 @@ use super::levels::{Scale, ratio};
 const PICTURE_STEP: usize = 5;
 /// Distance of the rows of chroma that are looked at.
 const ROW_STEP: usize = 16;
+/// Chroma samples side by side that are averaged.
+const AVERAGED: usize = 4;
 /// Preferred range of luma and of red, green and blue, in levels (EBU R 103: −5 % to 105 %).
 const PREFERRED: std::ops::RangeInclusive<f32> = 5.0..=246.0;
 /// Pictures higher than this, in rows, are of ITU-R BT.709, others of BT.601.
@@ -62,15 +64,16 @@ pub(super) fn measure(picture: &PictureView<'_>, number: usize) -> GamutFacts {
     for y in (number / PICTURE_STEP % ROW_STEP..u.height).step_by(ROW_STEP) {
         let (row_u, row_v) = (u.row(y, bytes), v.row(y, bytes));
         let rows: [&[u8]; 2] = [picture.luma.row(y * down, bytes), picture.luma.row(y * down + down - 1, bytes)];
-        for x in 0..u.width {
-            let (left, right) = (x * across, x * across + across - 1);
-            let sum: u32 = rows
-                .iter()
-                .map(|row| u32::from(sample_at(row, left, bytes)) + u32::from(sample_at(row, right, bytes)))
-                .sum();
-            let luma = luma_scale.level(f64::from(sum) / 4.0);
-            let cb = chroma_scale.level(f64::from(sample_at(row_u, x, bytes))) - 128.0;
-            let cr = chroma_scale.level(f64::from(sample_at(row_v, x, bytes))) - 128.0;
+        let sample = |row: &[u8], x: usize| u32::from(sample_at(row, x, bytes));
+        for x in (0..u.width).step_by(AVERAGED) {
+            let to = (x + AVERAGED).min(u.width);
+            let count = (to - x) as f64;
+            let of_luma = |row: &[u8], x: usize| sample(row, x * across) + sample(row, x * across + across - 1);
+            let sum: u32 = rows.iter().map(|row| (x..to).map(|x| of_luma(row, x)).sum::<u32>()).sum();
+            let of_chroma = |row: &[u8]| (x..to).map(|x| sample(row, x)).sum::<u32>();
+            let luma = luma_scale.level(f64::from(sum) / (4.0 * count));
+            let cb = chroma_scale.level(f64::from(of_chroma(row_u)) / count) - 128.0;
+            let cr = chroma_scale.level(f64::from(of_chroma(row_v)) / count) - 128.0;
             let red = luma + matrix.red_of_v * cr;
             let green = luma + matrix.green_of_u * cb + matrix.green_of_v * cr;
             let blue = luma + matrix.blue_of_u * cb;
@@ -78,7 +81,7 @@ pub(super) fn measure(picture: &PictureView<'_>, number: usize) -> GamutFacts {
             luma_outside += u64::from(!inside(luma));
             rgb_outside += u64::from(!(inside(red) && inside(green) && inside(blue)));
         }
-        all += u.width as u64;
+        all += u.width.div_ceil(AVERAGED) as u64;
     }
     GamutFacts {
         measured: true,

@@ -53,11 +53,15 @@ impl Grid {
         if row + 1 == self.rows { self.height - row * self.side } else { self.side }
     }
 
+    /// Columns of pixels in a column of cells.
+    pub(super) fn pixel_columns(&self, column: usize) -> usize {
+        if column + 1 == self.columns { self.width - column * self.side } else { self.side }
+    }
+
     /// Pixels of a cell.
+    #[cfg(test)]
     pub(super) fn pixels(&self, cell: usize) -> usize {
-        let (row, column) = (cell / self.columns, cell % self.columns);
-        let width = if column + 1 == self.columns { self.width - column * self.side } else { self.side };
-        width * self.pixel_rows(row)
+        self.pixel_columns(cell % self.columns) * self.pixel_rows(cell / self.columns)
     }
 }
 

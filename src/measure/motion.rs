@@ -14,6 +14,8 @@ const ACTIVE_MIN: f32 = 4.0;
 const ACTIVE_NOISES: f32 = 6.0;
 /// Median of the magnitudes to standard deviation, of normally distributed changes.
 const MEDIAN_TO_SIGMA: f32 = 1.4826;
+/// Of so many cells of colour one is looked at for their noise.
+const NOISE_SAMPLE_STEP: usize = 8;
 /// Distance of a cell to the reference that counts as drifted, in levels.
 const DRIFTED_ABOVE: f32 = 10.0;
 /// Share of drifted cells that makes a new reference.
@@ -27,6 +29,7 @@ pub(super) struct MotionMemory {
     reference_level: f32,
     reference_at: MediaTime,
     changes: Vec<f32>,
+    sample: Vec<f32>,
     previous_tints: Vec<f32>,
 }
 
@@ -82,10 +85,8 @@ impl MotionMemory {
     fn compare_cells(&mut self, means: &[f32], facts: &mut MotionFacts) {
         self.changes.clear();
         self.changes.extend(means.iter().zip(&self.previous).map(|(now, then)| (now - then).abs()));
-        // The lower median of the magnitudes; the order of the others does not matter below.
-        let middle = (self.changes.len() - 1) / 2;
-        let (_, median, _) = self.changes.select_nth_unstable_by(middle, f32::total_cmp);
-        facts.noise = MEDIAN_TO_SIGMA * *median;
+        // The order of the changes does not matter below.
+        facts.noise = noise_of(&mut self.changes);
         let active_above = ACTIVE_MIN.max(ACTIVE_NOISES * facts.noise);
         facts.active_cells = self.changes.iter().filter(|change| **change > active_above).count() as u16;
         facts.largest = self.changes.iter().copied().fold(0.0, f32::max);
@@ -98,10 +99,15 @@ impl MotionMemory {
             self.changes.extend(tints.iter().zip(&self.previous_tints).map(|(now, then)| (now - then).abs()));
             let largest = self.changes.iter().copied().fold(0.0, f32::max);
             if largest > ACTIVE_MIN {
-                let middle = (self.changes.len() - 1) / 2;
-                let (_, median, _) = self.changes.select_nth_unstable_by(middle, f32::total_cmp);
-                let active_above = ACTIVE_MIN.max(ACTIVE_NOISES * MEDIAN_TO_SIGMA * *median);
-                let active = self.changes.iter().filter(|change| **change > active_above).count();
+                let active_above = |noise: f32| ACTIVE_MIN.max(ACTIVE_NOISES * noise);
+                let count = |above: f32| self.changes.iter().filter(|change| **change > above).count();
+                // The more noise, the fewer are active: it matters only if some are without any.
+                let mut active = count(ACTIVE_MIN);
+                if active > usize::from(facts.active_cells) {
+                    self.sample.clear();
+                    self.sample.extend(self.changes.iter().step_by(NOISE_SAMPLE_STEP));
+                    active = count(active_above(noise_of(&mut self.sample)));
+                }
                 facts.active_cells = facts.active_cells.max(active.min(usize::from(facts.cells)) as u16);
             }
             facts.largest = facts.largest.max(largest);
@@ -121,4 +127,14 @@ impl MotionMemory {
         self.reference_level = scanned.level;
         self.reference_at = scanned.at;
     }
+}
+
+/// Standard deviation of noise whose magnitudes these are, by their lower median; 0 of none.
+fn noise_of(changes: &mut [f32]) -> f32 {
+    if changes.is_empty() {
+        return 0.0;
+    }
+    let middle = (changes.len() - 1) / 2;
+    let (_, median, _) = changes.select_nth_unstable_by(middle, f32::total_cmp);
+    MEDIAN_TO_SIGMA * *median
 }

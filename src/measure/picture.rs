@@ -10,7 +10,7 @@ use avwatch_actors::media_time::MediaTime;
 use super::bars::{BarFinder, Bars, TOO_DARK};
 use super::chroma::ChromaMeasurer;
 use super::grid::{CellSums, Grid};
-use super::kernels::{Cpu, Histogram, RowInput, RowSums, STRIP, luma_row, words_per_strip};
+use super::kernels::{Cpu, Histogram, RowInput, RowSums, STRIP, fetch_ahead, luma_row, words_per_strip};
 use super::levels::{CONTENT_ABOVE_BLACK, Scale, ceiling, ratio};
 use super::logo::LogoMemory;
 use super::motion::{MotionMemory, Scanned};
@@ -23,6 +23,9 @@ const SIDE_MAX: usize = 65_535;
 /// samples of 90 rows of 1080p are 86,000: enough for a 99.9th percentile.
 const SAMPLED_ROWS: usize = 90;
 const SAMPLED_ROW_STEP_MIN: usize = 4;
+/// Rows ahead that are fetched into the cache: beside all else that is done with a row, the CPU's own
+/// foresight is too short.
+const ROWS_AHEAD: usize = 2;
 /// Pictures with at least this share of dark pixels teach no logo.
 const TEACHES_BELOW: f32 = 0.9;
 
@@ -243,6 +246,11 @@ impl State {
                 dark: self.dark,
                 content: self.content,
             };
+            for plane in [Some(&picture.luma), previous].into_iter().flatten() {
+                if y + ROWS_AHEAD < height {
+                    fetch_ahead(plane.row(y + ROWS_AHEAD, bytes));
+                }
+            }
             let sums = luma_row(cpu, &input, plan.luma, change, &mut self.strips);
             add(&mut totals, &sums);
             if plan.luma {
@@ -265,8 +273,10 @@ impl State {
         };
         let (grid, scale) = (&self.grid, self.scale);
         self.means.clear();
-        let means = self.cells.sums.iter().enumerate().map(|(cell, &sum)| scale.mean(sum, grid.pixels(cell) as u64));
-        self.means.extend(means);
+        for (row, sums) in self.cells.sums.chunks_exact(grid.columns).enumerate() {
+            let pixels = |column: usize| (grid.pixel_columns(column) * grid.pixel_rows(row)) as u64;
+            self.means.extend(sums.iter().enumerate().map(|(column, &sum)| scale.mean(sum, pixels(column))));
+        }
         totals
     }
 
