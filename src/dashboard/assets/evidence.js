@@ -113,28 +113,50 @@ export class Evidence {
     const url = this.keep(blob);
     const film = h('video', { controls: true, preload: 'auto', 'aria-label': 'Clip around the event' });
     const played = (word) => attribute(this.node, 'data-played', word);
-    film.addEventListener('loadeddata', () => {
-      played('yes');
-      // At the onset, which is what one wants to see.
-      film.currentTime = Math.max(0, clip.before_s - 1);
-    }, { once: true });
+    film.addEventListener(
+      'loadeddata',
+      () => {
+        played('yes');
+        // At the onset, which is what one wants to see.
+        film.currentTime = Math.max(0, clip.before_s - 1);
+      },
+      { once: true },
+    );
     film.addEventListener('error', () => {
       played('no');
       film.replaceWith(h('p', { class: 'soft' }, 'This browser cannot play the clip; these are its pictures.'));
     });
-    box.append(film, h('p', { class: 'soft' }, `From ${fixed(clip.before_s, 1)} s before the onset to ${fixed(clip.after_s, 1)} s after it, as it was sent. `,
-      h('a', { href: url, download: clip.file }, 'Keep as a file')));
+    box.append(
+      film,
+      h(
+        'p',
+        { class: 'soft' },
+        `From ${fixed(clip.before_s, 1)} s before the onset to ${fixed(clip.after_s, 1)} s after it, as it was sent. `,
+        h('a', { href: url, download: clip.file }, 'Keep as a file'),
+      ),
+    );
     film.src = url;
   }
 
   async strip(pictures, file) {
-    const figures = await Promise.all(pictures.map(async (picture) => {
-      const response = await ask(file(picture.file)).catch(() => null);
-      if (!response || this.isEnded) return null;
-      const at = `${picture.at_s < 0 ? '−' : '+'}${fixed(Math.abs(picture.at_s), 1)} s`;
-      return h('figure', { 'data-shows': picture.shows }, h('img', { src: this.keep(await response.blob()), alt: '' }), h('figcaption', {}, at, SHOWN[picture.shows] ? h('b', {}, ` ${SHOWN[picture.shows]}`) : null));
-    }));
-    return h('div', { class: 'film-strip', tabindex: '0', role: 'group', 'aria-label': 'Pictures around the event' }, figures);
+    const figures = await Promise.all(
+      pictures.map(async (picture) => {
+        const response = await ask(file(picture.file)).catch(() => null);
+        if (!response || this.isEnded) return null;
+        const at = `${picture.at_s < 0 ? '−' : '+'}${fixed(Math.abs(picture.at_s), 1)} s`;
+        return h(
+          'figure',
+          { 'data-shows': picture.shows },
+          h('img', { src: this.keep(await response.blob()), alt: '' }),
+          h('figcaption', {}, at, SHOWN[picture.shows] ? h('b', {}, ` ${SHOWN[picture.shows]}`) : null),
+        );
+      }),
+    );
+    return h(
+      'div',
+      { class: 'film-strip', tabindex: '0', role: 'group', 'aria-label': 'Pictures around the event' },
+      figures,
+    );
   }
 
   keep(blob) {

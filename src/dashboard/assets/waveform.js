@@ -18,10 +18,16 @@ export function waveforms(trace) {
   }
   if (found.size === 0) {
     for (const reading of trace.readings ?? []) {
-      for (const sound of reading.sounds ?? []) sound.channels.forEach((channel, index) => note(found, `${sound.track} channel ${index + 1}`, reading.at_s, channel.peak_dbfs));
+      for (const sound of reading.sounds ?? [])
+        sound.channels.forEach((channel, index) =>
+          note(found, `${sound.track} channel ${index + 1}`, reading.at_s, channel.peak_dbfs),
+        );
     }
   }
-  return [...found].filter(([, points]) => points.length > 1).slice(0, CHANNELS_MAX).map(([name, points]) => draw(name, points));
+  return [...found]
+    .filter(([, points]) => points.length > 1)
+    .slice(0, CHANNELS_MAX)
+    .map(([name, points]) => draw(name, points));
 }
 
 function note(found, name, at, peak) {
@@ -33,7 +39,13 @@ function note(found, name, at, peak) {
 function draw(name, points) {
   const from = points[0][0];
   const to = points.at(-1)[0];
-  const canvas = h('canvas', { class: 'waveform', width: WIDTH, height: HEIGHT, role: 'img', 'aria-label': `Waveform of ${name} from ${fixed(from, 0)} to ${fixed(to, 0)} s after the onset` });
+  const canvas = h('canvas', {
+    class: 'waveform',
+    width: WIDTH,
+    height: HEIGHT,
+    role: 'img',
+    'aria-label': `Waveform of ${name} from ${fixed(from, 0)} to ${fixed(to, 0)} s after the onset`,
+  });
   const paint = canvas.getContext('2d');
   const x = (at) => ((at - from) / (to - from || 1)) * WIDTH;
   paint.fillStyle = colour('plot-1');
