@@ -4,6 +4,7 @@
 
 import { attribute, fill, h } from './dom.js';
 import { ask, get, part } from './api.js';
+import { soon } from './frame.js';
 import { fixed, now } from './format.js';
 import { waveforms } from './waveform.js';
 
@@ -21,6 +22,12 @@ const SHOWN = { onset: 'the onset', raised: 'when it was raised', end: 'the end'
 
 /** Media types of containers. */
 const TYPES = { mp4: 'video/mp4', matroska: 'video/x-matroska', mpegts: 'video/mp2t' };
+
+/** Puts the onset in the middle of a strip. */
+function showOnset(strip) {
+  const onset = strip.querySelector('[data-shows="onset"]');
+  if (onset) strip.scrollLeft = onset.offsetLeft - strip.offsetLeft - (strip.clientWidth - onset.clientWidth) / 2;
+}
 
 export class Evidence {
   constructor(id) {
@@ -90,7 +97,11 @@ export class Evidence {
     const file = (name) => `${where}/${part(name)}`;
     if (manifest.clip) await this.drawClip(box, file(manifest.clip.file), manifest.clip);
     const pictures = (manifest.pictures ?? []).slice(0, PICTURES_MAX);
-    if (pictures.length > 0) box.append(await this.strip(pictures, file));
+    if (pictures.length > 0) {
+      const strip = await this.strip(pictures, file);
+      box.append(strip);
+      soon(() => showOnset(strip));
+    }
     if (manifest.trace) {
       const trace = await get(file(manifest.trace)).catch(() => null);
       if (trace) box.append(...waveforms(trace));

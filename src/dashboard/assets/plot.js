@@ -98,7 +98,9 @@ export class Plot {
     paint.scale(ratio, ratio);
     const { low, high, step } = this.scale();
     const x = (time) => LEFT + ((time - this.from) / (this.to - this.from)) * (width - LEFT - 4);
-    const y = (value) => TOP + (1 - (value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
+    // What lies beyond the scale is drawn at its end.
+    const share = (value) => Math.min(1, Math.max(0, (value - low) / (high - low)));
+    const y = (value) => TOP + (1 - share(value)) * (HEIGHT - TOP - BOTTOM);
     this.x = x;
     paint.font = `11px ${getComputedStyle(document.body).fontFamily}`;
     this.paintBands(paint, x, width);

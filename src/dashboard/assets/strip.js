@@ -64,7 +64,7 @@ export function drawStrip(canvas, events, span, width, height, seen) {
 
 /** Lines where nothing was seen. */
 function hatch(paint, known, wide, high) {
-  paint.fillStyle = colour('line-strong');
+  paint.fillStyle = colour('hatch');
   known.forEach((is, index) => {
     if (is) return;
     const x = Math.floor((index * wide) / known.length);
