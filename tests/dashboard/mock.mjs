@@ -202,7 +202,7 @@ export class Mock {
         coverage: 1,
         bitrate_bps: 5e6 + random() * 1e6,
         frame_rate: 25,
-        latency_p99_s: 0.002 + random() * 0.001,
+        latency_s: { p50: 0.0003 + random() * 0.0001, p95: 0.0009 + random() * 0.0002, p99: 0.002 + random() * 0.001 },
         pictures: [
           {
             track: 'video:0',
@@ -372,7 +372,6 @@ export class Mock {
         up: second % 20_000 < 1500 ? 0 : 1,
         bitrate: 5.2e6 + 4e5 * Math.sin(second / 50),
         frame_rate: 25,
-        latency_p99_s: 0.002,
         pictures: [
           {
             track: 'video:0',

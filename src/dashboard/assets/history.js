@@ -181,13 +181,13 @@ export class History {
       ],
       [
         new Plot({
-          title: 'Latency, arrival to verdict, 99th percentile',
-          lines: ['p99'],
+          title: 'Latency, arrival to verdict',
+          lines: ['p50', 'p95', 'p99'],
           low: 0,
           least: 0.001,
           say: latency,
         }),
-        (point) => [point.latency],
+        (point) => point.latency ?? [null, null, null],
         [],
       ],
     );

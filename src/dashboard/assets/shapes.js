@@ -105,7 +105,7 @@ export function meters(json) {
     bitrate: number(json.bitrate_bps ?? json.bitrate),
     frameRate: number(json.frame_rate) ?? frames,
     coverage: number(json.coverage),
-    latency: number(json.latency_p99_s),
+    latency: json.latency_s ? [json.latency_s.p50, json.latency_s.p95, json.latency_s.p99].map(number) : null,
     tracks: [...tracks.values()],
   };
 }
