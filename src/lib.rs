@@ -24,6 +24,7 @@ pub mod secret_url;
 pub mod service;
 pub mod sinks;
 pub mod snapshot;
+pub mod stream_boards;
 pub mod stream_parts;
 pub mod synthetic;
 pub mod telemetry;

@@ -17,11 +17,10 @@ use avwatch_actors::arbiters::{self, Arbiters};
 use avwatch_actors::connect_bucket::ConnectBucket;
 use avwatch_actors::cpu_accounts::CpuAccounts;
 use avwatch_actors::event::Event;
-use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts, EvidenceOf};
-use avwatch_actors::lane::WhenFull;
+use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts};
 use avwatch_actors::lifeline::{CutReason, Lifeline};
 use avwatch_actors::monitor::{AddStream, Monitor, StopAll};
-use avwatch_actors::setup::{Engine, LaneSizes, SessionMode, StreamSetup};
+use avwatch_actors::setup::{Engine, StreamSetup};
 use avwatch_actors::silence::Silence;
 use avwatch_actors::sink::Sink;
 use avwatch_actors::status::{Health, StatusBoard};
@@ -30,19 +29,17 @@ use tokio::sync::mpsc;
 use crate::access::Token;
 use crate::api::{self, ApiError, ApiState, LiveStates};
 use crate::catalogue::Catalogue;
-use crate::config::{DataDir, Loaded, Plan, ServerPlan, Sources, StreamPlan};
+use crate::config::{DataDir, Loaded, Plan, ServerPlan, Sources};
 use crate::desired::{ApiStreams, Desired, DesiredError};
 use crate::detectors;
-use crate::evidence::{self, EvidenceParts, Rings, Shelf};
-use crate::journal::{Journal, JournalKeep};
-use crate::live::{LiveBoard, Pixels};
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
 use crate::sinks;
 use crate::sinks::live_feed::{LiveFeed, LiveSink};
 use crate::sinks::store::{Retention, Store, StoreError};
 use crate::snapshot::snapshot;
-use crate::stream_parts::{self, PartsError};
+use crate::stream_boards::StreamBoards;
+use crate::stream_parts::PartsError;
 
 pub use streams::ServiceCommand;
 use streams::{Resolved, Whole};
@@ -144,14 +141,14 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     let folder = DataFolder::make(&loaded.plan.data_dir)?;
     let store = open_store(&loaded.plan, &folder.path)?;
     // Before anything is started: a stream that cannot be put together is a wrong configuration.
-    let boards = StreamBoards::new(&loaded.plan, &folder.path)?;
+    let boards = Arc::new(StreamBoards::new(&loaded.plan, &folder.path)?);
     let desired = Arc::new(Desired::open(&folder.path)?);
     let api_streams = desired.streams()?;
     let whole = Whole::new(&loaded, &api_streams, &Resolved::new());
-    let setups = whole.plan.streams.iter().map(|plan| setup(plan, &boards)).collect::<Result<Vec<_>, _>>()?;
+    let setups = whole.plan.streams.iter().map(|plan| boards.setup(plan)).collect::<Result<Vec<_>, _>>()?;
     let tokens = desired.tokens(&loaded.plan.server.tokens)?;
     let feed = Arc::<LiveFeed>::default();
-    let desk = start_desk(&loaded.plan, store, &boards, &feed, desired.silences()?)?;
+    let desk = start_desk(&loaded.plan, store, &feed, &boards, desired.silences()?)?;
     let parts = Parts {
         whole,
         setups,
@@ -188,58 +185,29 @@ struct Parts {
     setups: Vec<StreamSetup>,
     api_streams: ApiStreams,
     tokens: Vec<Token>,
-    boards: StreamBoards,
+    boards: Arc<StreamBoards>,
     desk: DeskHandle,
     feed: Arc<LiveFeed>,
     desired: Arc<Desired>,
     data_dir: PathBuf,
 }
 
-/// What is kept of every stream beside its status.
-struct StreamBoards {
-    /// The folder for data.
-    folder: PathBuf,
-    live: Arc<LiveBoard>,
-    /// Absent when no evidence is kept.
-    rings: Option<Arc<Rings>>,
-}
-
-impl StreamBoards {
-    fn new(plan: &Plan, folder: &Path) -> Result<Self, ServiceError> {
-        let budget = || evidence::memory_budget(plan.evidence.memory);
-        let rings = plan.evidence.from.map(|_| Arc::new(Rings::new(plan.evidence.ring, budget())));
-        Ok(Self { folder: folder.to_owned(), live: Arc::new(LiveBoard::start()?), rings })
-    }
-
-    fn remove(&self, stream: &str) {
-        self.live.remove(stream);
-        if let Some(rings) = &self.rings {
-            rings.remove(stream);
-        }
-    }
-}
-
 fn start_desk(
     plan: &Plan,
     store: Store,
-    boards: &StreamBoards,
     feed: &Arc<LiveFeed>,
+    boards: &StreamBoards,
     silences: Vec<Silence>,
 ) -> Result<DeskHandle, ServiceError> {
     let mut sinks: Vec<Box<dyn Sink>> = sinks::ALL.iter().map(|kind| (kind.build)()).collect();
     sinks.push(Box::new(LiveSink(feed.clone())));
-    let mut evidence_of: EvidenceOf = Box::new(|_| None);
-    if let (Some(from), Some(rings)) = (plan.evidence.from, &boards.rings) {
-        let shelf = Shelf::new(&boards.folder, plan.evidence.bytes_max);
-        let parts = EvidenceParts { rings: rings.clone(), live: boards.live.clone(), shelf, from };
-        let (sink, _) = evidence::start(parts)?;
-        sinks.push(Box::new(sink));
-        let rings = rings.clone();
-        evidence_of = Box::new(move |event| {
-            let is_kept = event.max_severity >= from && rings.get(&event.stream).is_some();
-            is_kept.then(|| evidence::path_of(&event.id))
-        });
-    }
+    let evidence_of = match boards.start_evidence(plan)? {
+        Some((sink, evidence_of)) => {
+            sinks.push(sink);
+            evidence_of
+        }
+        None => Box::new(|_: &Event| None),
+    };
     let parts = DeskParts {
         node: plan.node.clone(),
         store: Some(Box::new(store)),
@@ -249,18 +217,6 @@ fn start_desk(
         evidence_of,
     };
     Ok(event_desk::start(parts)?)
-}
-
-/// Starts the journal. Without one the past has a hole, but everything is watched.
-fn start_journal(
-    folder: &Path,
-    keep: JournalKeep,
-    live: &Arc<LiveBoard>,
-    snapshot: impl Fn() -> Arc<NodeSnapshot> + Send + 'static,
-) -> Option<Journal> {
-    Journal::start(folder, keep, live.clone(), snapshot)
-        .inspect_err(|error| tracing::error!(fault = "journal", "the past of streams is not kept: {error}"))
-        .ok()
 }
 
 /// The longest that the event's detector may take to raise it again: its first hold time.
@@ -283,22 +239,6 @@ fn finish_desk(desk: &DeskHandle) {
     }
 }
 
-/// A stream as the engine runs it, shown on the live board.
-fn setup(plan: &StreamPlan, boards: &StreamBoards) -> Result<StreamSetup, PartsError> {
-    let detectors = stream_parts::resolve_detectors(plan, &[])?;
-    let pixels = if detectors.measure.keep_pictures { Pixels::ForDetectors } else { Pixels::ForLive };
-    let ring = boards.rings.as_ref().map(|rings| rings.ring_of(&plan.name, plan.priority));
-    let opener = stream_parts::opener_with(plan, detectors.measure.with_readings(), ring)?;
-    Ok(StreamSetup {
-        card: stream_parts::card(plan),
-        opener: boards.live.watch(&plan.name, opener, pixels),
-        specs: detectors.specs,
-        pace: stream_parts::live_pace(&plan.input.address),
-        lanes: LaneSizes { when_full: WhenFull::DropOldest, ..LaneSizes::default() },
-        mode: SessionMode::Thread,
-    })
-}
-
 /// The running service, on the control arbiter.
 struct Service {
     /// What runs: the configuration's streams and the API's.
@@ -312,7 +252,7 @@ struct Service {
     monitor: Addr<Monitor>,
     arbiters: Arc<Arbiters>,
     board: Arc<StatusBoard>,
-    boards: StreamBoards,
+    boards: Arc<StreamBoards>,
     snapshot: Arc<ArcSwap<NodeSnapshot>>,
     catalogue: Arc<ArcSwap<Catalogue>>,
     feed: Arc<LiveFeed>,
@@ -351,6 +291,7 @@ impl Service {
             commands: command.clone(),
             tokens: Arc::new(ArcSwap::from_pointee(tokens)),
             live: boards.live.clone(),
+            past: boards.past(&plan),
             data_dir,
         };
         let server = plan.server.listen.map(|listen| serve(listen, &plan.server, state)).transpose()?;
@@ -366,7 +307,7 @@ impl Service {
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters.clone(), health.clone(), watchdog.clone(), monitor.clone().recipient())?;
         let newest = shared.clone();
-        let _journal = start_journal(&boards.folder, plan.journal, &boards.live, move || newest.load_full());
+        let _journal = boards.start_journal(&plan, move || newest.load_full());
         let states = LiveStates::default();
         let snapshot = shared;
         let mut service = Self {

@@ -330,9 +330,10 @@ impl Desk {
 
     /// Answers those who waited for the commit. Nobody listening means that they waited long enough.
     fn answer(&mut self, commit: Commit) {
-        for waiting in self.waiting.drain(..) {
+        for waiting in std::mem::take(&mut self.waiting) {
             match waiting {
-                Waiting::Act(answer, mut event) => {
+                Waiting::Act(answer, event) => {
+                    let mut event = self.with_evidence(event);
                     if commit == Commit::Deferred {
                         event.stored = Some(false);
                     }

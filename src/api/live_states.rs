@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use avwatch_actors::event::Wall;
+use avwatch_actors::latency::Percentiles;
 use avwatch_actors::track::TrackId;
 use serde::Serialize;
 
@@ -36,12 +37,27 @@ struct StreamMeters {
     #[serde(flatten)]
     readings: Readings,
     tracks: BTreeMap<TrackId, TrackReadings>,
-    /// 99th percentile from arrival to verdict over the last second.
+    /// From arrival to verdict, over the last second.
     #[serde(skip_serializing_if = "Option::is_none")]
-    latency_p99_s: Option<f64>,
+    latency_s: Option<LatencyView>,
     /// The newest second: levels, luma and the like.
     #[serde(skip_serializing_if = "Option::is_none")]
     reading: Option<Arc<StreamReading>>,
+}
+
+/// Percentiles in seconds.
+#[derive(Serialize)]
+struct LatencyView {
+    p50: f64,
+    p95: f64,
+    p99: f64,
+}
+
+impl LatencyView {
+    fn of(latency: Percentiles) -> Self {
+        let Percentiles { p50, p95, p99, .. } = latency;
+        Self { p50: p50.as_secs_f64(), p95: p95.as_secs_f64(), p99: p99.as_secs_f64() }
+    }
 }
 
 /// Tells the feed what changed. Remembers what it told.
@@ -76,9 +92,9 @@ impl LiveStates {
 fn meters<'a>(at: Wall, snapshot: &'a NodeSnapshot, wants: &Wants) -> Meters<'a> {
     let streams = snapshot.streams.iter().filter(|stream| wants.wants_stream(&stream.name)).map(|stream| {
         let tracks = stream.tracks.iter().map(|track| (track.track, track_readings(track))).collect();
-        let latency_p99_s = stream.latency.map(|latency| latency.p99.as_secs_f64());
+        let latency_s = stream.latency.map(LatencyView::of);
         let reading = stream.reading.clone();
-        (&*stream.name, StreamMeters { up: stream.up, readings: readings(stream), tracks, latency_p99_s, reading })
+        (&*stream.name, StreamMeters { up: stream.up, readings: readings(stream), tracks, latency_s, reading })
     });
     Meters { at, streams: streams.collect() }
 }

@@ -156,6 +156,31 @@ fn schemas() -> Value {
         ),
     );
     add(
+        "History",
+        object(
+            &["stream", "points"],
+            json!({
+        "stream": text(), "points": { "type": "array", "items": object(&["at", "lasts", "known", "up", "pictures", "sounds"], json!({
+            "at": moment(), "lasts": whole(), "known": whole(), "up": number(), "worst": severity(), "bitrate": number(),
+            "pictures": { "type": "array", "items": { "type": "object" } },
+            "sounds": { "type": "array", "items": { "type": "object" } } })) } }),
+        ),
+    );
+    add(
+        "Evidence",
+        object(
+            &["schema", "event", "stream", "detector", "track", "started_at", "written_at", "pictures", "missing"],
+            json!({
+        "schema": text(), "event": text(), "stream": text(), "detector": text(), "track": text(), "started_at": moment(),
+        "written_at": moment(), "trace": text(), "missing": { "type": "array", "items": text() },
+        "clip": object(&["file", "container", "bytes", "before_s", "after_s", "key"], json!({
+            "file": text(), "container": text(), "bytes": whole(), "before_s": number(), "after_s": number(),
+            "key": { "type": "boolean" } })),
+        "pictures": { "type": "array", "items": object(&["file", "shows", "at_s"], json!({
+            "file": text(), "shows": text(), "at_s": number() })) } }),
+        ),
+    );
+    add(
         "TokenList",
         object(
             &["tokens"],
@@ -235,7 +260,8 @@ fn event() -> Value {
             "unit": text(), "message": text(), "profile": text(), "tier": text(), "labels": labels(),
             "session": whole(), "node": text(),
             "suppressed_by": described("silence:ID or maintenance:ID."),
-            "acked_by": text(), "acked_at": moment(), "snoozed_until": moment(), "comment": text(), "runbook_url": text(), "evidence": text(),
+            "acked_by": text(), "acked_at": moment(), "snoozed_until": moment(), "comment": text(), "runbook_url": text(),
+            "evidence": described("Where evidence of it is, once it is written."),
             "stored": { "type": "boolean", "description": "False when it could not be stored before it was told; else absent." },
         }),
     )

@@ -14,8 +14,7 @@ use super::access::Principal;
 use super::problem::Problem;
 use super::query::{Param, check_query};
 use super::{
-    apply, events, evidence, health, history, live, metrics, notes, openapi, probe, reload, silences, status,
-    stream_changes, streams, thumbnail, tokens,
+    apply, events, health, live, metrics, notes, openapi, past, probe, reload, silences, status, stream_changes, streams, thumbnail, tokens,
 };
 use crate::access::Role;
 
@@ -185,9 +184,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         ..endpoint(Verb::Get, "/api/v1/streams/{name}/thumbnail", VIEWER, "thumbnail")
     },
     Endpoint {
-        summary: "Gives what a stream showed over time: levels, luma, rates and the worst severity of each stretch",
-        query: history::QUERY,
-        attach: |route| route.to(history::history),
+        summary: "Tells what a stream showed over time, and how bad it was",
+        query: past::HISTORY,
+        answer: (200, "History", JSON),
+        attach: |route| route.to(past::history),
         ..endpoint(Verb::Get, "/api/v1/streams/{name}/history", VIEWER, "history")
     },
     Endpoint {
@@ -202,6 +202,18 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         answer: (200, "Event", JSON),
         attach: |route| route.to(events::one),
         ..endpoint(Verb::Get, "/api/v1/events/{id}", VIEWER, "event")
+    },
+    Endpoint {
+        summary: "Tells what evidence of an event there is, and what is missing",
+        answer: (200, "Evidence", JSON),
+        attach: |route| route.to(past::evidence),
+        ..endpoint(Verb::Get, "/api/v1/events/{id}/evidence", VIEWER, "evidence")
+    },
+    Endpoint {
+        summary: "Gives a file of the evidence of an event: a clip, a picture or the facts over time",
+        answer: (200, "", "application/octet-stream"),
+        attach: |route| route.to(past::file),
+        ..endpoint(Verb::Get, "/api/v1/events/{id}/evidence/{file}", VIEWER, "evidence_file")
     },
     Endpoint {
         summary: "Takes an event: somebody looks after it",
@@ -223,17 +235,6 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         answer: (200, "Event", JSON),
         attach: |route| route.to(events::comment),
         ..endpoint(Verb::Post, "/api/v1/events/{id}/comment", OPERATOR, "comment")
-    },
-    Endpoint {
-        summary: "Tells what was kept of an event: a clip, pictures, and facts over time",
-        attach: |route| route.to(evidence::manifest),
-        ..endpoint(Verb::Get, "/api/v1/events/{id}/evidence", VIEWER, "evidence")
-    },
-    Endpoint {
-        summary: "Gives a file of the evidence of an event",
-        answer: (200, "", "application/octet-stream"),
-        attach: |route| route.to(evidence::file),
-        ..endpoint(Verb::Get, "/api/v1/events/{id}/evidence/{file}", VIEWER, "evidence_file")
     },
     Endpoint {
         summary: "Lists what is in force and planned",

@@ -19,6 +19,7 @@ use crate::live::LiveBoard;
 use crate::node_snapshot::NodeSnapshot;
 use crate::service::ServiceCommand;
 use crate::sinks::live_feed::LiveFeed;
+use crate::stream_boards::Past;
 use crate::sinks::store::{EventReader, StoreError};
 
 /// Probes that may run at the same time.
@@ -50,6 +51,8 @@ pub struct ApiState {
     pub tokens: Arc<ArcSwap<Vec<Token>>>,
     /// What streams show now: small pictures and readings.
     pub live: Arc<LiveBoard>,
+    /// What is kept of the past.
+    pub past: Past,
     /// Where the event store is.
     pub data_dir: PathBuf,
 }
@@ -72,6 +75,7 @@ pub(super) struct Node {
     /// How many probes run.
     pub probes: Arc<Semaphore>,
     pub live: Arc<LiveBoard>,
+    pub past: Past,
     pub started: SystemTime,
     data_dir: PathBuf,
     /// Readers that nobody uses now: at most as many as threads that may block.
@@ -94,6 +98,7 @@ impl Node {
             is_exposed,
             probes: Arc::new(Semaphore::new(PROBES_MAX)),
             live: state.live,
+            past: state.past,
             started: SystemTime::now(),
             data_dir: state.data_dir,
             readers: Mutex::default(),

@@ -55,6 +55,7 @@ fn idle_state() -> (ServerPlan, ApiState, tempfile::TempDir) {
         commands,
         tokens: Arc::default(),
         live: Arc::new(crate::live::LiveBoard::start().unwrap()),
+        past: crate::stream_boards::Past::of(folder.path(), crate::journal::JournalKeep::default(), 0),
         data_dir: folder.path().to_owned(),
     };
     (plan, state, folder)

@@ -54,6 +54,7 @@ pub(super) const ALL: &[Asset] = &[
     asset!("node_page.js", SCRIPT),
     asset!("notes_page.js", SCRIPT),
     asset!("pages.css", STYLE),
+    asset!("penalty.css", STYLE),
     asset!("penalty.js", SCRIPT),
     asset!("plot.js", SCRIPT),
     asset!("search.js", SCRIPT),

@@ -10,7 +10,7 @@ use avwatch_actors::monitor::{AddStream, ChangeStream, RemoveStream};
 use avwatch_actors::supervisor::RetuneStream;
 use tokio::sync::oneshot;
 
-use super::{Service, setup};
+use super::Service;
 use crate::api;
 use crate::catalogue::{Catalogue, Entry, StreamOrigin};
 use crate::config::{self, ApiStreamPlan, Loaded, Plan, PlanChanges, Sources, StreamPlan};
@@ -138,9 +138,7 @@ impl Service {
         let mut fresh = Vec::new();
         let mut retuned = Vec::new();
         for name in changes.added.iter().chain(&changes.restarted) {
-            fresh.extend(
-                find(name).map(|plan| setup(plan, &self.boards)).transpose().map_err(|error| error.to_string())?,
-            );
+            fresh.extend(find(name).map(|plan| self.boards.setup(plan)).transpose().map_err(|error| error.to_string())?);
         }
         for name in &changes.retuned {
             let Some(plan) = find(name) else { continue };
@@ -154,7 +152,7 @@ impl Service {
                 retuned.push(RetuneStream { card: stream_parts::card(plan), specs: detectors.specs });
             } else {
                 // Other facts are needed: only a new session measures them.
-                fresh.push(setup(plan, &self.boards).map_err(|error| error.to_string())?);
+                fresh.push(self.boards.setup(plan).map_err(|error| error.to_string())?);
             }
         }
         for name in &changes.removed {

@@ -50,7 +50,13 @@ export async function violations(page) {
   // Evaluated by the debugger, which the page's own policy does not bind.
   await page.evaluate(axe);
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-  return found.violations.map((rule) => `${rule.id} (${rule.impact}): ${rule.nodes.slice(0, 5).map((node) => node.html.slice(0, 160)).join(' | ')}`);
+  return found.violations.map(
+    (rule) =>
+      `${rule.id} (${rule.impact}): ${rule.nodes
+        .slice(0, 5)
+        .map((node) => node.html.slice(0, 160))
+        .join(' | ')}`,
+  );
 }
 
 /** Fails unless both are the same. */
@@ -65,6 +71,8 @@ export async function until(what, holds, limit = 15_000) {
     const found = await holds();
     if (found) return found;
     if (Date.now() > end) throw new Error(`waited ${limit} ms for ${what}`);
-    await new Promise((done) => { setTimeout(done, 100); });
+    await new Promise((done) => {
+      setTimeout(done, 100);
+    });
   }
 }

@@ -18,8 +18,9 @@ const seconds = value('--seconds', 30);
 /** Runs before the page's own scripts. */
 const watch = () => {
   window.tasks = [];
-  new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map((entry) => ({ at: entry.startTime, lasted: entry.duration }))))
-    .observe({ type: 'longtask', buffered: true });
+  new PerformanceObserver((list) =>
+    window.tasks.push(...list.getEntries().map((entry) => ({ at: entry.startTime, lasted: entry.duration }))),
+  ).observe({ type: 'longtask', buffered: true });
 };
 
 /** Records the tasks of the page's main thread; gives what ends that and tells their processor times in ms. */
@@ -29,12 +30,18 @@ async function trace(page) {
   session.on('Tracing.dataCollected', ({ value }) => events.push(...value));
   await session.send('Tracing.start', { transferMode: 'ReportEvents', categories: 'toplevel,devtools.timeline' });
   return async () => {
-    const complete = new Promise((done) => { session.once('Tracing.tracingComplete', done); });
+    const complete = new Promise((done) => {
+      session.once('Tracing.tracingComplete', done);
+    });
     await session.send('Tracing.end');
     await complete;
     const own = events.find((event) => event.name === 'FunctionCall' && event.args?.data?.url?.startsWith(address));
-    return events.filter((event) => event.name === 'ThreadControllerImpl::RunTask' && event.pid === own.pid && event.tid === own.tid)
-      .map((event) => (event.tdur ?? 0) / 1000).sort((one, other) => other - one);
+    return events
+      .filter(
+        (event) => event.name === 'ThreadControllerImpl::RunTask' && event.pid === own.pid && event.tid === own.tid,
+      )
+      .map((event) => (event.tdur ?? 0) / 1000)
+      .sort((one, other) => other - one);
   };
 }
 
@@ -50,22 +57,41 @@ try {
   const scroller = page.locator('.grid-scroll');
   const begin = Date.now();
   for (let step = 0; Date.now() - begin < seconds * 1000; step += 1) {
-    await scroller.evaluate((node, down) => { node.scrollTop += down ? 700 : -700; }, step % 20 < 10);
+    await scroller.evaluate(
+      (node, down) => {
+        node.scrollTop += down ? 700 : -700;
+      },
+      step % 20 < 10,
+    );
     await page.waitForTimeout(400);
   }
   await picture(page, `wall-${streams}-streams`);
   const result = await page.evaluate(() => ({
     firstPaint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime,
-    tasks: window.tasks, cells: document.querySelectorAll('.grid > li').length, nodes: document.querySelectorAll('*').length,
+    tasks: window.tasks,
+    cells: document.querySelectorAll('.grid > li').length,
+    nodes: document.querySelectorAll('*').length,
     heap: performance.memory?.usedJSHeapSize,
   }));
   const spent = await tasks();
   const lengths = result.tasks.map((task) => Math.round(task.lasted)).sort((one, other) => other - one);
-  console.log(JSON.stringify({
-    streams, seconds, first_paint_ms: Math.round(result.firstPaint), tasks_over_50_ms: lengths.length, tasks_over_100_ms: lengths.filter((one) => one > 100).length,
-    longest_ms: lengths[0] ?? 0, longest_at_ms: Math.round(result.tasks.find((task) => Math.round(task.lasted) === lengths[0])?.at ?? 0),
-    longest_cpu_ms: Math.round(spent[0] ?? 0), cpu_percent: Math.round(spent.reduce((sum, one) => sum + one, 0) / seconds / 10), cells: result.cells, elements: result.nodes, heap_mb: Math.round(result.heap / 1e6), faults: page.faults,
-  }));
+  console.log(
+    JSON.stringify({
+      streams,
+      seconds,
+      first_paint_ms: Math.round(result.firstPaint),
+      tasks_over_50_ms: lengths.length,
+      tasks_over_100_ms: lengths.filter((one) => one > 100).length,
+      longest_ms: lengths[0] ?? 0,
+      longest_at_ms: Math.round(result.tasks.find((task) => Math.round(task.lasted) === lengths[0])?.at ?? 0),
+      longest_cpu_ms: Math.round(spent[0] ?? 0),
+      cpu_percent: Math.round(spent.reduce((sum, one) => sum + one, 0) / seconds / 10),
+      cells: result.cells,
+      elements: result.nodes,
+      heap_mb: Math.round(result.heap / 1e6),
+      faults: page.faults,
+    }),
+  );
 } finally {
   await browser.close();
   mock.stop();

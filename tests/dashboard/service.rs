@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::browser::case;
+use crate::common::recipes;
+use crate::common::sender::{Sender, free_port};
 use crate::common::service::{Home, Service};
 
 /// Streams with defects that begin a few seconds after the start and come again, and a clean one.
@@ -67,13 +69,14 @@ fn a_kiosk_looks_with_the_token_of_a_viewer() {
 
 #[test]
 fn the_clip_of_an_event_is_played_or_shown_as_pictures_and_waveform() {
-    let encoded = r#"
-[[streams]]
-name = "encoded"
-url = "synthetic:?size=320x180&fps=25&seed=4&codec=h264&loop=60&defects=black@6+8"
-profile = "quick"
-"#;
-    let (_home, service) = Home::new(&format!("{DEFECTS}{encoded}")).start_with_home();
+    let (rtmp, udp) = (free_port(), free_port());
+    let clip = recipes::small_black_and_silent().path;
+    let _rtmp = Sender::rtmp(&clip, rtmp);
+    let streams = [("played", format!("rtmp://127.0.0.1:{rtmp}/app/key")), ("shown", format!("udp://127.0.0.1:{udp}"))];
+    let streams = streams.map(|(name, url)| format!("[[streams]]\nname = \"{name}\"\nurl = \"{url}\"\n"));
+    let quick = "[detectors.black]\nseverities = { warning = \"1s\" }\nclear_after = \"1s\"\n";
+    let (_home, service) = Home::new(&format!("{quick}{}", streams.concat())).start_with_home();
+    let _udp = Sender::udp(&clip, udp);
     case("clip", Some(service.address()));
 }
 

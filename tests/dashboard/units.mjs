@@ -19,11 +19,24 @@ const { niceStep } = await load('plot.js');
 const shapes = await load('shapes.js');
 
 const event = (id, severity, more = {}) => ({
-  id, stream: 'lobby', detector: 'black', severity, state: 'raised', open: true, sequence: 1, started: Date.now() - 5000, raised: Date.now(), labels: {}, ...more,
+  id,
+  stream: 'lobby',
+  detector: 'black',
+  severity,
+  state: 'raised',
+  open: true,
+  sequence: 1,
+  started: Date.now() - 5000,
+  raised: Date.now(),
+  labels: {},
+  ...more,
 });
 const model = (...events) => {
   const made = new Model();
-  made.setStreams([{ name: 'lobby', state: 'live', labels: {} }, { name: 'hall', state: 'quarantined', labels: {} }]);
+  made.setStreams([
+    { name: 'lobby', state: 'live', labels: {} },
+    { name: 'hall', state: 'quarantined', labels: {} },
+  ]);
   for (const one of events) made.setEvent(one);
   return made;
 };
@@ -81,17 +94,39 @@ test('a stream that is removed takes its events with it', () => {
 });
 
 test('a strip shows the worst of each stretch, and what is open up to its end', () => {
-  const events = [{ started: 10, ended: 29, severity: 'info', state: 'ended' }, { started: 25, ended: 26, severity: 'critical', state: 'ended' }, { started: 80, open: true, severity: 'major', state: 'raised' },
-    { started: 40, ended: 60, severity: 'major', state: 'suppressed' }, { started: -50, ended: -1, severity: 'major', state: 'ended' }];
+  const events = [
+    { started: 10, ended: 29, severity: 'info', state: 'ended' },
+    { started: 25, ended: 26, severity: 'critical', state: 'ended' },
+    { started: 80, open: true, severity: 'major', state: 'raised' },
+    { started: 40, ended: 60, severity: 'major', state: 'suppressed' },
+    { started: -50, ended: -1, severity: 'major', state: 'ended' },
+  ];
   assert.deepEqual([...buckets(events, 100, 10, 100)], [0, 1, 5, 0, 0, 0, 0, 0, 4, 4]);
 });
 
 test('what was not seen is told from what was', () => {
-  assert.deepEqual([...seenIn([{ from: -50, to: 15 }, { from: 40, to: 60 }, { from: 95, to: 200 }], 100, 10, 100)], [1, 1, 0, 0, 1, 1, 0, 0, 0, 1]);
+  assert.deepEqual(
+    [
+      ...seenIn(
+        [
+          { from: -50, to: 15 },
+          { from: 40, to: 60 },
+          { from: 95, to: 200 },
+        ],
+        100,
+        10,
+        100,
+      ),
+    ],
+    [1, 1, 0, 0, 1, 1, 0, 0, 0, 1],
+  );
 });
 
 test('times, rates and shares are told in few words', () => {
-  assert.deepEqual([lasted(12_000), lasted(200_000), lasted(7_500_000), lasted(-5)], ['12 s', '3 min 20 s', '2 h 5 min', '0 s']);
+  assert.deepEqual(
+    [lasted(12_000), lasted(200_000), lasted(7_500_000), lasted(-5)],
+    ['12 s', '3 min 20 s', '2 h 5 min', '0 s'],
+  );
   assert.deepEqual([brief(99_000), brief(100_000), brief(90_000_000)], ['99 s', '1 min', '25 h']);
   assert.deepEqual([metric(5_234_567, 'bit/s'), metric(25, 'fps'), metric(NaN, 'B')], ['5.23 Mbit/s', '25 fps', '–']);
   assert.deepEqual([percent(1), percent(0.9999), percent(0.5), percent(undefined)], ['100 %', '99.9 %', '50 %', '–']);
@@ -99,12 +134,24 @@ test('times, rates and shares are told in few words', () => {
 });
 
 test('a message of the feed is read as the standard says', () => {
-  assert.deepEqual(parse('id: 7\nevent: event\ndata: {"a":\ndata:  1}\n: a remark'), { kind: 'event', id: '7', data: '{"a":\n 1}' });
+  assert.deepEqual(parse('id: 7\nevent: event\ndata: {"a":\ndata:  1}\n: a remark'), {
+    kind: 'event',
+    id: '7',
+    data: '{"a":\n 1}',
+  });
 });
 
 test('a search wants every word, in name, title or labels', () => {
   const stream = { name: 'lobby', title: 'North Entrance', labels: { site: 'north' } };
-  assert.deepEqual([matches(stream, 'LOB north'), matches(stream, 'lob south'), matches(stream, '', 'site=north'), matches(stream, '', 'site=nor')], [true, false, true, false]);
+  assert.deepEqual(
+    [
+      matches(stream, 'LOB north'),
+      matches(stream, 'lob south'),
+      matches(stream, '', 'site=north'),
+      matches(stream, '', 'site=nor'),
+    ],
+    [true, false, true, false],
+  );
 });
 
 test('labels are read line by line, and a line that is none is named', () => {
@@ -117,8 +164,28 @@ test('scales have round steps', () => {
 });
 
 test('what the service leaves out is nothing, never undefined or NaN', () => {
-  const made = shapes.meters({ second: 1_700_000_000, pictures: [{ track: 'video:0', frames: 25 }], sounds: [{ track: 'audio:0', channels: [{ rms_dbfs: -20 }] }] });
-  assert.deepEqual(made, { at: 1_700_000_000_000, bitrate: null, frameRate: 25, coverage: null, latency: null,
-    tracks: [{ track: 'video:0', luma: null, difference: null, momentary: null, shortTerm: null, levels: [], peaks: [] },
-      { track: 'audio:0', luma: null, difference: null, momentary: null, shortTerm: null, levels: [-20], peaks: [null] }] });
+  const made = shapes.meters({
+    second: 1_700_000_000,
+    pictures: [{ track: 'video:0', frames: 25 }],
+    sounds: [{ track: 'audio:0', channels: [{ rms_dbfs: -20 }] }],
+  });
+  assert.deepEqual(made, {
+    at: 1_700_000_000_000,
+    bitrate: null,
+    frameRate: 25,
+    coverage: null,
+    latency: null,
+    tracks: [
+      { track: 'video:0', luma: null, difference: null, momentary: null, shortTerm: null, levels: [], peaks: [] },
+      {
+        track: 'audio:0',
+        luma: null,
+        difference: null,
+        momentary: null,
+        shortTerm: null,
+        levels: [-20],
+        peaks: [null],
+      },
+    ],
+  });
 });

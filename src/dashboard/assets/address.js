@@ -64,7 +64,15 @@ function tell() {
 export function begin() {
   addEventListener('popstate', tell);
   document.addEventListener('click', (event) => {
-    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    )
+      return;
     const link = event.target instanceof Element ? event.target.closest('a[href^="/?"], a[href="/"]') : null;
     if (!link || link.target) return;
     event.preventDefault();

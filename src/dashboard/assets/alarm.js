@@ -47,14 +47,19 @@ export class Alarm {
 
   /** Open critical events that nobody has taken. */
   reasons() {
-    return [...this.model.events.values()].filter((event) => event.open && rank(event.severity) === 5
-      && event.state !== 'acked' && event.state !== 'suppressed');
+    return [...this.model.events.values()].filter(
+      (event) => event.open && rank(event.severity) === 5 && event.state !== 'acked' && event.state !== 'suppressed',
+    );
   }
 
   unlock() {
     if (!this.on) return;
     this.context ??= new AudioContext();
-    if (this.context.state !== 'running') this.context.resume().then(() => this.tell(), () => {});
+    if (this.context.state !== 'running')
+      this.context.resume().then(
+        () => this.tell(),
+        () => {},
+      );
   }
 
   look() {

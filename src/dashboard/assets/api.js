@@ -23,7 +23,11 @@ async function problem(response) {
     // Not every error has a body.
   }
   const errors = (body.errors ?? []).map(({ pointer, detail }) => `${pointer}: ${detail}`);
-  return new Problem(response.status, body.title ?? `HTTP ${response.status}`, [body.detail, ...errors].filter(Boolean).join('\n'));
+  return new Problem(
+    response.status,
+    body.title ?? `HTTP ${response.status}`,
+    [body.detail, ...errors].filter(Boolean).join('\n'),
+  );
 }
 
 /** Asks and gives the response; for what is no JSON. */
@@ -31,10 +35,17 @@ export async function ask(path, options = {}) {
   let response;
   try {
     // The origin and not the page's address: that may hold a name and a token, with which nothing is fetched.
-    response = await fetch(location.origin + path, { signal: AbortSignal.timeout(WITHIN), cache: 'no-store', ...options });
+    response = await fetch(location.origin + path, {
+      signal: AbortSignal.timeout(WITHIN),
+      cache: 'no-store',
+      ...options,
+    });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
-    throw new Problem(0, error.name === 'TimeoutError' ? 'avwatch did not answer in time' : 'avwatch cannot be reached');
+    throw new Problem(
+      0,
+      error.name === 'TimeoutError' ? 'avwatch did not answer in time' : 'avwatch cannot be reached',
+    );
   }
   const date = Date.parse(response.headers.get('date') ?? '');
   if (Number.isFinite(date)) setServerTime(date);

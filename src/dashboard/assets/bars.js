@@ -21,7 +21,9 @@ const SPACE = 2;
 export function channels(meters) {
   const all = [];
   for (const track of meters?.tracks ?? []) {
-    track.levels.forEach((level, index) => all.push({ level, peak: track.peaks[index] ?? level, begins: index === 0 && all.length > 0 }));
+    track.levels.forEach((level, index) =>
+      all.push({ level, peak: track.peaks[index] ?? level, begins: index === 0 && all.length > 0 }),
+    );
   }
   return all.slice(0, CHANNELS_MAX);
 }
@@ -71,7 +73,12 @@ function fit(canvas, width, height, ratio) {
 
 function drawBar(paint, x, height, { level, peak }) {
   const top = height * (1 - share(level));
-  const zones = [[FLOOR, -18, 'bar'], [-18, -9, 'bar'], [-9, -1, 'bar-loud'], [-1, 0, 'bar-over']];
+  const zones = [
+    [FLOOR, -18, 'bar'],
+    [-18, -9, 'bar'],
+    [-9, -1, 'bar-loud'],
+    [-1, 0, 'bar-over'],
+  ];
   paint.fillStyle = 'rgb(255 255 255 / 10%)';
   paint.fillRect(x, 0, WIDTH, height);
   for (const [low, high, name] of zones) {

@@ -22,7 +22,13 @@ export function open(title, body, { narrow = false, closed } = {}) {
 
 /** A labelled field of a form. */
 export function field(label, input, hint, isWide) {
-  return h('label', { class: isWide ? 'field wide' : 'field' }, h('span', {}, label), input, hint ? h('small', {}, hint) : null);
+  return h(
+    'label',
+    { class: isWide ? 'field wide' : 'field' },
+    h('span', {}, label),
+    input,
+    hint ? h('small', {}, hint) : null,
+  );
 }
 
 /**

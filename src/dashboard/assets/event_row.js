@@ -6,7 +6,13 @@ import { lasted, moment, now } from './format.js';
 import { address } from './address.js';
 import { setSign, sign } from './severity.js';
 
-const ENDS = { cleared: '', suspended: 'suspended', stream_removed: 'stream removed', config_changed: 'configuration changed', unconfirmed: 'not confirmed after a restart' };
+const ENDS = {
+  cleared: '',
+  suspended: 'suspended',
+  stream_removed: 'stream removed',
+  config_changed: 'configuration changed',
+  unconfirmed: 'not confirmed after a restart',
+};
 
 /** What a person calls the state of an event. */
 export function stateWord(event) {
@@ -27,8 +33,18 @@ class Row {
     this.track = h('td', { class: 'mono track' });
     this.detector = h('td', { class: 'detector' });
     this.state = h('td', { class: 'state' });
-    this.node = h('tr', {}, h('td', {}, h('span', { class: 'row tight' }, this.sign, this.word)), this.began, this.lasting,
-      withStream ? h('td', { class: 'stream' }, this.stream) : null, this.detector, this.track, h('td', { class: 'message' }, this.message), this.state);
+    this.node = h(
+      'tr',
+      {},
+      h('td', {}, h('span', { class: 'row tight' }, this.sign, this.word)),
+      this.began,
+      this.lasting,
+      withStream ? h('td', { class: 'stream' }, this.stream) : null,
+      this.detector,
+      this.track,
+      h('td', { class: 'message' }, this.message),
+      this.state,
+    );
   }
 
   update(event) {
@@ -50,7 +66,7 @@ class Row {
 
   tick() {
     const { event } = this;
-    text(this.lasting, lasted((event.open ? now() : event.ended ?? event.changed) - event.started));
+    text(this.lasting, lasted((event.open ? now() : (event.ended ?? event.changed)) - event.started));
   }
 }
 
@@ -60,10 +76,37 @@ export class EventTable {
     this.withStream = withStream;
     this.rows = new Map();
     this.body = h('tbody', {});
-    const heads = ['Severity', 'Began', 'Lasted', withStream ? 'Stream' : null, 'Detector', 'Track', 'What', 'State'].filter(Boolean);
-    this.node = sideways(caption, h('table', { class: 'events' }, h('caption', { class: 'unseen' }, caption),
-      h('thead', {}, h('tr', {}, heads.map((head) => h('th', { scope: 'col', class: head === 'Lasted' ? 'number' : null }, head)))), this.body));
-    this.stop = every(1000, () => { for (const row of this.rows.values()) if (row.event.open) row.tick(); });
+    const heads = [
+      'Severity',
+      'Began',
+      'Lasted',
+      withStream ? 'Stream' : null,
+      'Detector',
+      'Track',
+      'What',
+      'State',
+    ].filter(Boolean);
+    this.node = sideways(
+      caption,
+      h(
+        'table',
+        { class: 'events' },
+        h('caption', { class: 'unseen' }, caption),
+        h(
+          'thead',
+          {},
+          h(
+            'tr',
+            {},
+            heads.map((head) => h('th', { scope: 'col', class: head === 'Lasted' ? 'number' : null }, head)),
+          ),
+        ),
+        this.body,
+      ),
+    );
+    this.stop = every(1000, () => {
+      for (const row of this.rows.values()) if (row.event.open) row.tick();
+    });
   }
 
   end() {
@@ -91,4 +134,3 @@ export class EventTable {
     }
   }
 }
-

@@ -16,16 +16,31 @@ const ROWS_MAX = 2000;
 /** The filters that the address keeps. */
 const KEYS = ['state', 'severity', 'detector', 'stream', 'since'];
 
-const SINCE = [['', 'Any time'], ['1h', 'Last hour'], ['8h', 'Last 8 hours'], ['24h', 'Last 24 hours'], ['168h', 'Last 7 days']];
+const SINCE = [
+  ['', 'Any time'],
+  ['1h', 'Last hour'],
+  ['8h', 'Last 8 hours'],
+  ['24h', 'Last 24 hours'],
+  ['168h', 'Last 7 days'],
+];
 
 const select = (label, key, options) => {
-  const node = h('select', { 'aria-label': label, change: () => change({ [key]: node.value }) }, options.map(([value, word]) => h('option', { value }, word)));
+  const node = h(
+    'select',
+    { 'aria-label': label, change: () => change({ [key]: node.value }) },
+    options.map(([value, word]) => h('option', { value }, word)),
+  );
   node.value = state()[key] ?? '';
   return node;
 };
 
 const search = (label, key) => {
-  const node = h('input', { type: 'search', 'aria-label': label, placeholder: label, change: () => change({ [key]: node.value.trim() }) });
+  const node = h('input', {
+    type: 'search',
+    'aria-label': label,
+    placeholder: label,
+    change: () => change({ [key]: node.value.trim() }),
+  });
   node.value = state()[key] ?? '';
   return node;
 };
@@ -35,11 +50,35 @@ export function eventsPage({ model }) {
   const more = h('button', { type: 'button', hidden: true, click: () => load(false) }, 'Load older events');
   const note = h('p', { class: 'nothing', role: 'status', hidden: true });
   const first = search('Stream', 'stream');
-  const bar = h('div', { class: 'row', role: 'search' }, select('State', 'state', [['', 'Open and past'], ['open', 'Open'], ['ended', 'Past']]),
-    select('Severity', 'severity', [['', 'All severities'], ...[...SEVERITIES].reverse().slice(0, -1).map((severity) => [severity, severity === 'critical' ? severity : `${severity} and above`])]),
-    first, search('Detector', 'detector'), select('Since', 'since', SINCE));
-  const node = h('div', { class: 'page', tabindex: '0', role: 'region', 'aria-label': 'Events' }, h('div', { class: 'inner' }, h('div', { class: 'row' }, h('h1', {}, 'Events'), h('span', { class: 'grow' }), bar),
-    h('section', { class: 'panel' }, table.node, note, more)));
+  const bar = h(
+    'div',
+    { class: 'row', role: 'search' },
+    select('State', 'state', [
+      ['', 'Open and past'],
+      ['open', 'Open'],
+      ['ended', 'Past'],
+    ]),
+    select('Severity', 'severity', [
+      ['', 'All severities'],
+      ...[...SEVERITIES]
+        .reverse()
+        .slice(0, -1)
+        .map((severity) => [severity, severity === 'critical' ? severity : `${severity} and above`]),
+    ]),
+    first,
+    search('Detector', 'detector'),
+    select('Since', 'since', SINCE),
+  );
+  const node = h(
+    'div',
+    { class: 'page', tabindex: '0', role: 'region', 'aria-label': 'Events' },
+    h(
+      'div',
+      { class: 'inner' },
+      h('div', { class: 'row' }, h('h1', {}, 'Events'), h('span', { class: 'grow' }), bar),
+      h('section', { class: 'panel' }, table.node, note, more),
+    ),
+  );
   let events = new Map();
   let cursor = null;
   let asked = 0;
@@ -82,7 +121,9 @@ export function eventsPage({ model }) {
   let last = filters();
   load(true);
   return {
-    node, title: 'Events', find: () => first.focus(),
+    node,
+    title: 'Events',
+    find: () => first.focus(),
     address: () => {
       if (last === filters()) return;
       last = filters();
@@ -103,7 +144,10 @@ function filters() {
 /** Whether an event of the live feed belongs into the list as it is filtered. */
 function fits(event) {
   const { state: wanted, severity, detector, stream } = state();
-  return (!wanted || (wanted === 'open') === event.open) && (!severity || rank(event.severity) >= rank(severity))
-    && (!detector || detector === event.detector) && (!stream || stream === event.stream);
+  return (
+    (!wanted || (wanted === 'open') === event.open) &&
+    (!severity || rank(event.severity) >= rank(severity)) &&
+    (!detector || detector === event.detector) &&
+    (!stream || stream === event.stream)
+  );
 }
-

@@ -4,6 +4,7 @@
 
 import { attribute, fill, h } from './dom.js';
 import { ask, get, part } from './api.js';
+import { soon } from './frame.js';
 import { fixed, now } from './format.js';
 import { waveforms } from './waveform.js';
 
@@ -21,6 +22,12 @@ const SHOWN = { onset: 'the onset', raised: 'when it was raised', end: 'the end'
 
 /** Media types of containers. */
 const TYPES = { mp4: 'video/mp4', matroska: 'video/x-matroska', mpegts: 'video/mp2t' };
+
+/** Puts the onset in the middle of a strip. */
+function showOnset(strip) {
+  const onset = strip.querySelector('[data-shows="onset"]');
+  if (onset) strip.scrollLeft = onset.offsetLeft - strip.offsetLeft - (strip.clientWidth - onset.clientWidth) / 2;
+}
 
 export class Evidence {
   constructor(id) {
@@ -90,7 +97,11 @@ export class Evidence {
     const file = (name) => `${where}/${part(name)}`;
     if (manifest.clip) await this.drawClip(box, file(manifest.clip.file), manifest.clip);
     const pictures = (manifest.pictures ?? []).slice(0, PICTURES_MAX);
-    if (pictures.length > 0) box.append(await this.strip(pictures, file));
+    if (pictures.length > 0) {
+      const strip = await this.strip(pictures, file);
+      box.append(strip);
+      soon(() => showOnset(strip));
+    }
     if (manifest.trace) {
       const trace = await get(file(manifest.trace)).catch(() => null);
       if (trace) box.append(...waveforms(trace));
@@ -113,28 +124,50 @@ export class Evidence {
     const url = this.keep(blob);
     const film = h('video', { controls: true, preload: 'auto', 'aria-label': 'Clip around the event' });
     const played = (word) => attribute(this.node, 'data-played', word);
-    film.addEventListener('loadeddata', () => {
-      played('yes');
-      // At the onset, which is what one wants to see.
-      film.currentTime = Math.max(0, clip.before_s - 1);
-    }, { once: true });
+    film.addEventListener(
+      'loadeddata',
+      () => {
+        played('yes');
+        // At the onset, which is what one wants to see.
+        film.currentTime = Math.max(0, clip.before_s - 1);
+      },
+      { once: true },
+    );
     film.addEventListener('error', () => {
       played('no');
       film.replaceWith(h('p', { class: 'soft' }, 'This browser cannot play the clip; these are its pictures.'));
     });
-    box.append(film, h('p', { class: 'soft' }, `From ${fixed(clip.before_s, 1)} s before the onset to ${fixed(clip.after_s, 1)} s after it, as it was sent. `,
-      h('a', { href: url, download: clip.file }, 'Keep as a file')));
+    box.append(
+      film,
+      h(
+        'p',
+        { class: 'soft' },
+        `From ${fixed(clip.before_s, 1)} s before the onset to ${fixed(clip.after_s, 1)} s after it, as it was sent. `,
+        h('a', { href: url, download: clip.file }, 'Keep as a file'),
+      ),
+    );
     film.src = url;
   }
 
   async strip(pictures, file) {
-    const figures = await Promise.all(pictures.map(async (picture) => {
-      const response = await ask(file(picture.file)).catch(() => null);
-      if (!response || this.isEnded) return null;
-      const at = `${picture.at_s < 0 ? '−' : '+'}${fixed(Math.abs(picture.at_s), 1)} s`;
-      return h('figure', { 'data-shows': picture.shows }, h('img', { src: this.keep(await response.blob()), alt: '' }), h('figcaption', {}, at, SHOWN[picture.shows] ? h('b', {}, ` ${SHOWN[picture.shows]}`) : null));
-    }));
-    return h('div', { class: 'film-strip', tabindex: '0', role: 'group', 'aria-label': 'Pictures around the event' }, figures);
+    const figures = await Promise.all(
+      pictures.map(async (picture) => {
+        const response = await ask(file(picture.file)).catch(() => null);
+        if (!response || this.isEnded) return null;
+        const at = `${picture.at_s < 0 ? '−' : '+'}${fixed(Math.abs(picture.at_s), 1)} s`;
+        return h(
+          'figure',
+          { 'data-shows': picture.shows },
+          h('img', { src: this.keep(await response.blob()), alt: '' }),
+          h('figcaption', {}, at, SHOWN[picture.shows] ? h('b', {}, ` ${SHOWN[picture.shows]}`) : null),
+        );
+      }),
+    );
+    return h(
+      'div',
+      { class: 'film-strip', tabindex: '0', role: 'group', 'aria-label': 'Pictures around the event' },
+      figures,
+    );
   }
 
   keep(blob) {

@@ -37,7 +37,9 @@ export class Feed {
       this.model.setFeed('lost');
       const wait = WAITS[Math.min(this.attempt, WAITS.length - 1)];
       this.attempt += 1;
-      await new Promise((done) => { setTimeout(done, wait); });
+      await new Promise((done) => {
+        setTimeout(done, wait);
+      });
     }
   }
 
@@ -67,7 +69,10 @@ export class Feed {
   /** Reads everything as it stands. */
   async load() {
     const begun = performance.now();
-    const [streams, open] = await Promise.all([all('/api/v1/streams', {}, 'streams'), all('/api/v1/events', { state: 'open' }, 'events')]);
+    const [streams, open] = await Promise.all([
+      all('/api/v1/streams', {}, 'streams'),
+      all('/api/v1/events', { state: 'open' }, 'events'),
+    ]);
     this.model.setStreams(streams.map(shapes.stream));
     this.model.setOpen(open.map(shapes.event), begun);
     this.loadPast();

@@ -27,9 +27,10 @@ export function clock(time) {
 export function moment(time) {
   if (!Number.isFinite(time)) return '–';
   const date = new Date(time);
-  const day = date.toDateString() === new Date(now()).toDateString()
-    ? ''
-    : `${date.getDate()} ${date.toLocaleString('en', { month: 'short' })} `;
+  const day =
+    date.toDateString() === new Date(now()).toDateString()
+      ? ''
+      : `${date.getDate()} ${date.toLocaleString('en', { month: 'short' })} `;
   return `${day}${clock(time)}`;
 }
 
@@ -38,7 +39,11 @@ export function lasted(milliseconds) {
   if (!Number.isFinite(milliseconds)) return '–';
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
   if (seconds < 60) return `${seconds} s`;
-  const pairs = [[86400, 'd', 3600, 'h'], [3600, 'h', 60, 'min'], [60, 'min', 1, 's']];
+  const pairs = [
+    [86400, 'd', 3600, 'h'],
+    [3600, 'h', 60, 'min'],
+    [60, 'min', 1, 's'],
+  ];
   const [big, bigUnit, small, smallUnit] = pairs.find(([size]) => seconds >= size);
   const rest = Math.floor((seconds % big) / small);
   return `${Math.floor(seconds / big)} ${bigUnit}${rest > 0 ? ` ${rest} ${smallUnit}` : ''}`;
@@ -56,7 +61,11 @@ export function brief(milliseconds) {
 /** Three significant digits with a metric prefix: `4.21 M`. */
 export function metric(value, unit) {
   if (!Number.isFinite(value)) return '–';
-  const steps = [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']];
+  const steps = [
+    [1e9, 'G'],
+    [1e6, 'M'],
+    [1e3, 'k'],
+  ];
   const [size, prefix] = steps.find(([step]) => Math.abs(value) >= step) ?? [1, ''];
   const scaled = value / size;
   const digits = Math.abs(scaled) >= 100 ? 0 : Math.abs(scaled) >= 10 ? 1 : 2;

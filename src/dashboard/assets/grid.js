@@ -20,15 +20,24 @@ export class Grid {
     this.cells = new Map();
     this.spare = [];
     this.current = 0;
-    this.list = h('ul', { class: 'grid', role: 'list', 'aria-label': label, keydown: (event) => this.key(event), focusin: (event) => this.focused(event) });
+    this.list = h('ul', {
+      class: 'grid',
+      role: 'list',
+      'aria-label': label,
+      keydown: (event) => this.key(event),
+      focusin: (event) => this.focused(event),
+    });
     this.node = h('div', { class: 'grid-scroll' }, this.list);
     this.draw = () => this.layout();
     this.node.addEventListener('scroll', () => soon(this.draw), { passive: true });
     this.resize = new ResizeObserver(() => soon(this.draw));
     this.resize.observe(this.node);
-    this.seen = new IntersectionObserver((entries) => {
-      for (const entry of entries) onSeen(entry.target.cell, entry.isIntersecting);
-    }, { root: this.node });
+    this.seen = new IntersectionObserver(
+      (entries) => {
+        for (const entry of entries) onSeen(entry.target.cell, entry.isIntersecting);
+      },
+      { root: this.node },
+    );
   }
 
   /** Shows another list. */
@@ -122,8 +131,14 @@ export class Grid {
   key(event) {
     const page = Math.max(1, Math.floor(this.node.clientHeight / this.step)) * this.columns;
     const moves = {
-      ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns, PageDown: page, PageUp: -page,
-      Home: -this.current, End: this.keys.length - 1 - this.current,
+      ArrowRight: 1,
+      ArrowLeft: -1,
+      ArrowDown: this.columns,
+      ArrowUp: -this.columns,
+      PageDown: page,
+      PageUp: -page,
+      Home: -this.current,
+      End: this.keys.length - 1 - this.current,
     };
     const move = moves[event.key];
     if (move === undefined || event.altKey || event.ctrlKey || event.metaKey) return;

@@ -21,10 +21,22 @@ const axis = (words) => (value, isAxis) => (isAxis ? words(value).replace(/ ?bit
 export class History {
   constructor(model, name, node) {
     Object.assign(this, { model, name, node, range: '10 min', points: [], shown: [], shape: '' });
-    this.buttons = Object.keys(RANGES).map((range) => h('button', { type: 'button', class: 'small', 'aria-pressed': 'false', click: () => this.choose(range) }, range));
+    this.buttons = Object.keys(RANGES).map((range) =>
+      h('button', { type: 'button', class: 'small', 'aria-pressed': 'false', click: () => this.choose(range) }, range),
+    );
     this.note = h('span', { class: 'soft', role: 'status' });
     this.area = h('div', { class: 'plot-grid' });
-    fill(node, h('div', { class: 'head' }, h('h2', {}, 'Measurements'), h('span', { class: 'row', role: 'group', 'aria-label': 'Span of the plots' }, this.buttons), this.note), this.area);
+    fill(
+      node,
+      h(
+        'div',
+        { class: 'head' },
+        h('h2', {}, 'Measurements'),
+        h('span', { class: 'row', role: 'group', 'aria-label': 'Span of the plots' }, this.buttons),
+        this.note,
+      ),
+      this.area,
+    );
     this.press();
     this.draw = () => this.update();
   }
@@ -49,14 +61,15 @@ export class History {
     this.note.textContent = 'Loading …';
     try {
       const since = new Date(now() - span).toISOString();
-      const answer = await get(`/api/v1/streams/${part(this.name)}/history`, { since, step: `${step}s` });
+      const answer = await get(`/api/v1/streams/${part(this.name)}/history`, { since, resolution: `${step}s` });
       if (mine !== this.range) return;
       const newest = this.points.at(-1);
       this.points = shapes.history(answer);
       if (newest && newest.at > (this.points.at(-1)?.at ?? 0)) this.points.push(newest);
       this.note.textContent = '';
     } catch (error) {
-      this.note.textContent = error.status === 404 || error.status === 503 ? 'No history is kept; plots begin now.' : error.message;
+      this.note.textContent =
+        error.status === 404 || error.status === 503 ? 'No history is kept; plots begin now.' : error.message;
     }
     soon(this.draw);
   }
@@ -76,9 +89,11 @@ export class History {
 
   update() {
     const sound = new Map();
-    for (const point of this.points) for (const track of point.tracks) {
-      if (track.levels.length > 0) sound.set(track.track, Math.max(sound.get(track.track) ?? 0, Math.min(4, track.levels.length)));
-    }
+    for (const point of this.points)
+      for (const track of point.tracks) {
+        if (track.levels.length > 0)
+          sound.set(track.track, Math.max(sound.get(track.track) ?? 0, Math.min(4, track.levels.length)));
+      }
     const shape = JSON.stringify([...sound]);
     if (this.shown.length === 0 || shape !== this.shape) this.build(sound, shape);
     const to = now();
@@ -86,7 +101,13 @@ export class History {
     const events = this.model.eventsOf(this.name);
     for (const [plot, values, detectors] of this.shown) {
       const points = this.points.map((point) => ({ at: point.at, values: values(point) }));
-      plot.set(points, detectors ? events.filter((event) => detectors.includes(event.detector)) : events, to - span, to, step * 1000 * GAP + 500);
+      plot.set(
+        points,
+        detectors ? events.filter((event) => detectors.includes(event.detector)) : events,
+        to - span,
+        to,
+        step * 1000 * GAP + 500,
+      );
     }
   }
 
@@ -96,20 +117,83 @@ export class History {
     const video = (key) => (point) => [point.tracks.find((track) => track.track.startsWith('video'))?.[key] ?? null];
     const track = (name) => (point) => point.tracks.find((one) => one.track === name);
     this.shown = [
-      [new Plot({ title: 'Luma', lines: ['mean'], low: 0, high: 255, say: plain(0) }), video('luma'), ['black', 'solid_color', 'flash', 'color_bars']],
-      [new Plot({ title: 'Difference to the previous picture', lines: ['difference'], low: 0, least: 2, say: plain(2) }), video('difference'), ['freeze', 'stutter', 'block_corruption']],
+      [
+        new Plot({ title: 'Luma', lines: ['mean'], low: 0, high: 255, say: plain(0) }),
+        video('luma'),
+        ['black', 'solid_color', 'flash', 'color_bars'],
+      ],
+      [
+        new Plot({
+          title: 'Difference to the previous picture',
+          lines: ['difference'],
+          low: 0,
+          least: 2,
+          say: plain(2),
+        }),
+        video('difference'),
+        ['freeze', 'stutter', 'block_corruption'],
+      ],
     ];
     for (const [name, channels] of sound) {
       const at = track(name);
       const detectors = ['silence', 'loudness', 'channel_silence', 'clipping', 'dropout', 'phase', 'true_peak'];
       this.shown.push(
-        [new Plot({ title: `Loudness ${name}`, lines: ['momentary', 'short-term'], low: -70, high: 0, say: axis((value) => fixed(value, value % 1 ? 1 : 0, '')) }), (point) => [at(point)?.momentary ?? null, at(point)?.shortTerm ?? null], detectors],
-        [new Plot({ title: `Levels ${name}`, lines: Array.from({ length: channels }, (_, index) => `ch ${index + 1}`), low: -80, high: 0, say: db }), (point) => Array.from({ length: channels }, (_, index) => at(point)?.levels[index] ?? null), detectors]);
+        [
+          new Plot({
+            title: `Loudness ${name}`,
+            lines: ['momentary', 'short-term'],
+            low: -70,
+            high: 0,
+            say: axis((value) => fixed(value, value % 1 ? 1 : 0, '')),
+          }),
+          (point) => [at(point)?.momentary ?? null, at(point)?.shortTerm ?? null],
+          detectors,
+        ],
+        [
+          new Plot({
+            title: `Levels ${name}`,
+            lines: Array.from({ length: channels }, (_, index) => `ch ${index + 1}`),
+            low: -80,
+            high: 0,
+            say: db,
+          }),
+          (point) => Array.from({ length: channels }, (_, index) => at(point)?.levels[index] ?? null),
+          detectors,
+        ],
+      );
     }
     this.shown.push(
-      [new Plot({ title: 'Bit rate', lines: ['input'], low: 0, least: 1000, say: axis((value) => metric(value, 'bit/s')) }), (point) => [point.bitrate], ['bitrate', 'input_down']],
-      [new Plot({ title: 'Frame rate', lines: ['pictures'], low: 0, least: 10, say: plain(0) }), (point) => [point.frameRate], ['frame_rate', 'stutter', 'video_missing']],
-      [new Plot({ title: 'Latency, arrival to verdict, 99th percentile', lines: ['p99'], low: 0, least: 0.001, say: latency }), (point) => [point.latency], []]);
-    fill(this.area, this.shown.map(([plot]) => plot.node));
+      [
+        new Plot({
+          title: 'Bit rate',
+          lines: ['input'],
+          low: 0,
+          least: 1000,
+          say: axis((value) => metric(value, 'bit/s')),
+        }),
+        (point) => [point.bitrate],
+        ['bitrate', 'input_down'],
+      ],
+      [
+        new Plot({ title: 'Frame rate', lines: ['pictures'], low: 0, least: 10, say: plain(0) }),
+        (point) => [point.frameRate],
+        ['frame_rate', 'stutter', 'video_missing'],
+      ],
+      [
+        new Plot({
+          title: 'Latency, arrival to verdict',
+          lines: ['p50', 'p95', 'p99'],
+          low: 0,
+          least: 0.001,
+          say: latency,
+        }),
+        (point) => point.latency ?? [null, null, null],
+        [],
+      ],
+    );
+    fill(
+      this.area,
+      this.shown.map(([plot]) => plot.node),
+    );
   }
 }

@@ -4,10 +4,41 @@ import { h } from './dom.js';
 import { open } from './dialog.js';
 
 const groups = [
-  ['Go to', [['w', 'Wall'], ['p', 'Problems'], ['e', 'Events'], ['n', 'Node'], ['s', 'Shift notes']]],
-  ['On the wall', [['/', 'Search'], ['← ↑ ↓ →', 'Move between tiles'], ['Home End', 'First, last tile'], ['Enter', 'Open the stream']]],
-  ['On a stream or event', [['a', 'Acknowledge the worst open event'], ['z', 'Snooze'], ['Esc', 'Back to the wall']]],
-  ['Everywhere', [['m', 'Alarm sound on or off'], ['t', 'Theme'], ['?', 'This help']]],
+  [
+    'Go to',
+    [
+      ['w', 'Wall'],
+      ['p', 'Problems'],
+      ['e', 'Events'],
+      ['n', 'Node'],
+      ['s', 'Shift notes'],
+    ],
+  ],
+  [
+    'On the wall',
+    [
+      ['/', 'Search'],
+      ['← ↑ ↓ →', 'Move between tiles'],
+      ['Home End', 'First, last tile'],
+      ['Enter', 'Open the stream'],
+    ],
+  ],
+  [
+    'On a stream or event',
+    [
+      ['a', 'Acknowledge the worst open event'],
+      ['z', 'Snooze'],
+      ['Esc', 'Back to the wall'],
+    ],
+  ],
+  [
+    'Everywhere',
+    [
+      ['m', 'Alarm sound on or off'],
+      ['t', 'Theme'],
+      ['?', 'This help'],
+    ],
+  ],
 ];
 
 /** Calls `actions[key]()` for plain keys. */
@@ -26,12 +57,47 @@ export function begin(actions) {
 /** Opens the help. */
 export function help() {
   if (document.querySelector('dialog[open]')) return;
-  const tables = groups.map(([title, keys]) => h('section', {}, h('h3', {}, title),
-    h('table', {}, h('tbody', {}, keys.map(([key, what]) => h('tr', {},
-      h('th', { scope: 'row' }, key.split(' ').map((one) => [h('kbd', {}, one), ' '])), h('td', {}, what)))))));
-  const signs = h('section', {}, h('h3', {}, 'Severities'), h('p', {},
-    'Low to high: info (dotted border), warning and minor (dashed), major (thick), critical (thickest, filled). A double border: the stream cannot be seen. Hatched pictures and bars are old.'));
+  const tables = groups.map(([title, keys]) =>
+    h(
+      'section',
+      {},
+      h('h3', {}, title),
+      h(
+        'table',
+        {},
+        h(
+          'tbody',
+          {},
+          keys.map(([key, what]) =>
+            h(
+              'tr',
+              {},
+              h(
+                'th',
+                { scope: 'row' },
+                key.split(' ').map((one) => [h('kbd', {}, one), ' ']),
+              ),
+              h('td', {}, what),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+  const signs = h(
+    'section',
+    {},
+    h('h3', {}, 'Severities'),
+    h(
+      'p',
+      {},
+      'Low to high: info (dotted border), warning and minor (dashed), major (thick), critical (thickest, filled). A double border: the stream cannot be seen. Hatched pictures and bars are old.',
+    ),
+  );
   const close = h('button', { type: 'button', class: 'first', autofocus: true }, 'Close');
-  const dialog = open('Keyboard and signs', h('div', { class: 'stack' }, h('div', { class: 'panels' }, tables, signs), h('div', { class: 'buttons' }, close)));
+  const dialog = open(
+    'Keyboard and signs',
+    h('div', { class: 'stack' }, h('div', { class: 'panels' }, tables, signs), h('div', { class: 'buttons' }, close)),
+  );
   close.addEventListener('click', dialog.close);
 }

@@ -19,7 +19,13 @@ import { wallPage } from './wall.js';
 import { announce } from './announce.js';
 
 const PAGES = {
-  wall: wallPage, problems: problemsPage, events: eventsPage, event: eventPage, stream: streamPage, node: nodePage, notes: notesPage,
+  wall: wallPage,
+  problems: problemsPage,
+  events: eventsPage,
+  event: eventPage,
+  stream: streamPage,
+  node: nodePage,
+  notes: notesPage,
 };
 
 /** The parts of the address that make it another page; the rest changes the page that is there. */

@@ -18,8 +18,15 @@ const WRONG = rank('warning');
 
 /** What a stream's state means to an operator. */
 const MEANINGS = {
-  live: 'live', opening: 'opening', waiting: 'no input', cutting: 'no input',
-  quarantined: 'blind', blocked: 'blind', idle: 'off', stopping: 'off', stopped: 'off',
+  live: 'live',
+  opening: 'opening',
+  waiting: 'no input',
+  cutting: 'no input',
+  quarantined: 'blind',
+  blocked: 'blind',
+  idle: 'off',
+  stopping: 'off',
+  stopped: 'off',
 };
 
 export class Model {
@@ -28,7 +35,14 @@ export class Model {
     this.meters = new Map();
     this.events = new Map();
     this.byStream = new Map();
-    this.listeners = { list: new Set(), stream: new Set(), meters: new Set(), event: new Set(), feed: new Set(), past: new Set() };
+    this.listeners = {
+      list: new Set(),
+      stream: new Set(),
+      meters: new Set(),
+      event: new Set(),
+      feed: new Set(),
+      past: new Set(),
+    };
     /** `connecting`, `open` or `lost`, and since when. */
     this.feed = { state: 'connecting', since: now() };
     /** Streams that became well, and when: they are held in the penalty box. */
@@ -110,7 +124,8 @@ export class Model {
   setOpen(events, begun) {
     const ids = new Set(events.map((event) => event.id));
     for (const event of [...this.events.values()]) {
-      if (event.open && event.seen < begun && !ids.has(event.id)) this.setEvent({ ...event, open: false, state: 'ended', ended: event.ended ?? now() });
+      if (event.open && event.seen < begun && !ids.has(event.id))
+        this.setEvent({ ...event, open: false, state: 'ended', ended: event.ended ?? now() });
     }
     for (const event of events) this.setEvent(event);
   }
@@ -118,7 +133,9 @@ export class Model {
   /** Forgets ended events that no strip shows any more; beyond the limit the oldest. */
   prune() {
     const oldest = now() - KEPT;
-    const ended = [...this.events.values()].filter((event) => !event.open).sort((one, other) => one.ended - other.ended);
+    const ended = [...this.events.values()]
+      .filter((event) => !event.open)
+      .sort((one, other) => one.ended - other.ended);
     const surplus = Math.max(0, ended.length - ENDED_MAX / 2);
     ended.forEach((event, index) => {
       if (index >= surplus && event.ended >= oldest) return;
@@ -163,8 +180,12 @@ export class Model {
     for (const id of this.byStream.get(name) ?? []) {
       const event = this.events.get(id);
       if (!event.open || event.state === 'suppressed') continue;
-      if (!worst || rank(event.severity) > rank(worst.severity)
-        || (event.severity === worst.severity && event.started < worst.started)) worst = event;
+      if (
+        !worst ||
+        rank(event.severity) > rank(worst.severity) ||
+        (event.severity === worst.severity && event.started < worst.started)
+      )
+        worst = event;
     }
     return worst;
   }
@@ -201,12 +222,17 @@ export class Model {
       const worst = this.worst(name);
       const clearedAt = this.cleared.get(name);
       if (rank(worst?.severity) >= WRONG) found.push({ name, event: worst, clearedAt: null });
-      else if (clearedAt !== undefined && now() - clearedAt < HELD) found.push({ name, event: this.last(name), clearedAt });
+      else if (clearedAt !== undefined && now() - clearedAt < HELD)
+        found.push({ name, event: this.last(name), clearedAt });
       else if (clearedAt !== undefined) this.cleared.delete(name);
     }
     const order = (entry) => (entry.clearedAt === null ? rank(entry.event.severity) : 0);
-    return found.sort((one, other) => order(other) - order(one)
-      || (one.event?.started ?? 0) - (other.event?.started ?? 0) || (one.name < other.name ? -1 : 1));
+    return found.sort(
+      (one, other) =>
+        order(other) - order(one) ||
+        (one.event?.started ?? 0) - (other.event?.started ?? 0) ||
+        (one.name < other.name ? -1 : 1),
+    );
   }
 
   /** The event of a stream that ended last. */

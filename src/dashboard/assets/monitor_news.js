@@ -15,13 +15,34 @@ export function begin(model) {
   document.getElementById('news').append(box);
   let shown = '';
   const draw = () => {
-    const own = !model.loaded ? [] : [...model.events.values()].filter((event) => event.open && !model.streams.has(event.stream)
-      && rank(event.severity) >= rank('warning') && event.state !== 'suppressed').slice(0, MOST);
+    const own = !model.loaded
+      ? []
+      : [...model.events.values()]
+          .filter(
+            (event) =>
+              event.open &&
+              !model.streams.has(event.stream) &&
+              rank(event.severity) >= rank('warning') &&
+              event.state !== 'suppressed',
+          )
+          .slice(0, MOST);
     const key = own.map((event) => `${event.id} ${event.sequence}`).join();
     if (key === shown) return;
     shown = key;
-    fill(box, own.map((event) => h('div', { class: 'banner', role: 'status' }, sign(event.severity), h('b', {}, 'The monitor itself:'),
-      isKiosk() ? h('span', {}, event.message) : h('a', { href: address({ view: 'event', id: event.id }) }, event.message || event.detector))));
+    fill(
+      box,
+      own.map((event) =>
+        h(
+          'div',
+          { class: 'banner', role: 'status' },
+          sign(event.severity),
+          h('b', {}, 'The monitor itself:'),
+          isKiosk()
+            ? h('span', {}, event.message)
+            : h('a', { href: address({ view: 'event', id: event.id }) }, event.message || event.detector),
+        ),
+      ),
+    );
   };
   model.on('event', () => soon(draw));
   model.on('list', () => soon(draw));

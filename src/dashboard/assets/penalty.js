@@ -28,9 +28,19 @@ class Row {
     this.since = h('span', { class: 'grow' });
     this.ack = h('button', { type: 'button', click: () => acknowledge(this.event) }, 'Ack');
     this.snooze = h('button', { type: 'button', click: () => snooze(this.event) }, 'Snooze');
-    this.node = h('li', { class: 'penalty' },
-      h('a', { class: 'shot', href: address({ view: 'stream', name }), tabindex: '-1', 'aria-hidden': 'true' }, image, this.mark),
-      this.title, this.what, h('div', { class: 'since' }, this.since, this.ack, this.snooze));
+    this.node = h(
+      'li',
+      { class: 'penalty' },
+      h(
+        'a',
+        { class: 'shot', href: address({ view: 'stream', name }), tabindex: '-1', 'aria-hidden': 'true' },
+        image,
+        this.mark,
+      ),
+      this.title,
+      this.what,
+      h('div', { class: 'since' }, this.since, this.ack, this.snooze),
+    );
     if (isKiosk()) for (const link of this.node.querySelectorAll('a')) link.removeAttribute('href');
     this.node.row = this;
   }
@@ -63,7 +73,8 @@ class Row {
     if (this.clearedAt !== null) {
       text(this.since, `clear, leaves in ${brief(HELD - (now() - this.clearedAt))}`);
     } else if (this.event) {
-      const acked = this.event.state === 'acked' ? `, acked${this.event.acked_by ? ` by ${this.event.acked_by}` : ''}` : '';
+      const acked =
+        this.event.state === 'acked' ? `, acked${this.event.acked_by ? ` by ${this.event.acked_by}` : ''}` : '';
       text(this.since, `${brief(now() - this.event.started)}${acked}`);
     }
     const age = this.shot.age();
@@ -85,15 +96,28 @@ export class PenaltyBox {
     this.calm = h('div', { class: 'calm' });
     this.more = h('p', { class: 'soft' });
     this.total = h('span', { class: 'soft' });
-    this.box = h('div', { class: 'box', tabindex: '0', role: 'region', 'aria-label': 'Penalty box' }, this.calm, this.list, this.more);
-    this.node = h('aside', { class: 'rail', 'aria-labelledby': 'penalty-title' },
-      h('div', { class: 'head' }, h('h2', { id: 'penalty-title' }, 'Penalty box'), this.total), this.box);
-    this.seen = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) {
-        if (isIntersecting) context.thumbnails.want(target.row);
-        else context.thumbnails.drop(target.row);
-      }
-    }, { root: this.box });
+    this.box = h(
+      'div',
+      { class: 'box', tabindex: '0', role: 'region', 'aria-label': 'Penalty box' },
+      this.calm,
+      this.list,
+      this.more,
+    );
+    this.node = h(
+      'aside',
+      { class: 'rail', 'aria-labelledby': 'penalty-title' },
+      h('div', { class: 'head' }, h('h2', { id: 'penalty-title' }, 'Penalty box'), this.total),
+      this.box,
+    );
+    this.seen = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) {
+          if (isIntersecting) context.thumbnails.want(target.row);
+          else context.thumbnails.drop(target.row);
+        }
+      },
+      { root: this.box },
+    );
     this.draw = () => this.update();
     const ask = () => soon(this.draw);
     this.ends = [context.model.on('stream', ask), context.model.on('list', ask), every(1000, this.draw)];
@@ -143,8 +167,11 @@ export class PenaltyBox {
     if (!isCalm) return;
     const watched = [...model.streams.keys()].filter((name) => model.meaning(name) === 'live').length;
     const blind = model.streams.size - watched;
-    const words = !model.loaded ? 'Loading …' : model.streams.size === 0 ? 'No streams yet'
-      : `Nothing wrong in ${count(watched, 'stream')}${blind > 0 ? `; ${blind} cannot be watched` : ''}`;
+    const words = !model.loaded
+      ? 'Loading …'
+      : model.streams.size === 0
+        ? 'No streams yet'
+        : `Nothing wrong in ${count(watched, 'stream')}${blind > 0 ? `; ${blind} cannot be watched` : ''}`;
     if (this.said === words) return;
     this.said = words;
     fill(this.calm, sign(null), h('span', {}, words));
@@ -154,5 +181,9 @@ export class PenaltyBox {
 /** What the page `problems` shows: the penalty box alone, in as many columns as fit. */
 export function problemsPage(context) {
   const box = new PenaltyBox(context);
-  return { node: h('div', { class: 'problems' }, h('h1', { class: 'unseen' }, 'Problems'), box.node), end: () => box.end(), title: 'Problems' };
+  return {
+    node: h('div', { class: 'problems' }, h('h1', { class: 'unseen' }, 'Problems'), box.node),
+    end: () => box.end(),
+    title: 'Problems',
+  };
 }

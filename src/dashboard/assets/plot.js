@@ -28,11 +28,30 @@ export class Plot {
   /** `lines`: names; `low`, `high`: fixed ends of the scale, or nothing; `say(value)`: a value in words. */
   constructor({ title, lines, low, high, least, say }) {
     Object.assign(this, { title, lines, low, high, least, say });
-    this.canvas = h('canvas', { class: 'plot', role: 'img', tabindex: '0', pointermove: (event) => this.point(event.offsetX),
-      pointerleave: () => this.read(null), blur: () => this.read(null), keydown: (event) => this.key(event) });
+    this.canvas = h('canvas', {
+      class: 'plot',
+      role: 'img',
+      tabindex: '0',
+      pointermove: (event) => this.point(event.offsetX),
+      pointerleave: () => this.read(null),
+      blur: () => this.read(null),
+      keydown: (event) => this.key(event),
+    });
     this.value = h('span', { class: 'read' });
-    const legend = lines.length > 1 ? h('span', { class: 'legend' }, lines.map((line, index) => h('span', { class: `line-${index + 1}` }, line))) : null;
-    this.node = h('figure', { class: 'plot-box' }, h('figcaption', {}, h('b', {}, title), legend, this.value), this.canvas);
+    const legend =
+      lines.length > 1
+        ? h(
+            'span',
+            { class: 'legend' },
+            lines.map((line, index) => h('span', { class: `line-${index + 1}` }, line)),
+          )
+        : null;
+    this.node = h(
+      'figure',
+      { class: 'plot-box' },
+      h('figcaption', {}, h('b', {}, title), legend, this.value),
+      this.canvas,
+    );
     this.points = [];
     this.bands = [];
     this.draw = () => this.paint();
@@ -79,7 +98,9 @@ export class Plot {
     paint.scale(ratio, ratio);
     const { low, high, step } = this.scale();
     const x = (time) => LEFT + ((time - this.from) / (this.to - this.from)) * (width - LEFT - 4);
-    const y = (value) => TOP + (1 - (value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
+    // What lies beyond the scale is drawn at its end.
+    const share = (value) => Math.min(1, Math.max(0, (value - low) / (high - low)));
+    const y = (value) => TOP + (1 - share(value)) * (HEIGHT - TOP - BOTTOM);
     this.x = x;
     paint.font = `11px ${getComputedStyle(document.body).fontFamily}`;
     this.paintBands(paint, x, width);
@@ -95,7 +116,7 @@ export class Plot {
   paintBands(paint, x, width) {
     for (const event of this.bands) {
       const begin = Math.max(LEFT, x(event.started));
-      const end = Math.min(width - 4, x(event.open ? this.to : event.ended ?? event.started));
+      const end = Math.min(width - 4, x(event.open ? this.to : (event.ended ?? event.started)));
       if (end < LEFT || begin > width) continue;
       paint.fillStyle = colour(fillOf(event.severity));
       paint.globalAlpha = 0.18;
@@ -150,7 +171,9 @@ export class Plot {
 
   describe() {
     const parts = this.lines.map((line, index) => {
-      const values = this.points.map((point) => point.values[index]).filter((value) => value !== null && value !== undefined);
+      const values = this.points
+        .map((point) => point.values[index])
+        .filter((value) => value !== null && value !== undefined);
       if (values.length === 0) return `${line}: nothing measured`;
       let low = Infinity;
       let high = -Infinity;
@@ -160,13 +183,19 @@ export class Plot {
       }
       return `${line}: now ${this.say(values.at(-1))}, lowest ${this.say(low)}, highest ${this.say(high)}`;
     });
-    attribute(this.canvas, 'aria-label', `${this.title} from ${moment(this.from)} to ${moment(this.to)}. ${parts.join('. ')}`);
+    attribute(
+      this.canvas,
+      'aria-label',
+      `${this.title} from ${moment(this.from)} to ${moment(this.to)}. ${parts.join('. ')}`,
+    );
     if (!this.cursor) this.sayPoint(this.points.at(-1), true);
   }
 
   sayPoint(point, isLast) {
     if (!point) return text(this.value, '');
-    const values = point.values.map((value) => (value === null || value === undefined ? '–' : this.say(value))).join(' / ');
+    const values = point.values
+      .map((value) => (value === null || value === undefined ? '–' : this.say(value)))
+      .join(' / ');
     return text(this.value, isLast ? values : `${clock(point.at)}  ${values}`);
   }
 

@@ -5,7 +5,10 @@ export function matches(stream, query, label) {
   if (label && !hasLabel(stream, label)) return false;
   if (!query) return true;
   const text = textOf(stream);
-  return query.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  return query
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
 }
 
 /** `label` is `name=value`. */

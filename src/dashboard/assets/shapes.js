@@ -7,19 +7,34 @@ const time = (text) => {
 };
 const number = (value) => (typeof value === 'number' && Number.isFinite(value) ? value : null);
 const list = (value) => (Array.isArray(value) ? value : []);
-const words = (value) => (value && typeof value === 'object' ? Object.fromEntries(
-  Object.entries(value).map(([key, word]) => [key, String(word)])) : {});
+const words = (value) =>
+  value && typeof value === 'object'
+    ? Object.fromEntries(Object.entries(value).map(([key, word]) => [key, String(word)]))
+    : {};
 
 /** `{ name: count }`, or a list of pairs, as a list of pairs. */
 const pairs = (value) => (Array.isArray(value) ? value : Object.entries(value ?? {}));
 
 /** A stream of a list, of the live feed, or alone with everything that is known. Absent stays absent. */
 export function stream(json) {
-  const shape = { name: String(json.name), title: String(json.title ?? ''), labels: words(json.labels), error: json.last_error ?? null, runbook: json.runbook_url ?? null };
+  const shape = {
+    name: String(json.name),
+    title: String(json.title ?? ''),
+    labels: words(json.labels),
+    error: json.last_error ?? null,
+    runbook: json.runbook_url ?? null,
+  };
   for (const key of ['state', 'up', 'mode', 'profile', 'tier', 'priority', 'origin', 'url', 'session', 'container']) {
     if (json[key] !== undefined) shape[key] = json[key];
   }
-  if (json.tracks !== undefined) shape.tracks = list(json.tracks).map((track) => ({ ...track, ...track.format, ...track.format?.video, ...track.format?.audio, track: String(track.track) }));
+  if (json.tracks !== undefined)
+    shape.tracks = list(json.tracks).map((track) => ({
+      ...track,
+      ...track.format,
+      ...track.format?.video,
+      ...track.format?.audio,
+      track: String(track.track),
+    }));
   if (json.restarts !== undefined) shape.restarts = pairs(json.restarts);
   if (json.lane_dropped !== undefined) shape.dropped = json.lane_dropped;
   if (json.coverage !== undefined) shape.coverage = number(json.coverage);
@@ -52,12 +67,24 @@ export function event(json) {
 export function meters(json) {
   const tracks = new Map();
   const track = (name) => {
-    if (!tracks.has(name)) tracks.set(name, { track: name, luma: null, difference: null, momentary: null, shortTerm: null, levels: [], peaks: [] });
+    if (!tracks.has(name))
+      tracks.set(name, {
+        track: name,
+        luma: null,
+        difference: null,
+        momentary: null,
+        shortTerm: null,
+        levels: [],
+        peaks: [],
+      });
     return tracks.get(name);
   };
   let newest = time(json.second);
   for (const [name, one] of Object.entries(json.tracks ?? {})) {
-    Object.assign(track(name), { momentary: number(one.loudness_lufs?.momentary), shortTerm: number(one.loudness_lufs?.short_term) });
+    Object.assign(track(name), {
+      momentary: number(one.loudness_lufs?.momentary),
+      shortTerm: number(one.loudness_lufs?.short_term),
+    });
     if (json.second === undefined) newest = Math.max(newest ?? 0, time(one.last_frame_at) ?? 0) || null;
   }
   let frames = null;
@@ -67,13 +94,19 @@ export function meters(json) {
   }
   for (const one of list(json.sounds)) {
     Object.assign(track(String(one.track)), {
-      momentary: number(one.momentary_lufs), shortTerm: number(one.short_term_lufs),
-      levels: list(one.channels).map((channel) => number(channel.rms_dbfs)), peaks: list(one.channels).map((channel) => number(channel.peak_dbfs)),
+      momentary: number(one.momentary_lufs),
+      shortTerm: number(one.short_term_lufs),
+      levels: list(one.channels).map((channel) => number(channel.rms_dbfs)),
+      peaks: list(one.channels).map((channel) => number(channel.peak_dbfs)),
     });
   }
   return {
-    at: newest, bitrate: number(json.bitrate_bps ?? json.bitrate), frameRate: number(json.frame_rate) ?? frames,
-    coverage: number(json.coverage), latency: number(json.latency_p99_s), tracks: [...tracks.values()],
+    at: newest,
+    bitrate: number(json.bitrate_bps ?? json.bitrate),
+    frameRate: number(json.frame_rate) ?? frames,
+    coverage: number(json.coverage),
+    latency: json.latency_s ? [json.latency_s.p50, json.latency_s.p95, json.latency_s.p99].map(number) : null,
+    tracks: [...tracks.values()],
   };
 }
 
@@ -84,18 +117,26 @@ export function readings(json) {
 
 /** The answer of `…/history`: readings by time, oldest first. */
 export function history(json) {
-  return list(json.points ?? json.stretches ?? json.history).map((one) => meters({ second: one.at, ...one })).filter((point) => point.at !== null);
+  return list(json.points)
+    .map((one) => meters({ second: one.at, ...one }))
+    .filter((point) => point.at !== null);
 }
 
 /** When a stream was seen, of the answer of `…/history`: spans of time. */
 export function seen(json) {
-  return list(json.points).filter((point) => point.known > 0 && point.up > 0).map((point) => ({ from: time(point.at), to: time(point.at + point.lasts) }));
+  return list(json.points)
+    .filter((point) => point.known > 0 && point.up > 0)
+    .map((point) => ({ from: time(point.at), to: time(point.at) + point.lasts * 1000 }));
 }
 
 /** Silences that are in force. */
 export function silences(json) {
   return list(json.silences ?? json).map((one) => ({
-    id: String(one.id), matchers: { ...one.matchers }, until: time(one.until), reason: String(one.reason ?? ''), author: String(one.author ?? ''),
+    id: String(one.id),
+    matchers: { ...one.matchers },
+    until: time(one.until),
+    reason: String(one.reason ?? ''),
+    author: String(one.author ?? ''),
   }));
 }
 
@@ -104,20 +145,43 @@ export function status(json) {
   const { process = {}, store = {} } = json;
   const reload = json.config_last_reload_successful;
   return {
-    node: json.node, version: json.version, ffmpeg: json.ffmpeg, isDemo: json.demo === true, started: time(json.started_at),
-    cores: number(process.cores), cpu: number(process.cpu_seconds), memory: number(process.resident_bytes), threads: number(process.threads), files: number(process.open_fds),
-    health: json.live === false ? 'not live' : json.ready === false ? 'not ready' : 'live and ready', abandoned: number(json.abandoned_threads), clients: number(json.live_clients),
+    node: json.node,
+    version: json.version,
+    ffmpeg: json.ffmpeg,
+    isDemo: json.demo === true,
+    started: time(json.started_at),
+    cores: number(process.cores),
+    cpu: number(process.cpu_seconds),
+    memory: number(process.resident_bytes),
+    threads: number(process.threads),
+    files: number(process.open_fds),
+    health: json.live === false ? 'not live' : json.ready === false ? 'not ready' : 'live and ready',
+    abandoned: number(json.abandoned_threads),
+    clients: number(json.live_clients),
     store: store.degraded ? `degraded: ${store.unstored} changes are not stored` : 'every change is stored',
-    reload: reload === undefined || reload === null ? null : reload ? 'taken over' : 'refused: the old configuration stays in force',
-    stages: list(json.stages).map(stage), detectorCpu: pairs(json.detector_cpu_seconds), streams: list(json.worst_streams).map(stream),
+    reload:
+      reload === undefined || reload === null
+        ? null
+        : reload
+          ? 'taken over'
+          : 'refused: the old configuration stays in force',
+    stages: list(json.stages).map(stage),
+    detectorCpu: pairs(json.detector_cpu_seconds),
+    streams: list(json.worst_streams).map(stream),
   };
 }
 
 function stage(json) {
-  const buckets = list(json.buckets).map((bucket) => (Array.isArray(bucket) ? bucket : [bucket.le ?? bucket.up_to_s, bucket.count]));
+  const buckets = list(json.buckets).map((bucket) =>
+    Array.isArray(bucket) ? bucket : [bucket.le ?? bucket.up_to_s, bucket.count],
+  );
   return {
-    stage: String(json.stage), buckets, count: json.count ?? 0,
-    p50: quantile(buckets, json.count, 0.5), p95: quantile(buckets, json.count, 0.95), p99: quantile(buckets, json.count, 0.99),
+    stage: String(json.stage),
+    buckets,
+    count: json.count ?? 0,
+    p50: quantile(buckets, json.count, 0.5),
+    p95: quantile(buckets, json.count, 0.95),
+    p99: quantile(buckets, json.count, 0.99),
   };
 }
 

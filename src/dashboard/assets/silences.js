@@ -43,14 +43,37 @@ export class Silences {
     if (this.isEnded) return;
     const own = all.filter(({ matchers }) => !matchers.stream || fits(matchers.stream, this.name));
     attribute(this.node, 'hidden', own.length === 0);
-    fill(this.list, own.map((silence) => this.row(silence)));
+    fill(
+      this.list,
+      own.map((silence) => this.row(silence)),
+    );
   }
 
   row(silence) {
     const { matchers } = silence;
     const what = [matchers.detector ?? 'everything', matchers.track ? `on ${matchers.track}` : ''].join(' ').trim();
-    const end = isKiosk() ? null : h('button', { type: 'button', class: 'small', 'aria-label': `End the snooze of ${what}`,
-      click: () => wake(silence).then(() => this.load(), complain) }, 'End');
-    return h('li', {}, h('span', { class: 'grow' }, h('b', {}, what), ` until ${moment(silence.until)}, by ${silence.author}: ${silence.reason}`), end);
+    const end = isKiosk()
+      ? null
+      : h(
+          'button',
+          {
+            type: 'button',
+            class: 'small',
+            'aria-label': `End the snooze of ${what}`,
+            click: () => wake(silence).then(() => this.load(), complain),
+          },
+          'End',
+        );
+    return h(
+      'li',
+      {},
+      h(
+        'span',
+        { class: 'grow' },
+        h('b', {}, what),
+        ` until ${moment(silence.until)}, by ${silence.author}: ${silence.reason}`,
+      ),
+      end,
+    );
   }
 }

@@ -13,10 +13,19 @@ const EXPECTED = ['codec', 'width', 'height', 'frame_rate', 'audio_tracks'];
 const TEXTS = ['name', 'title', 'url', 'profile', 'runbook_url'];
 
 const input = (name, more = {}) => h('input', { name, autocomplete: 'off', spellcheck: 'false', ...more });
-const choice = (name, options) => h('select', { name }, options.map((value) => h('option', { value }, value)));
+const choice = (name, options) =>
+  h(
+    'select',
+    { name },
+    options.map((value) => h('option', { value }, value)),
+  );
 
 function inputs() {
-  const profiles = h('datalist', { id: 'profiles' }, PROFILES.map((value) => h('option', { value })));
+  const profiles = h(
+    'datalist',
+    { id: 'profiles' },
+    PROFILES.map((value) => h('option', { value })),
+  );
   return {
     profiles,
     name: input('name', { maxlength: 128, required: true }),
@@ -36,14 +45,30 @@ function inputs() {
 }
 
 function layout(fields, isNew) {
-  const expect = h('fieldset', { class: 'fields wide plain-set' }, h('legend', {}, 'Expected (differences become events)'),
-    field('Codec', fields.codec), field('Width', fields.width), field('Height', fields.height),
-    field('Frame rate', fields.frame_rate), field('Audio tracks', fields.audio_tracks));
-  return h('div', { class: 'fields' }, fields.profiles,
-    field('Name', fields.name, isNew ? 'letters, digits, - _ .' : 'cannot be changed'), field('Title for people', fields.title),
+  const expect = h(
+    'fieldset',
+    { class: 'fields wide plain-set' },
+    h('legend', {}, 'Expected (differences become events)'),
+    field('Codec', fields.codec),
+    field('Width', fields.width),
+    field('Height', fields.height),
+    field('Frame rate', fields.frame_rate),
+    field('Audio tracks', fields.audio_tracks),
+  );
+  return h(
+    'div',
+    { class: 'fields' },
+    fields.profiles,
+    field('Name', fields.name, isNew ? 'letters, digits, - _ .' : 'cannot be changed'),
+    field('Title for people', fields.title),
     field('Address', fields.url, 'srt, rtmp, rtsp, udp, rtp, http or https; HLS playlists too', true),
-    field('Mode', fields.mode, 'observe: recorded, nobody is notified'), field('Profile', fields.profile), field('Priority', fields.priority, '9 is shed last under load'),
-    field('Labels', fields.labels, 'one a line: name = value', true), expect, field('Runbook', fields.runbook_url, 'linked from every event', true));
+    field('Mode', fields.mode, 'observe: recorded, nobody is notified'),
+    field('Profile', fields.profile),
+    field('Priority', fields.priority, '9 is shed last under load'),
+    field('Labels', fields.labels, 'one a line: name = value', true),
+    expect,
+    field('Runbook', fields.runbook_url, 'linked from every event', true),
+  );
 }
 
 /** Asks for a new stream and adds it. */
@@ -52,7 +77,8 @@ export async function addStream() {
   fields.mode.value = 'live';
   fields.profile.value = 'ott';
   const added = await form('Add a stream', [layout(fields, true)], {
-    action: 'Add stream', narrow: false,
+    action: 'Add stream',
+    narrow: false,
     submit: async () => {
       await send('POST', '/api/v1/streams', body(fields, {}));
       return fields.name.value.trim();
@@ -77,7 +103,8 @@ export async function editStream(name) {
   show(fields, { ...settings, name });
   fields.name.disabled = true;
   const changed = await form(`Edit ${name}`, [layout(fields, false)], {
-    action: 'Save', narrow: false,
+    action: 'Save',
+    narrow: false,
     submit: async () => {
       await send('PUT', `/api/v1/streams/${part(name)}`, body(fields, settings));
     },
@@ -89,7 +116,9 @@ function show(fields, settings) {
   for (const key of TEXTS) fields[key].value = settings[key] ?? '';
   fields.mode.value = settings.mode ?? 'live';
   fields.priority.value = settings.priority ?? '';
-  fields.labels.value = Object.entries(settings.labels ?? {}).map(([key, value]) => `${key} = ${value}`).join('\n');
+  fields.labels.value = Object.entries(settings.labels ?? {})
+    .map(([key, value]) => `${key} = ${value}`)
+    .join('\n');
   for (const key of EXPECTED) fields[key].value = settings.expect?.[key] ?? '';
 }
 
@@ -118,7 +147,10 @@ function body(fields, before) {
 /** `name = value` by line. */
 export function labels(text) {
   const found = {};
-  for (const line of text.split('\n').map((one) => one.trim()).filter(Boolean)) {
+  for (const line of text
+    .split('\n')
+    .map((one) => one.trim())
+    .filter(Boolean)) {
     const cut = line.indexOf('=');
     if (cut < 1) throw new Error(`Labels are written as name = value, one a line; this is not: ${line}`);
     found[line.slice(0, cut).trim()] = line.slice(cut + 1).trim();

@@ -84,7 +84,14 @@ export function streamPage(context, { name }) {
   };
   const strips = () => {
     for (const [span, canvas, words] of parts.strips) {
-      drawStrip(canvas, model.eventsOf(name), SPANS[span], canvas.clientWidth || 600, 22, seen && seen.concat(newest()));
+      drawStrip(
+        canvas,
+        model.eventsOf(name),
+        SPANS[span],
+        canvas.clientWidth || 600,
+        22,
+        seen && seen.concat(newest()),
+      );
       text(words, describe(model.eventsOf(name), SPANS[span]));
     }
   };
@@ -92,7 +99,7 @@ export function streamPage(context, { name }) {
   const newest = () => (model.meaning(name) === 'live' ? [{ from: now() - UNWRITTEN, to: now() }] : []);
   const lookBack = async () => {
     try {
-      seen = shapes.seen(await get(`/api/v1/streams/${part(name)}/history`, { since: '24h', step: '60s' }));
+      seen = shapes.seen(await get(`/api/v1/streams/${part(name)}/history`, { since: '24h', resolution: '60s' }));
       soon(strips);
     } catch {
       // Without a journal nothing is hatched.
@@ -118,9 +125,18 @@ export function streamPage(context, { name }) {
   };
   const ends = [
     every(DETAIL, look),
-    model.on('stream', (changed) => { if (changed === name) { soon(update); soon(strips); } }),
-    model.on('list', () => soon(update)), model.on('past', () => soon(strips)),
-    model.on('meters', () => soon(meters)), every(1000, tick), every(10_000, strips), every(LOOK_BACK, lookBack),
+    model.on('stream', (changed) => {
+      if (changed === name) {
+        soon(update);
+        soon(strips);
+      }
+    }),
+    model.on('list', () => soon(update)),
+    model.on('past', () => soon(strips)),
+    model.on('meters', () => soon(meters)),
+    every(1000, tick),
+    every(10_000, strips),
+    every(LOOK_BACK, lookBack),
   ];
   update();
   soon(strips);
@@ -131,7 +147,8 @@ export function streamPage(context, { name }) {
   history.load();
   context.thumbnails.want(viewer);
   return {
-    node: parts.node, title: name,
+    node: parts.node,
+    title: name,
     acknowledge: () => worst() && !isKiosk() && acknowledge(worst()),
     snooze: () => !isKiosk() && snooze(worst() ?? { stream: name }),
     end: () => {
@@ -147,49 +164,139 @@ export function streamPage(context, { name }) {
 
 function build(name) {
   const parts = {
-    title: h('h1', {}, name), sub: h('span', { class: 'soft mono' }), sign: sign(null),
-    image: h('img', { alt: `Newest picture of ${name}`, hidden: true }), mark: h('span', { class: 'mark' }),
-    noPicture: h('span', { class: 'no-picture' }, 'no picture'), bars: h('canvas', { class: 'bars', width: 0, height: 0, 'aria-hidden': 'true' }),
-    levels: h('p', { class: 'soft levels' }), facts: h('dl', { class: 'facts' }), open: h('div', {}), tracks: sideways('Tracks'),
-    plots: h('div', { class: 'plots' }), events: h('section', { class: 'panel' }, h('h2', {}, 'Events')),
+    title: h('h1', {}, name),
+    sub: h('span', { class: 'soft mono' }),
+    sign: sign(null),
+    image: h('img', { alt: `Newest picture of ${name}`, hidden: true }),
+    mark: h('span', { class: 'mark' }),
+    noPicture: h('span', { class: 'no-picture' }, 'no picture'),
+    bars: h('canvas', { class: 'bars', width: 0, height: 0, 'aria-hidden': 'true' }),
+    levels: h('p', { class: 'soft levels' }),
+    facts: h('dl', { class: 'facts' }),
+    open: h('div', {}),
+    tracks: sideways('Tracks'),
+    plots: h('div', { class: 'plots' }),
+    events: h('section', { class: 'panel' }, h('h2', {}, 'Events')),
     gone: h('p', { class: 'nothing', hidden: true }, 'There is no stream of this name. It may have been removed.'),
     edit: h('button', { type: 'button', click: () => editStream(name) }, 'Edit'),
-    remove: h('button', { type: 'button', class: 'danger', click: async () => { if (await removeStream(name)) history.back(); } }, 'Remove'),
+    remove: h(
+      'button',
+      {
+        type: 'button',
+        class: 'danger',
+        click: async () => {
+          if (await removeStream(name)) history.back();
+        },
+      },
+      'Remove',
+    ),
   };
-  parts.frame = h('div', { class: 'tile shot' }, h('div', { class: 'picture' }, parts.image, parts.noPicture, parts.bars, parts.mark));
-  parts.strips = ['2h', '24h'].map((span) => [span, h('canvas', { class: 'strip', width: 1, height: 1, 'aria-hidden': 'true' }), h('span', { class: 'soft' })]);
-  const buttons = isKiosk() ? null : [h('button', { type: 'button', click: async () => { if (await snooze({ stream: name })) parts.snoozed?.(); } }, 'Snooze'), parts.edit, parts.remove];
-  parts.node = h('div', { class: 'page', tabindex: '0', role: 'region', 'aria-label': 'Stream' }, h('div', { class: 'inner' }, parts.gone,
-    h('div', { class: 'row' }, parts.sign, parts.title, parts.sub, h('span', { class: 'grow' }), buttons),
-    h('div', { class: 'panels lead' }, h('section', { class: 'panel', 'aria-label': 'Picture and levels' }, parts.frame, parts.levels),
-      h('section', { class: 'panel' }, h('h2', {}, 'Open events'), parts.open, h('h2', { class: 'second' }, 'Now'), parts.facts)),
-    h('section', { class: 'panel' }, h('h2', {}, 'History'), parts.strips.map(([span, canvas, words]) => h('div', { class: 'strip-row' }, h('b', {}, span.replace('h', ' h')), canvas, words))),
-    h('section', { class: 'panel', 'aria-label': 'Plots' }, parts.plots),
-    h('section', { class: 'panel' }, h('h2', {}, 'Tracks'), parts.tracks), parts.events));
+  parts.frame = h(
+    'div',
+    { class: 'tile shot' },
+    h('div', { class: 'picture' }, parts.image, parts.noPicture, parts.bars, parts.mark),
+  );
+  parts.strips = ['2h', '24h'].map((span) => [
+    span,
+    h('canvas', { class: 'strip', width: 1, height: 1, 'aria-hidden': 'true' }),
+    h('span', { class: 'soft' }),
+  ]);
+  const buttons = isKiosk()
+    ? null
+    : [
+        h(
+          'button',
+          {
+            type: 'button',
+            click: async () => {
+              if (await snooze({ stream: name })) parts.snoozed?.();
+            },
+          },
+          'Snooze',
+        ),
+        parts.edit,
+        parts.remove,
+      ];
+  parts.node = h(
+    'div',
+    { class: 'page', tabindex: '0', role: 'region', 'aria-label': 'Stream' },
+    h(
+      'div',
+      { class: 'inner' },
+      parts.gone,
+      h('div', { class: 'row' }, parts.sign, parts.title, parts.sub, h('span', { class: 'grow' }), buttons),
+      h(
+        'div',
+        { class: 'panels lead' },
+        h('section', { class: 'panel', 'aria-label': 'Picture and levels' }, parts.frame, parts.levels),
+        h(
+          'section',
+          { class: 'panel' },
+          h('h2', {}, 'Open events'),
+          parts.open,
+          h('h2', { class: 'second' }, 'Now'),
+          parts.facts,
+        ),
+      ),
+      h(
+        'section',
+        { class: 'panel' },
+        h('h2', {}, 'History'),
+        parts.strips.map(([span, canvas, words]) =>
+          h('div', { class: 'strip-row' }, h('b', {}, span.replace('h', ' h')), canvas, words),
+        ),
+      ),
+      h('section', { class: 'panel', 'aria-label': 'Plots' }, parts.plots),
+      h('section', { class: 'panel' }, h('h2', {}, 'Tracks'), parts.tracks),
+      parts.events,
+    ),
+  );
   return parts;
 }
 
 function levelWords(meters, old) {
   if (!meters || old) return old ? 'Levels: old readings' : 'No levels yet';
   const tracks = meters.tracks.filter((track) => track.levels.length > 0 || track.momentary !== null);
-  return tracks.map((track) => `${track.track} ${track.levels.map((level) => fixed(level, 0)).join(' / ')} dBFS, ${fixed(track.momentary, 1)} LUFS`).join('; ') || 'No sound';
+  return (
+    tracks
+      .map(
+        (track) =>
+          `${track.track} ${track.levels.map((level) => fixed(level, 0)).join(' / ')} dBFS, ${fixed(track.momentary, 1)} LUFS`,
+      )
+      .join('; ') || 'No sound'
+  );
 }
 
 function facts(parts, stream, meaning, meters) {
   const rows = [
     ['State', stream.error && meaning !== 'live' ? `${meaning}: ${stream.error}` : meaning],
     ['Watched', [stream.tier, stream.mode === 'observe' ? 'observed only' : null].filter(Boolean).join(', ')],
-    ['Coverage', percent(meters?.coverage)], ['Bit rate', metric(meters?.bitrate ?? NaN, 'bit/s')], ['Frame rate', fixed(meters?.frameRate, 2, 'fps')],
-    ['Dropped by lanes', stream.dropped || null], ['Lost on receipt', stream.lost || null], ['Sessions ended', (stream.restarts ?? []).map(([cause, count]) => `${cause} ${count}`).join(', ')],
-    ['Profile', stream.profile], ['Priority', stream.priority], ['Session', stream.session], ['Address', stream.url],
+    ['Coverage', percent(meters?.coverage)],
+    ['Bit rate', metric(meters?.bitrate ?? NaN, 'bit/s')],
+    ['Frame rate', fixed(meters?.frameRate, 2, 'fps')],
+    ['Dropped by lanes', stream.dropped || null],
+    ['Lost on receipt', stream.lost || null],
+    ['Sessions ended', (stream.restarts ?? []).map(([cause, count]) => `${cause} ${count}`).join(', ')],
+    ['Profile', stream.profile],
+    ['Priority', stream.priority],
+    ['Session', stream.session],
+    ['Address', stream.url],
     ['Origin', { file: 'configuration file', api: 'added here' }[stream.origin]],
-    ['Labels', Object.entries(stream.labels).map(([name, value]) => h('a', { class: 'tag', href: address({ view: 'wall', label: `${name}=${value}` }) }, `${name}=${value}`))],
+    [
+      'Labels',
+      Object.entries(stream.labels).map(([name, value]) =>
+        h('a', { class: 'tag', href: address({ view: 'wall', label: `${name}=${value}` }) }, `${name}=${value}`),
+      ),
+    ],
     ['Runbook', stream.runbook ? outsideLink(stream.runbook) : null],
   ].filter(([, value]) => value !== null && value !== undefined && value !== '' && value.length !== 0);
   const key = JSON.stringify(rows.map(([, value]) => String(value))) + JSON.stringify(stream.labels);
   if (parts.factsKey !== key) {
     parts.factsKey = key;
-    fill(parts.facts, rows.map(([word, value]) => [h('dt', {}, word), h('dd', {}, value)]));
+    fill(
+      parts.facts,
+      rows.map(([word, value]) => [h('dt', {}, word), h('dd', {}, value)]),
+    );
   }
   const tracks = JSON.stringify(stream.tracks ?? []);
   if (parts.tracksKey !== tracks) {
@@ -201,15 +308,47 @@ function facts(parts, stream, meaning, meters) {
 function drawTracks(node, tracks) {
   if (tracks.length === 0) fill(node, h('p', { class: 'soft' }, 'None yet.'));
   else {
-    fill(node, h('table', {}, h('thead', {}, h('tr', {}, ['Track', 'Codec', 'Format', 'Language', 'PID', 'Frames', 'Coverage'].map((head) => h('th', { scope: 'col' }, head)))),
-      h('tbody', {}, tracks.map((track) => h('tr', {}, h('th', { scope: 'row', class: 'mono' }, track.track), h('td', {}, track.codec ?? '–'), h('td', {}, format(track)),
-        h('td', {}, [track.language, track.role].filter(Boolean).join(', ') || '–'), h('td', {}, track.pid ?? '–'),
-        h('td', {}, (track.frames ?? track.frames_total ?? 0).toLocaleString('en')), h('td', {}, percent(track.coverage)))))));
+    fill(
+      node,
+      h(
+        'table',
+        {},
+        h(
+          'thead',
+          {},
+          h(
+            'tr',
+            {},
+            ['Track', 'Codec', 'Format', 'Language', 'PID', 'Frames', 'Coverage'].map((head) =>
+              h('th', { scope: 'col' }, head),
+            ),
+          ),
+        ),
+        h(
+          'tbody',
+          {},
+          tracks.map((track) =>
+            h(
+              'tr',
+              {},
+              h('th', { scope: 'row', class: 'mono' }, track.track),
+              h('td', {}, track.codec ?? '–'),
+              h('td', {}, format(track)),
+              h('td', {}, [track.language, track.role].filter(Boolean).join(', ') || '–'),
+              h('td', {}, track.pid ?? '–'),
+              h('td', {}, (track.frames ?? track.frames_total ?? 0).toLocaleString('en')),
+              h('td', {}, percent(track.coverage)),
+            ),
+          ),
+        ),
+      ),
+    );
   }
 }
 
 function format(track) {
-  if (track.width) return `${track.width}×${track.height}${track.frame_rate ? `, ${fixed(track.frame_rate, 2)} fps` : ''}`;
+  if (track.width)
+    return `${track.width}×${track.height}${track.frame_rate ? `, ${fixed(track.frame_rate, 2)} fps` : ''}`;
   if (track.sample_rate) return `${track.sample_rate} Hz, ${track.layout ?? `${track.channels} channels`}`;
   return '–';
 }
@@ -220,16 +359,44 @@ function open(node, events) {
   node.dataset.key = key;
   if (events.length === 0) fill(node, h('p', { class: 'soft' }, 'None: nothing is wrong.'));
   else {
-    fill(node, h('ul', { class: 'open-events', role: 'list' }, events.map((event) => h('li', { 'data-severity': event.severity }, sign(event.severity),
-      h('a', { class: 'grow', href: address({ view: 'event', id: event.id }) }, h('span', { class: 'word', 'data-severity': event.severity }, event.severity), ` ${event.message || event.detector}`),
-      h('span', { class: 'soft' }, `${event.track}, ${stateWord(event)}, since ${brief(now() - event.started)}`),
-      isKiosk() ? null : buttons(event)))));
+    fill(
+      node,
+      h(
+        'ul',
+        { class: 'open-events', role: 'list' },
+        events.map((event) =>
+          h(
+            'li',
+            { 'data-severity': event.severity },
+            sign(event.severity),
+            h(
+              'a',
+              { class: 'grow', href: address({ view: 'event', id: event.id }) },
+              h('span', { class: 'word', 'data-severity': event.severity }, event.severity),
+              ` ${event.message || event.detector}`,
+            ),
+            h('span', { class: 'soft' }, `${event.track}, ${stateWord(event)}, since ${brief(now() - event.started)}`),
+            isKiosk() ? null : buttons(event),
+          ),
+        ),
+      ),
+    );
   }
 }
 
 function buttons(event) {
-  const ack = event.state === 'acked'
-    ? h('button', { type: 'button', class: 'small', click: () => unacknowledge(event).catch(complain) }, 'Take back')
-    : h('button', { type: 'button', class: 'small', click: () => acknowledge(event) }, 'Acknowledge');
-  return h('span', { class: 'row' }, ack, h('button', { type: 'button', class: 'small', 'aria-label': `Snooze ${event.detector}`, click: () => snooze(event) }, 'Snooze'));
+  const ack =
+    event.state === 'acked'
+      ? h('button', { type: 'button', class: 'small', click: () => unacknowledge(event).catch(complain) }, 'Take back')
+      : h('button', { type: 'button', class: 'small', click: () => acknowledge(event) }, 'Acknowledge');
+  return h(
+    'span',
+    { class: 'row' },
+    ack,
+    h(
+      'button',
+      { type: 'button', class: 'small', 'aria-label': `Snooze ${event.detector}`, click: () => snooze(event) },
+      'Snooze',
+    ),
+  );
 }

@@ -15,7 +15,7 @@ export function buckets(events, span, count, end) {
   const size = span / count;
   for (const event of events) {
     if (event.state === 'suppressed' || event.started === null) continue;
-    const to = event.open ? end : event.ended ?? end;
+    const to = event.open ? end : (event.ended ?? end);
     if (to < begin || event.started > end) continue;
     const first = Math.max(0, Math.floor((event.started - begin) / size));
     const last = Math.min(count - 1, Math.floor((to - begin) / size));
@@ -64,7 +64,7 @@ export function drawStrip(canvas, events, span, width, height, seen) {
 
 /** Lines where nothing was seen. */
 function hatch(paint, known, wide, high) {
-  paint.fillStyle = colour('line-strong');
+  paint.fillStyle = colour('hatch');
   known.forEach((is, index) => {
     if (is) return;
     const x = Math.floor((index * wide) / known.length);
@@ -81,7 +81,9 @@ export function fillOf(severity) {
 /** What a strip says, in words. */
 export function describe(events, span) {
   const begin = now() - span;
-  const counted = events.filter((event) => (event.open || event.ended >= begin) && rank(event.severity) >= rank('warning'));
+  const counted = events.filter(
+    (event) => (event.open || event.ended >= begin) && rank(event.severity) >= rank('warning'),
+  );
   const hours = span / 3600_000;
   if (counted.length === 0) return `nothing wrong in ${hours} h`;
   return `${counted.length} ${counted.length === 1 ? 'event' : 'events'} in ${hours} h`;

@@ -44,7 +44,9 @@ export class Thumbnails {
   pump() {
     if (document.hidden) return;
     const time = performance.now();
-    const due = [...this.wanted].filter(([, job]) => !job.busy && job.due <= time).sort(([, one], [, other]) => one.due - other.due);
+    const due = [...this.wanted]
+      .filter(([, job]) => !job.busy && job.due <= time)
+      .sort(([, one], [, other]) => one.due - other.due);
     for (const [viewer, job] of due) {
       if (this.running >= PARALLEL) return;
       this.running += 1;

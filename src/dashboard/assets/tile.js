@@ -38,9 +38,14 @@ export class Tile {
     this.say = h('span', { class: 'say' });
     this.strip = h('canvas', { class: 'strip', width: 1, height: 1, 'aria-hidden': 'true' });
     this.past = h('span', { class: 'unseen' });
-    this.link = h('a', { class: 'tile', tabindex: '-1' },
+    this.link = h(
+      'a',
+      { class: 'tile', tabindex: '-1' },
       h('span', { class: 'picture' }, this.image, this.noPicture, this.bars, this.mark, this.fault),
-      h('span', { class: 'foot' }, this.label, this.say), this.strip, this.past);
+      h('span', { class: 'foot' }, this.label, this.say),
+      this.strip,
+      this.past,
+    );
     this.node = h('li', {}, this.link);
   }
 
@@ -131,7 +136,8 @@ export class Tile {
     attribute(this.link, 'data-stale', isStale || isLost);
     text(this.mark, isStale ? `STALE ${brief(age)}` : isLost ? 'STALE' : '');
     attribute(this.noPicture, 'hidden', age !== null);
-    if (age === null) text(this.noPicture, model.meaning(this.name) === 'live' ? 'no picture' : SAYS[model.meaning(this.name)] ?? '');
+    if (age === null)
+      text(this.noPicture, model.meaning(this.name) === 'live' ? 'no picture' : (SAYS[model.meaning(this.name)] ?? ''));
     this.drawBars();
   }
 

@@ -8,8 +8,12 @@ const MOST = 4;
 /** Says something for a few seconds; what went wrong stays longer. */
 export function say(message, isBad = false) {
   const box = document.getElementById('toasts');
-  const note = h('div', { class: isBad ? 'toast bad' : 'toast' }, h('span', { class: 'grow' }, message),
-    h('button', { type: 'button', class: 'small plain', 'aria-label': 'Dismiss', click: () => note.remove() }, '✕'));
+  const note = h(
+    'div',
+    { class: isBad ? 'toast bad' : 'toast' },
+    h('span', { class: 'grow' }, message),
+    h('button', { type: 'button', class: 'small plain', 'aria-label': 'Dismiss', click: () => note.remove() }, '✕'),
+  );
   box.append(note);
   while (box.children.length > MOST) box.firstChild.remove();
   setTimeout(() => note.remove(), isBad ? 3 * KEPT : KEPT);

@@ -8,7 +8,13 @@ import { choice, next } from './theme.js';
 import { help } from './keys.js';
 import { say } from './toast.js';
 
-const PAGES = [['wall', 'Wall'], ['problems', 'Problems'], ['events', 'Events'], ['node', 'Node'], ['notes', 'Notes']];
+const PAGES = [
+  ['wall', 'Wall'],
+  ['problems', 'Problems'],
+  ['events', 'Events'],
+  ['node', 'Node'],
+  ['notes', 'Notes'],
+];
 
 const ICONS = {
   wave: 'M2 13h4l3-8 5 15 4-11 2 4h3',
@@ -21,8 +27,18 @@ const ICONS = {
 
 /** A line drawing; decoration only. */
 export function icon(name) {
-  return svg('svg', { viewBox: '0 0 24 24', 'aria-hidden': 'true' },
-    svg('path', { d: ICONS[name], fill: 'none', stroke: 'currentColor', 'stroke-width': 2, 'stroke-linecap': 'round', 'stroke-linejoin': 'round' }));
+  return svg(
+    'svg',
+    { viewBox: '0 0 24 24', 'aria-hidden': 'true' },
+    svg('path', {
+      d: ICONS[name],
+      fill: 'none',
+      stroke: 'currentColor',
+      'stroke-width': 2,
+      'stroke-linecap': 'round',
+      'stroke-linejoin': 'round',
+    }),
+  );
 }
 
 /** Fills the bar; gives what must be called when the address changes. */
@@ -33,10 +49,18 @@ export function begin(model, alarm) {
   const time = h('span', { class: 'time', 'aria-hidden': 'true' });
   const sound = h('button', { type: 'button', class: 'sound', click: () => toggleAlarm(alarm) });
   const theme = h('button', { type: 'button', click: () => showTheme(theme, next()) });
-  const question = h('button', { type: 'button', 'aria-label': 'Help: keyboard and signs', title: 'Help ( ? )', click: help }, '?');
+  const question = h(
+    'button',
+    { type: 'button', 'aria-label': 'Help: keyboard and signs', title: 'Help ( ? )', click: help },
+    '?',
+  );
   const brand = h('a', { class: 'brand', href: '/' }, icon('wave'), 'avwatch');
-  fill(document.getElementById('top'), brand, h('nav', { 'aria-label': 'Pages' }, [...links.values()]),
-    h('div', { class: 'tools' }, link, time, sound, theme, question));
+  fill(
+    document.getElementById('top'),
+    brand,
+    h('nav', { 'aria-label': 'Pages' }, [...links.values()]),
+    h('div', { class: 'tools' }, link, time, sound, theme, question),
+  );
   showTheme(theme, choice());
   const showAlarm = () => drawAlarm(sound, alarm);
   alarm.onChange(showAlarm);
@@ -65,7 +89,10 @@ export function begin(model, alarm) {
   };
   model.on('stream', () => soon(wrong));
   model.on('list', () => soon(wrong));
-  model.on('feed', () => { soon(tick); banner(model); });
+  model.on('feed', () => {
+    soon(tick);
+    banner(model);
+  });
   every(1000, tick);
   every(2000, wrong);
   where();
@@ -80,7 +107,11 @@ export function toggleAlarm(alarm) {
 }
 
 function drawAlarm(node, alarm) {
-  const words = { off: 'Alarm sound is off', on: 'Alarm sound is on', blocked: 'Alarm sound waits for a click on this page' };
+  const words = {
+    off: 'Alarm sound is off',
+    on: 'Alarm sound is on',
+    blocked: 'Alarm sound waits for a click on this page',
+  };
   const now_ = alarm.state();
   if (node.dataset.state === now_) return;
   node.dataset.state = now_;
@@ -102,6 +133,12 @@ function banner(model) {
   const news = document.getElementById('news');
   if (model.feed.state !== 'lost') news.querySelector('[data-news="feed"]')?.remove();
   else if (!news.querySelector('[data-news="feed"]')) {
-    news.append(h('div', { class: 'banner bad', role: 'alert', 'data-news': 'feed' }, 'The connection to avwatch is lost. What you see is old; trying again.'));
+    news.append(
+      h(
+        'div',
+        { class: 'banner bad', role: 'alert', 'data-news': 'feed' },
+        'The connection to avwatch is lost. What you see is old; trying again.',
+      ),
+    );
   }
 }

@@ -43,12 +43,22 @@ export function wallPage(base) {
     picture = Math.round(((width - BARS) * 9) / 16);
     return { columns, height: picture + BELOW + 2 * PADDING };
   };
-  const grid = new Grid({ label: 'Streams', shape, make: () => new Tile(context), onSeen: (tile, visible) => tile.seen(visible) });
+  const grid = new Grid({
+    label: 'Streams',
+    shape,
+    make: () => new Tile(context),
+    onSeen: (tile, visible) => tile.seen(visible),
+  });
   const empty = h('div', { class: 'nothing', hidden: true });
   const bar = filterBar(context);
   const box = new PenaltyBox(context);
-  const node = h('div', { class: 'wall' }, h('h1', { class: 'unseen' }, 'Wall'),
-    h('div', { class: 'left' }, bar.node, empty, grid.node), box.node);
+  const node = h(
+    'div',
+    { class: 'wall' },
+    h('h1', { class: 'unseen' }, 'Wall'),
+    h('div', { class: 'left' }, bar.node, empty, grid.node),
+    box.node,
+  );
 
   const list = () => {
     const keys = order(model);
@@ -70,17 +80,26 @@ export function wallPage(base) {
   const askList = () => soon(list);
   const ends = [
     model.on('list', askList),
-    model.on('stream', (name) => { dirty.add(name); soon(drawDirty); }),
+    model.on('stream', (name) => {
+      dirty.add(name);
+      soon(drawDirty);
+    }),
     model.on('meters', () => soon(drawMeters)),
     model.on('past', () => soon(redraw)),
     model.on('feed', () => soon(tick)),
-    every(1000, tick), every(STRIPS, redraw), onTheme(() => soon(redraw)),
+    every(1000, tick),
+    every(STRIPS, redraw),
+    onTheme(() => soon(redraw)),
     isKiosk() ? every(TURN, () => turn(grid.node)) : () => {},
   ];
   list();
   return {
-    node, title: 'Wall',
-    address: () => { list(); soon(redraw); },
+    node,
+    title: 'Wall',
+    address: () => {
+      list();
+      soon(redraw);
+    },
     find: () => bar.find(),
     end: () => {
       for (const end of ends) end();
@@ -98,10 +117,13 @@ function isByCondition() {
 /** The streams that the filters let through, in order. */
 function order(model) {
   const { q, label, is, sort } = state();
-  const keys = [...model.streams.values()].filter((stream) => matches(stream, q, label))
-    .map((stream) => stream.name).filter((name) => !is || model.condition(name) === is);
+  const keys = [...model.streams.values()]
+    .filter((stream) => matches(stream, q, label))
+    .map((stream) => stream.name)
+    .filter((name) => !is || model.condition(name) === is);
   const title = (name) => model.streams.get(name).title || name;
-  const compare = (one, other) => title(one).localeCompare(title(other), 'en', { numeric: true }) || (one < other ? -1 : 1);
+  const compare = (one, other) =>
+    title(one).localeCompare(title(other), 'en', { numeric: true }) || (one < other ? -1 : 1);
   keys.sort(compare);
   if (sort === 'worst') {
     const weight = new Map(keys.map((name) => [name, rank(model.worst(name)?.severity)]));
@@ -112,9 +134,16 @@ function order(model) {
 
 function sayEmpty(node, model) {
   if (!model.loaded) text(node, 'Loading …');
-  else if (model.streams.size > 0) fill(node, h('p', {}, 'No stream fits the filters.'), h('a', { href: address({ q: '', label: '', is: '' }) }, 'Show all streams'));
+  else if (model.streams.size > 0)
+    fill(
+      node,
+      h('p', {}, 'No stream fits the filters.'),
+      h('a', { href: address({ q: '', label: '', is: '' }) }, 'Show all streams'),
+    );
   else {
-    const add = isKiosk() ? null : h('button', { type: 'button', class: 'first', click: () => addStream() }, 'Add a stream');
+    const add = isKiosk()
+      ? null
+      : h('button', { type: 'button', class: 'first', click: () => addStream() }, 'Add a stream');
     fill(node, h('p', {}, 'No streams are watched yet.'), add);
   }
 }
@@ -124,4 +153,3 @@ function turn(scroller) {
   const left = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
   scroller.scrollTop = left > 4 ? scroller.scrollTop + scroller.clientHeight - 60 : 0;
 }
-

@@ -10,20 +10,42 @@ const HEIGHT = 56;
 /** Most channels drawn. */
 const CHANNELS_MAX = 8;
 
-/** One waveform for each channel of the trace of an event. */
+/** One waveform for each channel of the trace of an event: by its clip, or without one by the second. */
 export function waveforms(trace) {
-  const found = [];
+  const found = new Map();
   for (const [track, curves] of Object.entries(trace.curves ?? {})) {
-    (curves.channels ?? []).forEach((channel, index) => found.push([`${track} channel ${index + 1}`, channel.peak ?? []]));
+    (curves.channels ?? []).forEach((channel, index) => found.set(`${track} channel ${index + 1}`, channel.peak ?? []));
   }
-  return found.filter(([, points]) => points.length > 1).slice(0, CHANNELS_MAX).map(([name, points]) => draw(name, points));
+  if (found.size === 0) {
+    for (const reading of trace.readings ?? []) {
+      for (const sound of reading.sounds ?? [])
+        sound.channels.forEach((channel, index) =>
+          note(found, `${sound.track} channel ${index + 1}`, reading.at_s, channel.peak_dbfs),
+        );
+    }
+  }
+  return [...found]
+    .filter(([, points]) => points.length > 1)
+    .slice(0, CHANNELS_MAX)
+    .map(([name, points]) => draw(name, points));
+}
+
+function note(found, name, at, peak) {
+  if (!found.has(name)) found.set(name, []);
+  found.get(name).push([at, 0, 0, 10 ** (peak / 20)]);
 }
 
 /** `points`: `[seconds after the onset, lowest, mean, highest]`, magnitudes from 0 to 1. */
 function draw(name, points) {
   const from = points[0][0];
   const to = points.at(-1)[0];
-  const canvas = h('canvas', { class: 'waveform', width: WIDTH, height: HEIGHT, role: 'img', 'aria-label': `Waveform of ${name} from ${fixed(from, 0)} to ${fixed(to, 0)} s after the onset` });
+  const canvas = h('canvas', {
+    class: 'waveform',
+    width: WIDTH,
+    height: HEIGHT,
+    role: 'img',
+    'aria-label': `Waveform of ${name} from ${fixed(from, 0)} to ${fixed(to, 0)} s after the onset`,
+  });
   const paint = canvas.getContext('2d');
   const x = (at) => ((at - from) / (to - from || 1)) * WIDTH;
   paint.fillStyle = colour('plot-1');

@@ -5,17 +5,43 @@ import { DESKTOP, equal, open, PHONE, picture, violations } from '../browser.mjs
 
 export const stand_in = { streams: 48 };
 
-const SCREENS = [['dark', 'desktop', DESKTOP], ['light', 'desktop', DESKTOP], ['dark', 'phone', PHONE], ['light', 'phone', PHONE]];
+const SCREENS = [
+  ['dark', 'desktop', DESKTOP],
+  ['light', 'desktop', DESKTOP],
+  ['dark', 'phone', PHONE],
+  ['light', 'phone', PHONE],
+];
 
 export default async function run({ browser, address, mock }) {
-  const event = mock.raise('ch-0001', 'black', 'critical', { comment: 'the encoder restarts', runbook_url: 'https://wiki.example/black' });
+  const event = mock.raise('ch-0001', 'black', 'critical', {
+    comment: 'the encoder restarts',
+    runbook_url: 'https://wiki.example/black',
+  });
   mock.change(mock.raise('ch-0002', 'freeze', 'major'), { state: 'acked', acked_by: 'Anna' });
-  mock.notes.push({ id: '1', author: 'Anna', text: 'Satellite 3 is on its backup until 22:00.', at: new Date().toISOString() });
-  const pages = [['wall', '/'], ['problems', '/?view=problems'], ['events', '/?view=events'], ['event', `/?view=event&id=${event.id}`],
-    ['stream', '/?view=stream&name=ch-0001'], ['node', '/?view=node'], ['notes', '/?view=notes'], ['kiosk', '/?kiosk'], ['nothing', '/?q=nothing-is-called-this']];
-  const dialogs = [['help', async (page) => page.keyboard.press('?')], ['add', async (page) => page.click('button:has-text("Add stream")')],
-    ['view', async (page) => page.click('button:has-text("View")')], ['ack', async (page) => page.click('.penalty button:visible:has-text("Ack")')],
-    ['snooze', async (page) => page.click('.penalty button:visible:has-text("Snooze")')]];
+  mock.notes.push({
+    id: '1',
+    author: 'Anna',
+    text: 'Satellite 3 is on its backup until 22:00.',
+    at: new Date().toISOString(),
+  });
+  const pages = [
+    ['wall', '/'],
+    ['problems', '/?view=problems'],
+    ['events', '/?view=events'],
+    ['event', `/?view=event&id=${event.id}`],
+    ['stream', '/?view=stream&name=ch-0001'],
+    ['node', '/?view=node'],
+    ['notes', '/?view=notes'],
+    ['kiosk', '/?kiosk'],
+    ['nothing', '/?q=nothing-is-called-this'],
+  ];
+  const dialogs = [
+    ['help', async (page) => page.keyboard.press('?')],
+    ['add', async (page) => page.click('button:has-text("Add stream")')],
+    ['view', async (page) => page.click('button:has-text("View")')],
+    ['ack', async (page) => page.click('.penalty button:visible:has-text("Ack")')],
+    ['snooze', async (page) => page.click('.penalty button:visible:has-text("Snooze")')],
+  ];
   const found = [];
   for (const [theme, size, viewport] of SCREENS) {
     const page = await open(browser, address, { theme, viewport });

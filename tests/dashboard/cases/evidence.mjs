@@ -10,8 +10,14 @@ export default async function run({ browser, address, mock }) {
   mock.giveEvidence(played, 'mp4');
   const page = await open(browser, `${address}/?view=event&id=${played.id}`);
   await page.waitForSelector('.evidence[data-played="yes"]', { timeout: 20_000 });
-  await until('it to stand before the onset', async () => Math.abs(await page.locator('video').evaluate((film) => film.currentTime) - 2) < 0.3);
-  await page.locator('video').evaluate(async (film) => { film.muted = true; await film.play(); });
+  await until(
+    'it to stand before the onset',
+    async () => Math.abs((await page.locator('video').evaluate((film) => film.currentTime)) - 2) < 0.3,
+  );
+  await page.locator('video').evaluate(async (film) => {
+    film.muted = true;
+    await film.play();
+  });
   await until('it to play', async () => (await page.locator('video').evaluate((film) => film.currentTime)) > 2.5);
   await picture(page, 'evidence-played');
 
@@ -22,7 +28,13 @@ export default async function run({ browser, address, mock }) {
   mock.change(shown, {});
   await page.waitForSelector('.evidence[data-played="no"]', { timeout: 20_000 });
   await page.waitForSelector('.evidence:has-text("cannot play the clip")');
-  await until('the strip', async () => (await page.locator('.film-strip img').evaluateAll((all) => all.filter((image) => image.naturalWidth > 0).length)) === 5);
+  await until(
+    'the strip',
+    async () =>
+      (await page
+        .locator('.film-strip img')
+        .evaluateAll((all) => all.filter((image) => image.naturalWidth > 0).length)) === 5,
+  );
   equal(await page.locator('canvas.waveform').count(), 2, 'waveforms');
   equal(await page.locator('.film-strip [data-shows="onset"] b').textContent(), ' the onset', 'the onset is marked');
   equal(await page.locator('a[download="clip.ts"]').count(), 1, 'the file can be kept');

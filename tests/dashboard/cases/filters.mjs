@@ -10,7 +10,10 @@ export default async function run({ browser, address, mock }) {
   mock.raise('ch-0020', 'black', 'critical');
   const page = await open(browser, address);
   await page.waitForSelector('.tile[data-severity="critical"]');
-  const shown = (where = page) => where.locator('.grid > li').evaluateAll((cells) => cells.map((cell) => cell.querySelector('.tile').title.match(/ch-\d+/)[0]));
+  const shown = (where = page) =>
+    where
+      .locator('.grid > li')
+      .evaluateAll((cells) => cells.map((cell) => cell.querySelector('.tile').title.match(/ch-\d+/)[0]));
   await page.click('.chip:has-text("critical")');
   await until('the critical one alone', async () => (await shown()).join() === 'ch-0020');
   await page.click('.chip:has-text("critical")');
@@ -27,7 +30,11 @@ export default async function run({ browser, address, mock }) {
   await other.waitForSelector('.tile[data-severity="critical"]');
   await until('the same on another screen', async () => (await shown(other)).slice(0, 2).join() === 'ch-0020,ch-0007');
   await page.goto(`${address}/?label=site%3Dnorth&q=ch-00`);
-  await until('only that label', async () => (await shown()).length > 0 && (await shown()).every((name) => mock.streams.get(name).labels.site === 'north'));
+  await until(
+    'only that label',
+    async () =>
+      (await shown()).length > 0 && (await shown()).every((name) => mock.streams.get(name).labels.site === 'north'),
+  );
   await page.click('button:has-text("View")');
   await page.click('dialog a:has-text("night shift")');
   await until('the saved view', async () => page.url() === saved);

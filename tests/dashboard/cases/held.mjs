@@ -8,7 +8,14 @@ export const stand_in = { streams: 12, calm: true };
 export default async function run({ browser, address, mock }) {
   const page = await open(browser, address);
   await page.waitForSelector('.calm:has-text("Nothing wrong in")');
-  const places = () => page.locator('.grid > li').evaluateAll((cells) => cells.map((cell) => `${cell.querySelector('.name').textContent} ${JSON.stringify(cell.getBoundingClientRect())}`).join('\n'));
+  const places = () =>
+    page
+      .locator('.grid > li')
+      .evaluateAll((cells) =>
+        cells
+          .map((cell) => `${cell.querySelector('.name').textContent} ${JSON.stringify(cell.getBoundingClientRect())}`)
+          .join('\n'),
+      );
   await page.waitForSelector('.tile img:not([hidden])');
   const trouble = mock.raise('avwatch', 'store_degraded', 'major', { message: 'the store takes no changes' });
   await page.waitForSelector('.banner:has-text("The monitor itself"):has-text("the store takes no changes")');

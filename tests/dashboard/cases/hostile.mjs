@@ -9,13 +9,30 @@ const EVIL = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>"\'
 
 export default async function run({ browser, address, mock }) {
   const name = 'ch-0001';
-  Object.assign(mock.streams.get(name), { title: `title ${EVIL}`, labels: { site: `label ${EVIL}` }, url: `srt://${EVIL}`, runbook_url: 'javascript:window.ran=1', last_error: EVIL });
-  const event = mock.raise(name, 'black', 'critical', { message: `message ${EVIL}`, labels: { site: EVIL }, comment: `comment ${EVIL}`, acked_by: EVIL, runbook_url: 'javascript:window.ran=1' });
+  Object.assign(mock.streams.get(name), {
+    title: `title ${EVIL}`,
+    labels: { site: `label ${EVIL}` },
+    url: `srt://${EVIL}`,
+    runbook_url: 'javascript:window.ran=1',
+    last_error: EVIL,
+  });
+  const event = mock.raise(name, 'black', 'critical', {
+    message: `message ${EVIL}`,
+    labels: { site: EVIL },
+    comment: `comment ${EVIL}`,
+    acked_by: EVIL,
+    runbook_url: 'javascript:window.ran=1',
+  });
   mock.notes.push({ id: '1', author: `author ${EVIL}`, text: `note ${EVIL}`, at: new Date().toISOString() });
   const page = await open(browser, address);
   const foreign = [];
-  page.on('request', (request) => { if (!request.url().startsWith(address) && !request.url().startsWith('blob:')) foreign.push(request.url()); });
-  const says = async (selector, words) => until(`${selector} to say ${words}`, async () => (await page.locator(selector).allTextContents()).some((text) => text.includes(words)));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(address) && !request.url().startsWith('blob:')) foreign.push(request.url());
+  });
+  const says = async (selector, words) =>
+    until(`${selector} to say ${words}`, async () =>
+      (await page.locator(selector).allTextContents()).some((text) => text.includes(words)),
+    );
   await says('.tile .name', `title ${EVIL}`);
   await says('.penalty .message', `message ${EVIL}`);
   await picture(page, 'hostile');
@@ -29,7 +46,9 @@ export default async function run({ browser, address, mock }) {
   await says('td.message', `message ${EVIL}`);
   await page.goto(`${address}/?view=notes`);
   await says('.note', `note ${EVIL}`);
-  await page.goto(`${address}/?q=${encodeURIComponent(EVIL)}&label=${encodeURIComponent(EVIL)}&size=${encodeURIComponent(EVIL)}`);
+  await page.goto(
+    `${address}/?q=${encodeURIComponent(EVIL)}&label=${encodeURIComponent(EVIL)}&size=${encodeURIComponent(EVIL)}`,
+  );
   await says('.nothing', 'No stream fits');
   equal(await page.locator('a[href^="javascript:"], img[src="x"]').count(), 0, 'nothing of it became an element');
   equal(await page.evaluate(() => window.ran ?? 0), 0, 'nothing ran');

@@ -51,10 +51,18 @@ export default async function run({ browser, address, mock }) {
   await plot.focus();
   await page.keyboard.press('ArrowLeft');
   await page.keyboard.press('ArrowLeft');
-  await until('the plot to be read', async () => /^\d\d:\d\d:\d\d/.test(await page.locator('.plot-box .read').first().textContent()));
+  await until('the plot to be read', async () =>
+    /^\d\d:\d\d:\d\d/.test(await page.locator('.plot-box .read').first().textContent()),
+  );
 
   await page.locator('main').focus();
-  for (const [key, view] of [['p', 'problems'], ['e', 'events'], ['n', 'node'], ['s', 'notes'], ['w', null]]) {
+  for (const [key, view] of [
+    ['p', 'problems'],
+    ['e', 'events'],
+    ['n', 'node'],
+    ['s', 'notes'],
+    ['w', null],
+  ]) {
     await page.keyboard.press(key);
     equal(new URL(page.url()).searchParams.get('view'), view, `the key ${key}`);
   }

@@ -17,6 +17,9 @@ export default async function run({ browser, address, mock }) {
   mock.end(event);
   await mock.start(Number(port));
   await page.waitForSelector('.link-state[data-state="open"]', { timeout: 20_000 });
-  await until('the event to be over', async () => (await page.locator('.tile[data-severity="critical"]').count()) === 0);
+  await until(
+    'the event to be over',
+    async () => (await page.locator('.tile[data-severity="critical"]').count()) === 0,
+  );
   equal(await page.locator('.banner').count(), 0, 'the banner is gone');
 }

@@ -14,6 +14,13 @@ export default async function run({ browser, address }) {
   await page.waitForSelector('.note:has-text("to be removed")', { state: 'detached' });
   const other = await open(browser, `${address}/?view=notes`);
   await other.waitForSelector('.note');
-  equal(await other.locator('.note').allTextContents().then((all) => all.join('|')), 'Satellite 3 is on its backup.\n<b>until 22:00</b>', 'the notes');
+  equal(
+    await other
+      .locator('.note')
+      .allTextContents()
+      .then((all) => all.join('|')),
+    'Satellite 3 is on its backup.\n<b>until 22:00</b>',
+    'the notes',
+  );
   equal(page.faults.join('\n'), '', 'faults');
 }

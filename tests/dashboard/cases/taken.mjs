@@ -21,6 +21,9 @@ export default async function run({ browser, address }) {
   await other.click('dialog button.first');
   await other.waitForSelector('.facts dd:has-text("seen")');
   await other.click('button:has-text("Take back")');
-  await until('it to be given back', async () => (await page.locator('.penalty .since:has-text("acked")').count()) === 0);
+  await until(
+    'it to be given back',
+    async () => (await page.locator('.penalty .since:has-text("acked")').count()) === 0,
+  );
   equal(page.faults.concat(other.faults).join('\n'), '', 'faults');
 }

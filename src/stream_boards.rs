@@ -1,0 +1,120 @@
+//! What is kept of every stream beside its status: what it shows, its past, and evidence.
+//!
+//! Built with the service. It ties the live board, the journal and the rings of packets to the streams, so that a stream
+//! which is added, changed or removed is so in all of them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use avwatch_actors::event::Event;
+use avwatch_actors::event_desk::EvidenceOf;
+use avwatch_actors::lane::WhenFull;
+use avwatch_actors::setup::{LaneSizes, SessionMode, StreamSetup};
+use avwatch_actors::sink::Sink;
+
+use crate::config::{Plan, StreamPlan};
+use crate::evidence::{self, EvidenceParts, Rings, Shelf};
+use crate::journal::{Journal, JournalKeep, JournalReader};
+use crate::live::{LiveBoard, Pixels};
+use crate::node_snapshot::NodeSnapshot;
+use crate::stream_parts::{self, PartsError};
+
+/// The boards.
+pub struct StreamBoards {
+    /// What streams show now.
+    pub live: Arc<LiveBoard>,
+    /// Their last packets; absent when no evidence is kept.
+    rings: Option<Arc<Rings>>,
+    /// The folder for data.
+    folder: PathBuf,
+}
+
+/// How the API reads what is kept: on threads that may block.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// The journal.
+    pub journal: Arc<JournalReader>,
+    /// The evidence.
+    pub shelf: Shelf,
+}
+
+impl StreamBoards {
+    /// Boards without streams.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn new(plan: &Plan, folder: &Path) -> io::Result<Self> {
+        let budget = || evidence::memory_budget(plan.evidence.memory);
+        let rings = plan.evidence.from.map(|_| Arc::new(Rings::new(plan.evidence.ring, budget())));
+        Ok(Self { live: Arc::new(LiveBoard::start()?), rings, folder: folder.to_owned() })
+    }
+
+    /// A stream as the engine runs it, shown on the boards.
+    ///
+    /// # Errors
+    /// The stream cannot be put together.
+    pub fn setup(&self, plan: &StreamPlan) -> Result<StreamSetup, PartsError> {
+        let detectors = stream_parts::resolve_detectors(plan, &[])?;
+        let pixels = if detectors.measure.keep_pictures { Pixels::ForDetectors } else { Pixels::ForLive };
+        let ring = self.rings.as_ref().map(|rings| rings.ring_of(&plan.name, plan.priority));
+        let opener = stream_parts::opener_with(plan, detectors.measure.with_readings(), ring)?;
+        Ok(StreamSetup {
+            card: stream_parts::card(plan),
+            opener: self.live.watch(&plan.name, opener, pixels),
+            specs: detectors.specs,
+            pace: stream_parts::live_pace(&plan.input.address),
+            lanes: LaneSizes { when_full: WhenFull::DropOldest, ..LaneSizes::default() },
+            mode: SessionMode::Thread,
+        })
+    }
+
+    /// Takes a stream off the boards; its past stays.
+    pub fn remove(&self, stream: &str) {
+        self.live.remove(stream);
+        if let Some(rings) = &self.rings {
+            rings.remove(stream);
+        }
+    }
+
+    /// Starts the thread of evidence: its sink, and what events say of it. Nothing when none is kept.
+    ///
+    /// # Errors
+    /// The system refuses the thread.
+    pub fn start_evidence(&self, plan: &Plan) -> io::Result<Option<(Box<dyn Sink>, EvidenceOf)>> {
+        let (Some(from), Some(rings)) = (plan.evidence.from, &self.rings) else { return Ok(None) };
+        let shelf = Shelf::new(&self.folder, plan.evidence.bytes_max);
+        let parts = EvidenceParts { rings: rings.clone(), live: self.live.clone(), shelf, from };
+        let (sink, _) = evidence::start(parts)?;
+        let rings = rings.clone();
+        let evidence_of = move |event: &Event| {
+            let is_kept = event.max_severity >= from && rings.get(&event.stream).is_some();
+            is_kept.then(|| evidence::path_of(&event.id))
+        };
+        Ok(Some((Box::new(sink), Box::new(evidence_of))))
+    }
+
+    /// Starts the journal. Without one the past has a hole, but everything is watched.
+    pub fn start_journal(
+        &self,
+        plan: &Plan,
+        snapshot: impl Fn() -> Arc<NodeSnapshot> + Send + 'static,
+    ) -> Option<Journal> {
+        Journal::start(&self.folder, plan.journal, self.live.clone(), snapshot)
+            .inspect_err(|error| tracing::error!(fault = "journal", "the past of streams is not kept: {error}"))
+            .ok()
+    }
+
+    /// How the API reads what is kept.
+    pub fn past(&self, plan: &Plan) -> Past {
+        Past::of(&self.folder, plan.journal, plan.evidence.bytes_max)
+    }
+}
+
+impl Past {
+    /// What is kept in a data folder.
+    pub fn of(folder: &Path, journal: JournalKeep, evidence_bytes_max: u64) -> Self {
+        let journal = Arc::new(JournalReader::new(folder, journal));
+        Self { journal, shelf: Shelf::new(folder, evidence_bytes_max) }
+    }
+}
