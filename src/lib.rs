@@ -2,6 +2,7 @@
 //! or hear go wrong.
 
 pub mod api;
+pub mod cidr;
 pub mod commands;
 pub mod config;
 pub mod detectors;

@@ -7,7 +7,6 @@
 //! caller's thread; it reads files and opens nothing else.
 
 mod assignment;
-mod cidr;
 mod detector_row;
 mod error;
 mod layer;
@@ -33,7 +32,6 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 pub use assignment::ENVIRONMENT_PREFIX;
-pub use cidr::{Cidr, CidrError};
 pub use error::{ConfigError, ConfigErrors, Problem};
 pub use origin::{KeyPath, Origin, Origins};
 pub use plan::{

@@ -17,7 +17,7 @@ pub use changes::{PlanChanges, RefusedChange, changes};
 pub use stream::StreamPlan;
 
 use crate::api::is_loopback;
-use crate::config::cidr::Cidr;
+use crate::cidr::Cidr;
 use crate::config::error::{ConfigError, ConfigErrors, Problem};
 use crate::config::origin::{KeyPath, Origins};
 use crate::config::schema::Registry;
