@@ -11,6 +11,8 @@ use std::hint::black_box;
 
 use avwatch::measure::kernels::*;
 use avwatch::measure::{MeasurePlan, PictureMeasurer, SoundMeasurer};
+use avwatch::media::small_picture::SmallPicture;
+use avwatch::media::thumbnail::Thumbnailer;
 use avwatch_actors::frame::{PictureView, Plane};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::ChannelRole;
@@ -128,6 +130,18 @@ fn pictures(group: &mut BenchmarkGroup<'_, WallTime>, depth: u32) {
     }
 }
 
+/// A live thumbnail: made small on the session's thread, coded on another.
+fn thumbnails(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let planes = [plane(WIDTH, HEIGHT, 8, 1), plane(WIDTH / 2, HEIGHT / 2, 8, 2), plane(WIDTH / 2, HEIGHT / 2, 8, 3)];
+    let of = |place: usize, width, height| Plane { bytes: &planes[place], stride: width, width, height };
+    let chroma = Some([1, 2].map(|place| of(place, WIDTH / 2, HEIGHT / 2)));
+    let view = PictureView { luma: of(0, WIDTH, HEIGHT), chroma, depth: 8, full_range: false };
+    group.bench_function("thumbnail/small", |bench| bench.iter(|| SmallPicture::of(black_box(&view), 1.0)));
+    let small = SmallPicture::of(&view, 1.0).expect("is made");
+    let mut thumbnailer = Thumbnailer::default();
+    group.bench_function("thumbnail/jpeg", |bench| bench.iter(|| thumbnailer.encode(black_box(&small))));
+}
+
 fn bench_pictures(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("1080p");
     group.sample_size(20);
@@ -136,6 +150,7 @@ fn bench_pictures(criterion: &mut Criterion) {
         spread_and_histogram(&mut group, depth);
         pictures(&mut group, depth);
     }
+    thumbnails(&mut group);
     group.finish();
 }
 

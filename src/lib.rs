@@ -1,12 +1,18 @@
 //! avwatch watches live audio and video streams in one process and tells what viewers would see
 //! or hear go wrong.
 
+pub mod access;
 pub mod api;
+pub mod catalogue;
 pub mod cidr;
 pub mod commands;
 pub mod config;
+pub mod desired;
+pub mod dashboard;
 pub mod detectors;
+pub mod import;
 pub mod inspect;
+pub mod live;
 pub mod measure;
 pub mod media;
 pub mod node_snapshot;

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use avwatch::commands::cli::{Cli, Command, ConfigArgs, ConfigCommand};
+use avwatch::commands::cli::{Cli, Command, ConfigArgs, ConfigCommand, TokenCommand};
 use avwatch::commands::config::Printout;
-use avwatch::commands::{self, check, completions, detectors, health, man};
+use avwatch::commands::{self, check, completions, detectors, events, health, import, man, token};
 use avwatch::config::Sources;
 use avwatch::media::ffmpeg_log;
 use avwatch::report::Destination;
@@ -36,6 +36,17 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Show(args)) => show(commands::config::show(&sources(args, false))),
         Command::Config(ConfigCommand::Schema) => show(commands::config::schema()),
         Command::Health(args) => health::run(&sources(args, true)),
+        Command::Import(args) => import::run(&args),
+        Command::Events(args) => events::run(&args, &sources(args.service.config.clone(), true)),
+        Command::Token(command) => {
+            let config = match &command {
+                TokenCommand::New => ConfigArgs::default(),
+                TokenCommand::List(service)
+                | TokenCommand::Add { service, .. }
+                | TokenCommand::Remove { service, .. } => service.config.clone(),
+            };
+            token::run(&command, &sources(config, true))
+        }
         Command::Completions(args) => print(&completions::render(args)),
         Command::Man(args) => match &args.directory {
             Some(folder) => match man::write_to(folder) {

@@ -3,6 +3,8 @@
 //! Sinks first, then the desk, then the supervisors: nobody sends into the void. Runs on the main
 //! thread, which becomes the control arbiter.
 
+mod streams;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,20 +20,33 @@ use avwatch_actors::event::Event;
 use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts};
 use avwatch_actors::lane::WhenFull;
 use avwatch_actors::lifeline::{CutReason, Lifeline};
-use avwatch_actors::monitor::{AddStream, ChangeStream, Monitor, RemoveStream, StopAll};
+use avwatch_actors::monitor::{AddStream, Monitor, StopAll};
 use avwatch_actors::setup::{Engine, LaneSizes, SessionMode, StreamSetup};
+use avwatch_actors::silence::Silence;
+use avwatch_actors::sink::Sink;
 use avwatch_actors::status::{Health, StatusBoard};
-use avwatch_actors::supervisor::RetuneStream;
+use tokio::sync::mpsc;
 
-use crate::api::{self, ApiError, ApiState};
-use crate::config::{self, DataDir, Loaded, Plan, PlanChanges, Sources, StreamPlan};
+use crate::access::Token;
+use crate::api::{self, ApiError, ApiState, LiveStates};
+use crate::catalogue::Catalogue;
+use crate::config::{DataDir, Loaded, Plan, ServerPlan, Sources, StreamPlan};
+use crate::desired::{ApiStreams, Desired, DesiredError};
 use crate::detectors;
+use crate::live::{LiveBoard, Pixels};
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
 use crate::sinks;
+use crate::sinks::live_feed::{LiveFeed, LiveSink};
 use crate::sinks::store::{Retention, Store, StoreError};
 use crate::snapshot::snapshot;
 use crate::stream_parts::{self, PartsError};
+
+pub use streams::ServiceCommand;
+use streams::Whole;
+
+/// Commands of the API that may wait.
+const COMMANDS_MAX: usize = 64;
 
 /// How often signals are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -68,6 +83,9 @@ pub enum ServiceError {
     /// The event store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What was asked for over the API cannot be read.
+    #[error(transparent)]
+    Desired(#[from] DesiredError),
     /// The desk cannot start.
     #[error(transparent)]
     Desk(#[from] event_desk::DeskError),
@@ -85,7 +103,7 @@ pub enum ServiceError {
 impl ServiceError {
     /// True when it is the configuration or the machine's use that is wrong, not the program.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Api(_) | Self::Parts(_) | Self::DataDir { .. } | Self::Store(_))
+        matches!(self, Self::Api(_) | Self::Parts(_) | Self::DataDir { .. } | Self::Store(_) | Self::Desired(_))
     }
 }
 
@@ -124,9 +142,26 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     let folder = DataFolder::make(&loaded.plan.data_dir)?;
     let store = open_store(&loaded.plan, &folder.path)?;
     // Before anything is started: a stream that cannot be put together is a wrong configuration.
-    let setups = loaded.plan.streams.iter().map(setup).collect::<Result<Vec<_>, _>>()?;
-    let desk = start_desk(&loaded.plan, store)?;
-    let result = System::new().block_on(Service::run(loaded, setups, desk.clone(), sources, requests, ffmpeg));
+    let live = Arc::new(LiveBoard::start()?);
+    let desired = Arc::new(Desired::open(&folder.path)?);
+    let api_streams = desired.streams()?;
+    let whole = Whole::new(&loaded, &api_streams);
+    let setups = whole.plan.streams.iter().map(|plan| setup(plan, &live)).collect::<Result<Vec<_>, _>>()?;
+    let tokens = desired.tokens(&loaded.plan.server.tokens)?;
+    let feed = Arc::<LiveFeed>::default();
+    let desk = start_desk(&loaded.plan, store, &feed, desired.silences()?)?;
+    let parts = Parts {
+        whole,
+        setups,
+        live,
+        api_streams,
+        tokens,
+        desk: desk.clone(),
+        feed,
+        desired,
+        data_dir: folder.path.clone(),
+    };
+    let result = System::new().block_on(Service::run(loaded, parts, sources, requests, ffmpeg));
     finish_desk(&desk);
     drop(folder);
     result
@@ -145,11 +180,32 @@ fn open_store(plan: &Plan, folder: &Path) -> Result<Store, ServiceError> {
     Ok(store)
 }
 
-fn start_desk(plan: &Plan, store: Store) -> Result<DeskHandle, ServiceError> {
+/// What stands before the service runs.
+struct Parts {
+    whole: Whole,
+    setups: Vec<StreamSetup>,
+    api_streams: ApiStreams,
+    tokens: Vec<Token>,
+    live: Arc<LiveBoard>,
+    desk: DeskHandle,
+    feed: Arc<LiveFeed>,
+    desired: Arc<Desired>,
+    data_dir: PathBuf,
+}
+
+fn start_desk(
+    plan: &Plan,
+    store: Store,
+    feed: &Arc<LiveFeed>,
+    silences: Vec<Silence>,
+) -> Result<DeskHandle, ServiceError> {
+    let mut sinks: Vec<Box<dyn Sink>> = sinks::ALL.iter().map(|kind| (kind.build)()).collect();
+    sinks.push(Box::new(LiveSink(feed.clone())));
     let parts = DeskParts {
         node: plan.node.clone(),
         store: Some(Box::new(store)),
-        sinks: sinks::ALL.iter().map(|kind| (kind.build)()).collect(),
+        sinks,
+        silences,
         hold_of: Box::new(hold_of),
     };
     Ok(event_desk::start(parts)?)
@@ -175,12 +231,14 @@ fn finish_desk(desk: &DeskHandle) {
     }
 }
 
-/// A stream as the engine runs it.
-fn setup(plan: &StreamPlan) -> Result<StreamSetup, PartsError> {
+/// A stream as the engine runs it, shown on the live board.
+fn setup(plan: &StreamPlan, live: &LiveBoard) -> Result<StreamSetup, PartsError> {
     let detectors = stream_parts::resolve_detectors(plan, &[])?;
+    let pixels = if detectors.measure.keep_pictures { Pixels::ForDetectors } else { Pixels::ForLive };
+    let opener = stream_parts::opener(plan, detectors.measure.with_readings())?;
     Ok(StreamSetup {
         card: stream_parts::card(plan),
-        opener: stream_parts::opener(plan, detectors.measure)?,
+        opener: live.watch(&plan.name, opener, pixels),
         specs: detectors.specs,
         pace: stream_parts::live_pace(&plan.input.address),
         lanes: LaneSizes { when_full: WhenFull::DropOldest, ..LaneSizes::default() },
@@ -190,10 +248,21 @@ fn setup(plan: &StreamPlan) -> Result<StreamSetup, PartsError> {
 
 /// The running service, on the control arbiter.
 struct Service {
+    /// What runs: the configuration's streams and the API's.
     plan: Plan,
+    loaded: Arc<ArcSwap<Loaded>>,
+    api_streams: ApiStreams,
+    commands: mpsc::Receiver<ServiceCommand>,
+    /// Kept, so that the commands never end while the service runs.
+    _command: mpsc::Sender<ServiceCommand>,
     monitor: Addr<Monitor>,
+    arbiters: Arc<Arbiters>,
     board: Arc<StatusBoard>,
+    live: Arc<LiveBoard>,
     snapshot: Arc<ArcSwap<NodeSnapshot>>,
+    catalogue: Arc<ArcSwap<Catalogue>>,
+    feed: Arc<LiveFeed>,
+    states: LiveStates,
     build: BuildSnapshot,
     last_reload: Option<bool>,
 }
@@ -201,19 +270,36 @@ struct Service {
 impl Service {
     async fn run(
         loaded: Loaded,
-        setups: Vec<StreamSetup>,
-        desk: DeskHandle,
+        parts: Parts,
         sources: &Sources,
         requests: &Requests,
         ffmpeg: &FfmpegVersion,
     ) -> Result<(), ServiceError> {
-        let plan = loaded.plan;
+        let Parts { whole, setups, live, api_streams, tokens, desk, feed, desired, data_dir } = parts;
+        let catalogue = Arc::new(ArcSwap::from_pointee(whole.catalogue()));
+        let plan = whole.plan;
+        let loaded = Arc::new(ArcSwap::from_pointee(loaded));
+        let (command, commands) = mpsc::channel(COMMANDS_MAX);
         let health = Arc::<Health>::default();
         let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
         let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
-        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, build.clone(), None)));
+        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &live, build.clone(), None)));
         // Before any actor is made: a port in use ends the service while there is nothing to end.
-        let server = serve(plan.server.listen, &shared, &health)?;
+        let source = shared.clone();
+        let state = ApiState {
+            snapshot: Arc::new(move || source.load_full()),
+            catalogue: catalogue.clone(),
+            health: health.clone(),
+            desk: desk.clone(),
+            feed: feed.clone(),
+            desired,
+            loaded: loaded.clone(),
+            commands: command.clone(),
+            tokens: Arc::new(ArcSwap::from_pointee(tokens)),
+            live: live.clone(),
+            data_dir,
+        };
+        let server = plan.server.listen.map(|listen| serve(listen, &plan.server, state)).transpose()?;
         let arbiters = Arbiters::start(plan.runtime.detector_arbiters.get());
         let limits = &plan.limits;
         let bucket = ConnectBucket::new(
@@ -224,8 +310,26 @@ impl Service {
         let engine = Engine { arbiters: arbiters.clone(), bucket: Arc::new(bucket), desk, board: board.clone() };
         let monitor = Monitor::new(engine).start();
         let watchdog = Arc::<Lifeline>::default();
-        arbiters::watch(arbiters, health.clone(), watchdog.clone(), monitor.clone().recipient())?;
-        let mut service = Self { plan, monitor, board, snapshot: shared, build, last_reload: None };
+        arbiters::watch(arbiters.clone(), health.clone(), watchdog.clone(), monitor.clone().recipient())?;
+        let states = LiveStates::default();
+        let snapshot = shared;
+        let mut service = Self {
+            plan,
+            loaded,
+            api_streams,
+            commands,
+            _command: command,
+            monitor,
+            arbiters,
+            board,
+            live,
+            snapshot,
+            catalogue,
+            feed,
+            states,
+            build,
+            last_reload: None,
+        };
         for setup in setups {
             service.monitor.do_send(AddStream(setup));
         }
@@ -236,6 +340,7 @@ impl Service {
         tracing::info!("stopping");
         notify(&[sd_notify::NotifyState::Stopping]);
         health.set_ready(false);
+        service.feed.close();
         if let Some(server) = server {
             // Bounded here as well: a stuck connection may not hold the end up.
             let _ = tokio::time::timeout(SERVER_WITHIN, server.stop(true)).await;
@@ -247,114 +352,46 @@ impl Service {
         Ok(())
     }
 
-    /// Looks after signals, snapshot and the system's watchdog until it is asked to stop.
+    /// Looks after signals, commands, snapshot and the system's watchdog until it is asked to stop.
     async fn attend(&mut self, sources: &Sources, requests: &Requests) {
         let mut published = Instant::now();
         while !requests.stop.load(Ordering::Relaxed) {
-            tokio::time::sleep(LOOK_EVERY).await;
+            if let Ok(Some(command)) = tokio::time::timeout(LOOK_EVERY, self.commands.recv()).await {
+                self.obey(command, sources);
+            }
             if requests.reload.swap(false, Ordering::Relaxed) {
-                self.reload(sources);
+                // What came of it is in the log.
+                let _ = self.reload(sources);
             }
             if published.elapsed() >= SNAPSHOT_EVERY {
                 published = Instant::now();
-                self.snapshot.store(Arc::new(snapshot(&self.board, self.build.clone(), self.last_reload)));
+                let newest = Arc::new(snapshot(&self.board, &self.live, self.build.clone(), self.last_reload));
+                self.states.tell(&self.feed, &self.catalogue.load(), &newest);
+                self.snapshot.store(newest);
                 if self.board.health.is_live() {
                     notify(&[sd_notify::NotifyState::Watchdog]);
                 }
             }
         }
     }
-
-    fn reload(&mut self, sources: &Sources) {
-        notify(&[sd_notify::NotifyState::Reloading]);
-        let taken = match self.take_over(sources) {
-            Ok(summary) => {
-                tracing::info!("configuration reloaded: {summary}");
-                true
-            }
-            Err(why) => {
-                tracing::error!(
-                    fault = "reload",
-                    "the configuration was not reloaded, the old one stays in force: {why}"
-                );
-                false
-            }
-        };
-        self.last_reload = Some(taken);
-        notify(&[sd_notify::NotifyState::Ready]);
-    }
-
-    /// Takes a new configuration over wholly or not at all.
-    fn take_over(&mut self, sources: &Sources) -> Result<String, String> {
-        let new = config::load(sources).map_err(|errors| errors.to_string())?.plan;
-        let changes = config::changes(&self.plan, &new).map_err(|refused| refused.to_string())?;
-        let find = |name: &Arc<str>| new.streams.iter().find(|stream| stream.name == *name);
-        let mut fresh = Vec::new();
-        let mut retuned = Vec::new();
-        for name in changes.added.iter().chain(&changes.restarted) {
-            fresh.extend(find(name).map(setup).transpose().map_err(|error| error.to_string())?);
-        }
-        for name in &changes.retuned {
-            let Some(plan) = find(name) else { continue };
-            let detectors = stream_parts::resolve_detectors(plan, &[]).map_err(|error| error.to_string())?;
-            let old = self.plan.streams.iter().find(|stream| stream.name == *name);
-            let old = old
-                .map(|plan| stream_parts::resolve_detectors(plan, &[]))
-                .transpose()
-                .map_err(|error| error.to_string())?;
-            if old.is_some_and(|old| old.measure == detectors.measure) {
-                retuned.push(RetuneStream { card: stream_parts::card(plan), specs: detectors.specs });
-            } else {
-                // Other facts are needed: only a new session measures them.
-                fresh.push(setup(plan).map_err(|error| error.to_string())?);
-            }
-        }
-        let summary = summary_of(&changes);
-        for name in &changes.removed {
-            self.monitor.do_send(RemoveStream(name.clone()));
-        }
-        for setup in fresh {
-            self.monitor.do_send(AddStream(setup));
-        }
-        for change in retuned {
-            self.monitor.do_send(ChangeStream(change));
-        }
-        self.plan = new;
-        Ok(summary)
-    }
 }
 
-/// Begins to answer over HTTP, unless that is off.
-fn serve(
-    listen: Option<SocketAddr>,
-    snapshot: &Arc<ArcSwap<NodeSnapshot>>,
-    health: &Arc<Health>,
-) -> Result<Option<actix_web::dev::ServerHandle>, ServiceError> {
-    let Some(listen) = listen else { return Ok(None) };
-    let shared = snapshot.clone();
-    let state = ApiState { snapshot: Arc::new(move || shared.load_full()), health: health.clone(), hosts: Vec::new() };
-    let (server, handle, address) = api::serve(listen, state)?;
+/// Begins to answer over HTTP.
+fn serve(listen: SocketAddr, plan: &ServerPlan, state: ApiState) -> Result<actix_web::dev::ServerHandle, ServiceError> {
+    let (server, handle, address) = api::serve(listen, plan, state)?;
     actix::spawn(async move {
         if let Err(error) = server.await {
             tracing::error!("the HTTP server ended: {error}");
         }
     });
-    tracing::info!("listening on http://{address}");
-    Ok(Some(handle))
-}
-
-fn summary_of(changes: &PlanChanges) -> String {
-    let mut text = format!(
-        "{} added, {} removed, {} restarted, {} retuned",
-        changes.added.len(),
-        changes.removed.len(),
-        changes.restarted.len(),
-        changes.retuned.len()
-    );
-    if !changes.at_next_start.is_empty() {
-        text.push_str(&format!("; changes of {} take effect at the next start", changes.at_next_start.join(", ")));
+    let scheme = if plan.tls.is_some() { "https" } else { "http" };
+    tracing::info!("listening on {scheme}://{address}");
+    if plan.tls.is_none() && !api::is_loopback(address.ip()) {
+        tracing::warn!(
+            "tokens travel in the clear beyond loopback: set server.tls_certificate, or use a proxy that does"
+        );
     }
-    text
+    Ok(handle)
 }
 
 /// Tells systemd, where it listens.

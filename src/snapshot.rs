@@ -8,22 +8,32 @@ use std::sync::Arc;
 use avwatch_actors::latency::Stage;
 use avwatch_actors::status::{StatusBoard, StreamStatus};
 
+use crate::live::LiveBoard;
 use crate::node_snapshot::{
-    BuildSnapshot, EventCount, NodeSnapshot, OpenEvent, ProcessSnapshot, StageSnapshot, StreamSnapshot, TrackSnapshot,
+    BuildSnapshot, EventCount, NodeSnapshot, ProcessSnapshot, StageSnapshot, StreamSnapshot, TrackSnapshot,
 };
 
 /// Upper edges of the exposed latency buckets, in seconds: 1-2.5-5 from 100 µs to 10 s.
 const BUCKETS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// Maps everything that stands on the board now.
-pub fn snapshot(board: &StatusBoard, build: BuildSnapshot, last_reload: Option<bool>) -> NodeSnapshot {
+/// Maps everything that stands on the boards now.
+pub fn snapshot(
+    board: &StatusBoard,
+    live: &LiveBoard,
+    build: BuildSnapshot,
+    last_reload: Option<bool>,
+) -> NodeSnapshot {
     let mut streams: BTreeMap<Arc<str>, StreamSnapshot> =
         board.streams().iter().map(|status| (status.card.stream.clone(), stream(status))).collect();
+    for (name, live) in live.streams() {
+        if let Some(stream) = streams.get_mut(&name) {
+            stream.reading = live.reading();
+        }
+    }
     for event in board.desk.open().iter() {
         if let Some(stream) = streams.get_mut(&event.stream) {
-            let open = OpenEvent { track: event.track, detector: event.detector.clone(), severity: event.severity };
-            stream.open_events.push(open);
+            stream.events.push(event.clone());
         }
     }
     for ((name, detector, severity), count) in board.desk.totals() {
@@ -32,7 +42,7 @@ pub fn snapshot(board: &StatusBoard, build: BuildSnapshot, last_reload: Option<b
         }
     }
     for stream in streams.values_mut() {
-        stream.open_events.sort_by_key(|event| std::cmp::Reverse(event.severity));
+        stream.events.sort_by_key(|event| std::cmp::Reverse(event.severity));
     }
     NodeSnapshot {
         streams: streams.into_values().collect(),
@@ -53,6 +63,9 @@ fn stream(status: &StreamStatus) -> StreamSnapshot {
         title: card.title.as_deref().unwrap_or_default().into(),
         group: card.labels.get("group").map(String::as_str).unwrap_or_default().into(),
         up: status.up,
+        session: status.session.0,
+        info: meters.info.clone(),
+        last_error: status.last_error.clone(),
         tracks: status.frames.iter().map(|(track, frames)| track_of(status, *track, *frames)).collect(),
         // The meters stand still with the stream: what was read last is not so any more.
         bitrate: (meters.bitrate > 0.0).then_some(if status.up { meters.bitrate } else { 0.0 }),
@@ -60,6 +73,7 @@ fn stream(status: &StreamStatus) -> StreamSnapshot {
         lane_dropped: vec![("drop_oldest", status.lane_dropped.0), ("drop_newest", status.lane_dropped.1)],
         receive_dropped: status.receive_dropped,
         restarts: status.restarts.iter().map(|(cause, count)| (*cause, *count)).collect(),
+        latency: status.latency,
         ..StreamSnapshot::new(&card.stream, status.state, "full")
     }
 }
@@ -84,6 +98,7 @@ fn track_of(status: &StreamStatus, track: avwatch_actors::track::TrackId, frames
         last_frame: meters.map(|meters| meters.last_frame.0),
         // Drops are counted per lane; they are shared out evenly over what the lanes carried.
         coverage: (all > 0).then(|| 1.0 - dropped.min(all) as f64 / all as f64),
+        true_peak_dbtp: meters.and_then(|meters| meters.loudness).and_then(|reading| reading.true_peak_dbtp),
         loudness,
     }
 }

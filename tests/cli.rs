@@ -103,11 +103,49 @@ fn a_wrong_recipe_is_found_before_the_service_starts() {
 }
 
 #[test]
-fn an_address_beyond_loopback_is_refused_before_the_service_starts() {
+fn an_address_beyond_loopback_without_a_token_is_warned_of() {
     let (status, _, stderr) = config_check("[server]\nlisten = \"0.0.0.0:8080\"\n");
-    assert!(stderr.starts_with("avwatch.toml:2:1: 'server.listen' is not available yet: "), "{stderr}");
-    assert!(stderr.contains("use 127.0.0.1:8080"), "{stderr}");
+    assert!(stderr.contains("avwatch.toml:2:1: 'server.listen': is beyond loopback"), "{stderr}");
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn tokens_of_the_configuration_are_checked_without_being_shown() {
+    let with = |token: &str| config_check(&format!("[server.tokens.desk]\nrole = \"viewer\"\n{token}\n"));
+    let (status, _, stderr) = with("token = \"S3cret\"");
+    assert!(stderr.contains("at least 16 bytes") && !stderr.contains("S3cret"), "{stderr}");
     assert_eq!(status, 2);
+    assert!(with("").2.contains("'server.tokens.desk.token' is missing"));
+    assert!(with("hash = \"S3cret\"").2.contains("avwatch token new"));
+    assert_eq!(with("token = \"sixteen-bytes-long\"").0, 0);
+}
+
+#[test]
+fn a_new_token_comes_with_what_to_write_into_the_configuration() {
+    let output = avwatch().args(["token", "new"]).output().expect("it starts");
+    let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    assert!(token.starts_with("avw_") && token.len() == 47, "{token}");
+    let said = stderr(&output);
+    assert!(said.contains("hash = \"sha256:") && !said.contains(&token), "{said}");
+    let written: String = said.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    assert_eq!(config_check(&written).0, 0, "{written}");
+}
+
+#[test]
+fn a_channel_list_becomes_a_valid_configuration() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (list, config) = (folder.path().join("list.m3u"), folder.path().join("avwatch.toml"));
+    std::fs::write(&list, "#EXTM3U\n#EXTINF:-1 group-title=\"News\",One HD\nudp://239.1.1.1:5000\n")
+        .expect("it can be written");
+    let output = avwatch().arg("import").arg(&list).output().expect("it starts");
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("mode = \"observe\""), "{text}");
+    std::fs::write(&config, &text).expect("it can be written");
+    let output = avwatch().args(["config", "check", "--config"]).arg(&config).output().expect("it starts");
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let output = avwatch().args(["import", "/nonexistent"]).output().expect("it starts");
+    assert_eq!(status(&output), 2);
 }
 
 #[test]

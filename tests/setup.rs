@@ -14,7 +14,7 @@ impl Machine {
     /// A machine where `missing` packages are not installed and cargo has that version, if any.
     fn new(missing: &[&str], cargo: Option<&str>) -> Self {
         let machine = Self { folder: tempfile::tempdir().expect("a folder") };
-        for tool in ["bash", "sort", "sed", "head", "env", "grep", "cat"] {
+        for tool in ["bash", "sort", "sed", "head", "env", "grep", "cat", "cmp", "cp", "mkdir", "dirname"] {
             let real = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(tool));
             let real = real.iter().find(|path| path.exists()).expect("every Debian has it");
             symlink(real, machine.path(tool)).expect("links");
@@ -51,11 +51,21 @@ impl Machine {
     }
 
     fn setup(&self) -> Output {
+        self.bash(&[concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/setup")])
+    }
+
+    /// Sets up what the tests of the dashboard need, in a target folder of this machine's own.
+    fn setup_dashboard(&self) -> Output {
+        self.bash(&["-c", concat!(". ", env!("CARGO_MANIFEST_DIR"), "/scripts/setup; setup_dashboard")])
+    }
+
+    fn bash(&self, arguments: &[&str]) -> Output {
         Command::new(self.path("bash"))
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/setup"))
+            .args(arguments)
             .env_clear()
             .env("PATH", self.folder.path())
             .env("HOME", self.folder.path())
+            .env("CARGO_TARGET_DIR", self.folder.path().join("target"))
             .output()
             .expect("bash starts")
     }
@@ -119,4 +129,21 @@ fn a_package_that_cannot_be_installed_is_named() {
     let output = machine.setup();
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("could not install: clang"), "{}", said(&output));
+}
+
+#[test]
+fn the_dashboard_gets_a_browser_and_its_packages_once() {
+    let machine = Machine::new(&[], Some("1.95.0"));
+    let here = machine.folder.path().display().to_string();
+    machine.tool("npm", &format!("echo npm \"$*\" >> {here}/log"));
+    let output = machine.setup_dashboard();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(machine.installed(), [["chromium", "nodejs"]]);
+    for tool in ["chromium", "node"] {
+        machine.tool(tool, "exit 0");
+    }
+    let before = fs::read_to_string(machine.path("log")).expect("is there");
+    assert!(before.contains("npm ci "), "{before}");
+    assert!(machine.setup_dashboard().status.success());
+    assert_eq!(fs::read_to_string(machine.path("log")).expect("is there"), before, "nothing is installed twice");
 }

@@ -62,8 +62,13 @@ fn main() {
 }
 
 async fn measure(streams: usize, runs: usize) -> (Vec<f64>, Vec<f64>) {
-    let parts =
-        DeskParts { node: "bench".into(), store: None, sinks: Vec::new(), hold_of: Box::new(|_| Duration::ZERO) };
+    let parts = DeskParts {
+        node: "bench".into(),
+        store: None,
+        sinks: Vec::new(),
+        silences: Vec::new(),
+        hold_of: Box::new(|_| Duration::ZERO),
+    };
     let desk = event_desk::start(parts).expect("a desk without a store starts");
     let health = Arc::<Health>::default();
     let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health));

@@ -2,7 +2,7 @@
 //!
 //! Pure: changes and clocks in, complete events out. It knows every open event, gives ids and
 //! sequence numbers, fences off sessions that were replaced, and confirms or ends the events that
-//! were open before a restart. Owned by the event desk.
+//! were open before a restart. What people do to events is in [`acts`]. Owned by the event desk.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,11 @@ use uuid::Uuid;
 use crate::detector::LaneKind;
 use crate::event::{ChangeKind, Event, EventChange, EventEnd, EventKey, EventState, SCHEMA, Wall};
 use crate::severity::Severity;
+use crate::silence::Silence;
 use crate::track::{SessionNumber, TrackKind};
+
+#[path = "alarm_acts.rs"]
+pub mod acts;
 
 /// How long after its hold time an event from before a restart may still be confirmed.
 pub const CONFIRM_GRACE: Duration = Duration::from_secs(60);
@@ -55,7 +59,12 @@ struct Open {
     confirm_until: Option<Instant>,
     /// It was open before the service started: its begin lies on another timeline of media time.
     is_recovered: bool,
+    /// Its severity rose since it was raised.
+    is_worse: bool,
 }
+
+/// That an event reached a severity: a stream, a detector and the severity.
+pub type Reached = (Arc<str>, Arc<str>, Severity);
 
 /// The model.
 pub struct AlarmModel {
@@ -63,12 +72,18 @@ pub struct AlarmModel {
     sequence: u64,
     open: HashMap<EventKey, Open>,
     refused: u64,
+    silences: Vec<Silence>,
+    /// When the next silence begins or ends.
+    next_turn: Option<Wall>,
+    /// Severities that events reached since they were last asked for.
+    reached: Vec<Reached>,
 }
 
 impl AlarmModel {
     /// A model that continues after `sequence`.
     pub fn new(node: Arc<str>, sequence: u64) -> Self {
-        Self { node, sequence, open: HashMap::new(), refused: 0 }
+        let (silences, next_turn, reached) = (Vec::new(), None, Vec::new());
+        Self { node, sequence, open: HashMap::new(), refused: 0, silences, next_turn, reached }
     }
 
     /// Takes over an event that was open before a restart; it must be confirmed within that time
@@ -76,7 +91,8 @@ impl AlarmModel {
     pub fn recover(&mut self, event: Event, hold: Duration, now: Instant) {
         let confirm_until = Some(now + hold + CONFIRM_GRACE);
         let spoken = SessionNumber(0);
-        self.open.insert(event.key(), Open { event, spoken, confirm_until, is_recovered: true });
+        let is_worse = event.state == EventState::Escalated;
+        self.open.insert(event.key(), Open { event, spoken, confirm_until, is_recovered: true, is_worse });
     }
 
     /// Takes a change and returns the events to commit and publish, in order.
@@ -92,10 +108,12 @@ impl AlarmModel {
         }
     }
 
-    /// Ends what was not confirmed in time.
+    /// Ends what was not confirmed in time, and begins and ends silences.
     pub fn tick(&mut self, now: Instant, wall: Wall) -> Vec<Event> {
         let late = |open: &Open| open.confirm_until.is_some_and(|until| until <= now);
-        self.end_where(|_, open| late(open), EventEnd::Unconfirmed, wall)
+        let mut events = self.end_where(|_, open| late(open), EventEnd::Unconfirmed, wall);
+        events.extend(self.turn(wall));
+        events
     }
 
     /// Ends every open event of a stream.
@@ -117,6 +135,11 @@ impl AlarmModel {
     /// Every open event.
     pub fn open_events(&self) -> impl Iterator<Item = &Event> {
         self.open.values().map(|open| &open.event)
+    }
+
+    /// Severities that events reached since this was last asked.
+    pub fn take_reached(&mut self) -> Vec<Reached> {
+        std::mem::take(&mut self.reached)
     }
 
     /// Changes that were refused because too many events were open.
@@ -143,11 +166,10 @@ impl AlarmModel {
                 self.refused += 1;
                 return Vec::new();
             }
-            let mut event = fresh(&self.node, &change);
+            let mut open = self.fresh_open(&change);
             self.sequence += 1;
-            number(&mut event, self.sequence);
-            let spoken = change.session;
-            let open = Open { event: event.clone(), spoken, confirm_until: None, is_recovered: false };
+            number(&mut open.event, self.sequence);
+            let event = open.event.clone();
             self.open.insert(change.key, open);
             return vec![event];
         };
@@ -163,11 +185,25 @@ impl AlarmModel {
         }
         event.severity = change.severity;
         event.max_severity = event.max_severity.max(change.severity);
-        event.state = EventState::Escalated;
         event.changed_at = change.changed_at;
+        self.reached.push((event.stream.clone(), event.detector.clone(), event.severity));
+        // Worse than what was taken: it is everybody's again.
+        acts::give_back(event);
+        open.is_worse = true;
+        acts::settle(open, &self.silences, change.changed_at);
         self.sequence += 1;
-        number(event, self.sequence);
-        vec![event.clone()]
+        number(&mut open.event, self.sequence);
+        vec![open.event.clone()]
+    }
+
+    /// An event that begins with this change, with what holds its notifications back.
+    fn fresh_open(&mut self, change: &EventChange) -> Open {
+        let event = fresh(&self.node, change);
+        self.reached.push((event.stream.clone(), event.detector.clone(), event.severity));
+        let spoken = change.session;
+        let mut open = Open { event, spoken, confirm_until: None, is_recovered: false, is_worse: false };
+        acts::settle(&mut open, &self.silences, change.changed_at);
+        open
     }
 
     fn end_by(&mut self, change: &EventChange, why: EventEnd) -> Vec<Event> {
@@ -184,7 +220,7 @@ impl AlarmModel {
     }
 
     fn find(&mut self, change: &EventChange) -> Vec<Event> {
-        let mut raised = fresh(&self.node, change);
+        let mut raised = self.fresh_open(change).event;
         self.sequence += 1;
         number(&mut raised, self.sequence);
         let mut ended = raised.clone();
@@ -256,6 +292,11 @@ fn fresh(node: &Arc<str>, change: &EventChange) -> Event {
         labels: card.labels.clone(),
         session: change.session,
         node: node.clone(),
+        suppressed_by: None,
+        acked_by: None,
+        acked_at: None,
+        snoozed_until: None,
+        comment: None,
         runbook_url: card.runbook_url.clone(),
         stored: None,
     }
@@ -297,127 +338,5 @@ pub fn monitor_change(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::track::TrackId;
-    use std::time::SystemTime;
-
-    fn model() -> AlarmModel {
-        AlarmModel::new("node".into(), 41)
-    }
-
-    fn change(what: ChangeKind, severity: Severity, session: u64) -> EventChange {
-        let mut change = monitor_change("black", what, severity, "picture black".to_owned(), Wall(SystemTime::now()));
-        change.session = SessionNumber(session);
-        change
-    }
-
-    #[test]
-    fn one_id_from_raise_to_end_and_a_sequence_without_gaps() {
-        let mut model = model();
-        let raised = model.step(change(ChangeKind::Raised, Severity::Info, 1));
-        let escalated = model.step(change(ChangeKind::Escalated, Severity::Major, 1));
-        let ended = model.step(change(ChangeKind::Ended(EventEnd::Cleared), Severity::Major, 1));
-        let all = [&raised[0], &escalated[0], &ended[0]];
-        assert!(all.iter().all(|event| event.id == raised[0].id));
-        assert_eq!(all.map(|event| event.sequence), [42, 43, 44]);
-        assert_eq!(ended[0].max_severity, Severity::Major);
-        assert_eq!(model.open_events().count(), 0);
-    }
-
-    #[test]
-    fn a_replaced_session_says_nothing_more() {
-        let mut model = model();
-        assert_eq!(model.step(change(ChangeKind::Raised, Severity::Info, 2)).len(), 1);
-        assert!(model.step(change(ChangeKind::Ended(EventEnd::Cleared), Severity::Info, 1)).is_empty());
-        assert_eq!(model.open_events().count(), 1);
-    }
-
-    #[test]
-    fn after_a_restart_an_event_found_again_keeps_its_id_and_pages_nobody() {
-        let mut model = model();
-        let before = model.step(change(ChangeKind::Raised, Severity::Warning, 1)).remove(0);
-        let mut after = AlarmModel::new("node".into(), 42);
-        let now = Instant::now();
-        after.recover(before.clone(), Duration::from_secs(2), now);
-        assert!(after.step(change(ChangeKind::Raised, Severity::Warning, 1)).is_empty());
-        assert!(after.tick(now + Duration::from_secs(3_600), Wall(SystemTime::now())).is_empty(), "it was confirmed");
-        let ended = after.step(change(ChangeKind::Ended(EventEnd::Cleared), Severity::Warning, 1));
-        assert_eq!(ended[0].id, before.id);
-    }
-
-    #[test]
-    fn after_a_restart_an_event_not_found_again_ends_as_unconfirmed() {
-        let mut model = model();
-        let before = model.step(change(ChangeKind::Raised, Severity::Warning, 1)).remove(0);
-        let mut after = AlarmModel::new("node".into(), 42);
-        let now = Instant::now();
-        after.recover(before, Duration::from_secs(2), now);
-        let wall = Wall(SystemTime::now());
-        assert!(after.tick(now + Duration::from_secs(61), wall).is_empty());
-        let ended = after.tick(now + Duration::from_secs(62), wall);
-        assert_eq!(ended[0].end_reason, Some(EventEnd::Unconfirmed));
-    }
-
-    /// A change of that detector on that track.
-    fn change_of(detector: &str, track: TrackId, what: ChangeKind) -> EventChange {
-        let mut change = change(what, Severity::Warning, 1);
-        change.key = EventKey { stream: "lobby".into(), track, detector: detector.into() };
-        change
-    }
-
-    #[test]
-    fn the_end_of_an_event_counts_though_another_lane_has_reached_the_next_session() {
-        let mut model = model();
-        let video = |what, session| {
-            let mut change = change_of("black", TrackId::video(0), what);
-            change.session = SessionNumber(session);
-            change
-        };
-        assert_eq!(model.step(video(ChangeKind::Raised, 1)).len(), 1);
-        let mut sound = change_of("silence", TrackId::audio(0), ChangeKind::Raised);
-        sound.session = SessionNumber(2);
-        assert_eq!(model.step(sound).len(), 1);
-        assert_eq!(model.step(video(ChangeKind::Ended(EventEnd::Cleared), 1)).len(), 1);
-    }
-
-    #[test]
-    fn after_a_restart_low_session_numbers_are_not_taken_for_old_ones() {
-        let mut old = model();
-        let before = old.step(change(ChangeKind::Raised, Severity::Warning, 57)).remove(0);
-        let mut after = model();
-        after.recover(before, Duration::ZERO, Instant::now());
-        assert!(after.step(change(ChangeKind::Raised, Severity::Warning, 1)).is_empty());
-        assert_eq!(after.step(change(ChangeKind::Ended(EventEnd::Cleared), Severity::Warning, 1)).len(), 1);
-    }
-
-    #[test]
-    fn rebuilt_sound_detectors_put_neither_pictures_nor_the_input_in_doubt() {
-        let mut model = model();
-        for (detector, track) in [
-            ("black", TrackId::video(0)),
-            ("silence", TrackId::audio(0)),
-            ("input_down", TrackId::INPUT),
-            ("timestamp", TrackId::INPUT),
-        ] {
-            assert_eq!(model.step(change_of(detector, track, ChangeKind::Raised)).len(), 1);
-        }
-        let (now, wall) = (Instant::now(), Wall(SystemTime::now()));
-        let later = now + CONFIRM_GRACE;
-        let ended = |events: Vec<Event>| events.iter().map(|event| event.detector.to_string()).collect::<Vec<_>>();
-        model.doubt_stream("lobby", Doubted::Lane(LaneKind::Sound), |_| Duration::ZERO, now);
-        assert_eq!(ended(model.tick(later, wall)), ["silence"]);
-        model.doubt_stream("lobby", Doubted::Lane(LaneKind::Input), |_| Duration::ZERO, now);
-        assert_eq!(ended(model.tick(later, wall)), ["timestamp"]);
-        model.doubt_stream("lobby", Doubted::Stream, |_| Duration::ZERO, now);
-        assert_eq!(ended(model.tick(later, wall)), ["black", "input_down"]);
-    }
-
-    #[test]
-    fn a_point_event_is_raised_and_ended_under_one_id() {
-        let events = model().step(change(ChangeKind::Found, Severity::Info, 1));
-        assert_eq!(events.iter().map(|event| event.state).collect::<Vec<_>>(), [EventState::Raised, EventState::Ended]);
-        assert_eq!(events[0].id, events[1].id);
-        assert_ne!(events[0].change_id, events[1].change_id);
-    }
-}
+#[path = "alarm_model_tests.rs"]
+mod tests;

@@ -157,6 +157,21 @@ pub struct Event {
     pub session: SessionNumber,
     /// Name of the node.
     pub node: Arc<str>,
+    /// What holds its notifications back: `silence:ID` or `maintenance:ID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed_by: Option<String>,
+    /// Who has taken it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked_by: Option<String>,
+    /// When it was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked_at: Option<Wall>,
+    /// When the acknowledgement ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed_until: Option<Wall>,
+    /// The newest remark of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
     /// Where to read what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runbook_url: Option<String>,

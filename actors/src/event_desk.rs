@@ -10,12 +10,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use tokio::sync::oneshot;
 
+use crate::alarm_model::acts::{Act, Refusal};
 use crate::alarm_model::{AlarmModel, Doubted, monitor_change};
 use crate::detector::LaneKind;
-use crate::event::{ChangeKind, Event, EventChange, EventEnd, EventState, Wall};
+use crate::event::{ChangeKind, Event, EventChange, EventEnd, Wall};
 use crate::lifeline::Lifeline;
 use crate::severity::Severity;
+use crate::silence::Silence;
 use crate::sink::{EventStore, Sink, SinkError};
 use crate::sink_thread::SinkThread;
 use crate::store_thread::{Commit, StoreThread};
@@ -44,8 +47,30 @@ pub enum DeskMessage {
     Forget(Arc<str>, EventEnd),
     /// A stream's detectors were rebuilt: what they had open must be confirmed.
     Doubt(Arc<str>, Doubted),
+    /// A person acts on an event; answered once the change is in the store, or marked as not stored.
+    Act(Box<ActRequest>, oneshot::Sender<Result<Arc<Event>, Refusal>>),
+    /// These silences hold from now on, and no others; answered like [`DeskMessage::Act`], with the
+    /// number of open events that changed.
+    Silence(Vec<Silence>, oneshot::Sender<usize>),
     /// Finish what came before this, then end; the sender is dropped when all is done.
     Stop(Sender<()>),
+}
+
+/// What a person does to which event.
+#[derive(Debug)]
+pub struct ActRequest {
+    /// The event's id.
+    pub id: String,
+    /// What to do.
+    pub act: Act,
+    /// The event as the store has it, if it has ended: remarks are possible then.
+    pub ended: Option<Event>,
+}
+
+/// Who waits for a commit.
+enum Waiting {
+    Act(oneshot::Sender<Result<Arc<Event>, Refusal>>, Event),
+    Silence(oneshot::Sender<usize>, usize),
 }
 
 /// Events by stream, detector and each severity that they reached.
@@ -61,6 +86,7 @@ pub struct DeskBoard {
     refused: AtomicU64,
     undelivered: Mutex<BTreeMap<&'static str, u64>>,
     is_gone: AtomicBool,
+    sequence: AtomicU64,
 }
 
 impl DeskBoard {
@@ -89,6 +115,11 @@ impl DeskBoard {
         self.undelivered.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The number of the newest change.
+    pub fn sequence(&self) -> u64 {
+        self.sequence.load(Ordering::Relaxed)
+    }
+
     /// True once the desk's thread has ended: nothing is judged, stored or told any more.
     pub fn is_gone(&self) -> bool {
         self.is_gone.load(Ordering::Relaxed)
@@ -108,6 +139,8 @@ pub struct DeskParts {
     pub store: Option<Box<dyn EventStore>>,
     /// Who is told.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// What was silenced before.
+    pub silences: Vec<Silence>,
     /// The longest hold time of an event's detector: how long a confirmation may take.
     pub hold_of: Box<dyn Fn(&Event) -> Duration + Send>,
 }
@@ -138,25 +171,32 @@ struct Desk {
     sinks: Vec<SinkThread>,
     hold_of: Box<dyn Fn(&Event) -> Duration + Send>,
     board: Arc<DeskBoard>,
+    /// Who is answered after the next commit.
+    waiting: Vec<Waiting>,
 }
 
 /// Starts the desk's thread; recovers what was open before it.
 pub fn start(mut parts: DeskParts) -> Result<DeskHandle, DeskError> {
     let recovered = parts.store.as_mut().map(|store| store.recover()).transpose()?.unwrap_or_default();
-    let mut model = AlarmModel::new(parts.node, recovered.sequence);
+    let recovered_sequence = recovered.sequence;
+    let mut model = AlarmModel::new(parts.node, recovered_sequence);
     let now = Instant::now();
     for event in recovered.open {
         let hold = (parts.hold_of)(&event);
         model.recover(event, hold, now);
     }
-    let board = Arc::new(DeskBoard::default());
-    let desk = Desk {
+    let resettled = model.silence(parts.silences, wall());
+    let board = Arc::new(DeskBoard { sequence: recovered_sequence.into(), ..DeskBoard::default() });
+    let mut desk = Desk {
         model,
         store: parts.store.map(StoreThread::start).transpose()?,
         sinks: parts.sinks.into_iter().map(SinkThread::start).collect::<Result<_, _>>()?,
         hold_of: parts.hold_of,
         board: board.clone(),
+        waiting: Vec::new(),
     };
+    // Silences that began or ended while nothing ran.
+    desk.commit_and_publish(resettled);
     desk.publish_board();
     let (events, inbox) = bounded(EVENT_LANE_MAX);
     // The thread ends by `Stop` or when the last sender is gone.
@@ -218,7 +258,17 @@ impl Desk {
 
     fn judge(&mut self, message: DeskMessage) -> Vec<Event> {
         match message {
-            DeskMessage::Change(change) => self.model.step(*change),
+            DeskMessage::Change(change) => {
+                let events = self.model.step(*change);
+                self.count_reached();
+                events
+            }
+            DeskMessage::Act(request, answer) => self.act(*request, answer),
+            DeskMessage::Silence(silences, answer) => {
+                let events = self.model.silence(silences, wall());
+                self.waiting.push(Waiting::Silence(answer, events.len()));
+                events
+            }
             DeskMessage::Forget(stream, why) => {
                 let mut totals = self.board.totals.lock().unwrap_or_else(PoisonError::into_inner);
                 totals.retain(|(name, _, _), _| *name != stream);
@@ -233,9 +283,34 @@ impl Desk {
         }
     }
 
+    fn act(&mut self, request: ActRequest, answer: oneshot::Sender<Result<Arc<Event>, Refusal>>) -> Vec<Event> {
+        match self.model.act(&request.id, request.act, request.ended, wall()) {
+            Ok(acted) => {
+                self.waiting.push(Waiting::Act(answer, acted.event.clone()));
+                if acted.is_change { vec![acted.event] } else { Vec::new() }
+            }
+            Err(refusal) => {
+                // Nobody listening means that they waited long enough.
+                let _ = answer.send(Err(refusal));
+                Vec::new()
+            }
+        }
+    }
+
+    fn count_reached(&mut self) {
+        let reached = self.model.take_reached();
+        if !reached.is_empty() {
+            let mut totals = self.board.totals.lock().unwrap_or_else(PoisonError::into_inner);
+            for key in reached {
+                *totals.entry(key).or_default() += 1;
+            }
+        }
+    }
+
     fn commit_and_publish(&mut self, events: Vec<Event>) {
         let has_backlog = self.store.as_ref().is_some_and(|store| store.waiting() > 0 || store.trouble().is_some());
         if events.is_empty() && !has_backlog {
+            self.answer(Commit::Stored);
             return;
         }
         let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
@@ -243,15 +318,29 @@ impl Desk {
         self.publish(events, commit);
         self.note_store_health();
         self.publish_board();
+        self.answer(commit);
+    }
+
+    /// Answers those who waited for the commit. Nobody listening means that they waited long enough.
+    fn answer(&mut self, commit: Commit) {
+        for waiting in self.waiting.drain(..) {
+            match waiting {
+                Waiting::Act(answer, mut event) => {
+                    if commit == Commit::Deferred {
+                        event.stored = Some(false);
+                    }
+                    let _ = answer.send(Ok(Arc::new(event)));
+                }
+                Waiting::Silence(answer, changed) => {
+                    let _ = answer.send(changed);
+                }
+            }
+        }
     }
 
     fn publish(&mut self, events: Vec<Arc<Event>>, commit: Commit) {
         for event in events {
-            if matches!(event.state, EventState::Raised | EventState::Escalated) {
-                let key = (event.stream.clone(), event.detector.clone(), event.severity);
-                let mut totals = self.board.totals.lock().unwrap_or_else(PoisonError::into_inner);
-                *totals.entry(key).or_default() += 1;
-            }
+            self.board.sequence.fetch_max(event.sequence, Ordering::Relaxed);
             let told = match commit {
                 Commit::Stored => event,
                 Commit::Deferred => Arc::new(Event { stored: Some(false), ..(*event).clone() }),
@@ -278,6 +367,7 @@ impl Desk {
         tracing::warn!(fault = "store_degraded", "{message}");
         let change = monitor_change("store_degraded", what, Severity::Major, message, wall());
         let events: Vec<Arc<Event>> = self.model.step(change).into_iter().map(Arc::new).collect();
+        self.count_reached();
         let commit = self.store.as_mut().map_or(Commit::Stored, |store| store.commit(&events));
         self.publish(events, commit);
         let unstored = self.store.as_ref().map_or(0, |store| store.waiting() as u64 + store.lost());
@@ -304,8 +394,13 @@ mod tests {
 
     #[test]
     fn an_event_that_became_critical_is_counted_as_critical_too() {
-        let parts =
-            DeskParts { node: "n".into(), store: None, sinks: Vec::new(), hold_of: Box::new(|_| Duration::ZERO) };
+        let parts = DeskParts {
+            node: "n".into(),
+            store: None,
+            sinks: Vec::new(),
+            silences: Vec::new(),
+            hold_of: Box::new(|_| Duration::ZERO),
+        };
         let desk = start(parts).unwrap();
         for (what, severity) in [(ChangeKind::Raised, Severity::Warning), (ChangeKind::Escalated, Severity::Critical)] {
             let change = monitor_change("store_degraded", what, severity, String::new(), wall());

@@ -72,6 +72,28 @@ impl StageHistograms {
     }
 }
 
+/// Where the latencies of a second lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Percentiles {
+    /// The median.
+    pub p50: Duration,
+    /// 95 % were not longer.
+    pub p95: Duration,
+    /// 99 % were not longer.
+    pub p99: Duration,
+    /// The longest one.
+    pub max: Duration,
+}
+
+impl Percentiles {
+    /// Those of a histogram in microseconds; nothing when it is empty.
+    pub fn of(histogram: &Histogram<u32>) -> Option<Self> {
+        let at = |share| Duration::from_micros(histogram.value_at_quantile(share));
+        let all = Self { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: Duration::from_micros(histogram.max()) };
+        (!histogram.is_empty()).then_some(all)
+    }
+}
+
 /// The shared book of one stream.
 #[derive(Debug, Default)]
 pub struct LatencyBook(Mutex<StageHistograms>);
@@ -117,6 +139,18 @@ mod tests {
         let bytes: usize =
             StageHistograms::default().0.iter().map(|histogram| histogram.distinct_values() * size_of::<u32>()).sum();
         assert!(bytes <= 64 * 1024, "{bytes}");
+    }
+
+    #[test]
+    fn percentiles_are_those_of_the_values_and_of_none_there_are_none() {
+        let mut histograms = StageHistograms::default();
+        assert_eq!(Percentiles::of(histograms.stage(Stage::Total)), None);
+        (1..=100).for_each(|millis| histograms.record(Stage::Total, Duration::from_millis(millis)));
+        let found = Percentiles::of(histograms.stage(Stage::Total)).expect("there are values");
+        for (is, should) in [(found.p50, 50.0), (found.p95, 95.0), (found.p99, 99.0), (found.max, 100.0)] {
+            let error = (is.as_secs_f64() * 1e3 - should).abs() / should;
+            assert!(error < 0.01, "{is:?} is not {should} ms");
+        }
     }
 
     #[test]

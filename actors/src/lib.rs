@@ -129,6 +129,7 @@ pub mod restart;
 pub mod scripted;
 pub mod setup;
 pub mod severity;
+pub mod silence;
 pub mod sink;
 pub mod sink_thread;
 pub mod source;

@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
 use crate::cpu_accounts::CpuAccounts;
 use crate::event::{StreamCard, Wall};
 use crate::event_desk::DeskBoard;
-use crate::latency::{LATENCY_MAX_US, Stage, StageHistograms};
+use crate::latency::{LATENCY_MAX_US, Percentiles, Stage, StageHistograms};
 use crate::meters::SessionMeters;
 use crate::track::{SessionNumber, TrackId};
 
@@ -42,8 +41,8 @@ pub struct StreamStatus {
     pub last_error: Option<String>,
     /// Threads that were abandoned and have not returned.
     pub abandoned: u8,
-    /// 99th percentile from arrival to verdict over the last second.
-    pub total_p99: Option<Duration>,
+    /// From arrival to verdict, over the last second; absent when nothing was judged.
+    pub latency: Option<Percentiles>,
     /// When this was published.
     pub at: Wall,
 }

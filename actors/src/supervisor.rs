@@ -20,7 +20,7 @@ use crate::fan_out::FanOut;
 use crate::ingest::{self, SessionNews, SessionParts};
 use crate::input_watch::InputWatch;
 use crate::item::EndReason;
-use crate::latency::{LatencyBook, Stage, StageHistograms};
+use crate::latency::{LatencyBook, Percentiles, Stage, StageHistograms};
 use crate::lifeline::{CutReason, Lifeline, Phase};
 use crate::media_time::MediaTime;
 use crate::meters::MeterBook;
@@ -307,7 +307,6 @@ impl Supervisor {
         let mut latencies = StageHistograms::default();
         self.latencies.drain_into(&mut latencies);
         self.engine.board.absorb(&latencies);
-        let total = latencies.stage(Stage::Total);
         let mut meters = self.meters.read();
         if !self.watch.is_flowing() {
             // The session's thread reads its meters when something comes; now nothing does.
@@ -329,7 +328,7 @@ impl Supervisor {
             restarts: self.restarts.clone(),
             last_error: self.last_error.clone(),
             abandoned: self.life.abandoned(),
-            total_p99: (!total.is_empty()).then(|| Duration::from_micros(total.value_at_quantile(0.99))),
+            latency: Percentiles::of(latencies.stage(Stage::Total)),
             at: wall(),
         });
     }

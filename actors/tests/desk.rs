@@ -19,7 +19,14 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 fn desk(store: &MemoryStore, sinks: Vec<Box<dyn Sink>>) -> DeskHandle {
     let hold_of = Box::new(|_: &Event| Duration::ZERO);
-    event_desk::start(DeskParts { node: "test".into(), store: Some(Box::new(store.clone())), sinks, hold_of }).unwrap()
+    event_desk::start(DeskParts {
+        node: "test".into(),
+        store: Some(Box::new(store.clone())),
+        sinks,
+        silences: Vec::new(),
+        hold_of,
+    })
+    .unwrap()
 }
 
 fn message(detector: &'static str, what: ChangeKind) -> DeskMessage {

@@ -1,12 +1,15 @@
-//! What stands before every answer: the check of the Host header, and headers that keep browsers in
-//! line.
+//! What stands before every answer: the checks of Host and Origin, who asks and how often, and headers
+//! that keep browsers in line.
 //!
 //! A page of an attacker can point a name of its own at 127.0.0.1 and so reach a service on
 //! loopback through the victim's browser; the Host header then still carries the attacker's name.
+//! It can also have the browser send a request to the real address; then Origin carries the name.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use actix_web::Error;
+use actix_web::HttpMessage;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -14,9 +17,12 @@ use actix_web::http::{StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 
-use super::problem::problem;
+use super::access::{Access, Principal};
+use super::problem::Problem;
+use super::rate::Rate;
+use super::routes;
 
-/// Headers of every answer.
+/// Headers of every answer that does not set them itself.
 const HEADERS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -29,32 +35,57 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
+/// What every request has to pass.
+pub(super) struct Gate {
+    pub hosts: Hosts,
+    pub access: Access,
+    pub rate: Rate,
+}
+
 /// The names under which the service may be asked for.
 #[derive(Clone, Debug)]
-pub(super) struct Hosts(Vec<String>);
+pub(super) struct Hosts {
+    names: Vec<String>,
+    /// Any address may be asked for: a page of an attacker has a name, never an address of ours.
+    takes_addresses: bool,
+}
 
 impl Hosts {
     /// The names of loopback, the address that is listened on, and the configured ones, without ports.
     pub(super) fn new(listen: IpAddr, configured: &[String]) -> Self {
         let fixed = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         let configured = configured.iter().map(|name| plain(name));
-        Self(fixed.into_iter().chain([listen.to_string()]).chain(configured).collect())
+        let names = fixed.into_iter().chain([listen.to_string()]).chain(configured).collect();
+        Self { names, takes_addresses: !listen.to_canonical().is_loopback() }
     }
 
     /// Whether a request may be answered: its one Host header, and the host in its target if it has
     /// one, are known names.
     fn allow(&self, headers: &HeaderMap, uri: &Uri) -> bool {
         let mut hosts = headers.get_all(header::HOST);
-        let (Some(host), None) = (hosts.next(), hosts.next()) else {
-            return false;
+        let host = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => host.to_str().ok().and_then(without_port),
+            // HTTP/2 has the host in the target.
+            (None, _) => uri.host(),
+            (Some(_), Some(_)) => None,
         };
-        let host = host.to_str().ok().and_then(without_port);
         host.is_some_and(|host| self.knows(host)) && uri.host().is_none_or(|host| self.knows(host))
+    }
+
+    /// Whether a browser may have sent the request from the page that it names: one that was asked for
+    /// under the same host and port, or under a configured name. Other programs name none.
+    fn allow_origin(&self, headers: &HeaderMap) -> bool {
+        let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        headers.get_all(header::ORIGIN).all(|origin| {
+            let Some((_, page)) = origin.to_str().ok().and_then(|text| text.split_once("://")) else { return false };
+            let is_loopback = |host: &str| ["localhost", "127.0.0.1", "::1"].contains(&&*plain(host));
+            asked == Some(page) || without_port(page).is_some_and(|host| self.knows(host) && !is_loopback(host))
+        })
     }
 
     fn knows(&self, host: &str) -> bool {
         let host = plain(host);
-        self.0.contains(&host)
+        self.names.contains(&host) || (self.takes_addresses && host.parse::<IpAddr>().is_ok())
     }
 }
 
@@ -74,23 +105,60 @@ fn without_port(value: &str) -> Option<&str> {
     (port_is_good && !host.is_empty()).then_some(host)
 }
 
-/// Answers requests for unknown hosts itself and dresses every answer.
+/// Answers itself what may not pass, notes who asks, and dresses every answer.
 pub(super) async fn guard(
-    hosts: Data<Hosts>,
+    gate: Data<Gate>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let mut response = if hosts.allow(request.headers(), request.uri()) {
-        next.call(request).await?.map_into_boxed_body()
-    } else {
-        let detail =
-            "the Host header names no host of this service; ask for the address it listens on, such as 127.0.0.1";
-        request.into_response(problem(StatusCode::MISDIRECTED_REQUEST, Some(detail)))
+    let mut response = match gate.admit(&request) {
+        Ok(principal) => {
+            request.extensions_mut().insert(principal);
+            next.call(request).await?.map_into_boxed_body()
+        }
+        Err(problem) => request.into_response(problem.answer()),
     };
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // The dashboard has a policy of its own, and files that may be kept.
+        if !response.headers().contains_key(&name) {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
     }
     Ok(response)
+}
+
+impl Gate {
+    /// Who asks, or why they may not.
+    fn admit(&self, request: &ServiceRequest) -> Result<Principal, Problem> {
+        let headers = request.headers();
+        if !self.hosts.allow(headers, request.uri()) {
+            let detail =
+                "the Host header names no host of this service; ask for its address, or add the name to server.hosts";
+            return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail));
+        }
+        if !self.hosts.allow_origin(headers) || is_from_elsewhere(headers, request.path()) {
+            let detail = "the request comes from a page of another host; only pages of this service may ask";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
+        if routes::is_public(request.path()) {
+            return Ok(Principal::anybody());
+        }
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        if peer.is_some_and(|peer| !self.rate.allow(peer.to_canonical(), Instant::now())) {
+            let detail = "too many requests from this address";
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
+            return Err(problem.with_header(header::RETRY_AFTER, "1"));
+        }
+        self.access.principal(headers, peer)
+    }
+}
+
+/// Whether a browser says that a page of another site makes it ask. Only following a link to a page is
+/// no harm.
+fn is_from_elsewhere(headers: &HeaderMap, path: &str) -> bool {
+    let is = |name, value: &str| headers.get(name).is_some_and(|header: &HeaderValue| header == value);
+    let is_page = !path.starts_with("/api/") && !path.starts_with("/probe") && !path.starts_with("/-/");
+    is("sec-fetch-site", "cross-site") && !(is_page && is("sec-fetch-mode", "navigate"))
 }
 
 #[cfg(test)]
@@ -140,5 +208,43 @@ mod tests {
         assert!(!allowed(&["localhost", "localhost"], "/"));
         assert!(!allowed(&["localhost"], "http://evil.example/"));
         assert!(allowed(&["localhost"], "http://localhost/"));
+        assert!(allowed(&["203.0.113.9"], "/"), "an address is nobody's name");
+        assert!(!Hosts::new([127, 0, 0, 1].into(), &[]).knows("203.0.113.9"));
+    }
+
+    #[test]
+    fn only_pages_of_the_service_itself_may_ask() {
+        let hosts = Hosts::new([127, 0, 0, 1].into(), &["monitor.example".to_owned()]);
+        let allowed = |host: &str, origins: &[&str]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+            for origin in origins {
+                headers.append(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+            }
+            hosts.allow_origin(&headers)
+        };
+        assert!(allowed("127.0.0.1:8080", &[]));
+        assert!(allowed("127.0.0.1:8080", &["http://127.0.0.1:8080"]));
+        assert!(allowed("127.0.0.1:8080", &["https://monitor.example"]), "behind a proxy");
+        for foreign in ["http://127.0.0.1:3000", "http://localhost:8080", "https://evil.example", "null", ""] {
+            assert!(!allowed("127.0.0.1:8080", &[foreign]), "{foreign}");
+        }
+        assert!(!allowed("127.0.0.1:8080", &["http://127.0.0.1:8080", "https://evil.example"]));
+    }
+
+    #[test]
+    fn a_browser_that_says_another_site_asks_is_refused_but_may_follow_links_to_pages() {
+        let refused = |site: &str, mode: &str, path: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("sec-fetch-site".parse().unwrap(), HeaderValue::from_str(site).unwrap());
+            headers.insert("sec-fetch-mode".parse().unwrap(), HeaderValue::from_str(mode).unwrap());
+            is_from_elsewhere(&headers, path)
+        };
+        assert!(refused("cross-site", "no-cors", "/probe"));
+        assert!(refused("cross-site", "navigate", "/probe"));
+        assert!(refused("cross-site", "no-cors", "/metrics"));
+        assert!(!refused("cross-site", "navigate", "/"));
+        assert!(!refused("same-origin", "cors", "/api/v1/streams"));
+        assert!(!refused("none", "navigate", "/api/v1/streams"));
     }
 }

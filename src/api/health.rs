@@ -1,18 +1,17 @@
 //! Health: whether the service lives and is ready, independent of its streams' health.
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use avwatch_actors::status::Health;
 
-pub(super) async fn live(health: Data<Arc<Health>>) -> HttpResponse {
-    answer(health.is_live())
+use super::state::Node;
+
+pub(super) async fn live(node: Data<Node>) -> HttpResponse {
+    answer(node.health.is_live())
 }
 
-pub(super) async fn ready(health: Data<Arc<Health>>) -> HttpResponse {
-    answer(health.is_ready())
+pub(super) async fn ready(node: Data<Node>) -> HttpResponse {
+    answer(node.health.is_ready())
 }
 
 /// Ok or not, and nothing else: no token is asked for here.

@@ -7,8 +7,8 @@ use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data, block};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::problem::problem;
-use super::server::SnapshotSource;
+use super::problem::Problem;
+use super::state::SnapshotSource;
 use crate::node_snapshot::NodeSnapshot;
 use crate::sinks::metrics::{Exposition, expose};
 
@@ -50,7 +50,9 @@ pub(super) async fn metrics(request: HttpRequest, page: Data<MetricsPage>) -> Ht
     let exposition = negotiate(accept);
     match block(move || page.text(exposition)).await {
         Ok(Ok(text)) => HttpResponse::Ok().content_type(exposition.content_type()).body(text),
-        Ok(Err(_)) | Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, Some("the metrics could not be written")),
+        Ok(Err(_)) | Err(_) => {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written").answer()
+        }
     }
 }
 

@@ -1,16 +1,45 @@
-//! The HTTP API: health and metrics, on one thread of actix-web's own.
+//! The HTTP API: health, metrics, streams, events and the live feed, on one thread of actix-web's own.
 //!
-//! It reads the node snapshot and nothing else: it never waits for a stream.
+//! `routes.rs` is the one table of endpoints; a file per resource stands beside it. It reads the node
+//! snapshot, the catalogue and the store, and never waits for a stream. What changes something is a
+//! command with a bounded wait.
 
+mod access;
+mod apply;
 mod error;
+mod etag;
+mod events;
 mod guard;
+mod hangup;
 mod health;
+mod live;
+mod live_states;
 mod metrics;
+mod openapi;
+mod openapi_parts;
+mod probe;
+mod notes;
 mod problem;
+mod query;
+mod rate;
+mod reload;
+mod routes;
 mod server;
+mod silences;
+mod state;
+mod status;
+mod stream_changes;
+mod stream_view;
+mod streams;
+mod tls;
+mod tokens;
+mod thumbnail;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::ApiError;
-pub use server::{ApiState, SnapshotSource, is_loopback, serve};
+pub use live_states::LiveStates;
+pub(crate) use probe::run as run_probe;
+pub use server::{is_loopback, serve};
+pub use state::{ApiState, SnapshotSource};

@@ -1,27 +1,26 @@
-//! The server: where it listens, its limits, and its routes.
+//! The server: where it listens, and its limits.
 //!
-//! actix-web runs one worker thread, one thread that accepts, and at most two that block. It takes no
+//! actix-web runs one worker thread, one thread that accepts, and at most four that block. It takes no
 //! signals: shutting down is the service's own business.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::http::{StatusCode, header};
 use actix_web::middleware::from_fn;
-use actix_web::web::{Data, PayloadConfig, ServiceConfig, resource, route};
-use actix_web::{App, Handler, HttpResponse, HttpServer, Resource, Responder, guard};
+use actix_web::web::{Data, PayloadConfig};
+use actix_web::{App, HttpServer};
 
+use super::access::Access;
 use super::error::ApiError;
-use super::guard::{Hosts, guard as check};
-use avwatch_actors::status::Health;
-
-use super::health;
-use super::metrics::{self, MetricsPage};
-use super::problem::problem;
-use crate::node_snapshot::NodeSnapshot;
+use super::guard::{Gate, Hosts, guard as check};
+use super::metrics::MetricsPage;
+use super::rate::Rate;
+use super::state::{ApiState, Node};
+use super::{hangup, routes, tls};
+use crate::config::ServerPlan;
+use crate::dashboard;
 
 /// Connections that may be open at the same time.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -38,30 +37,24 @@ const DISCONNECT_TIME_MAX: Duration = Duration::from_secs(2);
 /// Seconds that running requests get at shutdown.
 const SHUTDOWN_SECONDS_MAX: u64 = 2;
 
-/// Largest request body in bytes; nothing served here takes one.
+/// Threads that write metrics and read the store.
+const BLOCKING_THREADS_MAX: usize = 4;
+
+/// Largest request body in bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
-
-/// Gives the newest snapshot at once, without waiting for anyone.
-pub type SnapshotSource = Arc<dyn Fn() -> Arc<NodeSnapshot> + Send + Sync>;
-
-/// What the API answers from.
-#[derive(Clone)]
-pub struct ApiState {
-    /// The newest snapshot.
-    pub snapshot: SnapshotSource,
-    /// What the health probes answer.
-    pub health: Arc<Health>,
-    /// Names, beside those of loopback, under which the service may be asked for.
-    pub hosts: Vec<String>,
-}
 
 /// Begins to listen. The server answers while the returned future is driven by a running `System`;
 /// port 0 takes any free port, and the address tells which.
 ///
 /// # Errors
 /// The address is beyond loopback, in use, or not to be had.
-pub fn serve(listen: SocketAddr, state: ApiState) -> Result<(Server, ServerHandle, SocketAddr), ApiError> {
-    if !is_loopback(listen.ip()) {
+pub fn serve(
+    listen: SocketAddr,
+    plan: &ServerPlan,
+    state: ApiState,
+) -> Result<(Server, ServerHandle, SocketAddr), ApiError> {
+    let is_exposed = !is_loopback(listen.ip());
+    if is_exposed && state.tokens.load().is_empty() {
         return Err(ApiError::Exposed { listen });
     }
     let failed = |source: io::Error| match source.kind() {
@@ -70,29 +63,41 @@ pub fn serve(listen: SocketAddr, state: ApiState) -> Result<(Server, ServerHandl
     };
     let listener = TcpListener::bind(listen).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let hosts = Data::new(Hosts::new(listen.ip(), &state.hosts));
-    let health = Data::new(state.health);
-    let page = Data::new(MetricsPage::new(state.snapshot));
+    let gate = Data::new(Gate {
+        hosts: Hosts::new(listen.ip(), &plan.hosts),
+        access: Access {
+            tokens: state.tokens.clone(),
+            user_header: plan.user_header.as_deref().and_then(|name| name.parse().ok()),
+            proxies: plan.proxies.clone(),
+        },
+        rate: Rate::new(plan.requests_per_second),
+    });
+    let page = Data::new(MetricsPage::new(state.snapshot.clone()));
+    let node = Data::new(Node::new(state, is_exposed));
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(hosts.clone())
-            .app_data(health.clone())
+            .app_data(gate.clone())
+            .app_data(node.clone())
             .app_data(page.clone())
             .app_data(PayloadConfig::new(BODY_BYTES_MAX))
             .wrap(from_fn(check))
-            .configure(routes)
+            .configure(dashboard::routes)
+            .configure(routes::configure)
     })
     .workers(1)
-    .worker_max_blocking_threads(2)
+    .worker_max_blocking_threads(BLOCKING_THREADS_MAX)
+    .on_connect(hangup::note)
     .max_connections(CONNECTIONS_MAX)
     .client_request_timeout(REQUEST_TIME_MAX)
     .client_disconnect_timeout(DISCONNECT_TIME_MAX)
     .keep_alive(IDLE_TIME_MAX)
     .disable_signals()
-    .shutdown_timeout(SHUTDOWN_SECONDS_MAX)
-    .listen(listener)
-    .map_err(failed)?
-    .run();
+    .shutdown_timeout(SHUTDOWN_SECONDS_MAX);
+    let server = match &plan.tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls::config(tls)?),
+        None => server.listen(listener),
+    };
+    let server = server.map_err(failed)?.run();
     let handle = server.handle();
     Ok((server, handle, address))
 }
@@ -100,35 +105,4 @@ pub fn serve(listen: SocketAddr, state: ApiState) -> Result<(Server, ServerHandl
 /// Also true for loopback written as IPv4 inside IPv6.
 pub fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
-}
-
-fn routes(config: &mut ServiceConfig) {
-    config
-        .service(get("/livez", health::live))
-        .service(get("/-/healthy", health::live))
-        .service(get("/readyz", health::ready))
-        .service(get("/-/ready", health::ready))
-        .service(get("/metrics", metrics::metrics))
-        .default_service(route().to(not_found));
-}
-
-/// A path that answers GET and HEAD.
-fn get<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: actix_web::FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    let method = guard::Any(guard::Get()).or(guard::Head());
-    resource(path).route(route().guard(method).to(handler)).default_service(route().to(not_allowed))
-}
-
-async fn not_found() -> HttpResponse {
-    problem(StatusCode::NOT_FOUND, Some("there are /metrics, /livez and /readyz"))
-}
-
-async fn not_allowed() -> HttpResponse {
-    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, None);
-    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
-    response
 }

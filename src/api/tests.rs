@@ -1,5 +1,6 @@
 //! The API as a client sees it, over a socket.
 
+use avwatch_actors::event_desk::DeskHandle;
 use avwatch_actors::status::Health;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,9 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use arc_swap::ArcSwap;
 
 use super::*;
 use crate::commands::health::health;
+use crate::config::{ServerPlan, Sources, load};
+use crate::desired::Desired;
 use crate::node_snapshot::{NodeSnapshot, StreamSnapshot};
 
 /// A running server on a free port; stopped when dropped.
@@ -19,6 +23,7 @@ struct Running {
     health: Arc<Health>,
     handle: ServerHandle,
     thread: Option<thread::JoinHandle<()>>,
+    _folder: tempfile::TempDir,
 }
 
 impl Drop for Running {
@@ -31,25 +36,46 @@ impl Drop for Running {
     }
 }
 
+/// The state of a service that watches nothing.
+fn idle_state() -> (ServerPlan, ApiState, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let sources = Sources { sets: vec!["server.hosts=[\"monitor.example\"]".to_owned()], ..Sources::default() };
+    let loaded = load(&sources).unwrap();
+    let (events, _) = crossbeam_channel::bounded(1);
+    let (commands, _) = tokio::sync::mpsc::channel(1);
+    let plan = loaded.plan.server.clone();
+    let state = ApiState {
+        snapshot: Arc::new(|| Arc::new(NodeSnapshot::default())),
+        catalogue: Arc::default(),
+        health: Arc::default(),
+        desk: DeskHandle { events, board: Arc::default() },
+        feed: Arc::default(),
+        desired: Arc::new(Desired::open(folder.path()).unwrap()),
+        loaded: Arc::new(ArcSwap::from_pointee(loaded)),
+        commands,
+        tokens: Arc::default(),
+        live: Arc::new(crate::live::LiveBoard::start().unwrap()),
+        data_dir: folder.path().to_owned(),
+    };
+    (plan, state, folder)
+}
+
 fn start() -> Running {
     let health = Arc::new(Health::default());
     let snapshot = NodeSnapshot { streams: vec![StreamSnapshot::new("lobby", "live", "full")], ..Default::default() };
     let snapshot = Arc::new(snapshot);
-    let state = ApiState {
-        snapshot: Arc::new(move || snapshot.clone()),
-        health: health.clone(),
-        hosts: vec!["monitor.example".to_owned()],
-    };
+    let (plan, state, folder) = idle_state();
+    let state = ApiState { snapshot: Arc::new(move || snapshot.clone()), health: health.clone(), ..state };
     let (tell, told) = mpsc::channel();
     let thread = thread::spawn(move || {
         actix_rt::System::new().block_on(async {
-            let (server, handle, address) = serve(([127, 0, 0, 1], 0).into(), state).unwrap();
+            let (server, handle, address) = serve(([127, 0, 0, 1], 0).into(), &plan, state).unwrap();
             tell.send((handle, address)).unwrap();
             server.await.unwrap();
         });
     });
     let (handle, address) = told.recv_timeout(Duration::from_secs(10)).unwrap();
-    Running { address, health, handle, thread: Some(thread) }
+    Running { address, health, handle, thread: Some(thread), _folder: folder }
 }
 
 /// Sends a request as it stands and reads the answer to its end.
@@ -117,7 +143,7 @@ fn errors_are_problems() {
     assert!(has_header(&missing, "content-type: application/problem+json"), "{missing}");
     assert_eq!(
         body(&missing),
-        r#"{"title":"Not Found","status":404,"detail":"there are /metrics, /livez and /readyz"}"#
+        r#"{"title":"Not Found","status":404,"detail":"there is nothing here; /api/v1/openapi.json names all there is"}"#
     );
 
     let post = ask(
@@ -171,12 +197,8 @@ fn a_head_request_gets_no_body() {
 }
 
 fn refused(listen: &str) -> String {
-    let state = ApiState {
-        snapshot: Arc::new(|| Arc::new(NodeSnapshot::default())),
-        health: Arc::default(),
-        hosts: Vec::new(),
-    };
-    serve(listen.parse().unwrap(), state).err().expect("it is refused").to_string()
+    let (plan, state, _folder) = idle_state();
+    serve(listen.parse().unwrap(), &plan, state).err().expect("it is refused").to_string()
 }
 
 #[test]

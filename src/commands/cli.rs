@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use avwatch_actors::severity::Severity;
 
+use crate::access::Role;
 use crate::detectors;
 use crate::profile::Profile;
 use crate::report::Format;
@@ -53,6 +54,19 @@ pub enum Command {
     ///
     /// Exit status: 0 alive; 1 not.
     Health(ConfigArgs),
+    /// Turn an M3U, CSV or JSON channel list into configuration
+    ///
+    /// Every stream comes with mode = "observe": recorded, but pages nobody. Exit status: 0; 2 unreadable.
+    Import(ImportArgs),
+    /// List the events of a running service, or follow them
+    ///
+    /// Exit status: 0; 2 bad usage, or the service does not answer.
+    Events(EventsArgs),
+    /// Make, list and remove tokens for the API
+    ///
+    /// Exit status: 0; 2 bad usage, or the service does not answer.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual pages
@@ -81,6 +95,97 @@ pub struct ConfigArgs {
     /// Set one key, such as server.listen=127.0.0.1:9000; wins over files and environment
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub set: Vec<String>,
+}
+
+/// Which running service is asked.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServiceArgs {
+    /// Address of the service, such as http://127.0.0.1:8080; default: what the configuration says
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub url: Option<String>,
+    /// Token, if the service asks for one
+    #[arg(long, value_name = "TOKEN", env = "AVWATCH_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// Arguments of `import`.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// The list; - reads standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// m3u, csv or json; default: what it looks like
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+}
+
+/// Arguments of `events`.
+#[derive(Clone, Debug, Args)]
+pub struct EventsArgs {
+    /// Events of this stream only; with --follow several are possible
+    #[arg(long, value_name = "NAME")]
+    pub stream: Vec<String>,
+    /// Events of this detector only
+    #[arg(long, value_name = "NAME")]
+    pub detector: Option<String>,
+    /// Events of this severity or a higher one
+    #[arg(long, value_name = "SEVERITY")]
+    pub severity: Option<Severity>,
+    /// open, raised, escalated, acked, suppressed or ended
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<String>,
+    /// Events with this label; several are possible, all must hold
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub label: Vec<String>,
+    /// Events still open, or changed since: RFC 3339, or a span such as 1h
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Events that began before: RFC 3339, or a span such as 1h
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Most events, 1 to 1000; the newest ones
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u16,
+    /// Print changes as they happen, until told to stop
+    #[arg(long)]
+    pub follow: bool,
+    /// How to write them
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ListFormat,
+    /// Which service is asked.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+}
+
+/// What to do with tokens.
+#[derive(Clone, Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and its hash for the configuration; asks no service
+    New,
+    /// List the tokens of a running service
+    List(ServiceArgs),
+    /// Have a running service make a token, and print it this once
+    Add {
+        /// Its name
+        name: String,
+        /// viewer reads; operator also acts on events and silences; admin changes everything
+        #[arg(long, value_name = "ROLE", default_value = "viewer")]
+        role: Role,
+        /// Which service is asked.
+        #[command(flatten)]
+        service: ServiceArgs,
+    },
+    /// Have a running service forget a token
+    Remove {
+        /// Its name
+        name: String,
+        /// Which service is asked.
+        #[command(flatten)]
+        service: ServiceArgs,
+    },
 }
 
 /// Arguments of `check`.
@@ -305,6 +410,13 @@ mod tests {
             "avwatch config show",
             "avwatch config schema",
             "avwatch health",
+            "avwatch import channels.m3u --format m3u",
+            "avwatch events --stream lobby --severity major --state open --since 1h --format json",
+            "avwatch events --follow --url http://127.0.0.1:8080",
+            "avwatch token new",
+            "avwatch token add grafana --role viewer",
+            "avwatch token list --config a.toml",
+            "avwatch token remove grafana",
             "avwatch completions bash",
             "avwatch man --directory man",
         ] {

@@ -4,11 +4,12 @@
 //! seconds, the resolving of a name excepted.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::config::{self, Sources};
+use super::client::{Client, reachable};
+use crate::config::{self, ServerPlan, Sources};
 
 /// Longest that the whole question may take.
 const TIME_MAX: Duration = Duration::from_secs(2);
@@ -48,7 +49,11 @@ pub fn run(sources: &Sources) -> ExitCode {
         eprintln!("error: the service listens on no address (server.listen is off)");
         return ExitCode::FAILURE;
     };
-    match health(&listen.to_string()) {
+    let asked = match loaded.plan.server.tls {
+        None => health(&listen.to_string()),
+        Some(_) => over_tls(&loaded.plan.server),
+    };
+    match asked {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -57,16 +62,12 @@ pub fn run(sources: &Sources) -> ExitCode {
     }
 }
 
-/// Where a service that listens on every address is found on this machine.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        let loopback = match address.ip() {
-            IpAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
-        };
-        address.set_ip(loopback);
+/// Asks over HTTPS.
+fn over_tls(plan: &ServerPlan) -> Result<(), String> {
+    match Client::of(plan, None)?.ask("GET", "/livez", None)?.status {
+        200 => Ok(()),
+        status => Err(format!("avwatch is not well: it answered {status}")),
     }
-    address
 }
 
 /// The first line of the answer.

@@ -2,9 +2,13 @@
 
 pub mod check;
 pub mod cli;
+pub mod client;
 pub mod completions;
 pub mod config;
 pub mod detectors;
+pub mod events;
 pub mod health;
+pub mod import;
 pub mod man;
 pub mod run;
+pub mod token;

@@ -6,6 +6,7 @@
 //! them are told at once; none shows a value. Runs once at the start and at every reload, on the
 //! caller's thread; it reads files and opens nothing else.
 
+mod api_stream;
 mod assignment;
 mod detector_row;
 mod error;
@@ -31,12 +32,14 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+pub use api_stream::{ApiStreamPlan, ApiStreamSource, Fault, HIDDEN, admit, keep_hidden, shown};
 pub use assignment::ENVIRONMENT_PREFIX;
+pub(crate) use error::nearest;
 pub use error::{ConfigError, ConfigErrors, Problem};
 pub use origin::{KeyPath, Origin, Origins};
 pub use plan::{
     DataDir, LimitsPlan, LogPlan, Plan, PlanChanges, RefusedChange, RuntimePlan, ServerPlan, StorePlan, StreamPlan,
-    UnknownProfile, changes,
+    TlsPlan, UnknownProfile, changes,
 };
 pub use render::{default_toml, resolved_toml};
 pub use settings::{Detectors, LogFormat, LogLevel, Mode, Settings, StreamSettings};

@@ -93,7 +93,11 @@ impl Groups {
                 DeskMessage::Drained(kind) => {
                     self.running.iter_mut().filter(|group| group.kind == kind).for_each(|group| group.is_done = true);
                 }
-                DeskMessage::Forget(..) | DeskMessage::Doubt(..) | DeskMessage::Stop(_) => {}
+                DeskMessage::Forget(..)
+                | DeskMessage::Doubt(..)
+                | DeskMessage::Act(..)
+                | DeskMessage::Silence(..)
+                | DeskMessage::Stop(_) => {}
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The measure plan: what the enabled detectors of a stream need measured, and nothing more.
 
+use avwatch_actors::media_time::MediaTime;
+
 /// What to measure. Starts with nothing; every enabled detector adds what it needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MeasurePlan {
@@ -41,7 +43,12 @@ pub struct MeasurePlan {
     pub keep_pictures: bool,
     /// Hand the samples to the detectors.
     pub keep_samples: bool,
+    /// Hand out the pixels of one picture a second, for who shows what is on.
+    pub stills: bool,
 }
+
+/// Distance of pictures that are handed out for stills.
+const STILL_EVERY: MediaTime = MediaTime::from_millis(1_000);
 
 impl MeasurePlan {
     /// Measures nothing.
@@ -65,7 +72,24 @@ impl MeasurePlan {
         black_level: 0.0,
         keep_pictures: false,
         keep_samples: false,
+        stills: false,
     };
+
+    /// The same for a stream that is watched live: what its readings and stills show is measured,
+    /// whatever detectors need.
+    #[must_use]
+    pub fn with_readings(self) -> Self {
+        Self { luma: true, motion: true, sound: true, loudness: true, stills: true, ..self }
+    }
+
+    /// Whether the pixels of a picture at that time are handed out; `still` is when the last still was.
+    pub(crate) fn wants_picture(&self, at: MediaTime, still: &mut Option<MediaTime>) -> bool {
+        let is_due = self.stills && still.is_none_or(|last| at.distance(last) >= STILL_EVERY);
+        if is_due {
+            *still = Some(at);
+        }
+        is_due || self.keep_pictures
+    }
 
     /// Whether pictures have to be walked over at all.
     pub(crate) fn any_picture(&self) -> bool {

@@ -30,6 +30,7 @@ mod recognise;
 mod select;
 mod session;
 mod signs;
+pub mod small_picture;
 pub mod spec;
 mod stamper;
 pub mod thumbnail;

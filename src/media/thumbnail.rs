@@ -1,27 +1,24 @@
-//! Thumbnails: decoded pictures as small JPEG files, by libswscale and FFmpeg's MJPEG encoder.
+//! Thumbnails: small pictures as JPEG files, by FFmpeg's MJPEG encoder.
 //!
-//! A [`Thumbnailer`] is owned by whoever records a session and runs on its thread. It keeps scaler and
-//! encoder between pictures of one shape. A picture that cannot be made small gives none; nothing fails
-//! because of it.
+//! A [`Thumbnailer`] is owned by whoever records a session or serves live pictures, and runs on its
+//! thread. It keeps the encoder between pictures of one size. A picture that cannot be made small gives
+//! none; nothing fails because of it.
 
-use std::ptr::{self, NonNull};
-use std::str::FromStr;
-
-use avwatch_actors::frame::{PictureView, Plane};
+use avwatch_actors::frame::PictureView;
 use ffmpeg_next::codec::{self, Id};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::frame::Video;
 use ffmpeg_next::util::color::Range;
 use ffmpeg_next::{Packet, Rational, ffi};
 
-/// Widest and highest that a thumbnail may be.
-const SIZE_MAX: f64 = 320.0;
+use super::small_picture::SmallPicture;
+
 /// FFmpeg's quantiser, 1 (best) to 31.
 const QUALITY: i32 = 5;
-/// Narrowest and widest pixel that is believed.
-const ASPECTS: (f64, f64) = (0.25, 4.0);
 /// The format of a JPEG: of full range, as the encoder is told.
 const TARGET: Pixel = Pixel::YUV420P;
+/// Encoders that are kept, each for one size.
+const ENCODERS_MAX: usize = 8;
 
 /// A small picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,27 +31,17 @@ pub struct Thumbnail {
     pub jpeg: Vec<u8>,
 }
 
-/// What a scaler and an encoder are made for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Shape {
-    format: Pixel,
-    full_range: bool,
-    from: (u32, u32),
-    to: (u32, u32),
-}
-
 /// Makes thumbnails.
 #[derive(Default)]
 pub struct Thumbnailer {
-    works: Option<Works>,
+    /// The one that was used last comes last.
+    works: Vec<Works>,
 }
 
-/// Scaler and encoder for pictures of one shape.
+/// An encoder for pictures of one size.
 struct Works {
-    shape: Shape,
-    scaler: Scaler,
+    size: (u32, u32),
     encoder: codec::encoder::video::Encoder,
-    source: Video,
     count: i64,
 }
 
@@ -62,28 +49,33 @@ impl Thumbnailer {
     /// Makes a thumbnail of at most 320 × 320 pixels, never larger than the picture; `pixel_aspect` is
     /// the width of a pixel over its height. Nothing when FFmpeg refuses.
     pub fn make(&mut self, view: &PictureView<'_>, pixel_aspect: f64) -> Option<Thumbnail> {
-        let from = (u32::try_from(view.luma.width).ok()?, u32::try_from(view.luma.height).ok()?);
-        let format = pixel_format(view)?;
-        let shape = Shape { format, full_range: view.full_range, from, to: small(from, pixel_aspect) };
-        if self.works.as_ref().is_none_or(|works| works.shape != shape) {
-            self.works = Works::open(shape);
+        self.encode(&SmallPicture::of(view, pixel_aspect)?)
+    }
+
+    /// Makes a JPEG file of a small picture. Nothing when FFmpeg refuses.
+    pub fn encode(&mut self, picture: &SmallPicture) -> Option<Thumbnail> {
+        let size = (picture.width, picture.height);
+        let known = self.works.iter().position(|works| works.size == size);
+        let mut works = match known {
+            Some(place) => self.works.remove(place),
+            None => Works::open(size)?,
+        };
+        // An encoder that refused once is not asked again.
+        let jpeg = works.make(picture)?;
+        if self.works.len() >= ENCODERS_MAX {
+            self.works.remove(0);
         }
-        let jpeg = self.works.as_mut()?.make(view);
-        if jpeg.is_none() {
-            // An encoder that refused once is not asked again.
-            self.works = None;
-        }
-        Some(Thumbnail { width: shape.to.0, height: shape.to.1, jpeg: jpeg? })
+        self.works.push(works);
+        Some(Thumbnail { width: size.0, height: size.1, jpeg })
     }
 }
 
 impl Works {
-    fn open(shape: Shape) -> Option<Self> {
-        let scaler = Scaler::open(shape)?;
+    fn open(size: (u32, u32)) -> Option<Self> {
         let codec = codec::encoder::find(Id::MJPEG)?;
         let mut encoder = codec::context::Context::new_with_codec(codec).encoder().video().ok()?;
-        encoder.set_width(shape.to.0);
-        encoder.set_height(shape.to.1);
+        encoder.set_width(size.0);
+        encoder.set_height(size.1);
         encoder.set_format(TARGET);
         encoder.set_color_range(Range::JPEG);
         encoder.set_time_base(Rational(1, 1));
@@ -91,155 +83,32 @@ impl Works {
         encoder.set_flags(codec::Flags::QSCALE | codec::Flags::BITEXACT);
         encoder.set_global_quality(QUALITY * ffi::FF_QP2LAMBDA);
         let encoder = encoder.open_as(codec).ok()?;
-        let source = Video::new(shape.format, shape.from.0, shape.from.1);
-        Some(Self { shape, scaler, encoder, source, count: 0 })
+        Some(Self { size, encoder, count: 0 })
     }
 
-    fn make(&mut self, view: &PictureView<'_>) -> Option<Vec<u8>> {
-        self.fill(view);
-        let mut target = Video::new(TARGET, self.shape.to.0, self.shape.to.1);
-        self.scaler.scale(&self.source, &mut target)?;
-        target.set_color_range(Range::JPEG);
-        target.set_pts(Some(self.count));
+    fn make(&mut self, picture: &SmallPicture) -> Option<Vec<u8>> {
+        let mut frame = Video::new(TARGET, self.size.0, self.size.1);
+        for (number, plane) in picture.planes.iter().enumerate() {
+            let (stride, width) = (frame.stride(number), frame.plane_width(number) as usize);
+            let rows = frame.data_mut(number).chunks_mut(stride).zip(plane.chunks_exact(width));
+            rows.for_each(|(into, row)| into[..width].copy_from_slice(row));
+        }
+        frame.set_color_range(Range::JPEG);
+        frame.set_pts(Some(self.count));
         self.count += 1;
         // SAFETY: the frame is ours and exclusively borrowed; the field is a plain number.
-        unsafe { (*target.as_mut_ptr()).quality = QUALITY * ffi::FF_QP2LAMBDA };
-        self.encoder.send_frame(&target).ok()?;
+        unsafe { (*frame.as_mut_ptr()).quality = QUALITY * ffi::FF_QP2LAMBDA };
+        self.encoder.send_frame(&frame).ok()?;
         let mut packet = Packet::empty();
         self.encoder.receive_packet(&mut packet).ok()?;
         packet.data().map(<[u8]>::to_vec)
-    }
-
-    /// Copies the picture into a frame of FFmpeg's own: its scaler may read a little past the end of
-    /// rows, which only FFmpeg's buffers allow.
-    fn fill(&mut self, view: &PictureView<'_>) {
-        let bytes = if view.depth > 8 { 2 } else { 1 };
-        copy(&view.luma, bytes, &mut self.source, 0);
-        match &view.chroma {
-            Some([u, v]) => {
-                copy(u, bytes, &mut self.source, 1);
-                copy(v, bytes, &mut self.source, 2);
-            }
-            None => {
-                let neutral = (1_u16 << (view.depth - 1)).to_le_bytes();
-                for plane in 1..=2 {
-                    self.source.data_mut(plane).chunks_mut(bytes).for_each(|sample| {
-                        sample.copy_from_slice(&neutral[..sample.len()]);
-                    });
-                }
-            }
-        }
-    }
-}
-
-/// Copies a plane, as many rows and samples as both have.
-fn copy(plane: &Plane<'_>, bytes: usize, target: &mut Video, number: usize) {
-    let stride = target.stride(number);
-    for (y, row) in target.data_mut(number).chunks_mut(stride).enumerate() {
-        let from = plane.row(y, bytes);
-        let length = from.len().min(row.len());
-        row[..length].copy_from_slice(&from[..length]);
-    }
-}
-
-/// FFmpeg's name for how a picture is laid out; grey ones get chroma planes, because FFmpeg takes all
-/// grey pictures for ones of full range.
-fn pixel_format(view: &PictureView<'_>) -> Option<Pixel> {
-    let shift = |luma: usize, chroma: usize| (0..=2).find(|shift| luma.div_ceil(1 << shift) == chroma);
-    let shifts = match &view.chroma {
-        Some([u, v]) if (u.width, u.height) == (v.width, v.height) => {
-            (shift(view.luma.width, u.width)?, shift(view.luma.height, u.height)?)
-        }
-        Some(_) => return None,
-        None => (1, 1),
-    };
-    let chroma = match shifts {
-        (0, 0) => "444",
-        (1, 0) => "422",
-        (1, 1) => "420",
-        (0, 1) => "440",
-        (2, 0) => "411",
-        (2, 2) => "410",
-        _ => return None,
-    };
-    let depth = match view.depth {
-        8 => String::new(),
-        depth @ 9..=16 => format!("{depth}le"),
-        _ => return None,
-    };
-    Pixel::from_str(&format!("yuv{chroma}p{depth}")).ok()
-}
-
-/// The size of a thumbnail: even, at least 2 × 2.
-fn small((width, height): (u32, u32), pixel_aspect: f64) -> (u32, u32) {
-    let aspect = if pixel_aspect.is_finite() && pixel_aspect > 0.0 { pixel_aspect } else { 1.0 };
-    let shown = (f64::from(width) * aspect.clamp(ASPECTS.0, ASPECTS.1), f64::from(height));
-    let factor = (SIZE_MAX / shown.0.max(shown.1)).min(1.0);
-    let even = |length: f64| ((length * factor / 2.0).round() as u32 * 2).clamp(2, SIZE_MAX as u32);
-    (even(shown.0), even(shown.1))
-}
-
-/// A scaler for one shape.
-struct Scaler(NonNull<ffi::SwsContext>);
-
-impl Scaler {
-    fn open(shape: Shape) -> Option<Self> {
-        // SAFETY: answers null or a context that is ours.
-        let scaler = Self(NonNull::new(unsafe { ffi::sws_alloc_context() })?);
-        let format = |pixel: Pixel| ffi::AVPixelFormat::from(pixel) as i64;
-        let options = [
-            (c"srcw", i64::from(shape.from.0)),
-            (c"srch", i64::from(shape.from.1)),
-            (c"src_format", format(shape.format)),
-            (c"src_range", i64::from(shape.full_range)),
-            (c"dstw", i64::from(shape.to.0)),
-            (c"dsth", i64::from(shape.to.1)),
-            (c"dst_format", format(TARGET)),
-            (c"dst_range", 1),
-            (c"sws_flags", i64::from(ffi::SWS_AREA)),
-        ];
-        for (name, value) in options {
-            // SAFETY: the context is ours and begins with its class; names are terminated.
-            let code = unsafe { ffi::av_opt_set_int(scaler.0.as_ptr().cast(), name.as_ptr(), value, 0) };
-            if code < 0 {
-                return None;
-            }
-        }
-        // SAFETY: the context is ours and has its options; without filters.
-        let code = unsafe { ffi::sws_init_context(scaler.0.as_ptr(), ptr::null_mut(), ptr::null_mut()) };
-        (code >= 0).then_some(scaler)
-    }
-
-    /// Scales between frames of the shape that it was opened for.
-    fn scale(&mut self, source: &Video, target: &mut Video) -> Option<()> {
-        // SAFETY: both frames were allocated by FFmpeg in the formats and sizes of this context, and
-        // live for the call; the target is exclusively borrowed.
-        let rows = unsafe {
-            let (from, into) = (&*source.as_ptr(), &*target.as_mut_ptr());
-            ffi::sws_scale(
-                self.0.as_ptr(),
-                from.data.as_ptr().cast::<*const u8>(),
-                from.linesize.as_ptr(),
-                0,
-                from.height,
-                into.data.as_ptr(),
-                into.linesize.as_ptr(),
-            )
-        };
-        (rows > 0).then_some(())
-    }
-}
-
-impl Drop for Scaler {
-    fn drop(&mut self) {
-        // SAFETY: ours; freed once.
-        unsafe { ffi::sws_freeContext(self.0.as_ptr()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avwatch_actors::frame::Plane;
 
     /// One colour throughout.
     struct Flat {
@@ -365,8 +234,22 @@ mod tests {
     }
 
     #[test]
-    fn a_depth_that_no_format_has_gives_no_thumbnail() {
+    fn sizes_beyond_those_that_are_kept_are_served_too() {
+        let mut thumbnailer = Thumbnailer::default();
+        for width in (64..).step_by(16).take(3 * ENCODERS_MAX) {
+            let flat = Flat { size: (width, 64), chroma: None, ..Flat::plain([100, 0, 0]) };
+            let made = flat.with_view(|view| thumbnailer.make(view, 1.0)).expect("is made");
+            assert_eq!(decode(&made.jpeg).width(), made.width);
+        }
+        assert_eq!(thumbnailer.works.len(), ENCODERS_MAX);
+    }
+
+    #[test]
+    fn a_depth_that_no_picture_has_gives_no_thumbnail() {
         let odd = Flat { depth: 11, ..Flat::plain([0; 3]) };
-        assert!(odd.with_view(|view| Thumbnailer::default().make(view, 1.0)).is_none());
+        let make = |view: &PictureView<'_>, depth| Thumbnailer::default().make(&PictureView { depth, ..*view }, 1.0);
+        assert!(odd.with_view(|view| make(view, 7)).is_none());
+        assert!(odd.with_view(|view| make(view, 17)).is_none());
+        assert!(odd.with_view(|view| make(view, 11)).is_some());
     }
 }

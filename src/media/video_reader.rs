@@ -37,6 +37,8 @@ pub(crate) struct VideoReader {
     previous: Option<Arc<HeldPicture>>,
     handed_out: [Weak<HeldPicture>; HANDED_OUT_MAX],
     shape: Option<Shape>,
+    /// When a picture was last handed out as a still.
+    still: Option<MediaTime>,
     /// What is known of the pictures.
     pub format: Option<VideoFormat>,
 }
@@ -53,6 +55,7 @@ impl VideoReader {
             previous: None,
             handed_out: [Weak::new(), Weak::new()],
             shape: None,
+            still: None,
             format,
         }
     }
@@ -92,7 +95,8 @@ impl VideoReader {
             captions,
             ..measures.facts()
         };
-        let handed = self.plan.keep_pictures.then(|| self.hand_out(&picture)).flatten();
+        let is_wanted = self.plan.wants_picture(stamp.media_time, &mut self.still);
+        let handed = is_wanted.then(|| self.hand_out(&picture)).flatten();
         self.previous = self.plan.needs_previous().then_some(picture);
         stamp.ready = std::time::Instant::now();
         work.outlet.video(VideoFrame::new(stamp, facts, handed));

@@ -9,10 +9,14 @@ mod process;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use avwatch_actors::event::Event;
+use avwatch_actors::latency::Percentiles;
 use avwatch_actors::severity::Severity;
-use avwatch_actors::track::TrackId;
+use avwatch_actors::track::{SessionInfo, TrackId};
 
 pub use process::ProcessSnapshot;
+
+use crate::live::StreamReading;
 
 /// Everything about the service at one moment.
 #[derive(Clone, Debug, Default)]
@@ -48,8 +52,14 @@ pub struct StreamSnapshot {
     pub up: bool,
     /// How much of it is looked at, such as `full`.
     pub tier: &'static str,
+    /// The newest session; 0 before the first.
+    pub session: u64,
+    /// What the session holds, once it is known.
+    pub info: Option<Arc<SessionInfo>>,
+    /// Why the last session ended, without secrets.
+    pub last_error: Option<String>,
     /// Open events, worst first: what is left out for lack of room is what matters least.
-    pub open_events: Vec<OpenEvent>,
+    pub events: Vec<Arc<Event>>,
     /// Raised events since start, in order of first appearance, so that rows keep their place.
     pub event_counts: Vec<EventCount>,
     /// Inspected tracks in the order of the session.
@@ -64,6 +74,10 @@ pub struct StreamSnapshot {
     pub receive_dropped: u64,
     /// Restarts since start, by cause.
     pub restarts: Vec<(&'static str, u64)>,
+    /// What was measured in the newest complete second; absent when the stream has told nothing for a while.
+    pub reading: Option<Arc<StreamReading>>,
+    /// From arrival to verdict, over the last second; absent when nothing was judged.
+    pub latency: Option<Percentiles>,
 }
 
 impl StreamSnapshot {
@@ -76,7 +90,10 @@ impl StreamSnapshot {
             state,
             up: false,
             tier,
-            open_events: Vec::new(),
+            session: 0,
+            info: None,
+            last_error: None,
+            events: Vec::new(),
             event_counts: Vec::new(),
             tracks: Vec::new(),
             bitrate: None,
@@ -84,24 +101,10 @@ impl StreamSnapshot {
             lane_dropped: Vec::new(),
             receive_dropped: 0,
             restarts: Vec::new(),
+            reading: None,
+            latency: None,
         }
     }
-
-    /// The worst open event, if any is open.
-    pub fn worst(&self) -> Option<&OpenEvent> {
-        self.open_events.first()
-    }
-}
-
-/// An event that has not ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenEvent {
-    /// The track.
-    pub track: TrackId,
-    /// The detector's name.
-    pub detector: Arc<str>,
-    /// Severity now.
-    pub severity: Severity,
 }
 
 /// How many events of one kind a stream has had.
@@ -126,6 +129,8 @@ pub struct TrackSnapshot {
     pub last_frame: Option<SystemTime>,
     /// Share of the track that was really inspected, 0 to 1; absent when not known yet.
     pub coverage: Option<f64>,
+    /// Highest true peak of the session; absent for pictures.
+    pub true_peak_dbtp: Option<f64>,
     /// Loudness in LUFS by window (`momentary`, `short_term`, `integrated`); empty for pictures.
     pub loudness: Vec<(&'static str, f64)>,
 }

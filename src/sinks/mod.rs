@@ -4,6 +4,7 @@
 //! and [`metrics`], which reads the node snapshot instead of the changes.
 
 pub mod event_log;
+pub mod live_feed;
 pub mod metrics;
 pub mod store;
 
@@ -84,6 +85,11 @@ pub(crate) mod samples {
             labels: [("site".to_owned(), "north".to_owned())].into(),
             session: SessionNumber(7),
             node: "node".into(),
+            suppressed_by: None,
+            acked_by: None,
+            acked_at: None,
+            snoozed_until: None,
+            comment: None,
             runbook_url: None,
             stored: None,
         }

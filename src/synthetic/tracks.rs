@@ -67,6 +67,8 @@ pub(super) struct PictureTrack {
     /// The next picture that is not damaged must be a key picture.
     key_due: bool,
     missing_since: Option<MediaTime>,
+    /// When a picture was last handed out as a still.
+    still: Option<MediaTime>,
     pub(super) tally: Tally,
 }
 
@@ -88,6 +90,7 @@ impl PictureTrack {
             seq: 0,
             key_due: true,
             missing_since: None,
+            still: None,
             tally: Tally::default(),
             setting,
         })
@@ -145,8 +148,8 @@ impl PictureTrack {
             stamp(TrackId::video(0), self.setting.session, (self.seq, number as i64), (at, lasts), base, arrived);
         self.seq += 1;
         self.tally.end = Some(at + lasts);
-        let kept: Option<Box<dyn Picture>> =
-            self.setting.measure.keep_pictures.then(|| Box::new(Held(picture.clone())) as Box<dyn Picture>);
+        let is_wanted = self.setting.measure.wants_picture(at, &mut self.still);
+        let kept: Option<Box<dyn Picture>> = is_wanted.then(|| Box::new(Held(picture.clone())) as Box<dyn Picture>);
         self.previous = Some(picture);
         Ok(Some(Arc::new(VideoFrame::new(stamp, facts, kept))))
     }

@@ -101,7 +101,8 @@ impl Home {
         follow(child.0.stderr.take().expect("is piped"), lines.clone());
         let mut service = Service { child, lines, address: String::new() };
         service.address = service.wait_for_line("it to listen", START_WITHIN, |line| {
-            line["message"].as_str()?.strip_prefix("listening on http://").map(str::to_owned)
+            let (_, address) = line["message"].as_str()?.strip_prefix("listening on ")?.split_once("://")?;
+            Some(address.to_owned())
         });
         service.wait_for_line("it to watch", START_WITHIN, |line| (line["message"] == "watching").then_some(()));
         service
@@ -201,14 +202,24 @@ impl Service {
 
     /// Asks it by HTTP; gives status and body.
     pub fn get(&self, path: &str) -> (u16, String) {
+        let answer = self.ask("GET", path, "");
+        let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("is HTTP");
+        (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    }
+
+    /// The status line and headers of an answer, names in lower case; `more` are lines of the request.
+    pub fn head(&self, path: &str, more: &str) -> String {
+        self.ask("HEAD", path, more)
+    }
+
+    fn ask(&self, method: &str, path: &str, more: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("the service listens");
         stream.set_read_timeout(Some(Duration::from_secs(5))).expect("is above zero");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{more}\r\n", self.address);
         stream.write_all(request.as_bytes()).expect("the service reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("the service answers in time");
-        let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("is HTTP");
-        (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+        answer
     }
 
     /// Address and port that it listens on.
@@ -236,6 +247,12 @@ impl Service {
     pub fn stop(&mut self) -> (Option<i32>, Duration) {
         self.signal(libc::SIGTERM);
         self.wait_for_end(Duration::from_secs(12))
+    }
+
+    /// Ends it at once, as a crash would, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.signal(libc::SIGKILL);
+        self.wait_for_end(Duration::from_secs(12));
     }
 
     /// Memory that it holds, in bytes.

@@ -3,6 +3,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod access;
+mod api;
+mod api_changes;
+mod api_fuzz;
+mod crashes;
 mod ending;
 mod hostile;
 mod inputs;

@@ -66,6 +66,11 @@ impl VideoFrame {
     pub fn picture(&self) -> Option<&dyn Picture> {
         self.picture.as_deref()
     }
+
+    /// Takes the pixels away: the facts go on without them.
+    pub fn take_picture(&mut self) -> Option<Box<dyn Picture>> {
+        self.picture.take()
+    }
 }
 
 impl fmt::Debug for VideoFrame {

@@ -118,6 +118,7 @@ impl Rig {
             node: "test".into(),
             store: Some(Box::new(store.clone())),
             sinks,
+            silences: Vec::new(),
             hold_of: Box::new(|_| Duration::ZERO),
         };
         let desk = event_desk::start(parts).unwrap();

@@ -37,8 +37,19 @@ pub struct RefusedChange {
 
 /// Compares the running plan with a new one.
 pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
-    if old.server.listen != new.server.listen {
-        return Err(RefusedChange { key: "server.listen" });
+    let (before, after) = (&old.server, &new.server);
+    for (key, differs) in [
+        ("server.listen", before.listen != after.listen),
+        ("server.hosts", before.hosts != after.hosts),
+        ("server.tls_certificate", before.tls != after.tls),
+        ("server.user_header", before.user_header != after.user_header),
+        ("server.trusted_proxies", before.proxies != after.proxies),
+        ("server.requests_per_second", before.requests_per_second != after.requests_per_second),
+        ("server.tokens", before.tokens != after.tokens),
+    ] {
+        if differs {
+            return Err(RefusedChange { key });
+        }
     }
     // Leaving or entering the demo changes the folder as well.
     if old.data_dir != new.data_dir {

@@ -5,18 +5,18 @@
 
 mod changes;
 mod detectors;
+mod server;
 mod stream;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use changes::{PlanChanges, RefusedChange, changes};
+pub use server::{ServerPlan, TlsPlan};
 pub use stream::StreamPlan;
 
-use crate::api::is_loopback;
 use crate::cidr::Cidr;
 use crate::config::error::{ConfigError, ConfigErrors, Problem};
 use crate::config::origin::{KeyPath, Origins};
@@ -59,13 +59,6 @@ pub enum DataDir {
     Fixed(PathBuf),
     /// A fresh temporary folder, removed at the end: for the demo.
     Temporary,
-}
-
-/// The HTTP server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerPlan {
-    /// Address to listen on; no server when absent.
-    pub listen: Option<SocketAddr>,
 }
 
 /// The service's own log.
@@ -164,7 +157,7 @@ pub(in crate::config) fn build(
     let plan = Plan {
         data_dir: data_dir(&mut building, demo),
         node: node(&mut building),
-        server: ServerPlan { listen: listen(&mut building) },
+        server: server::build(&mut building),
         log: LogPlan {
             level: settings.log.level,
             directory: settings.log.directory.clone(),
@@ -217,6 +210,20 @@ pub(in crate::config) fn input(
     Ok(plan)
 }
 
+/// The plan of a stream that comes over the API; what is wrong goes to `errors`.
+pub(in crate::config) fn stream_of_api(
+    settings: &Settings,
+    registry: Registry<'_>,
+    name: &str,
+    stream: &StreamSettings,
+    origins: &Origins,
+    errors: &mut ConfigErrors,
+) -> Option<StreamPlan> {
+    let mut building = Building { settings, origins, registry, errors, warnings: Vec::new() };
+    let profiles = detectors::Profiles::build(&mut building);
+    stream::build(&mut building, &profiles, name, stream)
+}
+
 fn data_dir(building: &mut Building<'_>, demo: bool) -> DataDir {
     let path = KeyPath::of(&["data_dir"]);
     if demo && !building.origins.contains(&path) {
@@ -243,28 +250,6 @@ fn host_name() -> String {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let name = kernel.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
     if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
-}
-
-fn listen(building: &mut Building<'_>) -> Option<SocketAddr> {
-    let text = building.settings.server.listen.as_str();
-    if text.is_empty() || text == "off" {
-        return None;
-    }
-    let by_name = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-    let by_name = by_name.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
-    let address = text.parse().ok().or(by_name);
-    let path = KeyPath::of(&["server", "listen"]);
-    match address {
-        None => {
-            building.invalid(&path, "must be IP:PORT such as 127.0.0.1:8080 or [::1]:8080, localhost:PORT, or \"off\"");
-        }
-        Some(address) if !is_loopback(address.ip()) => {
-            let why = "beyond loopback a token is needed, and there are none in this version";
-            building.not_available(&path, &format!("{why}; use 127.0.0.1:{0} or [::1]:{0}", address.port()));
-        }
-        Some(_) => {}
-    }
-    address
 }
 
 fn allow(building: &mut Building<'_>) -> Vec<Cidr> {

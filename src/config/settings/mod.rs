@@ -17,6 +17,9 @@ pub use detector::Detectors;
 pub(crate) use stream::Tier;
 pub use stream::{Mode, StreamSettings};
 
+use crate::access::Role;
+use crate::config::secret::Secret;
+
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -68,14 +71,59 @@ impl Default for Settings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerSettings {
-    /// Address and port to listen on, as IP:PORT or localhost:PORT; "off" for no server.
+    /// Address and port to listen on, as IP:PORT or localhost:PORT; "off" for no server. Beyond loopback a token
+    /// is needed, or the start is refused.
     pub listen: String,
+    /// Further names under which the service may be asked for; requests for other hosts are refused.
+    #[schemars(extend("examples" = [["monitor.example"]]))]
+    pub hosts: Vec<String>,
+    /// File with the PEM certificate chain for HTTPS. A changed file is taken over by itself.
+    #[schemars(extend("examples" = ["/etc/avwatch/tls.pem"]))]
+    pub tls_certificate: Option<PathBuf>,
+    /// File with the PEM private key that belongs to the certificate.
+    #[schemars(extend("examples" = ["/etc/avwatch/tls.key"]))]
+    pub tls_key: Option<PathBuf>,
+    /// Header in which a trusted proxy names the user, who then stands in acknowledgements. It allows nothing.
+    #[schemars(extend("examples" = ["X-Remote-User"]))]
+    pub user_header: Option<String>,
+    /// Addresses of the proxies that may name the user, in CIDR notation.
+    #[schemars(extend("examples" = [["127.0.0.1/32"]]))]
+    pub trusted_proxies: Vec<String>,
+    /// Requests a second that one address may make, in the long run; twice as many at once.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub requests_per_second: u32,
+    /// Tokens by name: tokens.NAME = { role = "viewer", token = "${file:/run/secrets/NAME}" }. With any token set,
+    /// nobody is asked in without one, on loopback neither.
+    pub tokens: BTreeMap<String, TokenSettings>,
 }
 
 impl Default for ServerSettings {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned() }
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            hosts: Vec::new(),
+            tls_certificate: None,
+            tls_key: None,
+            user_header: None,
+            trusted_proxies: Vec::new(),
+            requests_per_second: 500,
+            tokens: BTreeMap::new(),
+        }
     }
+}
+
+/// `[server.tokens.NAME]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenSettings {
+    /// What it allows: viewer reads; operator also acts on events and silences; admin changes everything.
+    pub role: Role,
+    /// The token itself, at least 16 bytes, 256 bits of chance at best. Never shown.
+    #[schemars(extend("examples" = ["${file:/run/secrets/avwatch_token}"]))]
+    pub token: Option<Secret>,
+    /// Or its hash, as 'avwatch token new' prints it.
+    #[schemars(extend("examples" = ["sha256:0000000000000000000000000000000000000000000000000000000000000000"]))]
+    pub hash: Option<String>,
 }
 
 /// `[log]`.

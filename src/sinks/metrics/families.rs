@@ -51,7 +51,7 @@ fn streams(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
 fn events(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
     let mut open = out.gauge("avwatch_event_open", "1 for each open event.")?;
     for stream in &node.streams {
-        for event in stream.open_events.iter().take(share::OPEN_EVENTS) {
+        for event in stream.events.iter().take(share::OPEN_EVENTS) {
             let track = event.track.to_string();
             let labels = [
                 ("stream", &*stream.name),

@@ -56,7 +56,7 @@ pub(super) fn withheld(stream: &StreamSnapshot) -> usize {
     let loudness: usize = stream.tracks.iter().map(|track| track.loudness.len()).sum();
     3 * tracks
         + loudness.saturating_sub(LOUDNESS)
-        + stream.open_events.len().saturating_sub(OPEN_EVENTS)
+        + stream.events.len().saturating_sub(OPEN_EVENTS)
         + stream.lane_dropped.len().saturating_sub(POLICIES)
         + stream.restarts.len().saturating_sub(CAUSES)
 }

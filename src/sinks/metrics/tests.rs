@@ -3,14 +3,22 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use avwatch_actors::event::{Event, EventState};
 use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackId;
 
 use super::exposition::{Sample, parse};
 use super::*;
 use crate::node_snapshot::*;
+use crate::sinks::samples;
+
+fn open_event(number: u8) -> Event {
+    let event = samples::event("id", "lobby", &format!("detector_{number}"), 1, EventState::Raised);
+    Event { track: TrackId::video(number), severity: Severity::Major, ..event }
+}
 
 /// A stream that uses every family, `much` times over.
 fn stream(name: &str, much: u8) -> StreamSnapshot {
@@ -20,6 +28,7 @@ fn stream(name: &str, much: u8) -> StreamSnapshot {
         frames_total: 500,
         last_frame: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500)),
         coverage: Some(0.5),
+        true_peak_dbtp: None,
         loudness: vec![("momentary", -23.5), ("short_term", -24.0), ("integrated", f64::NEG_INFINITY)],
     };
     let detector = |number: u8| format!("detector_{number}").into();
@@ -27,10 +36,7 @@ fn stream(name: &str, much: u8) -> StreamSnapshot {
         title: "A title".into(),
         group: "contribution".into(),
         up: true,
-        open_events: numbers
-            .clone()
-            .map(|n| OpenEvent { track: TrackId::video(n), detector: detector(n), severity: Severity::Major })
-            .collect(),
+        events: numbers.clone().map(|n| Arc::new(open_event(n))).collect(),
         event_counts: numbers
             .clone()
             .flat_map(|n| Severity::ALL.map(|severity| EventCount { detector: detector(n), severity, count: 2 }))

@@ -36,8 +36,8 @@ pub struct EventFilter {
     pub severity_min: Option<Severity>,
     /// Where it stands.
     pub state: Option<StateFilter>,
-    /// A label and its value.
-    pub label: Option<(String, String)>,
+    /// Labels and their values; all must hold.
+    pub labels: Vec<(String, String)>,
     /// Still open or changed at or after this time.
     pub since: Option<SystemTime>,
     /// Began before this time.
@@ -182,7 +182,7 @@ fn conditions(filter: &EventFilter, cursor: Option<&str>) -> (String, Vec<Value>
     if let Some(until) = filter.until {
         add("started < ?", &[since_epoch(until).into()]);
     }
-    if let Some((label, value)) = &filter.label {
+    for (label, value) in &filter.labels {
         // `events.json`, because the rows of json_each have a hidden column `json` themselves.
         let condition = "EXISTS (SELECT 1 FROM json_each(events.json, '$.labels') AS label
             WHERE label.key = ? AND label.value = ?)";

@@ -1,0 +1,224 @@
+//! `/api/v1/live`: event changes, states of streams and meters as server-sent events.
+//!
+//! A client that comes back with `Last-Event-ID` first gets from the store what it missed, then what
+//! happens: it listens before the store is read, so nothing falls between the two. A client that
+//! does not read is told why and hung up on; nobody waits for it.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, ContentType};
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::hangup::Hangup;
+use super::problem::Problem;
+use super::query::{Param, Query};
+use super::state::Node;
+use crate::sinks::live_feed::{Listener, Message, Topic, Wants, frame};
+use crate::sinks::store::PAGE_ROWS_MAX;
+
+/// What `live` takes.
+pub(super) const QUERY: &[Param] = &[
+    Param {
+        name: "topics",
+        doc: "What to hear of: events, streams, meters, separated by commas. Default: all.",
+        example: "events,streams",
+    },
+    Param { name: "stream", doc: "Hear of this stream only; several are possible.", example: "lobby" },
+    Param { name: "last_event_id", doc: "Like the header Last-Event-ID, for a first connection.", example: "4711" },
+];
+
+/// How often something is sent when nothing happens, so that a broken connection shows.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How long a client may take nothing of what waits for it.
+const STUCK_AFTER: Duration = Duration::from_secs(20);
+
+/// Changes that are replayed at most; a client that missed more begins afresh.
+const REPLAY_MAX: u64 = 50_000;
+
+/// Streams that one client may name.
+const STREAMS_MAX: usize = 1_000;
+
+/// Frames between the pump and the connection.
+const IN_FLIGHT_MAX: usize = 16;
+
+/// The first message.
+#[derive(Serialize)]
+struct Hello {
+    version: &'static str,
+    /// The number of the newest change: what is read from `/api/v1/events` now is as new or newer.
+    sequence: u64,
+}
+
+/// Why a client has to begin afresh, or is hung up on.
+#[derive(Serialize)]
+struct Reason {
+    reason: &'static str,
+}
+
+pub(super) async fn live(request: HttpRequest, node: Data<Node>) -> Result<HttpResponse, Problem> {
+    let query = Query::of(&request);
+    let wants = wants(&query)?;
+    let last = last_event_id(&request, &query)?;
+    let listener = node.feed.listen(wants.clone());
+    let listener = listener.ok_or_else(|| Problem::unavailable("too many clients listen already"))?;
+    let (frames, body) = mpsc::channel(IN_FLIGHT_MAX);
+    let hangup = request.conn_data::<Hangup>().cloned();
+    let pump = Pump { node, listener, wants, frames, hangup };
+    actix_web::rt::spawn(pump.run(last));
+    Ok(HttpResponse::Ok()
+        .content_type(ContentType(mime()))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // Proxies that gather answers would hold the feed back.
+        .insert_header(("X-Accel-Buffering", "no"))
+        .body(LiveBody(body)))
+}
+
+fn mime() -> actix_web::mime::Mime {
+    actix_web::mime::TEXT_EVENT_STREAM
+}
+
+fn wants(query: &Query) -> Result<Wants, Problem> {
+    let word = |word: &str| {
+        Topic::ALL
+            .into_iter()
+            .find(|topic| topic.name() == word)
+            .ok_or_else(|| Problem::bad_request("'topics' must be events, streams or meters, separated by commas"))
+    };
+    let topics = match query.get("topics") {
+        Some(words) => words.split(',').map(str::trim).map(word).collect::<Result<_, _>>()?,
+        None => BTreeSet::from(Topic::ALL),
+    };
+    let streams: BTreeSet<String> = query.all("stream").map(str::to_owned).collect();
+    if streams.len() > STREAMS_MAX {
+        return Err(Problem::bad_request(format!("at most {STREAMS_MAX} streams can be named")));
+    }
+    Ok(Wants { topics, streams })
+}
+
+/// The number of the last change that the client saw.
+fn last_event_id(request: &HttpRequest, query: &Query) -> Result<Option<u64>, Problem> {
+    let by_header = request.headers().get("Last-Event-ID").map(|value| value.to_str().unwrap_or("?"));
+    // A reconnecting browser repeats the query of its first connection: the header is newer.
+    let Some(text) = by_header.filter(|text| !text.is_empty()).or(query.get("last_event_id")) else {
+        return Ok(None);
+    };
+    let wrong = || Problem::new(StatusCode::BAD_REQUEST, "Last-Event-ID must be the id of an earlier message");
+    text.parse().map(Some).map_err(|_| wrong())
+}
+
+/// What carries messages from the feed to one connection.
+struct Pump {
+    node: Data<Node>,
+    listener: Listener,
+    wants: Wants,
+    frames: mpsc::Sender<Bytes>,
+    hangup: Option<Hangup>,
+}
+
+/// Why a pump ends early.
+struct Over;
+
+impl Pump {
+    async fn run(mut self, last: Option<u64>) {
+        if self.pump(last).await.is_ok() {
+            // The feed has ended it; a client that reads again learns why.
+            let reason = self.listener.dropped().unwrap_or("the feed ended");
+            tracing::info!(reason, "a client of the live feed was dropped");
+            let _ = self.send(frame("dropped", None, &Reason { reason })).await;
+        }
+    }
+
+    /// Ends well when the feed has dropped the client.
+    async fn pump(&mut self, last: Option<u64>) -> Result<(), Over> {
+        let sequence = self.node.desk.board.sequence();
+        self.send(Bytes::from_static(b"retry: 2000\n\n")).await?;
+        self.send(frame("hello", None, &Hello { version: env!("CARGO_PKG_VERSION"), sequence })).await?;
+        let mut seen = match last {
+            Some(last) => self.replay(last, sequence).await?,
+            None => 0,
+        };
+        loop {
+            let message = match tokio::time::timeout(KEEP_ALIVE, self.listener.next()).await {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(()),
+                Err(_) => {
+                    self.send(Bytes::from_static(b": still here\n\n")).await?;
+                    continue;
+                }
+            };
+            if message.sequence.is_some_and(|sequence| sequence <= seen) {
+                continue;
+            }
+            seen = message.sequence.unwrap_or(seen);
+            self.send(message.frame.clone()).await?;
+        }
+    }
+
+    /// Sends what the store has after `last`; returns the number of the last change sent.
+    async fn replay(&mut self, last: u64, newest: u64) -> Result<u64, Over> {
+        if last > newest || newest - last > REPLAY_MAX {
+            let reason = if last > newest { "the id is of another store" } else { "too much was missed" };
+            self.send(frame("resync", None, &Reason { reason })).await?;
+            return Ok(0);
+        }
+        let mut seen = last;
+        loop {
+            let page = self.node.read(move |reader| reader.changes_since(seen, PAGE_ROWS_MAX)).await;
+            let Ok(page) = page else {
+                self.send(frame("resync", None, &Reason { reason: "the store cannot be read now" })).await?;
+                return Ok(0);
+            };
+            if seen == last && page.first().is_some_and(|first| first.sequence > last + 1) {
+                self.send(frame("resync", None, &Reason { reason: "what was missed is no longer stored" })).await?;
+            }
+            for event in &page {
+                let message = Message::of_event(event);
+                if self.wants.match_message(Topic::Events, message.stream.as_deref()) {
+                    self.send(message.frame).await?;
+                }
+            }
+            let Some(newest) = page.last() else { return Ok(seen) };
+            seen = newest.sequence;
+        }
+    }
+
+    /// Hands a frame to the connection. One that takes nothing for too long is hung up on.
+    async fn send(&self, frame: Bytes) -> Result<(), Over> {
+        match tokio::time::timeout(STUCK_AFTER, self.frames.send(frame)).await {
+            Ok(Ok(())) => Ok(()),
+            // The client has gone.
+            Ok(Err(_)) => Err(Over),
+            Err(_) => {
+                tracing::info!("a client of the live feed reads nothing and is hung up on");
+                if let Some(hangup) = &self.hangup {
+                    hangup.hang_up();
+                }
+                Err(Over)
+            }
+        }
+    }
+}
+
+/// The body of the answer: frames as they come.
+struct LiveBody(mpsc::Receiver<Bytes>);
+
+impl MessageBody for LiveBody {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.0.poll_recv(context).map(|frame| frame.map(Ok))
+    }
+}

@@ -1,0 +1,172 @@
+//! `/api/v1/openapi.json` and `/docs/`: the reference, made from the table of endpoints.
+
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use serde_json::{Map, Value, json};
+
+use super::openapi_parts::components;
+use super::routes::{ENDPOINTS, Endpoint, Verb};
+
+/// The document as it is served.
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", document()));
+
+/// The page as it is served.
+static PAGE: LazyLock<String> = LazyLock::new(page);
+
+pub(super) async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(&**DOCUMENT)
+}
+
+pub(super) async fn docs() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(&**PAGE)
+}
+
+pub(super) async fn style() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/css; charset=utf-8").body(include_str!("docs.css"))
+}
+
+pub(super) async fn to_docs() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+}
+
+/// The OpenAPI document.
+pub(super) fn document() -> Value {
+    let mut paths = Map::new();
+    for endpoint in ENDPOINTS {
+        let path = paths.entry(endpoint.path).or_insert_with(|| json!({}));
+        path[verb(endpoint.verb)] = operation(endpoint);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "avwatch",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Watches live audio and video streams and tells what viewers would see or hear go wrong. \
+                Without tokens the service answers loopback only, and everybody there may do everything; with \
+                tokens each request needs one. Errors are application/problem+json.",
+            "license": { "name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT" },
+        },
+        "security": [ { "bearer": [] }, { "basic": [] } ],
+        "paths": paths,
+        "components": components(),
+    })
+}
+
+pub(super) fn verb(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Get => "get",
+        Verb::Post => "post",
+        Verb::Put => "put",
+        Verb::Delete => "delete",
+    }
+}
+
+fn operation(endpoint: &Endpoint) -> Value {
+    let mut parameters: Vec<Value> = path_parameters(endpoint.path)
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .collect();
+    parameters.extend(endpoint.query.iter().map(|param| {
+        let mut parameter =
+            json!({ "name": param.name, "in": "query", "description": param.doc, "schema": { "type": "string" } });
+        if !param.example.is_empty() {
+            parameter["example"] = json!(param.example);
+        }
+        parameter
+    }));
+    let mut responses = Map::new();
+    let (status, what, media) = endpoint.answer;
+    let mut good = json!({ "description": endpoint.summary });
+    if !what.is_empty() {
+        let schema = json!({ "$ref": format!("#/components/schemas/{what}") });
+        good["content"] = json!({ media: { "schema": schema } });
+    } else if !media.is_empty() {
+        good["content"] = json!({ media: { "schema": { "type": "string" } } });
+    }
+    responses.insert(status.to_string(), good);
+    responses.insert("default".to_owned(), json!({ "$ref": "#/components/responses/Problem" }));
+    let mut operation = json!({
+        "operationId": endpoint.id,
+        "summary": endpoint.summary,
+        "description": match endpoint.role {
+            Some(role) => format!("Needs the role {role} or above."),
+            None => "Needs no token.".to_owned(),
+        },
+        // For programs: the weakest role that may ask, or null.
+        "x-role": endpoint.role,
+        "responses": responses,
+    });
+    if !parameters.is_empty() {
+        operation["parameters"] = json!(parameters);
+    }
+    if endpoint.role.is_none() {
+        operation["security"] = json!([]);
+    }
+    if !endpoint.body.is_empty() {
+        let (media, schema) = match endpoint.body {
+            "List" => ("text/plain", json!({ "type": "string" })),
+            body => ("application/json", json!({ "$ref": format!("#/components/schemas/{body}") })),
+        };
+        operation["requestBody"] = json!({ "content": { media: { "schema": schema } } });
+    }
+    operation
+}
+
+fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+}
+
+/// The reference as a page: plain HTML, without scripts.
+fn page() -> String {
+    let mut rows = String::new();
+    for endpoint in ENDPOINTS {
+        let role = endpoint.role.map_or("–", |role| role.name());
+        rows.push_str(&format!(
+            "<section id=\"{id}\"><h2><span class=\"verb\">{verb}</span> <code>{path}</code></h2>\
+             <p>{summary}. <span class=\"role\">Role: {role}</span></p>",
+            id = endpoint.id,
+            verb = verb(endpoint.verb).to_uppercase(),
+            path = escaped(endpoint.path),
+            summary = escaped(endpoint.summary),
+        ));
+        if !endpoint.query.is_empty() {
+            rows.push_str("<table><tr><th>Parameter</th><th>Meaning</th><th>Example</th></tr>");
+            for param in endpoint.query {
+                rows.push_str(&format!(
+                    "<tr><td><code>{}</code></td><td>{}</td><td><code>{}</code></td></tr>",
+                    escaped(param.name),
+                    escaped(param.doc),
+                    escaped(param.example)
+                ));
+            }
+            rows.push_str("</table>");
+        }
+        if !endpoint.body.is_empty() {
+            rows.push_str(&format!("<p>Body: <code>{}</code></p>", endpoint.body));
+        }
+        rows.push_str("</section>\n");
+    }
+    let schemas = components()["schemas"].as_object().cloned().unwrap_or_default();
+    for (name, schema) in &schemas {
+        rows.push_str(&format!(
+            "<section id=\"schema-{name}\"><h2>{name}</h2><pre>{}</pre></section>\n",
+            escaped(&format!("{schema:#}"))
+        ));
+    }
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>avwatch API</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"/docs/style.css\"></head>\
+         <body><h1>avwatch {} API</h1><p>The same for programs: <a href=\"/api/v1/openapi.json\">openapi.json</a>.</p>\n{rows}\
+         </body></html>\n",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+#[path = "openapi_tests.rs"]
+mod tests;

@@ -1,0 +1,175 @@
+//! What stands behind the `?` of a request, and JSON bodies: read strictly, told about in words that
+//! repeat no value.
+
+use std::time::SystemTime;
+
+use actix_web::HttpRequest;
+use actix_web::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use crate::config::{Span, nearest};
+
+/// Longest query, in bytes.
+const QUERY_BYTES_MAX: usize = 8_192;
+
+/// One parameter of the query that an endpoint knows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Param {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means, for people.
+    pub doc: &'static str,
+    /// An example, which the documentation shows.
+    pub example: &'static str,
+}
+
+/// The parameters of a request.
+#[derive(Debug)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads the query of a request.
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        Self(url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect())
+    }
+
+    /// The first value of a parameter; an empty one counts as absent.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a parameter.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// A value of a type that is read from text.
+    pub(super) fn parsed<T: std::str::FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, Problem> {
+        let wrong = || Problem::bad_request(format!("'{name}' must be {expected}"));
+        self.get(name).map(|text| text.parse().map_err(|_| wrong())).transpose()
+    }
+
+    /// A moment: RFC 3339, or a span such as `1h` for that long ago.
+    pub(super) fn moment(&self, name: &str) -> Result<Option<SystemTime>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let wrong = || {
+            Problem::bad_request(format!(
+                "'{name}' must be a time such as 2026-11-28T18:00:00Z, or a span such as 1h for that long ago"
+            ))
+        };
+        if let Ok(Span(ago)) = text.parse() {
+            return SystemTime::now().checked_sub(ago).map(Some).ok_or_else(wrong);
+        }
+        text.parse::<jiff::Timestamp>().map(|moment| Some(moment.into())).map_err(|_| wrong())
+    }
+
+    /// The number of rows of a page.
+    pub(super) fn limit(&self, default: usize, most: usize) -> Result<usize, Problem> {
+        let limit = self.parsed("limit", &format!("a number from 1 to {most}"))?.unwrap_or(default);
+        if (1..=most).contains(&limit) {
+            Ok(limit)
+        } else {
+            Err(Problem::bad_request(format!("'limit' must be a number from 1 to {most}")))
+        }
+    }
+}
+
+/// Refuses parameters that are not known.
+pub(super) fn check_query(request: &HttpRequest, known: &[Param]) -> Result<(), Problem> {
+    if request.query_string().len() > QUERY_BYTES_MAX {
+        return Err(Problem::new(StatusCode::URI_TOO_LONG, format!("the query is over {QUERY_BYTES_MAX} bytes")));
+    }
+    for (key, _) in Query::of(request).0 {
+        if known.iter().any(|param| param.name == key) {
+            continue;
+        }
+        let names: Vec<&str> = known.iter().map(|param| param.name).collect();
+        let hint = match nearest(&key, names.iter().copied()) {
+            Some(meant) => format!("did you mean '{meant}'?"),
+            None if names.is_empty() => "it takes none".to_owned(),
+            None => format!("there are {}", names.join(", ")),
+        };
+        return Err(Problem::bad_request(format!("unknown parameter in the query; {hint}")));
+    }
+    Ok(())
+}
+
+/// A JSON body; an empty one is read as `{}`.
+pub(super) fn body<T: DeserializeOwned>(request: &HttpRequest, bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return serde_json::from_str("{}").map_err(|error| unreadable(&error));
+    }
+    let content = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media = content.and_then(|value| value.split(';').next()).map(|media| media.trim().to_ascii_lowercase());
+    if media.as_deref() != Some("application/json") {
+        let why = "the body must be JSON, with the header Content-Type: application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+    }
+    serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
+}
+
+/// What is wrong with a body. Only messages that name keys are passed on: others quote values.
+fn unreadable(error: &serde_json::Error) -> Problem {
+    let place = format!("line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    let names_keys = ["missing field", "unknown field", "duplicate field"].iter().any(|word| text.starts_with(word));
+    let why = match error.classify() {
+        serde_json::error::Category::Data if names_keys => {
+            text.split(" at line ").next().unwrap_or_default().to_owned()
+        }
+        serde_json::error::Category::Data => "a value has the wrong type or form".to_owned(),
+        serde_json::error::Category::Eof => "it ends too early".to_owned(),
+        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is no JSON".to_owned(),
+    };
+    Problem::bad_request(format!("the body cannot be read: {why}, at {place}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        #[allow(dead_code, reason = "only its reading is tested")]
+        number: u32,
+    }
+
+    fn told(text: &str) -> String {
+        let request =
+            TestRequest::default().insert_header((header::CONTENT_TYPE, "application/json")).to_http_request();
+        body::<Sample>(&request, text.as_bytes()).expect_err("it is wrong").to_string()
+    }
+
+    #[test]
+    fn a_wrong_body_is_told_about_without_its_values() {
+        assert!(
+            told("{\"number\": \"S3cret\"}").contains("wrong type")
+                && !told("{\"number\": \"S3cret\"}").contains("S3cret")
+        );
+        assert!(told("{\"numbre\": 1}").contains("unknown field `numbre`"));
+        assert!(told("").contains("missing field `number`"));
+        assert!(told("{\"number\": 1").contains("too early"));
+        assert!(told("S3cret").contains("no JSON") && !told("S3cret").contains("S3cret"));
+    }
+
+    #[test]
+    fn a_body_of_another_type_is_refused() {
+        let request = TestRequest::default().insert_header((header::CONTENT_TYPE, "text/plain")).to_http_request();
+        let refused = body::<Sample>(&request, b"{\"number\":1}").expect_err("it is refused");
+        assert!(refused.to_string().contains("Content-Type"));
+    }
+
+    #[test]
+    fn moments_are_absolute_or_so_long_ago() {
+        let query = Query(vec![("since".into(), "1h".into()), ("until".into(), "2026-11-28T18:00:00Z".into())]);
+        let ago = SystemTime::now().duration_since(query.moment("since").unwrap().unwrap()).unwrap();
+        assert!((3_590..3_610).contains(&ago.as_secs()));
+        let until = query.moment("until").unwrap().unwrap();
+        assert_eq!(until.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs(), 1_795_888_800);
+        assert!(Query(vec![("since".into(), "yesterday".into())]).moment("since").is_err());
+    }
+}

@@ -1,0 +1,397 @@
+//! The one table of endpoints: who may ask what, and with which parameters.
+//!
+//! Routing, the answers 405, the checks of roles and parameters, and the OpenAPI document are all
+//! made from it: what is not in the table is not served.
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{ServiceConfig, resource, route};
+use actix_web::{Error, HttpRequest, HttpResponse, Route, guard};
+
+use super::access::Principal;
+use super::problem::Problem;
+use super::query::{Param, check_query};
+use super::{
+    apply, events, health, live, metrics, notes, openapi, probe, reload, silences, status, stream_changes, streams, thumbnail, tokens,
+};
+use crate::access::Role;
+
+/// What is done to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// Reads; answers HEAD, too.
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Verb {
+    pub(super) const fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Post => Method::POST,
+            Self::Put => Method::PUT,
+            Self::Delete => Method::DELETE,
+        }
+    }
+
+    fn accepts(self, method: &Method) -> bool {
+        *method == self.method() || (self == Self::Get && *method == Method::HEAD)
+    }
+}
+
+/// One endpoint.
+#[derive(Clone, Copy)]
+pub(super) struct Endpoint {
+    /// What is done.
+    pub verb: Verb,
+    /// The path, with `{name}` for what varies.
+    pub path: &'static str,
+    /// The weakest role that may ask; nobody is asked who they are when absent.
+    pub role: Option<Role>,
+    /// Its name in the documentation.
+    pub id: &'static str,
+    /// What it does, in one sentence without a full stop.
+    pub summary: &'static str,
+    /// The parameters of the query; all others are refused.
+    pub query: &'static [Param],
+    /// The schema of the body; empty for none, `List` for text.
+    pub body: &'static str,
+    /// The answer when all is well: status, schema, media type.
+    pub answer: (u16, &'static str, &'static str),
+    /// Puts the handler on a route.
+    pub attach: fn(Route) -> Route,
+}
+
+const fn endpoint(verb: Verb, path: &'static str, role: Option<Role>, id: &'static str) -> Endpoint {
+    let answer = (200, "", JSON);
+    Endpoint { verb, path, role, id, summary: "", query: &[], body: "", answer, attach: |route| route }
+}
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain";
+const ADMIN: Option<Role> = Some(Role::Admin);
+const VIEWER: Option<Role> = Some(Role::Viewer);
+const OPERATOR: Option<Role> = Some(Role::Operator);
+
+/// Every endpoint; those of one path stand together.
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        summary: "Tells whether the process lives",
+        answer: (200, "", TEXT),
+        attach: |route| route.to(health::live),
+        ..endpoint(Verb::Get, "/livez", None, "livez")
+    },
+    Endpoint {
+        summary: "Tells whether the process lives",
+        answer: (200, "", TEXT),
+        attach: |route| route.to(health::live),
+        ..endpoint(Verb::Get, "/-/healthy", None, "healthy")
+    },
+    Endpoint {
+        summary: "Tells whether requests can be served",
+        answer: (200, "", TEXT),
+        attach: |route| route.to(health::ready),
+        ..endpoint(Verb::Get, "/readyz", None, "readyz")
+    },
+    Endpoint {
+        summary: "Tells whether requests can be served",
+        answer: (200, "", TEXT),
+        attach: |route| route.to(health::ready),
+        ..endpoint(Verb::Get, "/-/ready", None, "ready")
+    },
+    Endpoint {
+        summary: "Gives the metrics for Prometheus",
+        answer: (200, "", TEXT),
+        attach: |route| route.to(metrics::metrics),
+        ..endpoint(Verb::Get, "/metrics", VIEWER, "metrics")
+    },
+    Endpoint {
+        summary: "Reads the configuration again",
+        answer: (200, "Reloaded", JSON),
+        attach: |route| route.to(reload::reload),
+        ..endpoint(Verb::Post, "/-/reload", ADMIN, "reload")
+    },
+    Endpoint {
+        summary: "Looks at one address once and tells what it found as metrics",
+        query: probe::QUERY,
+        answer: (200, "", TEXT),
+        attach: |route| route.to(probe::probe),
+        ..endpoint(Verb::Get, "/probe", OPERATOR, "probe")
+    },
+    Endpoint {
+        summary: "Tells what runs and how it is",
+        answer: (200, "Status", JSON),
+        attach: |route| route.to(status::status),
+        ..endpoint(Verb::Get, "/api/v1/status", VIEWER, "status")
+    },
+    Endpoint {
+        summary: "Lists streams by name, each with its state and worst open event",
+        query: streams::LIST,
+        answer: (200, "StreamPage", JSON),
+        attach: |route| route.to(streams::list),
+        ..endpoint(Verb::Get, "/api/v1/streams", VIEWER, "streams")
+    },
+    Endpoint {
+        summary: "Adds a stream",
+        body: "StreamSettings",
+        answer: (201, "Stream", JSON),
+        attach: |route| route.to(stream_changes::add),
+        ..endpoint(Verb::Post, "/api/v1/streams", ADMIN, "add_stream")
+    },
+    Endpoint {
+        summary: "Gives one stream with its tracks and open events; the tag names its settings",
+        answer: (200, "Stream", JSON),
+        attach: |route| route.to(streams::one),
+        ..endpoint(Verb::Get, "/api/v1/streams/{name}", VIEWER, "stream")
+    },
+    Endpoint {
+        summary: "Adds or replaces a stream; If-Match and If-None-Match are heeded",
+        body: "StreamSettings",
+        answer: (200, "Stream", JSON),
+        attach: |route| route.to(stream_changes::replace),
+        ..endpoint(Verb::Put, "/api/v1/streams/{name}", ADMIN, "put_stream")
+    },
+    Endpoint {
+        summary: "Removes a stream and ends its events; If-Match is heeded",
+        answer: (204, "", ""),
+        attach: |route| route.to(stream_changes::remove),
+        ..endpoint(Verb::Delete, "/api/v1/streams/{name}", ADMIN, "remove_stream")
+    },
+    Endpoint {
+        summary: "Adds, changes and removes many streams, wholly or not at all",
+        query: apply::APPLY,
+        body: "Apply",
+        answer: (200, "Applied", JSON),
+        attach: |route| route.to(apply::apply),
+        ..endpoint(Verb::Post, "/api/v1/apply", ADMIN, "apply")
+    },
+    Endpoint {
+        summary: "Adds the streams of an M3U, CSV or JSON list that are not there yet, in mode observe",
+        query: apply::IMPORT,
+        body: "List",
+        answer: (200, "Applied", JSON),
+        attach: |route| route.to(apply::import),
+        ..endpoint(Verb::Post, "/api/v1/import", ADMIN, "import")
+    },
+    Endpoint {
+        summary: "Gives the newest picture of a stream as JPEG; Last-Modified says when it was taken",
+        answer: (200, "", "image/jpeg"),
+        attach: |route| route.to(thumbnail::thumbnail),
+        ..endpoint(Verb::Get, "/api/v1/streams/{name}/thumbnail", VIEWER, "thumbnail")
+    },
+    Endpoint {
+        summary: "Lists stored events, newest first",
+        query: events::LIST,
+        answer: (200, "EventPage", JSON),
+        attach: |route| route.to(events::list),
+        ..endpoint(Verb::Get, "/api/v1/events", VIEWER, "events")
+    },
+    Endpoint {
+        summary: "Gives one event",
+        answer: (200, "Event", JSON),
+        attach: |route| route.to(events::one),
+        ..endpoint(Verb::Get, "/api/v1/events/{id}", VIEWER, "event")
+    },
+    Endpoint {
+        summary: "Takes an event: somebody looks after it",
+        body: "Ack",
+        answer: (200, "Event", JSON),
+        attach: |route| route.to(events::ack),
+        ..endpoint(Verb::Post, "/api/v1/events/{id}/ack", OPERATOR, "ack")
+    },
+    Endpoint {
+        summary: "Gives an event back",
+        body: "Unack",
+        answer: (200, "Event", JSON),
+        attach: |route| route.to(events::unack),
+        ..endpoint(Verb::Post, "/api/v1/events/{id}/unack", OPERATOR, "unack")
+    },
+    Endpoint {
+        summary: "Remarks on an event, also after its end",
+        body: "Comment",
+        answer: (200, "Event", JSON),
+        attach: |route| route.to(events::comment),
+        ..endpoint(Verb::Post, "/api/v1/events/{id}/comment", OPERATOR, "comment")
+    },
+    Endpoint {
+        summary: "Lists what is in force and planned",
+        answer: (200, "SilenceList", JSON),
+        attach: |route| route.to(silences::list_silences),
+        ..endpoint(Verb::Get, "/api/v1/silences", VIEWER, "silences")
+    },
+    Endpoint {
+        summary: "Holds notifications of some events back for a while, and marks those events",
+        body: "NewSilence",
+        answer: (201, "Silence", JSON),
+        attach: |route| route.to(silences::add_silence),
+        ..endpoint(Verb::Post, "/api/v1/silences", OPERATOR, "add_silence")
+    },
+    Endpoint {
+        summary: "Ends it early",
+        answer: (204, "", ""),
+        attach: |route| route.to(silences::end_silence),
+        ..endpoint(Verb::Delete, "/api/v1/silences/{id}", OPERATOR, "end_silence")
+    },
+    Endpoint {
+        summary: "Lists what is in force and planned",
+        answer: (200, "MaintenanceList", JSON),
+        attach: |route| route.to(silences::list_maintenance),
+        ..endpoint(Verb::Get, "/api/v1/maintenance", VIEWER, "maintenance")
+    },
+    Endpoint {
+        summary: "Holds notifications of some events back for a while, and marks those events",
+        body: "NewSilence",
+        answer: (201, "Silence", JSON),
+        attach: |route| route.to(silences::add_maintenance),
+        ..endpoint(Verb::Post, "/api/v1/maintenance", OPERATOR, "add_maintenance")
+    },
+    Endpoint {
+        summary: "Ends it early",
+        answer: (204, "", ""),
+        attach: |route| route.to(silences::end_maintenance),
+        ..endpoint(Verb::Delete, "/api/v1/maintenance/{id}", OPERATOR, "end_maintenance")
+    },
+    Endpoint {
+        summary: "Lists tokens by name, without their text",
+        answer: (200, "TokenList", JSON),
+        attach: |route| route.to(tokens::list),
+        ..endpoint(Verb::Get, "/api/v1/tokens", ADMIN, "tokens")
+    },
+    Endpoint {
+        summary: "Makes a token, which is shown this once",
+        body: "NewToken",
+        answer: (201, "MadeToken", JSON),
+        attach: |route| route.to(tokens::add),
+        ..endpoint(Verb::Post, "/api/v1/tokens", ADMIN, "add_token")
+    },
+    Endpoint {
+        summary: "Removes a token",
+        answer: (204, "", ""),
+        attach: |route| route.to(tokens::remove),
+        ..endpoint(Verb::Delete, "/api/v1/tokens/{name}", ADMIN, "remove_token")
+    },
+    Endpoint {
+        summary: "Lists shift notes, newest first",
+        answer: (200, "NoteList", JSON),
+        attach: |route| route.to(notes::list),
+        ..endpoint(Verb::Get, "/api/v1/notes", VIEWER, "notes")
+    },
+    Endpoint {
+        summary: "Leaves a note for the next shift",
+        body: "NewNote",
+        answer: (201, "Note", JSON),
+        attach: |route| route.to(notes::add),
+        ..endpoint(Verb::Post, "/api/v1/notes", OPERATOR, "add_note")
+    },
+    Endpoint {
+        summary: "Removes a note",
+        answer: (204, "", ""),
+        attach: |route| route.to(notes::remove),
+        ..endpoint(Verb::Delete, "/api/v1/notes/{id}", OPERATOR, "remove_note")
+    },
+    Endpoint {
+        summary: "Streams event changes, states of streams and meters as server-sent events",
+        query: live::QUERY,
+        answer: (200, "", "text/event-stream"),
+        attach: |route| route.to(live::live),
+        ..endpoint(Verb::Get, "/api/v1/live", VIEWER, "live")
+    },
+    Endpoint {
+        summary: "Gives this document",
+        attach: |route| route.to(openapi::openapi),
+        ..endpoint(Verb::Get, "/api/v1/openapi.json", VIEWER, "openapi")
+    },
+    Endpoint {
+        summary: "Gives this reference as a page",
+        answer: (200, "", "text/html"),
+        attach: |route| route.to(openapi::docs),
+        ..endpoint(Verb::Get, "/docs/", VIEWER, "docs")
+    },
+    Endpoint {
+        summary: "Gives the style of the reference page",
+        answer: (200, "", "text/css"),
+        attach: |route| route.to(openapi::style),
+        ..endpoint(Verb::Get, "/docs/style.css", VIEWER, "docs_style")
+    },
+    Endpoint {
+        summary: "Leads to the reference page",
+        answer: (308, "", ""),
+        attach: |route| route.to(openapi::to_docs),
+        ..endpoint(Verb::Get, "/docs", VIEWER, "to_docs")
+    },
+];
+
+/// Serves every endpoint.
+pub(super) fn configure(config: &mut ServiceConfig) {
+    for group in ENDPOINTS.chunk_by(|one, other| one.path == other.path) {
+        let mut resource = resource(group[0].path);
+        for endpoint in group {
+            resource = resource.route(of(endpoint));
+        }
+        let allow = allowed(group);
+        config.service(resource.default_service(route().to(move |request: HttpRequest| {
+            let allow = allow.clone();
+            async move { not_allowed(&request, allow) }
+        })));
+    }
+    config.default_service(route().to(not_found));
+}
+
+/// Whether anybody may ask for a path, without a token.
+pub(super) fn is_public(path: &str) -> bool {
+    ENDPOINTS.iter().any(|endpoint| endpoint.role.is_none() && endpoint.path == path)
+}
+
+fn of(endpoint: &'static Endpoint) -> Route {
+    let accepts = guard::fn_guard(|context| endpoint.verb.accepts(&context.head().method));
+    let route = (endpoint.attach)(route().guard(accepts));
+    route.wrap(from_fn(move |request: ServiceRequest, next: Next<BoxBody>| admit(endpoint, request, next)))
+}
+
+/// Lets a request through to its handler when the role suffices and the query is known.
+async fn admit(
+    endpoint: &'static Endpoint,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if let Err(problem) = check(endpoint, request.request()) {
+        return Ok(request.into_response(problem.answer()));
+    }
+    next.call(request).await
+}
+
+fn check(endpoint: &Endpoint, request: &HttpRequest) -> Result<(), Problem> {
+    if let Some(role) = endpoint.role
+        && Principal::of(request).role < role
+    {
+        let why = format!("this needs a token of role {} or above", role.name());
+        return Err(Problem::new(StatusCode::FORBIDDEN, why));
+    }
+    check_query(request, endpoint.query)
+}
+
+fn allowed(group: &[Endpoint]) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for endpoint in group {
+        methods.extend(match endpoint.verb {
+            Verb::Get => &["GET", "HEAD"][..],
+            Verb::Post => &["POST"],
+            Verb::Put => &["PUT"],
+            Verb::Delete => &["DELETE"],
+        });
+    }
+    methods.join(", ")
+}
+
+async fn not_found() -> HttpResponse {
+    Problem::not_found("there is nothing here; /api/v1/openapi.json names all there is").answer()
+}
+
+fn not_allowed(request: &HttpRequest, allow: String) -> HttpResponse {
+    tracing::debug!(method = %request.method(), "a method that is not served here");
+    Problem::bare(StatusCode::METHOD_NOT_ALLOWED).with_header(header::ALLOW, allow).answer()
+}

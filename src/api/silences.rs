@@ -1,0 +1,240 @@
+//! `/api/v1/silences` and `/api/v1/maintenance`: what shall page nobody for a while.
+//!
+//! Two resources over one kind of object. A change is stored, then handed to the event desk, and
+//! answered once the events that it marks are in the store.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use actix_web::http::header;
+use actix_web::web::{Bytes, Data, Path, block};
+use actix_web::{HttpRequest, HttpResponse};
+use avwatch_actors::event::Wall;
+use avwatch_actors::event_desk::DeskMessage;
+use avwatch_actors::silence::{Matchers, SILENCES_MAX, Silence, SilenceKind};
+use avwatch_actors::track::TrackId;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::access::Principal;
+use super::events::{ask_desk, author};
+use super::problem::Problem;
+use super::query::body;
+use super::state::Node;
+use super::stream_changes::refused;
+use crate::config::Span;
+use crate::desired::{Change, DesiredError, Expect, Kind};
+
+/// Longest reason, in bytes.
+const REASON_BYTES_MAX: usize = 1_000;
+
+/// Longest pattern or label, in bytes.
+const PATTERN_BYTES_MAX: usize = 256;
+
+/// Most labels of one silence.
+const LABELS_MAX: usize = 32;
+
+/// A silence as it is shown.
+#[derive(Serialize)]
+struct SilenceView<'a> {
+    #[serde(flatten)]
+    silence: &'a Silence,
+    /// Whether it is in force now; else it is planned.
+    active: bool,
+    /// Open events that it holds back now.
+    events: usize,
+}
+
+/// The body of `add`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SilenceBody {
+    matchers: MatchersBody,
+    /// RFC 3339, or a span from its beginning on.
+    until: String,
+    #[serde(default)]
+    starts_at: Option<String>,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    author: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MatchersBody {
+    #[serde(default)]
+    stream: Option<String>,
+    #[serde(default, alias = "label")]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    detector: Option<String>,
+    #[serde(default)]
+    track: Option<String>,
+}
+
+pub(super) async fn list_silences(node: Data<Node>) -> Result<HttpResponse, Problem> {
+    list(&node, SilenceKind::Silence, "silences").await
+}
+
+pub(super) async fn list_maintenance(node: Data<Node>) -> Result<HttpResponse, Problem> {
+    list(&node, SilenceKind::Maintenance, "maintenance").await
+}
+
+pub(super) async fn add_silence(request: HttpRequest, node: Data<Node>, bytes: Bytes) -> Result<HttpResponse, Problem> {
+    add(&request, &node, SilenceKind::Silence, &bytes).await
+}
+
+pub(super) async fn add_maintenance(
+    request: HttpRequest,
+    node: Data<Node>,
+    bytes: Bytes,
+) -> Result<HttpResponse, Problem> {
+    add(&request, &node, SilenceKind::Maintenance, &bytes).await
+}
+
+pub(super) async fn end_silence(
+    request: HttpRequest,
+    node: Data<Node>,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    end(&request, &node, SilenceKind::Silence, id.into_inner()).await
+}
+
+pub(super) async fn end_maintenance(
+    request: HttpRequest,
+    node: Data<Node>,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    end(&request, &node, SilenceKind::Maintenance, id.into_inner()).await
+}
+
+async fn list(node: &Data<Node>, kind: SilenceKind, key: &'static str) -> Result<HttpResponse, Problem> {
+    let all = stored(node).await?;
+    let open = node.desk.board.open();
+    let now = Wall(SystemTime::now());
+    let views = all.iter().filter(|silence| silence.kind == kind).map(|silence| {
+        let mark = silence.mark();
+        let events = open.iter().filter(|event| event.suppressed_by.as_ref() == Some(&mark)).count();
+        SilenceView { silence, active: silence.is_active(now), events }
+    });
+    Ok(HttpResponse::Ok().json(BTreeMap::from([(key, views.collect::<Vec<_>>())])))
+}
+
+async fn add(
+    request: &HttpRequest,
+    node: &Data<Node>,
+    kind: SilenceKind,
+    bytes: &[u8],
+) -> Result<HttpResponse, Problem> {
+    let asked: SilenceBody = body(request, bytes)?;
+    let author = author(request, asked.author.as_deref())?;
+    let silence = checked(asked, kind, author)?;
+    let json = serde_json::to_string(&silence).map_err(|_| Problem::bad_request("it cannot be written"))?;
+    let change = Change::Put { name: silence.id.clone(), json, expect: Expect::Absent };
+    let events = change_silences(node, vec![change]).await?;
+    let (id, user) = (&silence.id, Principal::of(request).name(None));
+    tracing::info!(user, id, "{} added over the API: {}", kind.name(), silence.reason);
+    let place = match kind {
+        SilenceKind::Silence => format!("/api/v1/silences/{id}"),
+        SilenceKind::Maintenance => format!("/api/v1/maintenance/{id}"),
+    };
+    let active = silence.is_active(Wall(SystemTime::now()));
+    let view = SilenceView { silence: &silence, active, events };
+    Ok(HttpResponse::Created().insert_header((header::LOCATION, place)).json(view))
+}
+
+async fn end(request: &HttpRequest, node: &Data<Node>, kind: SilenceKind, id: String) -> Result<HttpResponse, Problem> {
+    let missing = || Problem::not_found(format!("there is no {} of this id", kind.name()));
+    if !stored(node).await?.iter().any(|silence| silence.id == id && silence.kind == kind) {
+        return Err(missing());
+    }
+    let user = Principal::of(request).name(None);
+    change_silences(node, vec![Change::Remove { name: id.clone(), expect: Expect::Anything }]).await?;
+    tracing::info!(user, id, "{} ended over the API", kind.name());
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn stored(node: &Data<Node>) -> Result<Vec<Silence>, Problem> {
+    let desired = node.desired.clone();
+    let silences = block(move || desired.silences()).await.map_err(|_| Problem::unavailable("there is no thread"))?;
+    silences.map_err(|error| refused(&error, super::etag::Condition::None))
+}
+
+/// Stores a change and has the desk take the whole set over; gives the number of events that changed.
+async fn change_silences(node: &Data<Node>, changes: Vec<Change>) -> Result<usize, Problem> {
+    let _changing = node.changing.lock().await;
+    let desired = node.desired.clone();
+    let all = block(move || -> Result<Option<Vec<Silence>>, DesiredError> {
+        let adds = changes.iter().any(|change| matches!(change, Change::Put { .. }));
+        if adds && desired.silences()?.len() >= SILENCES_MAX {
+            return Ok(None);
+        }
+        desired.apply(Kind::Silence, &changes)?;
+        desired.silences().map(Some)
+    });
+    let all = all.await.map_err(|_| Problem::unavailable("there is no thread"))?;
+    let all = all.map_err(|error| refused(&error, super::etag::Condition::None))?;
+    let all = all.ok_or_else(|| Problem::conflict(format!("there are {SILENCES_MAX} silences already")))?;
+    ask_desk(node, |answer| DeskMessage::Silence(all, answer)).await
+}
+
+fn checked(asked: SilenceBody, kind: SilenceKind, author: String) -> Result<Silence, Problem> {
+    let created_at = Wall(SystemTime::now());
+    let starts_at = match asked.starts_at.as_deref() {
+        Some(text) => moment(text, created_at, "starts_at")?,
+        None => created_at,
+    };
+    let until = moment(&asked.until, starts_at, "until")?;
+    if until <= starts_at || until <= created_at {
+        return Err(Problem::bad_request("'until' must lie in the future and after 'starts_at'"));
+    }
+    if asked.reason.len() > REASON_BYTES_MAX || asked.reason.chars().any(char::is_control) {
+        return Err(Problem::bad_request(format!(
+            "'reason' must have at most {REASON_BYTES_MAX} bytes and no control characters"
+        )));
+    }
+    let matchers = matchers(asked.matchers)?;
+    let id = Uuid::now_v7().to_string();
+    Ok(Silence { id, kind, matchers, starts_at, until, reason: asked.reason, author, created_at })
+}
+
+fn matchers(asked: MatchersBody) -> Result<Matchers, Problem> {
+    let fits = |text: &String| !text.is_empty() && text.len() <= PATTERN_BYTES_MAX;
+    let texts = [&asked.stream, &asked.detector];
+    let labels_fit = asked.labels.iter().all(|(name, value)| fits(name) && value.len() <= PATTERN_BYTES_MAX);
+    if !texts.into_iter().flatten().all(fits) || !labels_fit || asked.labels.len() > LABELS_MAX {
+        return Err(Problem::bad_request(format!(
+            "matchers must have 1 to {PATTERN_BYTES_MAX} bytes, and at most {LABELS_MAX} labels"
+        )));
+    }
+    let track = asked.track.map(|track| {
+        track
+            .parse::<TrackId>()
+            .map_err(|_| Problem::bad_request("'track' must be video:N, audio:N, subtitle:N, data:N or input"))
+    });
+    let track = track.transpose()?;
+    let matchers = Matchers { stream: asked.stream, labels: asked.labels, detector: asked.detector, track };
+    if matchers.is_empty() {
+        return Err(Problem::bad_request(
+            "'matchers' must have stream, labels, detector or track; {\"stream\": \"*\"} means everything",
+        ));
+    }
+    Ok(matchers)
+}
+
+/// RFC 3339, or a span after `from`.
+fn moment(text: &str, from: Wall, key: &str) -> Result<Wall, Problem> {
+    let wrong =
+        || Problem::bad_request(format!("'{key}' must be a time such as 2026-11-28T18:00:00Z, or a span such as 2h"));
+    if let Ok(Span(span)) = text.parse() {
+        return from.0.checked_add(span).map(Wall).ok_or_else(wrong);
+    }
+    let moment: SystemTime = text.parse::<jiff::Timestamp>().map_err(|_| wrong())?.into();
+    // Kept and shown in milliseconds and whole years of four digits.
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| wrong())?;
+    if since.as_secs() > 253_000_000_000 {
+        return Err(wrong());
+    }
+    Ok(Wall(moment))
+}

@@ -1,0 +1,136 @@
+// The evidence of an event: the clip, where this browser can decode it; else its pictures, and the
+// waveform of its sound. An event says where its evidence is once that is written.
+
+import { attribute, fill, h } from './dom.js';
+import { ask, get, part } from './api.js';
+import { fixed } from './format.js';
+import { waveforms } from './waveform.js';
+
+/** Waits between looks for evidence that is not written yet, in milliseconds; then it is given up. */
+const WAITS = [2000, 3000, 5000, 5000, 10_000, 10_000, 20_000, 30_000];
+
+/** Most pictures of a strip. */
+const PICTURES_MAX = 32;
+
+/** What a picture shows, in words. */
+const SHOWN = { onset: 'the onset', raised: 'when it was raised', end: 'the end', strip: '' };
+
+/** Media types of containers. */
+const TYPES = { mp4: 'video/mp4', matroska: 'video/x-matroska', mpegts: 'video/mp2t' };
+
+export class Evidence {
+  constructor(id) {
+    this.id = id;
+    this.node = h('div', { class: 'evidence' });
+    this.urls = [];
+    this.shown = null;
+    this.tries = 0;
+    this.say('Looking for evidence …');
+  }
+
+  end() {
+    clearTimeout(this.timer);
+    this.isEnded = true;
+    for (const url of this.urls) URL.revokeObjectURL(url);
+  }
+
+  say(words) {
+    fill(this.node, h('p', { class: 'soft', role: 'status' }, words));
+  }
+
+  /** Shows what the event has. */
+  async show(event) {
+    const where = typeof event.evidence === 'string' && event.evidence.startsWith('/api/') ? event.evidence : null;
+    if (where === null) {
+      if (this.shown === null && this.tries === 0) this.wait(event);
+      return;
+    }
+    if (this.shown === where) return;
+    this.shown = where;
+    clearTimeout(this.timer);
+    try {
+      await this.draw(where, await get(where));
+    } catch (error) {
+      this.say(error.status === 404 ? 'The evidence is kept for a time only, and is gone.' : error.message);
+    }
+  }
+
+  /** Looks again while the time after the onset passes and the clip is written. */
+  wait(event) {
+    if (this.isEnded || this.shown !== null) return;
+    if (this.tries >= WAITS.length) {
+      this.say('There is no evidence: none was kept for this event.');
+      return;
+    }
+    this.say(event.open ? 'No evidence yet: it is written when the time after the onset has passed.' : 'Looking for evidence …');
+    this.timer = setTimeout(async () => {
+      try {
+        const json = await get(`/api/v1/events/${part(this.id)}`);
+        if (json.evidence) await this.show(json);
+      } catch {
+        // The next look tells whether it is there.
+      }
+      this.wait(event);
+    }, WAITS[this.tries]);
+    this.tries += 1;
+  }
+
+  async draw(where, manifest) {
+    const box = h('div', { class: 'stack' });
+    fill(this.node, box);
+    const file = (name) => `${where}/${part(name)}`;
+    if (manifest.clip) await this.drawClip(box, file(manifest.clip.file), manifest.clip);
+    const pictures = (manifest.pictures ?? []).slice(0, PICTURES_MAX);
+    if (pictures.length > 0) box.append(await this.strip(pictures, file));
+    if (manifest.trace) {
+      const trace = await get(file(manifest.trace)).catch(() => null);
+      if (trace) box.append(...waveforms(trace));
+    }
+    for (const missing of manifest.missing ?? []) box.append(h('p', { class: 'soft' }, `Missing: ${missing}`));
+    if (box.childElementCount === 0) this.say('There is no evidence: none was kept for this event.');
+  }
+
+  /** The clip as a film; what cannot be played here can be kept as a file. */
+  async drawClip(box, address, clip) {
+    let blob;
+    try {
+      const response = await ask(address);
+      blob = new Blob([await response.arrayBuffer()], { type: TYPES[clip.container] ?? 'video/mp4' });
+    } catch (error) {
+      box.append(h('p', { class: 'soft' }, `The clip cannot be read: ${error.message}`));
+      return;
+    }
+    if (this.isEnded) return;
+    const url = this.keep(blob);
+    const film = h('video', { controls: true, preload: 'auto', 'aria-label': 'Clip around the event' });
+    const played = (word) => attribute(this.node, 'data-played', word);
+    film.addEventListener('loadeddata', () => {
+      played('yes');
+      // At the onset, which is what one wants to see.
+      film.currentTime = Math.max(0, clip.before_s - 1);
+    }, { once: true });
+    film.addEventListener('error', () => {
+      played('no');
+      film.replaceWith(h('p', { class: 'soft' }, 'This browser cannot play the clip; these are its pictures.'));
+    });
+    box.append(film, h('p', { class: 'soft' }, `From ${fixed(clip.before_s, 1)} s before the onset to ${fixed(clip.after_s, 1)} s after it, as it was sent. `,
+      h('a', { href: url, download: clip.file }, 'Keep as a file')));
+    film.src = url;
+  }
+
+  async strip(pictures, file) {
+    const figures = await Promise.all(pictures.map(async (picture) => {
+      const response = await ask(file(picture.file)).catch(() => null);
+      if (!response || this.isEnded) return null;
+      const at = `${picture.at_s < 0 ? '−' : '+'}${fixed(Math.abs(picture.at_s), 1)} s`;
+      return h('figure', { 'data-shows': picture.shows }, h('img', { src: this.keep(await response.blob()), alt: '' }), h('figcaption', {}, at, SHOWN[picture.shows] ? h('b', {}, ` ${SHOWN[picture.shows]}`) : null));
+    }));
+    return h('div', { class: 'film-strip', tabindex: '0', role: 'group', 'aria-label': 'Pictures around the event' }, figures);
+  }
+
+  keep(blob) {
+    const url = URL.createObjectURL(blob);
+    this.urls.push(url);
+    return url;
+  }
+}

@@ -1,0 +1,148 @@
+// The live feed: one connection for the whole page. Read with fetch and not with EventSource, which
+// says neither why it failed nor when it fell silent; what was missed comes again by `Last-Event-ID`, and
+// after a gap everything is read anew.
+
+import { ask, get } from './api.js';
+import * as shapes from './shapes.js';
+
+/** Waits between attempts, in milliseconds; the last one repeats. */
+const WAITS = [500, 1000, 2000, 5000, 10_000];
+
+/** Longest silence before the connection is given up: the server says something every 15 s. */
+const SILENCE = 40_000;
+
+/** Events asked for in one page, and most pages read for the strips of the last day. */
+const PAGE = 500;
+const PAGES_MAX = 20;
+
+/** Longest text without an empty line: a feed that never ends a message is given up. */
+const MESSAGE_MAX = 16 << 20;
+
+export class Feed {
+  constructor(model) {
+    this.model = model;
+    this.lastId = '';
+    this.attempt = 0;
+    this.ended = null;
+  }
+
+  /** Connects, and connects again for as long as the page lives. */
+  async run() {
+    for (;;) {
+      try {
+        await this.session();
+      } catch (error) {
+        console.info(`live feed: ${error.message}`);
+      }
+      this.model.setFeed('lost');
+      const wait = WAITS[Math.min(this.attempt, WAITS.length - 1)];
+      this.attempt += 1;
+      await new Promise((done) => { setTimeout(done, wait); });
+    }
+  }
+
+  async session() {
+    this.abort = new AbortController();
+    let watch = setTimeout(() => this.abort.abort(), SILENCE);
+    const alive = () => {
+      clearTimeout(watch);
+      watch = setTimeout(() => this.abort.abort(), SILENCE);
+    };
+    try {
+      const headers = { accept: 'text/event-stream' };
+      if (this.lastId) headers['last-event-id'] = this.lastId;
+      const response = await ask('/api/v1/live', { headers, signal: this.abort.signal });
+      // The feed first, then the state: nothing falls between them.
+      await this.load();
+      this.attempt = 0;
+      this.model.setFeed('open');
+      await read(response.body, alive, (message) => this.take(message));
+      throw new Error('the connection ended');
+    } finally {
+      clearTimeout(watch);
+      this.abort.abort();
+    }
+  }
+
+  /** Reads everything as it stands. */
+  async load() {
+    const begun = performance.now();
+    const [streams, open] = await Promise.all([all('/api/v1/streams', {}, 'streams'), all('/api/v1/events', { state: 'open' }, 'events')]);
+    this.model.setStreams(streams.map(shapes.stream));
+    this.model.setOpen(open.map(shapes.event), begun);
+    this.loadPast();
+  }
+
+  /** Reads the ended events of the last day for the strips, once. */
+  async loadPast() {
+    if (this.past) return;
+    this.past = true;
+    try {
+      await all('/api/v1/events', { state: 'ended', since: '24h' }, 'events', (events) => {
+        for (const json of events) this.model.setPast(shapes.event(json));
+      });
+      this.model.tell('past');
+    } catch {
+      this.past = false;
+    }
+  }
+
+  take({ kind, id, data }) {
+    if (id) this.lastId = id;
+    if (!data) return;
+    const json = JSON.parse(data);
+    if (kind === 'event') this.model.setEvent(shapes.event(json));
+    else if (kind === 'stream') this.model.setStream(shapes.stream(json));
+    else if (kind === 'stream_removed') this.model.removeStream(String(json.name));
+    else if (kind === 'meters') this.model.setMeters(shapes.readings(json));
+    else if (kind === 'resync') this.load().catch(() => this.abort.abort());
+  }
+}
+
+/** Reads all pages of a list; gives the rows, or hands each page on as it comes. */
+async function all(path, parameters, key, each) {
+  const rows = [];
+  let cursor;
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    const answer = await get(path, { ...parameters, limit: PAGE, cursor });
+    const found = answer[key] ?? [];
+    if (each) each(found);
+    else rows.push(...found);
+    cursor = answer.next_cursor;
+    if (!cursor || found.length === 0) break;
+  }
+  return rows;
+}
+
+/** Splits a stream of server-sent events into messages. */
+export async function read(body, alive, take) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    alive();
+    rest += value;
+    const blocks = rest.split(/\r?\n\r?\n/);
+    rest = blocks.pop();
+    if (rest.length > MESSAGE_MAX) throw new Error('a message has no end');
+    for (const block of blocks) take(parse(block));
+  }
+}
+
+/** One message: its kind, its id, its data. */
+export function parse(block) {
+  const message = { kind: 'message', id: '', data: '' };
+  const data = [];
+  for (const line of block.split(/\r?\n/)) {
+    const colon = line.indexOf(':');
+    if (colon === 0) continue;
+    const name = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
+    if (name === 'event') message.kind = value;
+    else if (name === 'id') message.id = value;
+    else if (name === 'data') data.push(value);
+  }
+  message.data = data.join('\n');
+  return message;
+}

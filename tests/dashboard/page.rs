@@ -1,0 +1,84 @@
+//! The page before a stand-in for the service, which can be made to have many streams and strange faults.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::browser::{case, run};
+
+/// Longest that a task of the page's main thread may take of a processor, in milliseconds.
+const TASK_MS_MAX: f64 = 100.0;
+
+#[test]
+fn the_pure_parts_do_what_they_say() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dashboard/units.mjs");
+    let output = Command::new("node").arg("--test").arg(script).output().expect("node starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn axe_finds_nothing_on_any_page_in_both_themes_on_desk_and_phone() {
+    case("axe", None);
+}
+
+#[test]
+fn everything_can_be_done_by_keyboard() {
+    case("keyboard", None);
+}
+
+#[test]
+fn what_strangers_write_is_shown_as_text_and_runs_nothing() {
+    case("hostile", None);
+}
+
+#[test]
+fn pictures_that_stop_are_called_stale() {
+    case("stale", None);
+}
+
+#[test]
+fn when_the_service_goes_away_the_page_says_so_and_comes_back_with_it() {
+    case("lost", None);
+}
+
+#[test]
+fn a_stream_that_is_well_again_is_held_in_the_penalty_box_and_tiles_never_move() {
+    case("held", None);
+}
+
+#[test]
+fn the_alarm_sounds_until_somebody_takes_the_event() {
+    case("alarm", None);
+}
+
+#[test]
+fn a_view_is_its_address() {
+    case("filters", None);
+}
+
+#[test]
+fn a_kiosk_takes_nothing_and_keeps_its_token_to_itself() {
+    case("kiosk", None);
+}
+
+#[test]
+fn a_stream_is_added_changed_snoozed_and_removed() {
+    case("managed", None);
+}
+
+#[test]
+fn evidence_is_played_or_shown_as_pictures_and_waveform() {
+    case("evidence", None);
+}
+
+#[test]
+fn a_thousand_streams_never_hold_the_page_up() {
+    let said = run("load.mjs", &["--streams", "1000", "--seconds", "30"]);
+    println!("{said}");
+    let found: Value = serde_json::from_str(&said).expect("is one line of JSON");
+    // Of the processor, not by the clock: on a machine full of tests the clock tells of the others.
+    assert!(found["longest_cpu_ms"].as_f64().is_some_and(|longest| longest > 0.0 && longest < TASK_MS_MAX), "{said}");
+    assert!(found["cells"].as_u64().is_some_and(|cells| cells > 0 && cells < 200), "{said}");
+    assert_eq!(found["faults"], Value::Array(Vec::new()));
+}

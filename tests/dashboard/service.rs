@@ -1,0 +1,88 @@
+//! The page as the real service serves it.
+
+use std::time::Duration;
+
+use crate::browser::case;
+use crate::common::service::{Home, Service};
+
+/// Streams with defects that begin a few seconds after the start and come again, and a clean one.
+const DEFECTS: &str = r#"
+[profiles.quick]
+inherits = "ott"
+[profiles.quick.detectors.black]
+severities = { warning = "1s", critical = "3s" }
+clear_after = "2s"
+[profiles.quick.detectors.silence]
+severities = { warning = "2s", major = "4s" }
+clear_after = "2s"
+[[streams]]
+name = "black"
+title = "Goes black"
+url = "synthetic:?size=320x180&fps=25&loop=40&defects=black@6+14"
+profile = "quick"
+labels = { site = "north" }
+[[streams]]
+name = "silent"
+title = "Falls silent"
+url = "synthetic:?size=320x180&fps=25&seed=2&loop=40&defects=silence@6+14"
+profile = "quick"
+[[streams]]
+name = "clean"
+title = "<img src=x onerror=\"window.ran=1\">"
+url = "synthetic:?size=320x180&fps=25&seed=3&loop=40"
+profile = "quick"
+labels = { site = "<script>window.ran=1</script>" }
+"#;
+
+fn started() -> (Home, Service) {
+    Home::new(DEFECTS).start_with_home()
+}
+
+#[test]
+fn a_defect_turns_a_border_and_fills_the_penalty_box() {
+    let (_home, service) = started();
+    case("defects", Some(service.address()));
+}
+
+#[test]
+fn an_event_is_taken_remarked_on_and_given_back() {
+    let (_home, service) = started();
+    service.wait_for_event("black", "black", "raised", Duration::from_secs(30));
+    case("taken", Some(service.address()));
+}
+
+#[test]
+fn shift_notes_outlive_a_restart() {
+    let (home, mut service) = started();
+    case("notes", Some(service.address()));
+    service.stop();
+    let service = home.start();
+    case("notes_again", Some(service.address()));
+}
+
+#[test]
+fn files_are_kept_by_browsers_at_their_version_and_the_page_never() {
+    let (_home, service) = started();
+    let page = service.get("/").1;
+    let path = page.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("the page loads a script");
+    assert!(path.starts_with("/assets/") && path.ends_with("/main.js"), "{path}");
+    let head = |path: &str, more: &str| service.head(path, more);
+    let script = head(path, "");
+    assert!(script.contains("cache-control: public, max-age=31536000, immutable"), "{script}");
+    assert!(script.contains("content-type: text/javascript"), "{script}");
+    let index = head("/", "");
+    assert!(index.contains("cache-control: no-cache"), "{index}");
+    for part in
+        ["default-src 'none'", "script-src 'self'", "require-trusted-types-for 'script'", "frame-ancestors 'none'"]
+    {
+        assert!(index.contains(part), "{part} in {index}");
+    }
+    assert!(!index.contains("unsafe-"), "{index}");
+    let tag = index.lines().find_map(|line| line.strip_prefix("etag: ")).expect("has a tag");
+    assert!(head("/", &format!("If-None-Match: {tag}\r\n")).starts_with("HTTP/1.1 304"));
+    assert!(head(path, "Accept-Encoding: gzip\r\n").contains("content-encoding: gzip"));
+    let old = path.replace(path.split('/').nth(2).expect("the version"), "0123456789abcdef");
+    assert!(head(&old, "").contains("cache-control: no-cache"));
+    assert!(head(&path.replace("main.js", "no.js"), "").starts_with("HTTP/1.1 404"));
+    assert!(head(&path.replace("main.js", "..%2f..%2fCargo.toml"), "").starts_with("HTTP/1.1 404"));
+}

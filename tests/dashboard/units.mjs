@@ -1,0 +1,120 @@
+// The pure parts of the page, without a browser: `node --test tests/dashboard/units.mjs`.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+// What modules look at when they are loaded; no test here draws anything.
+globalThis.matchMedia = () => ({ matches: false, addEventListener() {} });
+globalThis.document = { addEventListener() {} };
+
+const assets = new URL('../../src/dashboard/assets/', import.meta.url);
+const load = (name) => import(new URL(name, assets));
+const { Model, HELD } = await load('model.js');
+const { buckets } = await load('strip.js');
+const { lasted, brief, metric, percent, latency } = await load('format.js');
+const { parse } = await load('feed.js');
+const { matches } = await load('search.js');
+const { labels } = await load('stream_form.js');
+const { niceStep } = await load('plot.js');
+const shapes = await load('shapes.js');
+
+const event = (id, severity, more = {}) => ({
+  id, stream: 'lobby', detector: 'black', severity, state: 'raised', open: true, sequence: 1, started: Date.now() - 5000, raised: Date.now(), labels: {}, ...more,
+});
+const model = (...events) => {
+  const made = new Model();
+  made.setStreams([{ name: 'lobby', state: 'live', labels: {} }, { name: 'hall', state: 'quarantined', labels: {} }]);
+  for (const one of events) made.setEvent(one);
+  return made;
+};
+
+test('the worst open event is the one of the highest severity, and of those the oldest', () => {
+  const made = model(event('1', 'major', { started: 2 }), event('2', 'major', { started: 1 }), event('3', 'info'));
+  assert.equal(made.worst('lobby').id, '2');
+});
+
+test('an older change that comes late changes nothing', () => {
+  const made = model(event('1', 'major', { sequence: 7 }), event('1', 'info', { sequence: 6 }));
+  assert.equal(made.worst('lobby').severity, 'major');
+});
+
+test('a suppressed event neither colours a tile nor fills the penalty box', () => {
+  const made = model(event('1', 'critical', { state: 'suppressed' }));
+  assert.equal(made.worst('lobby'), null);
+  assert.deepEqual(made.penalties(), []);
+});
+
+test('info alone is nothing wrong', () => {
+  assert.deepEqual(model(event('1', 'info')).penalties(), []);
+});
+
+test('a stream that is well again is held in the penalty box, and no longer than said', (context) => {
+  context.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  const made = model(event('1', 'major', { started: 900_000 }));
+  made.setEvent({ ...event('1', 'major'), open: false, state: 'ended', ended: 1_000_000, sequence: 2 });
+  assert.equal(made.penalties()[0].clearedAt, 1_000_000);
+  context.mock.timers.setTime(1_000_000 + HELD);
+  assert.deepEqual(made.penalties(), []);
+});
+
+test('an event that ended while nobody listened is over after the next look', () => {
+  const made = model(event('1', 'major'));
+  made.setOpen([], performance.now() + 1);
+  assert.equal(made.worst('lobby'), null);
+});
+
+test('an event raised while the state was being read stays open', () => {
+  const begun = performance.now() - 1;
+  const made = model(event('1', 'major'));
+  made.setOpen([], begun);
+  assert.equal(made.worst('lobby').id, '1');
+});
+
+test('a stream that cannot be seen is blind, not well and not down', () => {
+  assert.equal(model().condition('hall'), 'blind');
+});
+
+test('a stream that is removed takes its events with it', () => {
+  const made = model(event('1', 'major'));
+  made.removeStream('lobby');
+  assert.equal(made.events.size, 0);
+});
+
+test('a strip shows the worst of each stretch, and what is open up to its end', () => {
+  const events = [{ started: 10, ended: 29, severity: 'info', state: 'ended' }, { started: 25, ended: 26, severity: 'critical', state: 'ended' }, { started: 80, open: true, severity: 'major', state: 'raised' },
+    { started: 40, ended: 60, severity: 'major', state: 'suppressed' }, { started: -50, ended: -1, severity: 'major', state: 'ended' }];
+  assert.deepEqual([...buckets(events, 100, 10, 100)], [0, 1, 5, 0, 0, 0, 0, 0, 4, 4]);
+});
+
+test('times, rates and shares are told in few words', () => {
+  assert.deepEqual([lasted(12_000), lasted(200_000), lasted(7_500_000), lasted(-5)], ['12 s', '3 min 20 s', '2 h 5 min', '0 s']);
+  assert.deepEqual([brief(99_000), brief(100_000), brief(90_000_000)], ['99 s', '1 min', '25 h']);
+  assert.deepEqual([metric(5_234_567, 'bit/s'), metric(25, 'fps'), metric(NaN, 'B')], ['5.23 Mbit/s', '25 fps', '–']);
+  assert.deepEqual([percent(1), percent(0.9999), percent(0.5), percent(undefined)], ['100 %', '99.9 %', '50 %', '–']);
+  assert.deepEqual([latency(0.00025), latency(0.0021), latency(2.5)], ['250 µs', '2.1 ms', '2.5 s']);
+});
+
+test('a message of the feed is read as the standard says', () => {
+  assert.deepEqual(parse('id: 7\nevent: event\ndata: {"a":\ndata:  1}\n: a remark'), { kind: 'event', id: '7', data: '{"a":\n 1}' });
+});
+
+test('a search wants every word, in name, title or labels', () => {
+  const stream = { name: 'lobby', title: 'North Entrance', labels: { site: 'north' } };
+  assert.deepEqual([matches(stream, 'LOB north'), matches(stream, 'lob south'), matches(stream, '', 'site=north'), matches(stream, '', 'site=nor')], [true, false, true, false]);
+});
+
+test('labels are read line by line, and a line that is none is named', () => {
+  assert.deepEqual(labels(' site = north \n\ngroup=a=b'), { site: 'north', group: 'a=b' });
+  assert.throws(() => labels('north'), /north/);
+});
+
+test('scales have round steps', () => {
+  assert.deepEqual([niceStep(100, 4), niceStep(0.3, 4), niceStep(7e6, 4)], [50, 0.1, 2e6]);
+});
+
+test('what the service leaves out is nothing, never undefined or NaN', () => {
+  const made = shapes.meters({ second: 1_700_000_000, pictures: [{ track: 'video:0', frames: 25 }], sounds: [{ track: 'audio:0', channels: [{ rms_dbfs: -20 }] }] });
+  assert.deepEqual(made, { at: 1_700_000_000_000, bitrate: null, frameRate: 25, coverage: null, latency: null,
+    tracks: [{ track: 'video:0', luma: null, difference: null, momentary: null, shortTerm: null, levels: [], peaks: [] },
+      { track: 'audio:0', luma: null, difference: null, momentary: null, shortTerm: null, levels: [-20], peaks: [null] }] });
+});
