@@ -34,6 +34,7 @@ use crate::config::{DataDir, Loaded, Plan, ServerPlan, Sources, StreamPlan};
 use crate::desired::{ApiStreams, Desired, DesiredError};
 use crate::detectors;
 use crate::live::{LiveBoard, Pixels};
+use crate::media::bytes::OwnSockets;
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
 use crate::sinks;
@@ -299,7 +300,8 @@ impl Service {
             live: live.clone(),
             data_dir,
         };
-        let server = plan.server.listen.map(|listen| serve(listen, &plan.server, state)).transpose()?;
+        let own = loaded.load().own.clone();
+        let server = plan.server.listen.map(|listen| serve(listen, &plan.server, state, &own)).transpose()?;
         let arbiters = Arbiters::start(plan.runtime.detector_arbiters.get());
         let limits = &plan.limits;
         let bucket = ConnectBucket::new(
@@ -377,8 +379,15 @@ impl Service {
 }
 
 /// Begins to answer over HTTP.
-fn serve(listen: SocketAddr, plan: &ServerPlan, state: ApiState) -> Result<actix_web::dev::ServerHandle, ServiceError> {
+fn serve(
+    listen: SocketAddr,
+    plan: &ServerPlan,
+    state: ApiState,
+    own: &OwnSockets,
+) -> Result<actix_web::dev::ServerHandle, ServiceError> {
     let (server, handle, address) = api::serve(listen, plan, state)?;
+    // Before any stream is opened.
+    own.add(address);
     actix::spawn(async move {
         if let Err(error) = server.await {
             tracing::error!("the HTTP server ended: {error}");
