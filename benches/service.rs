@@ -16,12 +16,15 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use avwatch::config::{Sources, load};
+use avwatch::evidence::Rings;
 use avwatch::inspect::{Inspection, inspect};
+use avwatch::live::{LiveBoard, Pixels};
 use avwatch::media::spec::Address;
 use avwatch::stream_parts;
 use avwatch_actors::arbiters::Arbiters;
 use avwatch_actors::latency::{Stage, StageHistograms};
 use avwatch_actors::paced::Pace;
+use avwatch_actors::source::Opener;
 use figures::{Used, print_absolute, print_ratio, run};
 
 /// CPU of `avwatch check` over that of bare decoding.
@@ -44,6 +47,8 @@ const CORE: [&str; 13] = [
 ];
 /// Memory of one stream more over that of bare decoding.
 const MEMORY_RATIO_MAX: f64 = 1.2;
+/// CPU of watching with live pictures, readings and packets held, over that without.
+const TAPS_RATIO_MAX: f64 = 1.02;
 /// From decoded frame to verdict, in milliseconds.
 const VERDICT_P99_MAX: f64 = 5.0;
 /// Share of the machine that the latency is measured at.
@@ -60,11 +65,13 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["bare", clip, streams] => bare_side(clip, streams.parse().unwrap_or(1)),
-        ["watch", clip, streams] => watch_side(clip, streams.parse().unwrap_or(1)),
-        [clip] => cpu(clip).and_then(|first| Ok(memory(clip)? & latency(clip)? & first)),
+        ["watch", clip, streams] => watch_side(clip, streams.parse().unwrap_or(1), Taps::Off),
+        ["tapped", clip, streams] => watch_side(clip, streams.parse().unwrap_or(1), Taps::On),
+        [clip] => cpu(clip).and_then(|first| Ok(memory(clip)? & latency(clip)? & taps(clip)? & first)),
         [clip, "cpu"] => cpu(clip),
         [clip, "memory"] => memory(clip),
         [clip, "latency"] => latency(clip),
+        [clip, "taps"] => taps(clip),
         // `cargo test --benches` and `cargo bench` without a clip.
         _ => {
             eprintln!("name a clip, as scripts/bench does");
@@ -130,6 +137,18 @@ fn latency(clip: &str) -> io::Result<bool> {
     Ok(print_absolute("verdict_p99_ms", &tails, VERDICT_P99_MAX))
 }
 
+/// What live pictures, readings and the ring of packets add to watching.
+fn taps(clip: &str) -> io::Result<bool> {
+    let mut ratios = Vec::new();
+    for _ in 0..LONG_RUNS {
+        let (plain, tapped) = (this("watch", clip, STREAMS_MANY)?, this("tapped", clip, STREAMS_MANY)?);
+        eprintln!("{STREAMS_MANY} streams: {:.2} s of CPU, {:.2} with taps; {}", plain.cpu.as_secs_f64(),
+            tapped.cpu.as_secs_f64(), tapped.output.trim());
+        ratios.push(tapped.cpu.as_secs_f64() / plain.cpu.as_secs_f64());
+    }
+    Ok(print_ratio("service_cpu_taps", &ratios, TAPS_RATIO_MAX))
+}
+
 /// Cores that a run of the watched side used.
 fn share_of(used: &Used) -> f64 {
     used.cpu.as_secs_f64() / field(&used.output, "seconds")
@@ -170,20 +189,39 @@ fn bare_side(clip: &str, streams: usize) -> io::Result<bool> {
     })
 }
 
+/// Whether what passes is shown and held.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taps {
+    Off,
+    On,
+}
+
 /// The service's parts on so many streams at once in real time.
-fn watch_side(clip: &str, streams: usize) -> io::Result<bool> {
+fn watch_side(clip: &str, streams: usize, taps: Taps) -> io::Result<bool> {
     let loaded = load(&Sources::default()).map_err(io::Error::other)?;
     let plan = loaded.input(clip, Address::File(clip.into()), "ott").map_err(io::Error::other)?;
     let detectors = stream_parts::resolve_detectors(&plan, &[]).map_err(io::Error::other)?;
+    let (live, rings) = (LiveBoard::start()?, Rings::new(Duration::from_secs(30), 1 << 30));
+    let opener = |number: usize| -> io::Result<Arc<dyn Opener>> {
+        if taps == Taps::Off {
+            return stream_parts::opener(&plan, detectors.measure).map_err(io::Error::other);
+        }
+        let name: Arc<str> = format!("{number}").into();
+        let ring = rings.ring_of(&name, 5);
+        // The first ring may have all, the next ones what is left.
+        rings.share();
+        let opener = stream_parts::opener_with(&plan, detectors.measure.with_readings(), Some(ring));
+        Ok(live.watch(&name, opener.map_err(io::Error::other)?, Pixels::ForLive))
+    };
     let begin = Instant::now();
     let latencies = actix::System::new().block_on(async {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let arbiters = Arbiters::start(cores.clamp(1, 3));
         let mut tasks = Vec::new();
-        for _ in 0..streams {
+        for number in 0..streams {
             let work = Inspection {
                 card: stream_parts::card(&plan),
-                opener: stream_parts::opener(&plan, detectors.measure).map_err(io::Error::other)?,
+                opener: opener(number)?,
                 specs: detectors.specs.clone(),
                 pace: Pace::RealTime,
                 media_max: None,
@@ -206,6 +244,8 @@ fn watch_side(clip: &str, streams: usize) -> io::Result<bool> {
     let p99 = |stage| latencies.stage(stage).value_at_quantile(0.99) as f64 / 1_000.0;
     // The two stages' tails added: never less than the tail of their sum.
     let verdict = p99(Stage::Queue) + p99(Stage::Inspect);
-    println!(r#"{{"verdict_p99_ms":{verdict},"seconds":{}}}"#, begin.elapsed().as_secs_f64());
+    let held = rings.bytes() / streams as u64;
+    let seconds = begin.elapsed().as_secs_f64();
+    println!(r#"{{"verdict_p99_ms":{verdict},"seconds":{seconds},"ring_bytes_per_stream":{held}}}"#);
     Ok(true)
 }

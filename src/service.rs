@@ -17,7 +17,7 @@ use avwatch_actors::arbiters::{self, Arbiters};
 use avwatch_actors::connect_bucket::ConnectBucket;
 use avwatch_actors::cpu_accounts::CpuAccounts;
 use avwatch_actors::event::Event;
-use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts};
+use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts, EvidenceOf};
 use avwatch_actors::lane::WhenFull;
 use avwatch_actors::lifeline::{CutReason, Lifeline};
 use avwatch_actors::monitor::{AddStream, Monitor, StopAll};
@@ -33,6 +33,8 @@ use crate::catalogue::Catalogue;
 use crate::config::{DataDir, Loaded, Plan, ServerPlan, Sources, StreamPlan};
 use crate::desired::{ApiStreams, Desired, DesiredError};
 use crate::detectors;
+use crate::evidence::{self, EvidenceParts, Rings, Shelf};
+use crate::journal::{Journal, JournalKeep};
 use crate::live::{LiveBoard, Pixels};
 use crate::media::bytes::OwnSockets;
 use crate::media::ffmpeg_version::FfmpegVersion;
@@ -44,7 +46,7 @@ use crate::snapshot::snapshot;
 use crate::stream_parts::{self, PartsError};
 
 pub use streams::ServiceCommand;
-use streams::Whole;
+use streams::{Resolved, Whole};
 
 /// Commands of the API that may wait.
 const COMMANDS_MAX: usize = 64;
@@ -143,18 +145,18 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     let folder = DataFolder::make(&loaded.plan.data_dir)?;
     let store = open_store(&loaded.plan, &folder.path)?;
     // Before anything is started: a stream that cannot be put together is a wrong configuration.
-    let live = Arc::new(LiveBoard::start()?);
+    let boards = StreamBoards::new(&loaded.plan, &folder.path)?;
     let desired = Arc::new(Desired::open(&folder.path)?);
     let api_streams = desired.streams()?;
-    let whole = Whole::new(&loaded, &api_streams);
-    let setups = whole.plan.streams.iter().map(|plan| setup(plan, &live)).collect::<Result<Vec<_>, _>>()?;
+    let whole = Whole::new(&loaded, &api_streams, &Resolved::new());
+    let setups = whole.plan.streams.iter().map(|plan| setup(plan, &boards)).collect::<Result<Vec<_>, _>>()?;
     let tokens = desired.tokens(&loaded.plan.server.tokens)?;
     let feed = Arc::<LiveFeed>::default();
-    let desk = start_desk(&loaded.plan, store, &feed, desired.silences()?)?;
+    let desk = start_desk(&loaded.plan, store, &boards, &feed, desired.silences()?)?;
     let parts = Parts {
         whole,
         setups,
-        live,
+        boards,
         api_streams,
         tokens,
         desk: desk.clone(),
@@ -187,29 +189,79 @@ struct Parts {
     setups: Vec<StreamSetup>,
     api_streams: ApiStreams,
     tokens: Vec<Token>,
-    live: Arc<LiveBoard>,
+    boards: StreamBoards,
     desk: DeskHandle,
     feed: Arc<LiveFeed>,
     desired: Arc<Desired>,
     data_dir: PathBuf,
 }
 
+/// What is kept of every stream beside its status.
+struct StreamBoards {
+    /// The folder for data.
+    folder: PathBuf,
+    live: Arc<LiveBoard>,
+    /// Absent when no evidence is kept.
+    rings: Option<Arc<Rings>>,
+}
+
+impl StreamBoards {
+    fn new(plan: &Plan, folder: &Path) -> Result<Self, ServiceError> {
+        let budget = || evidence::memory_budget(plan.evidence.memory);
+        let rings = plan.evidence.from.map(|_| Arc::new(Rings::new(plan.evidence.ring, budget())));
+        Ok(Self { folder: folder.to_owned(), live: Arc::new(LiveBoard::start()?), rings })
+    }
+
+    fn remove(&self, stream: &str) {
+        self.live.remove(stream);
+        if let Some(rings) = &self.rings {
+            rings.remove(stream);
+        }
+    }
+}
+
 fn start_desk(
     plan: &Plan,
     store: Store,
+    boards: &StreamBoards,
     feed: &Arc<LiveFeed>,
     silences: Vec<Silence>,
 ) -> Result<DeskHandle, ServiceError> {
     let mut sinks: Vec<Box<dyn Sink>> = sinks::ALL.iter().map(|kind| (kind.build)()).collect();
     sinks.push(Box::new(LiveSink(feed.clone())));
+    let mut evidence_of: EvidenceOf = Box::new(|_| None);
+    if let (Some(from), Some(rings)) = (plan.evidence.from, &boards.rings) {
+        let shelf = Shelf::new(&boards.folder, plan.evidence.bytes_max);
+        let parts = EvidenceParts { rings: rings.clone(), live: boards.live.clone(), shelf, from };
+        let (sink, _) = evidence::start(parts)?;
+        sinks.push(Box::new(sink));
+        let rings = rings.clone();
+        evidence_of = Box::new(move |event| {
+            let is_kept = event.max_severity >= from && rings.get(&event.stream).is_some();
+            is_kept.then(|| evidence::path_of(&event.id))
+        });
+    }
     let parts = DeskParts {
         node: plan.node.clone(),
         store: Some(Box::new(store)),
         sinks,
         silences,
         hold_of: Box::new(hold_of),
+        evidence_of,
     };
     Ok(event_desk::start(parts)?)
+}
+
+/// Starts the journal. Without one the past has a hole, but everything is watched.
+fn start_journal(
+    folder: &Path,
+    keep: JournalKeep,
+    live: &Arc<LiveBoard>,
+    snapshot: impl Fn() -> Arc<NodeSnapshot> + Send + 'static,
+) -> Option<Journal> {
+    Journal::start(folder, keep, live.clone(), snapshot)
+        .inspect_err(|error| tracing::error!(fault = "journal", "the past of streams is not kept: {error}"))
+        .ok()
 }
 
 /// The longest that the event's detector may take to raise it again: its first hold time.
@@ -233,13 +285,14 @@ fn finish_desk(desk: &DeskHandle) {
 }
 
 /// A stream as the engine runs it, shown on the live board.
-fn setup(plan: &StreamPlan, live: &LiveBoard) -> Result<StreamSetup, PartsError> {
+fn setup(plan: &StreamPlan, boards: &StreamBoards) -> Result<StreamSetup, PartsError> {
     let detectors = stream_parts::resolve_detectors(plan, &[])?;
     let pixels = if detectors.measure.keep_pictures { Pixels::ForDetectors } else { Pixels::ForLive };
-    let opener = stream_parts::opener(plan, detectors.measure.with_readings())?;
+    let ring = boards.rings.as_ref().map(|rings| rings.ring_of(&plan.name, plan.priority));
+    let opener = stream_parts::opener_with(plan, detectors.measure.with_readings(), ring)?;
     Ok(StreamSetup {
         card: stream_parts::card(plan),
-        opener: live.watch(&plan.name, opener, pixels),
+        opener: boards.live.watch(&plan.name, opener, pixels),
         specs: detectors.specs,
         pace: stream_parts::live_pace(&plan.input.address),
         lanes: LaneSizes { when_full: WhenFull::DropOldest, ..LaneSizes::default() },
@@ -253,13 +306,14 @@ struct Service {
     plan: Plan,
     loaded: Arc<ArcSwap<Loaded>>,
     api_streams: ApiStreams,
+    resolved: Resolved,
     commands: mpsc::Receiver<ServiceCommand>,
     /// Kept, so that the commands never end while the service runs.
     _command: mpsc::Sender<ServiceCommand>,
     monitor: Addr<Monitor>,
     arbiters: Arc<Arbiters>,
     board: Arc<StatusBoard>,
-    live: Arc<LiveBoard>,
+    boards: StreamBoards,
     snapshot: Arc<ArcSwap<NodeSnapshot>>,
     catalogue: Arc<ArcSwap<Catalogue>>,
     feed: Arc<LiveFeed>,
@@ -276,15 +330,15 @@ impl Service {
         requests: &Requests,
         ffmpeg: &FfmpegVersion,
     ) -> Result<(), ServiceError> {
-        let Parts { whole, setups, live, api_streams, tokens, desk, feed, desired, data_dir } = parts;
+        let Parts { whole, setups, boards, api_streams, tokens, desk, feed, desired, data_dir } = parts;
         let catalogue = Arc::new(ArcSwap::from_pointee(whole.catalogue()));
-        let plan = whole.plan;
+        let Whole { plan, resolved } = whole;
         let loaded = Arc::new(ArcSwap::from_pointee(loaded));
         let (command, commands) = mpsc::channel(COMMANDS_MAX);
         let health = Arc::<Health>::default();
         let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
         let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
-        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &live, build.clone(), None)));
+        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &boards.live, build.clone(), None)));
         // Before any actor is made: a port in use ends the service while there is nothing to end.
         let source = shared.clone();
         let state = ApiState {
@@ -297,7 +351,7 @@ impl Service {
             loaded: loaded.clone(),
             commands: command.clone(),
             tokens: Arc::new(ArcSwap::from_pointee(tokens)),
-            live: live.clone(),
+            live: boards.live.clone(),
             data_dir,
         };
         let own = loaded.load().own.clone();
@@ -313,18 +367,21 @@ impl Service {
         let monitor = Monitor::new(engine).start();
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters.clone(), health.clone(), watchdog.clone(), monitor.clone().recipient())?;
+        let newest = shared.clone();
+        let _journal = start_journal(&boards.folder, plan.journal, &boards.live, move || newest.load_full());
         let states = LiveStates::default();
         let snapshot = shared;
         let mut service = Self {
             plan,
             loaded,
             api_streams,
+            resolved,
             commands,
             _command: command,
             monitor,
             arbiters,
             board,
-            live,
+            boards,
             snapshot,
             catalogue,
             feed,
@@ -367,7 +424,7 @@ impl Service {
             }
             if published.elapsed() >= SNAPSHOT_EVERY {
                 published = Instant::now();
-                let newest = Arc::new(snapshot(&self.board, &self.live, self.build.clone(), self.last_reload));
+                let newest = Arc::new(snapshot(&self.board, &self.boards.live, self.build.clone(), self.last_reload));
                 self.states.tell(&self.feed, &self.catalogue.load(), &newest);
                 self.snapshot.store(newest);
                 if self.board.health.is_live() {

@@ -16,6 +16,7 @@ use crate::config::StreamPlan;
 use crate::detectors::{self, DetectorSettings, OptionError, ResolvedDetector};
 use crate::measure::MeasurePlan;
 use crate::media::MediaOpener;
+use crate::media::packet_ring::PacketRing;
 use crate::media::spec::{Address, InputSpec};
 use crate::synthetic::{Recipe, RecipeError, SyntheticOpener};
 
@@ -126,6 +127,15 @@ impl avwatch_actors::detector::Detector for Mute {
 
 /// Makes what opens the stream.
 pub fn opener(plan: &StreamPlan, measure: MeasurePlan) -> Result<Arc<dyn Opener>, PartsError> {
+    opener_with(plan, measure, None)
+}
+
+/// The same, with what is read held in a ring; a synthetic source has no packets to hold.
+pub fn opener_with(
+    plan: &StreamPlan,
+    measure: MeasurePlan,
+    ring: Option<Arc<PacketRing>>,
+) -> Result<Arc<dyn Opener>, PartsError> {
     let spec = InputSpec { measure, ..plan.input.clone() };
     match &spec.address {
         Address::Synthetic(recipe) => {
@@ -133,7 +143,7 @@ pub fn opener(plan: &StreamPlan, measure: MeasurePlan) -> Result<Arc<dyn Opener>
                 recipe.parse().map_err(|source| PartsError::Recipe { stream: plan.name.clone(), source })?;
             Ok(Arc::new(SyntheticOpener::new(&plan.name, recipe, measure).with_limits(spec.limits)))
         }
-        Address::File(_) | Address::Stdin | Address::Url(_) => Ok(Arc::new(MediaOpener::new(spec))),
+        Address::File(_) | Address::Stdin | Address::Url(_) => Ok(Arc::new(MediaOpener::new(spec).with_ring(ring))),
     }
 }
 

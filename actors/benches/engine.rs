@@ -68,6 +68,7 @@ async fn measure(streams: usize, runs: usize) -> (Vec<f64>, Vec<f64>) {
         sinks: Vec::new(),
         silences: Vec::new(),
         hold_of: Box::new(|_| Duration::ZERO),
+        evidence_of: Box::new(|_| None),
     };
     let desk = event_desk::start(parts).expect("a desk without a store starts");
     let health = Arc::<Health>::default();

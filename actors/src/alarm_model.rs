@@ -298,6 +298,7 @@ fn fresh(node: &Arc<str>, change: &EventChange) -> Event {
         snoozed_until: None,
         comment: None,
         runbook_url: card.runbook_url.clone(),
+        evidence: None,
         stored: None,
     }
 }

@@ -175,6 +175,9 @@ pub struct Event {
     /// Where to read what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runbook_url: Option<String>,
+    /// Where clips and pictures of it are, once they are written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
     /// False when it could not be written to the store before it went out; else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<bool>,

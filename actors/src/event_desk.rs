@@ -131,6 +131,9 @@ impl DeskBoard {
     }
 }
 
+/// Tells where evidence of an event will be, if any is kept.
+pub type EvidenceOf = Box<dyn Fn(&Event) -> Option<String> + Send>;
+
 /// What a desk is made of.
 pub struct DeskParts {
     /// Name of the node.
@@ -143,6 +146,8 @@ pub struct DeskParts {
     pub silences: Vec<Silence>,
     /// The longest hold time of an event's detector: how long a confirmation may take.
     pub hold_of: Box<dyn Fn(&Event) -> Duration + Send>,
+    /// Where evidence is; the same for every change of one event.
+    pub evidence_of: EvidenceOf,
 }
 
 /// The way to the desk.
@@ -170,6 +175,7 @@ struct Desk {
     store: Option<StoreThread>,
     sinks: Vec<SinkThread>,
     hold_of: Box<dyn Fn(&Event) -> Duration + Send>,
+    evidence_of: EvidenceOf,
     board: Arc<DeskBoard>,
     /// Who is answered after the next commit.
     waiting: Vec<Waiting>,
@@ -192,6 +198,7 @@ pub fn start(mut parts: DeskParts) -> Result<DeskHandle, DeskError> {
         store: parts.store.map(StoreThread::start).transpose()?,
         sinks: parts.sinks.into_iter().map(SinkThread::start).collect::<Result<_, _>>()?,
         hold_of: parts.hold_of,
+        evidence_of: parts.evidence_of,
         board: board.clone(),
         waiting: Vec::new(),
     };
@@ -313,7 +320,7 @@ impl Desk {
             self.answer(Commit::Stored);
             return;
         }
-        let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
+        let events: Vec<Arc<Event>> = events.into_iter().map(|event| Arc::new(self.with_evidence(event))).collect();
         let commit = self.store.as_mut().map_or(Commit::Stored, |store| store.commit(&events));
         self.publish(events, commit);
         self.note_store_health();
@@ -374,8 +381,14 @@ impl Desk {
         self.board.unstored.store(unstored, Ordering::Relaxed);
     }
 
+    /// The event with where its evidence will be.
+    fn with_evidence(&self, event: Event) -> Event {
+        Event { evidence: (self.evidence_of)(&event), ..event }
+    }
+
     fn publish_board(&self) {
-        let mut open: Vec<Arc<Event>> = self.model.open_events().cloned().map(Arc::new).collect();
+        let open = self.model.open_events().cloned();
+        let mut open: Vec<Arc<Event>> = open.map(|event| Arc::new(self.with_evidence(event))).collect();
         open.sort_by(|a, b| a.id.cmp(&b.id));
         self.board.open.store(Arc::new(open));
         self.board.refused.store(self.model.refused(), Ordering::Relaxed);
@@ -400,6 +413,7 @@ mod tests {
             sinks: Vec::new(),
             silences: Vec::new(),
             hold_of: Box::new(|_| Duration::ZERO),
+            evidence_of: Box::new(|_| None),
         };
         let desk = start(parts).unwrap();
         for (what, severity) in [(ChangeKind::Raised, Severity::Warning), (ChangeKind::Escalated, Severity::Critical)] {

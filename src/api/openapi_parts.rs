@@ -235,7 +235,7 @@ fn event() -> Value {
             "unit": text(), "message": text(), "profile": text(), "tier": text(), "labels": labels(),
             "session": whole(), "node": text(),
             "suppressed_by": described("silence:ID or maintenance:ID."),
-            "acked_by": text(), "acked_at": moment(), "snoozed_until": moment(), "comment": text(), "runbook_url": text(),
+            "acked_by": text(), "acked_at": moment(), "snoozed_until": moment(), "comment": text(), "runbook_url": text(), "evidence": text(),
             "stored": { "type": "boolean", "description": "False when it could not be stored before it was told; else absent." },
         }),
     )

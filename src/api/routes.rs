@@ -14,7 +14,8 @@ use super::access::Principal;
 use super::problem::Problem;
 use super::query::{Param, check_query};
 use super::{
-    apply, events, health, live, metrics, notes, openapi, probe, reload, silences, status, stream_changes, streams, thumbnail, tokens,
+    apply, events, evidence, health, history, live, metrics, notes, openapi, probe, reload, silences, status,
+    stream_changes, streams, thumbnail, tokens,
 };
 use crate::access::Role;
 
@@ -184,6 +185,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         ..endpoint(Verb::Get, "/api/v1/streams/{name}/thumbnail", VIEWER, "thumbnail")
     },
     Endpoint {
+        summary: "Gives what a stream showed over time: levels, luma, rates and the worst severity of each stretch",
+        query: history::QUERY,
+        attach: |route| route.to(history::history),
+        ..endpoint(Verb::Get, "/api/v1/streams/{name}/history", VIEWER, "history")
+    },
+    Endpoint {
         summary: "Lists stored events, newest first",
         query: events::LIST,
         answer: (200, "EventPage", JSON),
@@ -216,6 +223,17 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         answer: (200, "Event", JSON),
         attach: |route| route.to(events::comment),
         ..endpoint(Verb::Post, "/api/v1/events/{id}/comment", OPERATOR, "comment")
+    },
+    Endpoint {
+        summary: "Tells what was kept of an event: a clip, pictures, and facts over time",
+        attach: |route| route.to(evidence::manifest),
+        ..endpoint(Verb::Get, "/api/v1/events/{id}/evidence", VIEWER, "evidence")
+    },
+    Endpoint {
+        summary: "Gives a file of the evidence of an event",
+        answer: (200, "", "application/octet-stream"),
+        attach: |route| route.to(evidence::file),
+        ..endpoint(Verb::Get, "/api/v1/events/{id}/evidence/{file}", VIEWER, "evidence_file")
     },
     Endpoint {
         summary: "Lists what is in force and planned",

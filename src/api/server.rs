@@ -40,8 +40,8 @@ const SHUTDOWN_SECONDS_MAX: u64 = 2;
 /// Threads that write metrics and read the store.
 const BLOCKING_THREADS_MAX: usize = 4;
 
-/// Largest request body in bytes.
-const BODY_BYTES_MAX: usize = 1 << 20;
+/// Largest request body in bytes: a list of 10,000 streams. Who may not do it is refused before it is read.
+const BODY_BYTES_MAX: usize = 8 << 20;
 
 /// Begins to listen. The server answers while the returned future is driven by a running `System`;
 /// port 0 takes any free port, and the address tells which.

@@ -22,7 +22,9 @@ mod tests {
     fn every_shell_completes_every_command() {
         for shell in Shell::value_variants() {
             let script = String::from_utf8(render(CompletionsArgs { shell: *shell })).expect("is UTF-8");
-            for command in ["run", "check", "detectors", "config", "health", "completions", "man"] {
+            for command in
+                ["run", "check", "detectors", "config", "health", "import", "events", "token", "completions", "man"]
+            {
                 assert!(script.contains(command), "{shell} does not complete {command}");
             }
         }

@@ -22,7 +22,7 @@ use crate::profile::Profile;
 const WIDTH: usize = 110;
 
 /// Keys and sections in the order in which people want to read them; others follow by the alphabet.
-const ORDER: [&str; 42] = [
+const ORDER: [&str; 50] = [
     "data_dir",
     "node",
     "server",
@@ -34,6 +34,14 @@ const ORDER: [&str; 42] = [
     "log",
     "limits",
     "runtime",
+    "listen",
+    "hosts",
+    "tls_certificate",
+    "tls_key",
+    "tokens",
+    "user_header",
+    "trusted_proxies",
+    "requests_per_second",
     "name",
     "title",
     "url",
@@ -162,8 +170,13 @@ pub(crate) fn default_toml_of(registry: Registry<'_>) -> String {
             _ => {
                 text.push_str(&format!("[{key}]\n"));
                 let table = defaults.get(key).and_then(Value::as_table);
-                for (key, field) in field.shape.fields().map(ordered).unwrap_or_default() {
+                let fields = field.shape.fields().map(ordered).unwrap_or_default();
+                let (tables, values): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(_, field)| holds_tables(field));
+                for (key, field) in values {
                     setting(&mut text, key, field, table.and_then(|table| table.get(key)), false);
+                }
+                for (below, field) in tables {
+                    own_tables(&mut text, &format!("{key}.{below}"), field);
                 }
             }
         }
@@ -306,6 +319,22 @@ fn option_text(value: &OptionValue) -> String {
         OptionValue::Maybe(None) => "\"none\"".to_owned(),
         OptionValue::Span(span) => format!("\"{}\"", Span(*span)),
         OptionValue::Flag(flag) => flag.to_string(),
+    }
+}
+
+/// Whether a key stands for tables with names of one's own.
+fn holds_tables(field: &Field) -> bool {
+    matches!(&field.shape, Shape::Map(inner) if inner.is_table())
+}
+
+/// One table as an example.
+fn own_tables(text: &mut String, path: &str, field: &Field) {
+    let Shape::Map(inner) = &field.shape else { return };
+    gap(text);
+    comment(text, &field.doc);
+    text.push_str(&format!("#[{path}.mine]\n"));
+    for (key, field) in inner.fields().map(ordered).unwrap_or_default() {
+        setting(text, key, field, None, true);
     }
 }
 

@@ -50,6 +50,7 @@ pub(super) const ALL: &[Asset] = &[
     asset!("main.js", SCRIPT),
     asset!("memory.js", SCRIPT),
     asset!("model.js", SCRIPT),
+    asset!("monitor_news.js", SCRIPT),
     asset!("node_page.js", SCRIPT),
     asset!("notes_page.js", SCRIPT),
     asset!("pages.css", STYLE),

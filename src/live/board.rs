@@ -15,7 +15,7 @@ use super::reading::StreamReading;
 use super::tap::{Pixels, TappedOpener};
 use super::thumbnails::{LiveThumbnail, Thumbnails};
 
-/// Readings of a stream that wait for the journal; when it does not fetch them the oldest go, counted.
+/// Readings of a stream that are kept; when the journal does not fetch them the oldest go, counted.
 pub const READINGS_MAX: usize = 64;
 
 /// How old a reading may be to be the newest one: a second, until it is complete, and a burst.
@@ -78,8 +78,16 @@ pub struct LiveStream {
     /// When somebody last asked for it.
     asked: ArcSwapOption<Instant>,
     newest: ArcSwapOption<(Instant, Arc<StreamReading>)>,
-    waiting: Mutex<VecDeque<Arc<StreamReading>>>,
+    recent: Mutex<Recent>,
     lost: AtomicU64,
+}
+
+/// The last readings.
+#[derive(Debug, Default)]
+struct Recent {
+    readings: VecDeque<Arc<StreamReading>>,
+    /// How many of them, the newest, the journal has not fetched.
+    unfetched: usize,
 }
 
 impl LiveStream {
@@ -87,6 +95,11 @@ impl LiveStream {
     /// every two seconds, else every five.
     pub fn thumbnail(&self) -> Option<Arc<LiveThumbnail>> {
         self.asked.store(Some(Arc::new(Instant::now())));
+        self.thumbnail.load_full()
+    }
+
+    /// The same for who keeps pictures instead of looking at them.
+    pub fn newest_thumbnail(&self) -> Option<Arc<LiveThumbnail>> {
         self.thumbnail.load_full()
     }
 
@@ -104,7 +117,15 @@ impl LiveStream {
 
     /// Takes the readings since the last call, in order: for the journal alone, which keeps them.
     pub fn take_readings(&self) -> Vec<Arc<StreamReading>> {
-        self.waiting().drain(..).collect()
+        let mut recent = self.recent();
+        let fetched = recent.readings.len() - recent.unfetched;
+        recent.unfetched = 0;
+        recent.readings.range(fetched..).cloned().collect()
+    }
+
+    /// The readings of the last minute, in order.
+    pub fn recent_readings(&self) -> Vec<Arc<StreamReading>> {
+        self.recent().readings.iter().cloned().collect()
     }
 
     /// Readings that nobody took in time.
@@ -120,16 +141,20 @@ impl LiveStream {
     pub(super) fn tell(&self, reading: StreamReading) {
         let reading = Arc::new(reading);
         self.newest.store(Some(Arc::new((Instant::now(), reading.clone()))));
-        let mut waiting = self.waiting();
-        waiting.push_back(reading);
-        if waiting.len() > READINGS_MAX {
-            waiting.pop_front();
+        let mut recent = self.recent();
+        recent.readings.push_back(reading);
+        recent.unfetched += 1;
+        if recent.readings.len() > READINGS_MAX {
+            recent.readings.pop_front();
+        }
+        if recent.unfetched > READINGS_MAX {
+            recent.unfetched = READINGS_MAX;
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Held for a push or to empty it, by the session's thread and the journal's.
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Arc<StreamReading>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Held for a push or for a copy, by the session's thread, the journal's and the one of evidence.
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

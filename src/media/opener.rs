@@ -9,6 +9,7 @@ use avwatch_actors::lifeline::Lifeline;
 use avwatch_actors::source::{FrameSource, Opener, SourceError, SourceLimits};
 use avwatch_actors::track::SessionNumber;
 
+use super::packet_ring::PacketRing;
 use super::select::Numbering;
 use super::session::Session;
 use super::spec::{Address, InputSpec};
@@ -17,18 +18,25 @@ use super::spec::{Address, InputSpec};
 pub struct MediaOpener {
     spec: Arc<InputSpec>,
     numbering: Arc<Mutex<Numbering>>,
+    ring: Option<Arc<PacketRing>>,
 }
 
 impl MediaOpener {
     /// An opener of that input. Nothing is opened yet.
     pub fn new(spec: InputSpec) -> Self {
-        Self { spec: Arc::new(spec), numbering: Arc::default() }
+        Self { spec: Arc::new(spec), numbering: Arc::default(), ring: None }
+    }
+
+    /// The same, with what is read held in a ring.
+    #[must_use]
+    pub fn with_ring(self, ring: Option<Arc<PacketRing>>) -> Self {
+        Self { ring, ..self }
     }
 }
 
 impl Opener for MediaOpener {
     fn open(&self, session: SessionNumber, line: &Arc<Lifeline>) -> Result<Box<dyn FrameSource>, SourceError> {
-        Ok(Box::new(Session::open(&self.spec, session, &self.numbering, line)?))
+        Ok(Box::new(Session::open(&self.spec, session, &self.numbering, self.ring.as_ref(), line)?))
     }
 
     fn limits(&self) -> SourceLimits {

@@ -20,6 +20,8 @@ use super::demuxer::Demuxer;
 use super::inventory::{self, Inventory};
 use super::outlet::Outlet;
 use super::packet_meter::PacketMeter;
+use super::packet_ring::PacketRing;
+use super::ring_feed::RingFeed;
 use super::select::{self, Chosen, Numbering};
 use super::spec::{Address, InputSpec};
 use super::stamper::{Work, pts_of};
@@ -84,6 +86,8 @@ pub(crate) struct Session {
     reached: u64,
     /// When bytes last arrived that made no packets.
     idle_since: Option<Instant>,
+    /// Where what was read is held for evidence.
+    feed: Option<RingFeed>,
 }
 
 impl Session {
@@ -92,12 +96,14 @@ impl Session {
         spec: &Arc<InputSpec>,
         number: SessionNumber,
         numbering: &Arc<Mutex<Numbering>>,
+        ring: Option<&Arc<PacketRing>>,
         line: &Arc<Lifeline>,
     ) -> Result<Self, SourceError> {
         let (started, started_wall) = (Instant::now(), SystemTime::now());
         let demuxer = Demuxer::open(spec, line)?;
         line.enter(Phase::Reading);
         let tap = demuxer.tap();
+        let feed = ring.map(|ring| RingFeed::begin(ring, number, tap.as_ref()));
         let interleaved = !FREELY_INTERLEAVED.contains(&demuxer.container());
         let mut session = Self {
             demuxer,
@@ -124,6 +130,7 @@ impl Session {
             tap,
             reached: 0,
             idle_since: None,
+            feed,
         };
         session
             .look_at_tables()
@@ -152,6 +159,10 @@ impl Session {
             }
         }
         self.tracks_in_order();
+        if added && let Some(feed) = &mut self.feed {
+            // SAFETY: the input is open, and the session is the only one to use it.
+            unsafe { feed.tracks(self.demuxer.context(), &self.tracks) };
+        }
         let wanted = |index: usize| self.track_at(index).is_some_and(|track| !self.tracks[track].chosen.ignored);
         // SAFETY: as above.
         unsafe { inventory::deliver_only(self.demuxer.context(), wanted) };
@@ -218,6 +229,7 @@ impl Session {
         // SAFETY: the packet was just filled; its stream index is below the number of streams.
         let index = usize::try_from(unsafe { (*self.packet.as_ptr()).stream_index }).unwrap_or(usize::MAX);
         if let Some(position) = self.track_at(index) {
+            self.hold(position);
             self.decode(position, index, arrived);
         }
         // SAFETY: the packet is ours; what the decoder needs of it has its own reference.
@@ -242,6 +254,16 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Holds the packet for evidence, before a decoder can fail on it.
+    fn hold(&self, position: usize) {
+        let (Some(feed), Some(track)) = (&self.feed, self.tracks.get(position)) else { return };
+        // SAFETY: the packet was just filled.
+        let raw = unsafe { &*self.packet.as_ptr() };
+        let time = pts_of(raw.dts).or(pts_of(raw.pts));
+        let at = time.and_then(|time| self.timeline.peek(track.line(), time));
+        feed.packet(track, &self.packet, at);
     }
 
     fn decode(&mut self, position: usize, index: usize, arrived: Instant) {

@@ -6,9 +6,11 @@
 //! cheap (it looks at four to six bytes of every 188), bounded; it never holds more than one packet.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use avwatch_actors::item::PacketCounts;
 
+use super::packet_ring::{PacketRing, What};
 use super::ts_tables::TsTables;
 
 /// Bytes of a transport packet.
@@ -77,6 +79,8 @@ pub(crate) struct TsTap {
     counts: BTreeMap<u16, TapCounts>,
     scrambled: u64,
     tables: TsTables,
+    /// Where the bytes are held for evidence. Its lock is taken inside this tap's, never the other way round.
+    ring: Option<Arc<PacketRing>>,
 }
 
 impl TsTap {
@@ -85,6 +89,11 @@ impl TsTap {
         while self.ahead.front().is_some_and(|stretch| stretch.end <= position) {
             self.tell_oldest();
         }
+    }
+
+    /// Holds the bytes that are fed from now on in a ring.
+    pub(crate) fn keep_in(&mut self, ring: Arc<PacketRing>) {
+        self.ring = Some(ring);
     }
 
     /// Scrambled packets fed so far, whether accounted for or not.
@@ -109,6 +118,9 @@ impl TsTap {
 
     /// Looks at the next bytes of the stream.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        if let Some(ring) = &self.ring {
+            ring.push(None, false, What::Bytes(self.position, bytes.into()));
+        }
         self.position += bytes.len() as u64;
         self.split(bytes);
     }

@@ -62,6 +62,11 @@ impl Stills {
         self.stills.get(place).or(self.stills.last())
     }
 
+    /// Every picture, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Still> {
+        self.stills.iter()
+    }
+
     /// The first picture.
     pub fn first(&self) -> Option<&Still> {
         self.stills.first()

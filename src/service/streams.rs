@@ -3,7 +3,7 @@
 //! Runs on the control arbiter. Whatever changes – a reload, a stream added over the API – leads to one
 //! new plan, which is compared with the running one and taken over wholly or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use avwatch_actors::monitor::{AddStream, ChangeStream, RemoveStream};
@@ -29,29 +29,36 @@ pub enum ServiceCommand {
 }
 
 /// Streams of the API that can run, by name, with their revisions.
-pub(super) type Resolved = BTreeMap<Arc<str>, (u64, ApiStreamPlan)>;
+pub(super) type Resolved = BTreeMap<Arc<str>, (u64, Arc<ApiStreamPlan>)>;
 
 /// Files and API together.
 pub(super) struct Whole {
     pub plan: Plan,
-    resolved: Resolved,
+    pub resolved: Resolved,
 }
 
 impl Whole {
     /// The plan of the configuration with the streams of the API. One that cannot run is left out and
-    /// told of; a stream of the configuration goes before one of the API with the same name.
-    pub(super) fn new(loaded: &Loaded, api: &ApiStreams) -> Self {
+    /// told of; a stream of the configuration goes before one of the API with the same name. What is
+    /// `known` under the same configuration is not resolved again.
+    pub(super) fn new(loaded: &Loaded, api: &ApiStreams, known: &Resolved) -> Self {
         let mut plan = loaded.plan.clone();
         let mut resolved = Resolved::new();
+        let of_files: BTreeSet<&str> = loaded.plan.streams.iter().map(|stream| &*stream.name).collect();
         for (name, stream) in api {
-            if loaded.plan.streams.iter().any(|other| other.name == *name) {
+            if of_files.contains(&**name) {
                 tracing::warn!(stream = &**name, "the configuration has a stream of this name: the API's waits");
+                continue;
+            }
+            if let Some(same) = known.get(name).filter(|(revision, _)| *revision == stream.revision) {
+                plan.streams.push(same.1.plan.clone());
+                resolved.insert(name.clone(), same.clone());
                 continue;
             }
             match stream.resolve(name, loaded) {
                 Ok(stream_plan) => {
                     plan.streams.push(stream_plan.plan.clone());
-                    resolved.insert(name.clone(), (stream.revision, stream_plan));
+                    resolved.insert(name.clone(), (stream.revision, Arc::new(stream_plan)));
                 }
                 Err(why) => tracing::error!(stream = &**name, "a stream of the API cannot run: {why}"),
             }
@@ -83,7 +90,8 @@ impl Service {
         match command {
             ServiceCommand::Streams(streams, done) => {
                 let loaded = self.loaded.load_full();
-                match self.take_over(&loaded, streams) {
+                let known = std::mem::take(&mut self.resolved);
+                match self.take_over(Whole::new(&loaded, &streams, &known), streams) {
                     Ok(changes) => tracing::info!("streams changed over the API: {}", summary_of(&changes)),
                     Err(why) => tracing::error!("a change over the API was not taken over: {why}"),
                 }
@@ -105,7 +113,9 @@ impl Service {
         let taken = config::load(sources).map_err(|errors| errors.to_string()).and_then(|mut loaded| {
             loaded.own = self.loaded.load().own.clone();
             let loaded = Arc::new(loaded);
-            let changes = self.take_over(&loaded, self.api_streams.clone())?;
+            // Under another configuration the same settings may mean something else.
+            let whole = Whole::new(&loaded, &self.api_streams, &Resolved::new());
+            let changes = self.take_over(whole, self.api_streams.clone())?;
             self.loaded.store(loaded);
             Ok(summary_of(&changes))
         });
@@ -122,15 +132,16 @@ impl Service {
     }
 
     /// Takes a new set of streams over wholly or not at all.
-    fn take_over(&mut self, loaded: &Loaded, api: ApiStreams) -> Result<PlanChanges, String> {
-        let whole = Whole::new(loaded, &api);
+    fn take_over(&mut self, whole: Whole, api: ApiStreams) -> Result<PlanChanges, String> {
         let new = &whole.plan;
         let changes = config::changes(&self.plan, new).map_err(|refused| refused.to_string())?;
         let find = |name: &Arc<str>| new.streams.iter().find(|stream| stream.name == *name);
         let mut fresh = Vec::new();
         let mut retuned = Vec::new();
         for name in changes.added.iter().chain(&changes.restarted) {
-            fresh.extend(find(name).map(|plan| setup(plan, &self.live)).transpose().map_err(|error| error.to_string())?);
+            fresh.extend(
+                find(name).map(|plan| setup(plan, &self.boards)).transpose().map_err(|error| error.to_string())?,
+            );
         }
         for name in &changes.retuned {
             let Some(plan) = find(name) else { continue };
@@ -144,12 +155,12 @@ impl Service {
                 retuned.push(RetuneStream { card: stream_parts::card(plan), specs: detectors.specs });
             } else {
                 // Other facts are needed: only a new session measures them.
-                fresh.push(setup(plan, &self.live).map_err(|error| error.to_string())?);
+                fresh.push(setup(plan, &self.boards).map_err(|error| error.to_string())?);
             }
         }
         for name in &changes.removed {
             self.monitor.do_send(RemoveStream(name.clone()));
-            self.live.remove(name);
+            self.boards.remove(name);
         }
         for setup in fresh {
             self.monitor.do_send(AddStream(setup));
@@ -159,6 +170,7 @@ impl Service {
         }
         self.catalogue.store(Arc::new(whole.catalogue()));
         self.plan = whole.plan;
+        self.resolved = whole.resolved;
         self.api_streams = api;
         Ok(changes)
     }

@@ -91,6 +91,7 @@ pub(crate) mod samples {
             snoozed_until: None,
             comment: None,
             runbook_url: None,
+            evidence: None,
             stored: None,
         }
     }

@@ -255,13 +255,14 @@ export class Mock {
   }
 
   history(url) {
-    const since = Date.parse(url.searchParams.get('since')) / 1000;
+    const asked = url.searchParams.get('since');
+    const since = asked.endsWith('h') ? Date.now() / 1000 - Number.parseInt(asked, 10) * 3600 : Date.parse(asked) / 1000;
     const step = Number.parseInt(url.searchParams.get('step') ?? '1', 10);
     const points = [];
     for (let second = Math.ceil(since); second < Date.now() / 1000 - 1; second += step) {
       const level = -22 - 6 * Math.sin(second / 30);
       points.push({
-        second, bitrate: 5.2e6 + 4e5 * Math.sin(second / 50), frame_rate: 25, latency_p99_s: 0.002,
+        at: second, lasts: step, known: step, up: second % 20_000 < 1500 ? 0 : 1, bitrate: 5.2e6 + 4e5 * Math.sin(second / 50), frame_rate: 25, latency_p99_s: 0.002,
         pictures: [{ track: 'video:0', frames: 25, luma_mean: 90 + 30 * Math.sin(second / 40), difference: 3 + Math.sin(second / 7) }],
         sounds: [{ track: 'audio:0', momentary_lufs: level, short_term_lufs: level - 1, channels: [{ rms_dbfs: level, peak_dbfs: level + 9 }, { rms_dbfs: level - 2, peak_dbfs: level + 8 }] }],
       });

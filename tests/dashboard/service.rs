@@ -52,6 +52,32 @@ fn an_event_is_taken_remarked_on_and_given_back() {
 }
 
 #[test]
+fn a_stream_is_added_changed_snoozed_and_removed() {
+    // What a stream of the API may open has to be allowed.
+    let (_home, service) = Home::new(&format!("sources.allow = [\"127.0.0.0/8\"]\n{DEFECTS}")).start_with_home();
+    case("managed", Some(service.address()));
+}
+
+#[test]
+fn a_kiosk_looks_with_the_token_of_a_viewer() {
+    let token = "[server.tokens.screen]\nrole = \"viewer\"\ntoken = \"avw_read_only_0123456789\"\n";
+    let (_home, service) = Home::new(&format!("{DEFECTS}{token}")).start_with_home();
+    case("kiosk", Some(service.address()));
+}
+
+#[test]
+fn the_clip_of_an_event_is_played_or_shown_as_pictures_and_waveform() {
+    let encoded = r#"
+[[streams]]
+name = "encoded"
+url = "synthetic:?size=320x180&fps=25&seed=4&codec=h264&loop=60&defects=black@6+8"
+profile = "quick"
+"#;
+    let (_home, service) = Home::new(&format!("{DEFECTS}{encoded}")).start_with_home();
+    case("clip", Some(service.address()));
+}
+
+#[test]
 fn shift_notes_outlive_a_restart() {
     let (home, mut service) = started();
     case("notes", Some(service.address()));

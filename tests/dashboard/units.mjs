@@ -10,7 +10,7 @@ globalThis.document = { addEventListener() {} };
 const assets = new URL('../../src/dashboard/assets/', import.meta.url);
 const load = (name) => import(new URL(name, assets));
 const { Model, HELD } = await load('model.js');
-const { buckets } = await load('strip.js');
+const { buckets, seenIn } = await load('strip.js');
 const { lasted, brief, metric, percent, latency } = await load('format.js');
 const { parse } = await load('feed.js');
 const { matches } = await load('search.js');
@@ -84,6 +84,10 @@ test('a strip shows the worst of each stretch, and what is open up to its end', 
   const events = [{ started: 10, ended: 29, severity: 'info', state: 'ended' }, { started: 25, ended: 26, severity: 'critical', state: 'ended' }, { started: 80, open: true, severity: 'major', state: 'raised' },
     { started: 40, ended: 60, severity: 'major', state: 'suppressed' }, { started: -50, ended: -1, severity: 'major', state: 'ended' }];
   assert.deepEqual([...buckets(events, 100, 10, 100)], [0, 1, 5, 0, 0, 0, 0, 0, 4, 4]);
+});
+
+test('what was not seen is told from what was', () => {
+  assert.deepEqual([...seenIn([{ from: -50, to: 15 }, { from: 40, to: 60 }, { from: 95, to: 200 }], 100, 10, 100)], [1, 1, 0, 0, 1, 1, 0, 0, 0, 1]);
 });
 
 test('times, rates and shares are told in few words', () => {

@@ -45,7 +45,7 @@ fn endpoints(service: &Service, headers: &str) -> Vec<(String, String, Option<St
     let mut all = Vec::new();
     for (path, operations) in paths {
         for (method, operation) in operations.as_object().expect("an object") {
-            let path = path.replace("{name}", "none").replace("{id}", "none");
+            let path = path.replace("{name}", "none").replace("{id}", "none").replace("{file}", "none");
             all.push((method.to_uppercase(), path, operation["x-role"].as_str().map(str::to_owned)));
         }
     }
@@ -170,6 +170,20 @@ fn too_many_requests_of_one_address_are_refused_and_health_is_not() {
         (0..20).map(|_| ask(service.address(), "GET", "/api/v1/status", "", "")).find(|answer| answer.status == 429);
     assert_eq!(refused.expect("it comes to that").header("retry-after"), Some("1"));
     assert_eq!(status(&service, "GET", "/livez", ""), 200);
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused_in_the_form_of_all_errors() {
+    let home = Home::new("");
+    let service = home.start();
+    let mut stream = TcpStream::connect(service.address()).expect("the service listens");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("is above zero");
+    let head =
+        format!("POST /api/v1/import HTTP/1.0\r\nHost: {}\r\nContent-Length: 99999999\r\n\r\n", service.address());
+    stream.write_all(head.as_bytes()).expect("the service reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the service answers");
+    assert!(answer.contains(" 413 ") && answer.contains("application/problem+json"), "{answer}");
 }
 
 /// A certificate for `localhost` that signs itself.

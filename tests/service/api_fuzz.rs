@@ -125,7 +125,10 @@ fn no_request_of_the_document_is_an_error_of_the_service_itself() {
                 continue;
             }
             for _ in 0..ROUNDS {
-                let path = path.replace("{name}", dice.pick(&WORDS[1..])).replace("{id}", dice.pick(&WORDS[1..]));
+                let path = path
+                    .replace("{name}", dice.pick(&WORDS[1..]))
+                    .replace("{id}", dice.pick(&WORDS[1..]))
+                    .replace("{file}", dice.pick(&WORDS[1..]));
                 let known: Vec<&str> = operation["parameters"]
                     .as_array()
                     .into_iter()

@@ -9,6 +9,7 @@ mod api_changes;
 mod api_fuzz;
 mod crashes;
 mod ending;
+mod evidence;
 mod guarded;
 mod hostile;
 mod inputs;

@@ -120,6 +120,7 @@ impl Rig {
             sinks,
             silences: Vec::new(),
             hold_of: Box::new(|_| Duration::ZERO),
+            evidence_of: Box::new(|_| None),
         };
         let desk = event_desk::start(parts).unwrap();
         let board = StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), Arc::<Health>::default());

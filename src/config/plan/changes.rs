@@ -61,6 +61,8 @@ pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
         ("log", old.log != new.log),
         ("sources", old.allow != new.allow),
         ("store", old.store != new.store),
+        ("journal", old.journal != new.journal),
+        ("evidence", old.evidence != new.evidence),
         ("limits", old.limits != new.limits),
         ("runtime", old.runtime != new.runtime),
     ];

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+use avwatch_actors::severity::Severity;
 
 pub use changes::{PlanChanges, RefusedChange, changes};
 pub use server::{ServerPlan, TlsPlan};
@@ -21,7 +24,8 @@ use crate::cidr::Cidr;
 use crate::config::error::{ConfigError, ConfigErrors, Problem};
 use crate::config::origin::{KeyPath, Origins};
 use crate::config::schema::Registry;
-use crate::config::settings::{LogFormat, LogLevel, Settings, StreamSettings};
+use crate::config::settings::{EvidenceFrom, LogFormat, LogLevel, Settings, StreamSettings};
+use crate::journal::JournalKeep;
 use crate::media::spec::Address;
 
 /// Most streams of one configuration.
@@ -42,6 +46,10 @@ pub struct Plan {
     pub allow: Vec<Cidr>,
     /// How long events are kept.
     pub store: StorePlan,
+    /// How much of the past of streams is kept.
+    pub journal: JournalKeep,
+    /// Clips and pictures of events.
+    pub evidence: EvidencePlan,
     /// What the service may spend.
     pub limits: LimitsPlan,
     /// Threads.
@@ -83,6 +91,19 @@ pub struct StorePlan {
     pub retention_days: u32,
     /// Most event changes.
     pub rows_max: u64,
+    /// Largest size on disk, in bytes.
+    pub bytes_max: u64,
+}
+
+/// Clips and pictures of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidencePlan {
+    /// Least severity of which evidence is kept; none when absent.
+    pub from: Option<Severity>,
+    /// Memory for packets of all streams, in bytes; a tenth of what the system grants when absent.
+    pub memory: Option<u64>,
+    /// How long each stream's packets are kept.
+    pub ring: Duration,
     /// Largest size on disk, in bytes.
     pub bytes_max: u64,
 }
@@ -170,6 +191,23 @@ pub(in crate::config) fn build(
             retention_days: settings.store.retention_days,
             rows_max: settings.store.rows_max,
             bytes_max: settings.store.bytes_max,
+        },
+        journal: JournalKeep {
+            seconds_hours: settings.journal.seconds_hours,
+            minutes_days: settings.journal.minutes_days,
+            bytes_max: settings.journal.bytes_max,
+        },
+        evidence: EvidencePlan {
+            from: match settings.evidence.from {
+                EvidenceFrom::Warning => Some(Severity::Warning),
+                EvidenceFrom::Minor => Some(Severity::Minor),
+                EvidenceFrom::Major => Some(Severity::Major),
+                EvidenceFrom::Critical => Some(Severity::Critical),
+                EvidenceFrom::Off => None,
+            },
+            memory: settings.evidence.memory,
+            ring: Duration::from_secs(u64::from(settings.evidence.ring_seconds)),
+            bytes_max: settings.evidence.bytes_max,
         },
         limits: LimitsPlan {
             memory: settings.limits.memory,

@@ -37,6 +37,10 @@ pub struct Settings {
     pub sources: SourcesSettings,
     /// How long events are kept. Whichever bound is reached first removes the oldest.
     pub store: StoreSettings,
+    /// What every stream showed, second by second: for strips and curves of the past.
+    pub journal: JournalSettings,
+    /// Clips and pictures of what an event is about.
+    pub evidence: EvidenceSettings,
     /// What the service may spend.
     pub limits: LimitsSettings,
     /// Threads.
@@ -58,6 +62,8 @@ impl Default for Settings {
             log: LogSettings::default(),
             sources: SourcesSettings::default(),
             store: StoreSettings::default(),
+            journal: JournalSettings::default(),
+            evidence: EvidenceSettings::default(),
             limits: LimitsSettings::default(),
             runtime: RuntimeSettings::default(),
             detectors: Detectors::default(),
@@ -92,8 +98,8 @@ pub struct ServerSettings {
     /// Requests a second that one address may make, in the long run; twice as many at once.
     #[schemars(range(min = 1, max = 100_000))]
     pub requests_per_second: u32,
-    /// Tokens by name: tokens.NAME = { role = "viewer", token = "${file:/run/secrets/NAME}" }. With any token set,
-    /// nobody is asked in without one, on loopback neither.
+    /// Tokens by name: who may ask. With any token set, nobody is asked in without one, on loopback neither. A token
+    /// has either its text or its hash.
     pub tokens: BTreeMap<String, TokenSettings>,
 }
 
@@ -117,6 +123,7 @@ impl Default for ServerSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct TokenSettings {
     /// What it allows: viewer reads; operator also acts on events and silences; admin changes everything.
+    #[schemars(extend("examples" = ["viewer"]))]
     pub role: Role,
     /// The token itself, at least 16 bytes, 256 bits of chance at best. Never shown.
     #[schemars(extend("examples" = ["${file:/run/secrets/avwatch_token}"]))]
@@ -215,6 +222,70 @@ impl Default for StoreSettings {
     fn default() -> Self {
         Self { retention_days: 90, rows_max: 10_000_000, bytes_max: 4 * 1024 * 1024 * 1024 }
     }
+}
+
+/// `[journal]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct JournalSettings {
+    /// How long every second is kept, in hours.
+    #[schemars(range(min = 1, max = 720))]
+    pub seconds_hours: u32,
+    /// How long every minute is kept, in days.
+    #[schemars(range(min = 1, max = 3650))]
+    pub minutes_days: u32,
+    /// Largest size of the journal on disk, in bytes; the oldest seconds go first. A stream of pictures and stereo
+    /// sound takes about 2.5 MB a day.
+    #[schemars(range(min = 16_777_216, max = 1_099_511_627_776_i64))]
+    pub bytes_max: u64,
+}
+
+impl Default for JournalSettings {
+    fn default() -> Self {
+        Self { seconds_hours: 24, minutes_days: 30, bytes_max: 2 * 1024 * 1024 * 1024 }
+    }
+}
+
+/// `[evidence]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvidenceSettings {
+    /// Least severity of which evidence is kept; "off" keeps none.
+    pub from: EvidenceFrom,
+    /// Memory for the last compressed packets of all streams together, in bytes. Streams of a low priority keep
+    /// less when it does not suffice for all. Default: a tenth of the memory that the system grants.
+    #[schemars(range(min = 16_777_216, max = 1_099_511_627_776_i64), extend("examples" = [1_073_741_824_u64]))]
+    pub memory: Option<u64>,
+    /// How many seconds of packets each stream keeps. A clip reaches from 15 s before an event to 15 s after it
+    /// began, as far as that was kept until the event was raised.
+    #[schemars(range(min = 5, max = 120))]
+    pub ring_seconds: u32,
+    /// Largest size of all evidence on disk, in bytes; the oldest goes first.
+    #[schemars(range(min = 16_777_216, max = 1_099_511_627_776_i64))]
+    pub bytes_max: u64,
+}
+
+impl Default for EvidenceSettings {
+    fn default() -> Self {
+        Self { from: EvidenceFrom::Warning, memory: None, ring_seconds: 30, bytes_max: 4 * 1024 * 1024 * 1024 }
+    }
+}
+
+/// Of which events evidence is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EvidenceFrom {
+    /// Of every one that may concern viewers: the default.
+    #[default]
+    Warning,
+    /// Where warnings are many.
+    Minor,
+    /// Where only what is paged matters.
+    Major,
+    /// Of the worst only.
+    Critical,
+    /// Of none: where nothing of the programmes may be kept.
+    Off,
 }
 
 /// `[limits]`.

@@ -1,13 +1,17 @@
 // The evidence of an event: the clip, where this browser can decode it; else its pictures, and the
-// waveform of its sound. An event says where its evidence is once that is written.
+// waveform of its sound. An event says where its evidence will be; it is there some
+// time after the onset.
 
 import { attribute, fill, h } from './dom.js';
 import { ask, get, part } from './api.js';
-import { fixed } from './format.js';
+import { fixed, now } from './format.js';
 import { waveforms } from './waveform.js';
 
 /** Waits between looks for evidence that is not written yet, in milliseconds; then it is given up. */
 const WAITS = [2000, 3000, 5000, 5000, 10_000, 10_000, 20_000, 30_000];
+
+/** Age from which on what is not there is not still being written, in milliseconds. */
+const WRITTEN_WITHIN = 150_000;
 
 /** Most pictures of a strip. */
 const PICTURES_MAX = 32;
@@ -23,7 +27,7 @@ export class Evidence {
     this.id = id;
     this.node = h('div', { class: 'evidence' });
     this.urls = [];
-    this.shown = null;
+    this.known = undefined;
     this.tries = 0;
     this.say('Looking for evidence …');
   }
@@ -41,36 +45,41 @@ export class Evidence {
   /** Shows what the event has. */
   async show(event) {
     const where = typeof event.evidence === 'string' && event.evidence.startsWith('/api/') ? event.evidence : null;
-    if (where === null) {
-      if (this.shown === null && this.tries === 0) this.wait(event);
-      return;
-    }
-    if (this.shown === where) return;
-    this.shown = where;
+    if (this.isDone || (this.tries > 0 && this.known === where)) return;
+    this.known = where;
     clearTimeout(this.timer);
-    try {
-      await this.draw(where, await get(where));
-    } catch (error) {
-      this.say(error.status === 404 ? 'The evidence is kept for a time only, and is gone.' : error.message);
+    await this.look(event, where);
+  }
+
+  async look(event, where) {
+    if (where !== null) {
+      try {
+        const manifest = await get(where);
+        this.isDone = true;
+        await this.draw(where, manifest);
+        return;
+      } catch (error) {
+        // 404: it is not written yet, or not any more.
+        if (error.status !== 404) this.say(error.message);
+      }
     }
+    const isYoung = now() - (event.raised ?? 0) < WRITTEN_WITHIN || (where === null && event.open);
+    if (isYoung) this.wait(event, where);
+    else this.say('There is no evidence: none was kept for this event, or it is gone.');
   }
 
   /** Looks again while the time after the onset passes and the clip is written. */
-  wait(event) {
-    if (this.isEnded || this.shown !== null) return;
+  wait(event, where) {
+    if (this.isEnded || this.isDone) return;
     if (this.tries >= WAITS.length) {
       this.say('There is no evidence: none was kept for this event.');
       return;
     }
-    this.say(event.open ? 'No evidence yet: it is written when the time after the onset has passed.' : 'Looking for evidence …');
+    this.say('No evidence yet: it is written when the time after the onset has passed.');
     this.timer = setTimeout(async () => {
-      try {
-        const json = await get(`/api/v1/events/${part(this.id)}`);
-        if (json.evidence) await this.show(json);
-      } catch {
-        // The next look tells whether it is there.
-      }
-      this.wait(event);
+      const json = await get(`/api/v1/events/${part(this.id)}`).catch(() => event);
+      const found = typeof json.evidence === 'string' && json.evidence.startsWith('/api/') ? json.evidence : where;
+      if (!this.isEnded) await this.look(event, found);
     }, WAITS[this.tries]);
     this.tries += 1;
   }

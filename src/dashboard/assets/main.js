@@ -2,6 +2,7 @@
 
 import * as addresses from './address.js';
 import * as keys from './keys.js';
+import * as monitorNews from './monitor_news.js';
 import * as theme from './theme.js';
 import * as topbar from './topbar.js';
 import { Alarm } from './alarm.js';
@@ -54,6 +55,7 @@ const alarm = new Alarm(model);
 const where = topbar.begin(model, alarm);
 addresses.onAddress(show);
 announce(model);
+monitorNews.begin(model);
 keys.begin({
   w: () => addresses.go({ view: 'wall' }),
   p: () => addresses.go({ view: 'problems' }),

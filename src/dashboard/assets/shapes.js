@@ -87,6 +87,11 @@ export function history(json) {
   return list(json.points ?? json.stretches ?? json.history).map((one) => meters({ second: one.at, ...one })).filter((point) => point.at !== null);
 }
 
+/** When a stream was seen, of the answer of `…/history`: spans of time. */
+export function seen(json) {
+  return list(json.points).filter((point) => point.known > 0 && point.up > 0).map((point) => ({ from: time(point.at), to: time(point.at + point.lasts) }));
+}
+
 /** Silences that are in force. */
 export function silences(json) {
   return list(json.silences ?? json).map((one) => ({

@@ -22,6 +22,10 @@ const EVENTS = 50;
 
 const BAR_HEIGHT = 230;
 
+/** How often the last day is read for the strips, in milliseconds, and how late a minute of it is written. */
+const LOOK_BACK = 60_000;
+const UNWRITTEN = 120_000;
+
 /** How often everything that is known of the stream is read, in milliseconds. */
 const DETAIL = 5000;
 
@@ -37,6 +41,7 @@ export function streamPage(context, { name }) {
   const table = new EventTable({ withStream: false, caption: `Events of ${name}` });
   parts.events.append(table.node);
   let past = [];
+  let seen = null;
   let detail = {};
 
   const worst = () => model.openOf(name)[0];
@@ -79,8 +84,18 @@ export function streamPage(context, { name }) {
   };
   const strips = () => {
     for (const [span, canvas, words] of parts.strips) {
-      drawStrip(canvas, model.eventsOf(name), SPANS[span], canvas.clientWidth || 600, 22);
+      drawStrip(canvas, model.eventsOf(name), SPANS[span], canvas.clientWidth || 600, 22, seen && seen.concat(newest()));
       text(words, describe(model.eventsOf(name), SPANS[span]));
+    }
+  };
+  // What is not in the journal yet: as much as is written late, while the stream is watched.
+  const newest = () => (model.meaning(name) === 'live' ? [{ from: now() - UNWRITTEN, to: now() }] : []);
+  const lookBack = async () => {
+    try {
+      seen = shapes.seen(await get(`/api/v1/streams/${part(name)}/history`, { since: '24h', step: '60s' }));
+      soon(strips);
+    } catch {
+      // Without a journal nothing is hatched.
     }
   };
   const load = async () => {
@@ -105,12 +120,13 @@ export function streamPage(context, { name }) {
     every(DETAIL, look),
     model.on('stream', (changed) => { if (changed === name) { soon(update); soon(strips); } }),
     model.on('list', () => soon(update)), model.on('past', () => soon(strips)),
-    model.on('meters', () => soon(meters)), every(1000, tick), every(10_000, strips),
+    model.on('meters', () => soon(meters)), every(1000, tick), every(10_000, strips), every(LOOK_BACK, lookBack),
   ];
   update();
   soon(strips);
   soon(meters);
   load();
+  lookBack();
   look();
   history.load();
   context.thumbnails.want(viewer);

@@ -1,5 +1,5 @@
 // History strips: the worst severity of each stretch of the last 2 or 24 hours. Height says it as
-// well as colour. The model's events are all that is drawn; what was not watched is hatched.
+// well as colour. Where the past is known as well, what was not seen is hatched.
 
 import { rank, SEVERITIES } from './severity.js';
 import { now } from './format.js';
@@ -25,8 +25,20 @@ export function buckets(events, span, count, end) {
   return worst;
 }
 
+/** Of which of `count` equal stretches up to `end` something was seen; `seen` are spans of time. Pure. */
+export function seenIn(seen, span, count, end) {
+  const known = new Uint8Array(count);
+  const begin = end - span;
+  for (const { from, to } of seen) {
+    const first = Math.max(0, Math.floor(((from - begin) / span) * count));
+    const last = Math.min(count - 1, Math.ceil(((to - begin) / span) * count) - 1);
+    known.fill(1, first, Math.max(first, last + 1));
+  }
+  return known;
+}
+
 /** Draws a strip over the whole canvas, which takes its size from the style sheet. */
-export function drawStrip(canvas, events, span, width, height) {
+export function drawStrip(canvas, events, span, width, height, seen) {
   const ratio = Math.min(2, devicePixelRatio || 1);
   const wide = Math.max(1, Math.round(width * ratio));
   const high = Math.max(1, Math.round(height * ratio));
@@ -39,6 +51,7 @@ export function drawStrip(canvas, events, span, width, height) {
   paint.fillRect(0, 0, wide, high);
   const count = Math.max(1, Math.min(480, Math.floor(width / 2)));
   const worst = buckets(events, span, count, now());
+  if (seen) hatch(paint, seenIn(seen, span, count, now()), wide, high);
   for (let index = 0; index < count; index += 1) {
     if (worst[index] === 0) continue;
     const x = Math.floor((index * wide) / count);
@@ -47,6 +60,17 @@ export function drawStrip(canvas, events, span, width, height) {
     paint.fillStyle = colour(fillOf(SEVERITIES[worst[index] - 1]));
     paint.fillRect(x, high - tall, Math.max(1, next - x), tall);
   }
+}
+
+/** Lines where nothing was seen. */
+function hatch(paint, known, wide, high) {
+  paint.fillStyle = colour('line-strong');
+  known.forEach((is, index) => {
+    if (is) return;
+    const x = Math.floor((index * wide) / known.length);
+    const next = Math.floor(((index + 1) * wide) / known.length);
+    for (let y = index % 2 ? 0 : 4; y < high; y += 8) paint.fillRect(x, y, next - x, 2);
+  });
 }
 
 /** The colour of a severity as an area. */

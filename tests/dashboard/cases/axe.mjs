@@ -14,8 +14,8 @@ export default async function run({ browser, address, mock }) {
   const pages = [['wall', '/'], ['problems', '/?view=problems'], ['events', '/?view=events'], ['event', `/?view=event&id=${event.id}`],
     ['stream', '/?view=stream&name=ch-0001'], ['node', '/?view=node'], ['notes', '/?view=notes'], ['kiosk', '/?kiosk'], ['nothing', '/?q=nothing-is-called-this']];
   const dialogs = [['help', async (page) => page.keyboard.press('?')], ['add', async (page) => page.click('button:has-text("Add stream")')],
-    ['view', async (page) => page.click('button:has-text("View")')], ['ack', async (page) => page.click('.penalty button:has-text("Ack")')],
-    ['snooze', async (page) => page.click('.penalty button:has-text("Snooze")')]];
+    ['view', async (page) => page.click('button:has-text("View")')], ['ack', async (page) => page.click('.penalty button:visible:has-text("Ack")')],
+    ['snooze', async (page) => page.click('.penalty button:visible:has-text("Snooze")')]];
   const found = [];
   for (const [theme, size, viewport] of SCREENS) {
     const page = await open(browser, address, { theme, viewport });

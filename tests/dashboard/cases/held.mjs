@@ -1,5 +1,5 @@
 // A stream that is well again stays in the penalty box for 30 s, said to be clear, and then leaves it; the
-// tiles of the wall never move for what happens.
+// tiles of the wall never move for what happens to streams. Trouble of the monitor itself stands above everything.
 
 import { equal, open, until } from '../browser.mjs';
 
@@ -10,6 +10,10 @@ export default async function run({ browser, address, mock }) {
   await page.waitForSelector('.calm:has-text("Nothing wrong in")');
   const places = () => page.locator('.grid > li').evaluateAll((cells) => cells.map((cell) => `${cell.querySelector('.name').textContent} ${JSON.stringify(cell.getBoundingClientRect())}`).join('\n'));
   await page.waitForSelector('.tile img:not([hidden])');
+  const trouble = mock.raise('avwatch', 'store_degraded', 'major', { message: 'the store takes no changes' });
+  await page.waitForSelector('.banner:has-text("The monitor itself"):has-text("the store takes no changes")');
+  mock.end(trouble);
+  await page.waitForSelector('.banner', { state: 'detached' });
   const before = await places();
   const event = mock.raise('ch-0003', 'black', 'major');
   await page.waitForSelector('.penalty[data-severity="major"]');

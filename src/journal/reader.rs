@@ -1,0 +1,107 @@
+//! Reading the journal: the past of a stream at the resolution that is asked for.
+//!
+//! Owned by whoever asks, on threads that may block. It has a read-only connection of its own; an answer has a
+//! limit of points, a query one of time.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::database::{self, FILE, JournalError, JournalKeep, Rows};
+use super::record;
+use super::stretch::Stretch;
+
+/// Most points of one answer; a finer resolution is made as coarse as it takes.
+pub const POINTS_MAX: u64 = 5_000;
+
+/// Longest that a query may take.
+const QUERY_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Reads the journal in a data directory.
+#[derive(Debug)]
+pub struct JournalReader {
+    path: PathBuf,
+    keep: JournalKeep,
+}
+
+impl JournalReader {
+    /// A reader; it opens the file with each question.
+    pub fn new(data_dir: &Path, keep: JournalKeep) -> Self {
+        Self { path: data_dir.join(FILE), keep }
+    }
+
+    /// What a stream showed from `since` to `until` (seconds since 1970, the end excluded), in stretches of `resolution`
+    /// seconds that begin at its multiples, in order; above a minute it is rounded up to whole minutes. Stretches of which nothing is known are left out; so the
+    /// newest ones, until they are written after 15 to 25 seconds. At most [`POINTS_MAX`] are told: the
+    /// resolution is made coarser where it takes that, which `lasts` of each tells. A stream that is not known has none.
+    pub fn history(&self, stream: &str, since: u64, until: u64, resolution: u32) -> Result<Vec<Stretch>, JournalError> {
+        let failed = |source| JournalError::Database { what: "read", path: self.path.clone(), source };
+        if until <= since || !self.path.exists() {
+            return Ok(Vec::new());
+        }
+        let step = u64::from(resolution.max(1)).max((until - since).div_ceil(POINTS_MAX));
+        // Whole minutes from one minute on: then there is no need of seconds.
+        let step = if step > 60 { step.next_multiple_of(60) } else { step }.min(u64::from(u32::MAX) / 60 * 60);
+        // The first stretch is told as a whole, too.
+        let parts = self.parts(stream, since / step * step, until, step).map_err(failed)?;
+        let mut stretches: BTreeMap<u64, Vec<Stretch>> = BTreeMap::new();
+        for part in parts {
+            stretches.entry(part.at / step * step).or_default().push(part);
+        }
+        // A record may be longer than the resolution: then that is what there is.
+        let length = |parts: &[Stretch]| parts.iter().map(|part| part.lasts).max().unwrap_or(1).max(step as u32);
+        Ok(stretches.into_iter().map(|(at, parts)| Stretch::of(at, length(&parts), &parts)).collect())
+    }
+
+    /// The records of that span: minutes where they serve, seconds for the rest.
+    fn parts(&self, stream: &str, since: u64, until: u64, step: u64) -> Result<Vec<Stretch>, rusqlite::Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(Duration::from_secs(1))?;
+        let started = Instant::now();
+        connection.progress_handler(10_000, Some(move || started.elapsed() > QUERY_TIME_MAX))?;
+        let Some(stream) = database::stream_id(&connection, stream)? else { return Ok(Vec::new()) };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let by_second_from = now.saturating_sub(u64::from(self.keep.seconds_hours) * 3_600);
+        let mut parts = Vec::new();
+        let mut from = since;
+        if step >= 60 || since < by_second_from {
+            let minutes_until = if step >= 60 { until } else { by_second_from.min(until) };
+            parts = read(&connection, Rows::Minutes, stream, since, minutes_until)?;
+            from = parts.last().map_or(since, |last| last.at + 60).max(minutes_until.min(by_second_from));
+        }
+        parts.extend(read(&connection, Rows::Seconds, stream, from, until)?);
+        Ok(parts)
+    }
+}
+
+/// The records that begin in that span, in order, each once.
+fn read(
+    connection: &Connection,
+    rows: Rows,
+    stream: u32,
+    since: u64,
+    until: u64,
+) -> Result<Vec<Stretch>, rusqlite::Error> {
+    let mut found = BTreeMap::new();
+    if until <= since {
+        return Ok(Vec::new());
+    }
+    // One row after the other by its number: a range would read the rows of all other streams.
+    let sql = format!("SELECT records FROM {} WHERE number = ?1", rows.table());
+    let mut statement = connection.prepare_cached(&sql)?;
+    for row in since / rows.lasts()..=(until - 1) / rows.lasts() {
+        let begin = row * rows.lasts();
+        let mut answer = statement.query([rows.number(begin, stream)])?;
+        let Some(answer) = answer.next()? else { continue };
+        record::read(answer.get_ref(0)?.as_blob()?, |place, stretch| {
+            let at = begin + u64::from(place) * rows.step();
+            if (since..until).contains(&at) {
+                found.insert(at, Stretch { at, lasts: rows.step() as u32, ..stretch });
+            }
+        });
+    }
+    Ok(found.into_values().collect())
+}

@@ -1,0 +1,126 @@
+//! Records: stretches as bytes, 23 of them for a second of one picture and stereo sound.
+//!
+//! A row holds the records of one stream one after the other, each with its place in the row, in the order in
+//! which they were written: of two with the same place the later one counts. Values are rounded to what an eye can
+//! tell on a strip: levels to 0.5 dB, luma to 1 level, shares to 1/254. Pure.
+
+use avwatch_actors::severity::Severity;
+use avwatch_actors::track::TrackId;
+
+use super::stretch::Stretch;
+use crate::live::{ChannelLevel, PictureReading, SoundReading};
+
+/// What stands for a byte that is not known.
+const ABSENT: u8 = 255;
+/// The same of a bit rate.
+const NO_RATE: u16 = u16::MAX;
+/// Most tracks of a kind and channels of a track in a record.
+const TRACKS_MAX: usize = 16;
+const CHANNELS_MAX: usize = 16;
+
+/// Appends a stretch at a place of its row.
+pub(super) fn write(into: &mut Vec<u8>, place: u8, stretch: &Stretch) {
+    let worst = stretch.worst.map_or(0, |severity| severity as u8 + 1);
+    into.extend([place, worst, stretch.known.min(60) as u8, share(stretch.up)]);
+    // The upper half of a float: three digits.
+    let rate = stretch.bitrate.map_or(NO_RATE, |rate| ((rate.max(0.0) as f32).to_bits() >> 16) as u16);
+    into.extend(rate.to_le_bytes());
+    let pictures = &stretch.pictures[..stretch.pictures.len().min(TRACKS_MAX)];
+    into.push(pictures.len() as u8);
+    for picture in pictures {
+        let few = |count: u16| count.min(255) as u8;
+        into.extend([picture.track.number, few(picture.frames), few(picture.damaged)]);
+        into.extend([scaled(picture.luma_mean, 1.0), scaled(picture.difference, 8.0), share(picture.coverage)]);
+    }
+    let sounds = &stretch.sounds[..stretch.sounds.len().min(TRACKS_MAX)];
+    into.push(sounds.len() as u8);
+    for sound in sounds {
+        let channels = &sound.channels[..sound.channels.len().min(CHANNELS_MAX)];
+        into.extend([sound.track.number, level(sound.momentary_lufs), level(sound.short_term_lufs)]);
+        into.extend([share(sound.coverage), channels.len() as u8]);
+        for channel in channels {
+            into.extend([level(Some(channel.rms_dbfs)), level(Some(channel.peak_dbfs))]);
+        }
+    }
+}
+
+/// Reads a row: each record with its place, in order of writing. Ends at the first one that is cut off.
+pub(super) fn read(row: &[u8], mut each: impl FnMut(u8, Stretch)) {
+    let mut rest = Rest(row);
+    while let Some((place, stretch)) = rest.record() {
+        each(place, stretch);
+    }
+}
+
+fn share(share: f32) -> u8 {
+    (share.clamp(0.0, 1.0) * 254.0).round() as u8
+}
+
+fn scaled(value: Option<f32>, by: f32) -> u8 {
+    value.map_or(ABSENT, |value| (value * by).round().clamp(0.0, 254.0) as u8)
+}
+
+/// Half decibels above −120.
+fn level(value: Option<f32>) -> u8 {
+    scaled(value.map(|value| value + 120.0), 2.0)
+}
+
+/// What is left of a row.
+struct Rest<'a>(&'a [u8]);
+
+impl Rest<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (first, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn record(&mut self) -> Option<(u8, Stretch)> {
+        let value = |byte: u8, by: f32| (byte != ABSENT).then(|| f32::from(byte) / by);
+        let level = |byte: u8| value(byte, 2.0).map(|level| level - 120.0);
+        let share = |byte: u8| f32::from(byte.min(254)) / 254.0;
+        let [place, worst, known, up] = self.bytes()?;
+        let rate = u16::from_le_bytes(self.bytes()?);
+        let mut stretch = Stretch {
+            known: u32::from(known),
+            up: share(up),
+            worst: usize::from(worst).checked_sub(1).and_then(|place| Severity::ALL.get(place).copied()),
+            bitrate: (rate != NO_RATE).then(|| f64::from(f32::from_bits(u32::from(rate) << 16))),
+            ..Stretch::default()
+        };
+        for _ in 0..self.byte()? {
+            let [number, frames, damaged, luma, difference, coverage] = self.bytes()?;
+            stretch.pictures.push(PictureReading {
+                track: TrackId::video(number),
+                frames: u16::from(frames),
+                damaged: u16::from(damaged),
+                luma_mean: value(luma, 1.0),
+                difference: value(difference, 8.0),
+                coverage: share(coverage),
+            });
+        }
+        for _ in 0..self.byte()? {
+            let [number, momentary, short_term, coverage, channels] = self.bytes()?;
+            let mut sound = SoundReading {
+                track: TrackId::audio(number),
+                momentary_lufs: level(momentary),
+                short_term_lufs: level(short_term),
+                channels: Vec::new(),
+                coverage: share(coverage),
+            };
+            for _ in 0..channels {
+                let [rms, peak] = self.bytes()?;
+                let level = |byte| f32::from(byte) / 2.0 - 120.0;
+                sound.channels.push(ChannelLevel { rms_dbfs: level(rms), peak_dbfs: level(peak) });
+            }
+            stretch.sounds.push(sound);
+        }
+        Some((place, stretch))
+    }
+}

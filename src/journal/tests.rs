@@ -1,0 +1,240 @@
+//! The journal as a whole, and what must hold of stretches and records whatever they say.
+
+use std::sync::Arc;
+
+use avwatch_actors::severity::Severity;
+use avwatch_actors::track::TrackId;
+use proptest::prelude::*;
+use rusqlite::Connection;
+
+use super::book::{Book, CLOSED_AFTER, Closed};
+use super::database::{self, Rows};
+use super::reader::{JournalReader, POINTS_MAX};
+use super::record;
+use super::stretch::Stretch;
+use super::writer::JournalKeep;
+use crate::live::{ChannelLevel, PictureReading, SoundReading, StreamReading};
+
+fn reading(second: u64, luma: f32) -> StreamReading {
+    let picture = PictureReading {
+        track: TrackId::video(0),
+        frames: 25,
+        damaged: 1,
+        luma_mean: Some(luma),
+        difference: Some(2.5),
+        coverage: 1.0,
+    };
+    let level = ChannelLevel { rms_dbfs: -20.0, peak_dbfs: -6.0 };
+    let sound = SoundReading {
+        track: TrackId::audio(0),
+        momentary_lufs: Some(-23.0),
+        short_term_lufs: None,
+        channels: vec![level; 2],
+        coverage: 1.0,
+    };
+    let bitrate = Some(4e6);
+    StreamReading { second, bitrate, pictures: vec![picture], sounds: vec![sound], ..StreamReading::default() }
+}
+
+/// Any second of a stream.
+fn any_second() -> impl Strategy<Value = Stretch> {
+    let worst = prop_oneof![Just(None), proptest::sample::select(&Severity::ALL[..]).prop_map(Some)];
+    let level = (-120.0_f32..3.0, -120.0_f32..3.0);
+    let channels = proptest::collection::vec(level, 0..4);
+    let lufs = proptest::option::of(-70.0_f32..0.0);
+    (worst, 0.0_f32..=1.0, proptest::option::of(0.0..1e9_f64), 0_u16..120, 0.0_f32..255.0, channels, lufs).prop_map(
+        |(worst, up, bitrate, frames, luma, channels, momentary_lufs)| {
+            let mut reading = reading(0, luma);
+            reading.pictures[0].frames = frames;
+            let level = |(rms_dbfs, peak_dbfs)| ChannelLevel { rms_dbfs, peak_dbfs };
+            let channels = channels.into_iter().map(level).collect();
+            reading.sounds[0] = SoundReading { momentary_lufs, channels, ..reading.sounds[0].clone() };
+            Stretch { worst, up, bitrate, ..Stretch::of_reading(&reading) }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_minute_says_the_worst_and_the_loudest_of_its_seconds(seconds in proptest::collection::vec(any_second(), 1..60)) {
+        let minute = Stretch::of(0, 60, &seconds);
+        prop_assert_eq!(minute.worst, seconds.iter().filter_map(|second| second.worst).max());
+        prop_assert_eq!(minute.known as usize, seconds.len());
+        let luma = minute.pictures[0].luma_mean.unwrap();
+        let lumas = || seconds.iter().filter_map(|second| second.pictures[0].luma_mean);
+        prop_assert!(luma >= lumas().fold(f32::MAX, f32::min) - 0.01 && luma <= lumas().fold(0.0, f32::max) + 0.01);
+        for (place, channel) in minute.sounds[0].channels.iter().enumerate() {
+            let of = || seconds.iter().filter_map(|second| second.sounds[0].channels.get(place));
+            prop_assert_eq!(channel.peak_dbfs, of().map(|level| level.peak_dbfs).fold(-120.0, f32::max));
+            prop_assert!(channel.rms_dbfs <= of().map(|level| level.rms_dbfs).fold(-120.0, f32::max) + 0.01);
+        }
+        let loudest = seconds.iter().filter_map(|second| second.sounds[0].momentary_lufs).reduce(f32::max);
+        prop_assert_eq!(minute.sounds[0].momentary_lufs, loudest);
+    }
+
+    #[test]
+    fn minutes_of_minutes_are_as_the_minutes_of_all_seconds(
+        seconds in proptest::collection::vec(any_second(), 4..40), at in 1_usize..3,
+    ) {
+        let (first, second) = seconds.split_at(at);
+        let joined = Stretch::of(0, 60, &[Stretch::of(0, 60, first), Stretch::of(0, 60, second)]);
+        let whole = Stretch::of(0, 60, &seconds);
+        prop_assert_eq!((joined.worst, joined.known), (whole.worst, whole.known));
+        prop_assert!((joined.up - whole.up).abs() < 1e-4);
+        prop_assert_eq!(joined.sounds[0].channels.len(), whole.sounds[0].channels.len());
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_within_its_steps(stretch in any_second(), place in 0_u8..60) {
+        let mut row = Vec::new();
+        record::write(&mut row, place, &stretch);
+        let mut found = Vec::new();
+        record::read(&row, |place, stretch| found.push((place, stretch)));
+        prop_assert_eq!(found.len(), 1);
+        let (at, read) = &found[0];
+        prop_assert_eq!((*at, read.worst, read.known), (place, stretch.worst, stretch.known));
+        prop_assert!((read.up - stretch.up).abs() <= 0.002);
+        prop_assert_eq!(read.bitrate.is_some(), stretch.bitrate.is_some());
+        if let (Some(is), Some(was)) = (read.bitrate, stretch.bitrate) {
+            prop_assert!((is - was).abs() <= was / 100.0);
+        }
+        prop_assert_eq!(read.pictures[0].frames, stretch.pictures[0].frames);
+        for (is, was) in read.sounds[0].channels.iter().zip(&stretch.sounds[0].channels) {
+            prop_assert!((is.rms_dbfs - was.rms_dbfs).abs() <= 0.26 && (is.peak_dbfs - was.peak_dbfs).abs() <= 0.26);
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_cut_off_or_full_of_rubbish_is_read_without_harm(row in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let mut count = 0;
+        record::read(&row, |_, _| count += 1);
+        prop_assert!(count <= row.len());
+    }
+}
+
+#[test]
+fn a_second_takes_23_bytes() {
+    let mut row = Vec::new();
+    record::write(&mut row, 0, &Stretch::of_reading(&reading(0, 100.0)));
+    assert_eq!(row.len(), 23);
+}
+
+/// Writes what a book closes, as the thread does.
+fn write(connection: &mut Connection, closed: &[Closed]) {
+    super::writer::write(connection, closed).unwrap();
+}
+
+/// A journal of one stream with these seconds.
+fn journal(seconds: std::ops::Range<u64>) -> (tempfile::TempDir, JournalReader, Connection) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut connection = database::open(directory.path()).unwrap();
+    let (mut book, name): (_, Arc<str>) = (Book::default(), "lobby".into());
+    for second in seconds.clone() {
+        book.state(&name, second, true, &[]);
+        book.reading(&name, &reading(second, (second % 200) as f32));
+        if second % 10 == 0 {
+            write(&mut connection, &book.close(second));
+        }
+    }
+    write(&mut connection, &book.close_all(seconds.end));
+    assert_eq!(book.lost, 0);
+    let reader =
+        JournalReader::new(directory.path(), JournalKeep { seconds_hours: 1_000_000, ..JournalKeep::default() });
+    (directory, reader, connection)
+}
+
+#[test]
+fn every_second_is_found_again_once_and_in_order() {
+    let (_directory, reader, _) = journal(1_000..1_300);
+    let found = reader.history("lobby", 1_100, 1_200, 1).unwrap();
+    assert_eq!(found.iter().map(|stretch| stretch.at).collect::<Vec<_>>(), (1_100..1_200).collect::<Vec<_>>());
+    for stretch in &found {
+        assert_eq!((stretch.lasts, stretch.known, stretch.up), (1, 1, 1.0));
+        assert_eq!(stretch.pictures[0].luma_mean, Some((stretch.at % 200) as f32));
+    }
+}
+
+#[test]
+fn minutes_add_up_to_the_seconds_and_reach_as_far() {
+    let (_directory, reader, _) = journal(1_000..5_000);
+    let found = reader.history("lobby", 0, 10_000, 60).unwrap();
+    assert_eq!(found.iter().map(|minute| minute.known).sum::<u32>(), 4_000);
+    assert!(found.windows(2).all(|pair| pair[1].at == pair[0].at + 60), "no minute is missing");
+    assert_eq!((found[0].at, found[0].known, found[1].known), (960, 20, 60));
+}
+
+#[test]
+fn any_resolution_tells_every_second_exactly_once() {
+    let (_directory, reader, _) = journal(1_000..3_000);
+    for resolution in [1, 2, 7, 30, 60, 90, 600, 86_400] {
+        let found = reader.history("lobby", 0, 10_000, resolution).unwrap();
+        assert_eq!(found.iter().map(|stretch| stretch.known).sum::<u32>(), 2_000, "at {resolution} s");
+        assert!(found.windows(2).all(|pair| pair[0].at < pair[1].at));
+    }
+}
+
+#[test]
+fn an_answer_has_no_more_points_than_may_be() {
+    let (_directory, reader, _) = journal(1_000..9_000);
+    let found = reader.history("lobby", 1_000, 9_000, 1).unwrap();
+    assert!(found.len() as u64 <= POINTS_MAX && found.iter().all(|stretch| stretch.lasts == 2), "{}", found.len());
+}
+
+#[test]
+fn a_stream_that_is_not_known_and_a_journal_that_is_not_there_have_no_past() {
+    let (_directory, reader, _) = journal(0..100);
+    assert_eq!(reader.history("other", 0, 100, 1).unwrap(), []);
+    let nowhere = tempfile::tempdir().unwrap();
+    assert_eq!(JournalReader::new(nowhere.path(), JournalKeep::default()).history("a", 0, 9, 1).unwrap(), []);
+}
+
+#[test]
+fn an_event_colours_the_seconds_from_its_begin_on() {
+    let (mut book, name): (_, Arc<str>) = (Book::default(), "lobby".into());
+    for second in 100..120 {
+        let open = [(108, Severity::Info), (112, Severity::Major)];
+        let raised = if second >= 110 { &open[..if second >= 114 { 2 } else { 1 }] } else { &[] };
+        book.state(&name, second, true, raised);
+    }
+    let closed = book.close(119 + CLOSED_AFTER + 1);
+    let worst: Vec<Option<Severity>> = closed[0].seconds.iter().map(|second| second.worst).collect();
+    assert_eq!(worst[..8], [None; 8]);
+    assert_eq!(worst[8..12], [Some(Severity::Info); 4]);
+    assert_eq!(worst[12..], [Some(Severity::Major); 8]);
+}
+
+#[test]
+fn what_comes_after_its_second_was_written_is_lost_and_counted() {
+    let (mut book, name): (_, Arc<str>) = (Book::default(), "lobby".into());
+    book.reading(&name, &reading(100, 50.0));
+    assert_eq!(book.close(120).len(), 1);
+    book.reading(&name, &reading(101, 50.0));
+    book.reading(&name, &reading(110, 50.0));
+    assert_eq!(book.lost, 1);
+    assert_eq!(book.close(130)[0].seconds[0].at, 110);
+}
+
+#[test]
+fn the_oldest_seconds_go_first_by_age_and_by_bytes() {
+    let (_directory, reader, connection) = journal(1_000_000..1_020_000);
+    let keep = JournalKeep { seconds_hours: 1, minutes_days: 1, bytes_max: u64::MAX };
+    while database::sweep(&connection, keep, 1_020_000).unwrap() {}
+    let rows = |rows: Rows| {
+        let sql = format!("SELECT count(*), min(number) FROM {}", rows.table());
+        connection.query_row(&sql, [], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, Option<i64>>(1)?))).unwrap()
+    };
+    assert_eq!(rows(Rows::Seconds), (60, Some(Rows::Seconds.number(1_016_400, 1))));
+    let found = reader.history("lobby", 1_000_000, 1_020_000, 60).unwrap();
+    assert_eq!(found.iter().map(|minute| minute.known).sum::<u32>(), 20_000, "minutes reach further back");
+    let little = JournalKeep { bytes_max: 1, ..keep };
+    while database::sweep(&connection, little, 1_020_000).unwrap() {}
+    assert_eq!((rows(Rows::Seconds).0, rows(Rows::Minutes).0), (0, 0));
+}
+
+#[test]
+fn a_damaged_journal_is_begun_afresh() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join(database::FILE), vec![7; 20_000]).unwrap();
+    let connection = database::open(directory.path()).unwrap();
+    assert!(database::used_bytes(&connection).unwrap() > 0);
+}

@@ -1,0 +1,277 @@
+//! The journal's thread: fetches what streams showed, and writes it in batches.
+//!
+//! `journal:writer` wakes once a second. It reads the live board and the node snapshot and never asks a stream, the
+//! desk or the store. Nobody waits for it: while the disk is slow, readings pile up to their bounds and are then lost
+//! and counted.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use avwatch_actors::lifeline::{CutReason, Lifeline};
+use avwatch_actors::severity::Severity;
+use avwatch_actors::worker;
+use rusqlite::Connection;
+
+use super::book::{Book, Closed};
+pub use super::database::JournalKeep;
+use super::database::{self, JournalError, Rows};
+use super::record;
+use crate::live::LiveBoard;
+use crate::node_snapshot::NodeSnapshot;
+
+/// How often seconds are written.
+const WRITE_EVERY: Duration = Duration::from_secs(10);
+/// How often old rows are looked for; each time at most so long.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_WITHIN: Duration = Duration::from_millis(200);
+/// How often the thread looks whether it shall end.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long it may take to write what it has at the end.
+const END_WITHIN: Duration = Duration::from_secs(2);
+
+/// Gives the newest snapshot at once.
+type SnapshotSource = Box<dyn Fn() -> Arc<NodeSnapshot> + Send>;
+
+/// Counts of the journal.
+#[derive(Debug, Default)]
+pub struct JournalCounts {
+    lost: AtomicU64,
+    written: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl JournalCounts {
+    /// Seconds of streams that were not written: the disk was too slow, or they came too late.
+    pub fn lost(&self) -> u64 {
+        // Relaxed, here and below: counts of their own.
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Seconds of streams that were written.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in use in the database.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// The running journal. Dropping it writes what waits, within two seconds.
+pub struct Journal {
+    line: Arc<Lifeline>,
+    counts: Arc<JournalCounts>,
+    handle: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Journal {
+    /// Opens the journal in a data directory and starts its thread.
+    ///
+    /// # Errors
+    /// The file cannot be made, opened or written; the system refuses the thread.
+    pub fn start(
+        directory: &Path,
+        keep: JournalKeep,
+        live: Arc<LiveBoard>,
+        snapshot: impl Fn() -> Arc<NodeSnapshot> + Send + 'static,
+    ) -> Result<Self, JournalError> {
+        let connection = database::open(directory)?;
+        let counts = Arc::<JournalCounts>::default();
+        let mut writer = Writer {
+            directory: directory.to_owned(),
+            connection: Some(connection),
+            keep,
+            live,
+            snapshot: Box::new(snapshot),
+            book: Book::default(),
+            board_lost: 0,
+            unwritten: Vec::new(),
+            counts: counts.clone(),
+            troubled: false,
+        };
+        let line = Arc::<Lifeline>::default();
+        let work = move |line: &Arc<Lifeline>| writer.run(line);
+        let done = |end| {
+            if let worker::WorkEnd::Panicked(why) = end {
+                tracing::error!(fault = "panic", "the journal is no longer written: {why}");
+            }
+        };
+        let handle = worker::spawn("journal:writer", line.clone(), work, done)
+            .map_err(|source| JournalError::File { path: directory.join(database::FILE), source })?;
+        Ok(Self { line, counts, handle: Some(handle) })
+    }
+
+    /// What it has written and lost.
+    pub fn counts(&self) -> &Arc<JournalCounts> {
+        &self.counts
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.line.cut(CutReason::Stopped);
+        let Some(handle) = self.handle.take() else { return };
+        let until = Instant::now() + END_WITHIN;
+        while !handle.is_finished() {
+            if Instant::now() >= until {
+                tracing::warn!("the journal did not write its last seconds in time");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// What runs on the thread.
+struct Writer {
+    directory: PathBuf,
+    /// Absent only after damage, until it is opened again.
+    connection: Option<Connection>,
+    keep: JournalKeep,
+    live: Arc<LiveBoard>,
+    snapshot: SnapshotSource,
+    book: Book,
+    /// Readings that the live board lost before we fetched them.
+    board_lost: u64,
+    /// What the database did not take last time.
+    unwritten: Vec<Closed>,
+    counts: Arc<JournalCounts>,
+    troubled: bool,
+}
+
+impl Writer {
+    fn run(&mut self, line: &Lifeline) {
+        worker::step_back();
+        let (mut fetched, mut written, mut swept) = (0, Instant::now(), Instant::now());
+        while !line.is_cut() {
+            std::thread::sleep(LOOK_EVERY);
+            let now = unix_now();
+            if now == fetched {
+                continue;
+            }
+            fetched = now;
+            self.fetch(now);
+            if written.elapsed() >= WRITE_EVERY {
+                written = Instant::now();
+                if self.unwritten.is_empty() {
+                    self.unwritten = self.book.close(now);
+                }
+                self.write();
+            }
+            if swept.elapsed() >= SWEEP_EVERY {
+                swept = Instant::now();
+                self.sweep(now);
+            }
+        }
+        self.fetch(unix_now());
+        self.write();
+        self.unwritten.extend(self.book.close_all(unix_now()));
+        self.write();
+    }
+
+    fn fetch(&mut self, now: u64) {
+        let snapshot = (self.snapshot)();
+        for stream in &snapshot.streams {
+            let open: Vec<(u64, Severity)> =
+                stream.events.iter().map(|event| (unix(event.started_at.0), event.severity)).collect();
+            self.book.state(&stream.name, now, stream.up, &open);
+        }
+        let mut board_lost = 0;
+        for (name, live) in self.live.streams() {
+            for reading in live.take_readings() {
+                self.book.reading(&name, &reading);
+            }
+            board_lost += live.readings_lost();
+        }
+        // The count of a removed stream leaves the board with it.
+        self.book.lost += board_lost.saturating_sub(self.board_lost);
+        self.board_lost = board_lost;
+        self.book.bound();
+        self.counts.lost.store(self.book.lost, Ordering::Relaxed);
+    }
+
+    fn write(&mut self) {
+        if self.unwritten.is_empty() {
+            return;
+        }
+        match self.try_write() {
+            Ok(seconds) => {
+                if std::mem::take(&mut self.troubled) {
+                    tracing::info!("the journal is written again");
+                }
+                self.unwritten.clear();
+                self.counts.written.fetch_add(seconds, Ordering::Relaxed);
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.troubled, true) {
+                    tracing::warn!(fault = %error, "the journal cannot be written: the past of streams will have a hole");
+                }
+                let is_damage = |error: &JournalError| match error {
+                    JournalError::Database { source, .. } => database::is_damage(source),
+                    JournalError::File { .. } => false,
+                };
+                if is_damage(&error) {
+                    // The next attempt opens it, and begins a fresh one.
+                    self.connection = None;
+                }
+            }
+        }
+    }
+
+    fn try_write(&mut self) -> Result<u64, JournalError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => database::open(&self.directory)?,
+        };
+        let path = self.directory.join(database::FILE);
+        let failed = |source| JournalError::Database { what: "write", path, source };
+        write(self.connection.insert(connection), &self.unwritten).map_err(failed)
+    }
+
+    fn sweep(&mut self, now: u64) {
+        let Some(connection) = &self.connection else { return };
+        let started = Instant::now();
+        let sweep = || -> Result<u64, rusqlite::Error> {
+            while database::sweep(connection, self.keep, now)? && started.elapsed() < SWEEP_WITHIN {}
+            database::used_bytes(connection)
+        };
+        match sweep() {
+            Ok(bytes) => self.counts.bytes.store(bytes, Ordering::Relaxed),
+            Err(error) => tracing::warn!(fault = %error, "upkeep of the journal failed"),
+        }
+    }
+}
+
+/// Writes what was closed in one transaction; tells how many seconds it was.
+pub(super) fn write(connection: &mut Connection, closed: &[Closed]) -> Result<u64, rusqlite::Error> {
+    let transaction = connection.transaction()?;
+    let mut seconds = 0;
+    for closed in closed {
+        let Some(stream) = database::claim_stream(&transaction, &closed.stream)? else { continue };
+        seconds += closed.seconds.len() as u64;
+        for (rows, stretches) in [(Rows::Seconds, &closed.seconds), (Rows::Minutes, &closed.minutes)] {
+            let mut by_row: BTreeMap<i64, Vec<u8>> = BTreeMap::new();
+            for stretch in stretches {
+                let place = (stretch.at % rows.lasts() / rows.step()) as u8;
+                record::write(by_row.entry(rows.number(stretch.at, stream)).or_default(), place, stretch);
+            }
+            for (number, records) in by_row {
+                database::append(&transaction, rows, number, &records)?;
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(seconds)
+}
+
+fn unix(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn unix_now() -> u64 {
+    unix(SystemTime::now())
+}

@@ -1,0 +1,88 @@
+//! Held packets: compressed packets and what their tracks are, kept beyond the demuxer that read them.
+//!
+//! A packet is held by FFmpeg's reference count, not copied. Immutable, so that several threads may hold the same;
+//! whoever lets go last frees it.
+
+use std::ptr::NonNull;
+
+use ffmpeg_next::packet::{Mut, Ref};
+use ffmpeg_next::{Packet, ffi};
+
+/// What holding a packet takes beside its bytes: FFmpeg's own structures and allocation.
+const OVERHEAD: u64 = 512;
+
+/// A packet held by reference.
+pub struct HeldPacket(Packet);
+
+// SAFETY: never changed after it was made; FFmpeg's reference counts are atomic.
+unsafe impl Sync for HeldPacket {}
+
+impl HeldPacket {
+    /// Holds a packet; nothing when memory is short or the packet is not counted by reference.
+    pub(crate) fn of(packet: &Packet) -> Option<Self> {
+        let mut held = Packet::empty();
+        // SAFETY: both are valid packets, the target blank.
+        let code = unsafe { ffi::av_packet_ref(held.as_mut_ptr(), packet.as_ptr()) };
+        (code >= 0).then_some(Self(held))
+    }
+
+    /// Another reference to the same bytes, whose times may be changed.
+    pub(super) fn reference(&self) -> Option<Packet> {
+        Self::of(&self.0).map(|held| held.0)
+    }
+
+    /// What it takes in memory.
+    pub(super) fn weight(&self) -> u64 {
+        self.0.size() as u64 + OVERHEAD
+    }
+}
+
+/// What is needed to write a track's packets into a file.
+pub(crate) struct HeldTrack {
+    /// Its number at the demuxer.
+    pub(crate) index: usize,
+    /// Seconds per tick of its packets' times.
+    pub(crate) base: (i32, i32),
+    parameters: NonNull<ffi::AVCodecParameters>,
+}
+
+// SAFETY: owned, and never changed after it was made.
+unsafe impl Send for HeldTrack {}
+// SAFETY: as above; only shared reads are possible.
+unsafe impl Sync for HeldTrack {}
+
+impl HeldTrack {
+    /// Copies what a demuxer knows of a stream; nothing when memory is short.
+    ///
+    /// # Safety
+    /// `stream` must be a stream of an open input that no other thread uses meanwhile.
+    pub(crate) unsafe fn of(stream: *const ffi::AVStream) -> Option<Self> {
+        // SAFETY: by the caller's promise.
+        let stream = unsafe { stream.as_ref()? };
+        // SAFETY: plain allocation.
+        let parameters = NonNull::new(unsafe { ffi::avcodec_parameters_alloc() })?;
+        let index = usize::try_from(stream.index).unwrap_or(0);
+        let held = Self { index, base: (stream.time_base.num, stream.time_base.den), parameters };
+        // SAFETY: both are valid parameters; the target is ours.
+        let code = unsafe { ffi::avcodec_parameters_copy(parameters.as_ptr(), stream.codecpar) };
+        (code >= 0).then_some(held)
+    }
+
+    /// The codec.
+    pub(super) fn codec(&self) -> ffi::AVCodecID {
+        // SAFETY: ours.
+        unsafe { self.parameters.as_ref().codec_id }
+    }
+
+    /// The parameters, to be copied from.
+    pub(super) fn parameters(&self) -> *const ffi::AVCodecParameters {
+        self.parameters.as_ptr()
+    }
+}
+
+impl Drop for HeldTrack {
+    fn drop(&mut self) {
+        // SAFETY: ours; freed once.
+        unsafe { ffi::avcodec_parameters_free(&mut self.parameters.as_ptr()) }
+    }
+}
