@@ -201,7 +201,7 @@ fn bench_sound(criterion: &mut Criterion) {
         bench.iter(|| group_means(black_box(hop), black_box(&channels[1][..480]), 8))
     });
     group.bench_function("quarters/naive", |bench| {
-        bench.iter(|| [0, 1].map(|_| (naive::quarters(black_box(hop)), naive::slope(0.0, black_box(hop)))))
+        bench.iter(|| [0, 1].map(|_| (naive::quarters(black_box(hop)), naive::slopes(0.0, black_box(hop)))))
     });
     group.bench_function("product_sum/naive", |bench| {
         bench.iter(|| naive::mean_product(black_box(hop), black_box(&channels[1][..480]), 0))

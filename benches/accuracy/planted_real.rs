@@ -65,7 +65,8 @@ fn long_film(menu: &mut Menu, bikes: &Source) {
     let first = 78.0 / 25.0;
     menu.plant(bikes, &H264_3M, Defect::picture("white-4-hz", light).seen("flash", first, 6.0));
     let repeats = format!("select='if({},lt(mod(n*n*31+n*17+65,97),38),1)',fps=25", during(3.0, 8.0));
-    let defect = Defect::picture("repeats", repeats).seen("stutter", 3.0, 8.0);
+    // The two pictures after the one at 2.96 s are the first that are missing.
+    let defect = Defect::picture("repeats", repeats).seen("stutter", 2.96, 8.0);
     menu.plant(bikes, &H264_3M, defect.allow("freeze", "some repeats in a row are short stills of themselves"));
     let bright = format!("lutyuv=y='clip((val-16)*2.5+16,0,255)':enable='{}'", during(3.0, 8.0));
     menu.plant(bikes, &H264_3M, Defect::picture("too-bright", bright).seen("gamut", 3.0, 8.0));

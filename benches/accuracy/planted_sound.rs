@@ -142,14 +142,25 @@ fn clipping(menu: &mut Menu) {
         (noise(2), &ONLY_AAC),
         (noise(3), &ONLY_MP2),
         (noise(4), &ONLY_OPUS),
+        (noise(12), &ONLY_AAC),
+        (noise(13), &ONLY_OPUS),
+        (noise(14), &ONLY_MP2),
         (song(1), &ONLY_PCM),
+        (song(4), &ONLY_OPUS),
     ] {
         menu.plant(&source, encode, clipped("18-db", hard, 2, 3.0, 7.0));
     }
-    menu.plant(&theatre(1), &ONLY_AC3, clipped("18-db", hard, 6, 3.0, 7.0));
+    for seed in [1, 3] {
+        menu.plant(&theatre(seed), &ONLY_AC3, clipped("18-db", hard, 6, 3.0, 7.0));
+    }
+    // Noise that is cut off a few dozen times a second at most.
     let hidden = "0.5*clip(4*val(CH),-1,1)";
-    menu.plant(&noise(5), &ONLY_PCM, clipped("hidden", hidden, 2, 3.0, 7.0));
-    menu.plant(&song(2), &ONLY_AAC, clipped("hidden", "0.5*clip(8*val(CH),-1,1)", 2, 3.0, 7.0));
+    for seed in [5, 15, 16] {
+        menu.plant(&noise(seed), &ONLY_PCM, clipped("hidden", hidden, 2, 3.0, 7.0));
+    }
+    for (source, encode) in [(song(2), &ONLY_AAC), (song(3), &ONLY_MP2), (song(4), &ONLY_OPUS), (song(1), &ONLY_AC3)] {
+        menu.plant(&source, encode, clipped("hidden", "0.5*clip(8*val(CH),-1,1)", 2, 3.0, 7.0));
+    }
 }
 
 fn phase_and_mono(menu: &mut Menu) {
@@ -169,7 +180,7 @@ fn phase_and_mono(menu: &mut Menu) {
     menu.plant(&sky(1), &H264_1M, Defect::sound("both-the-same", filter).heard("mono", 3.0, 7.0));
 }
 
-/// Gaps of 12 to 40 ms; in each place one.
+/// Gaps of 12 to 120 ms; in each place one.
 fn dropout(menu: &mut Menu) {
     let gaps = |label: &str, lasts: f64, count: usize| {
         let places = [2.5, 4.0, 5.5, 7.0];
@@ -187,6 +198,14 @@ fn dropout(menu: &mut Menu) {
     menu.plant(&noise(4), &ONLY_OPUS, gaps("60-ms", 0.06, 2));
     menu.plant(&sky(1), &H264_PCM, gaps("20-ms", 0.02, 2));
     menu.plant(&theatre(1), &ONLY_AC3, gaps("60-ms", 0.06, 6));
+    menu.plant(&noise(12), &ONLY_AAC, gaps("60-ms", 0.06, 2));
+    menu.plant(&noise(13), &ONLY_OPUS, gaps("40-ms", 0.04, 2));
+    menu.plant(&noise(14), &ONLY_MP2, gaps("60-ms", 0.06, 2));
+    menu.plant(&noise(15), &ONLY_PCM, gaps("40-ms", 0.04, 2));
+    menu.plant(&noise(16), &ONLY_AAC, gaps("20-ms", 0.02, 2));
+    menu.plant(&noise(17), &ONLY_OPUS, gaps("120-ms", 0.12, 2));
+    menu.plant(&noise(18), &ONLY_AC3, gaps("30-ms", 0.03, 2));
+    menu.plant(&theatre(3), &ONLY_AC3, gaps("40-ms", 0.04, 6));
 }
 
 fn offset_and_hum(menu: &mut Menu) {
@@ -197,7 +216,19 @@ fn offset_and_hum(menu: &mut Menu) {
     menu.plant(&noise(1), &ONLY_PCM, offset(0.05, 3.0, 10.0));
     menu.plant(&song(1), &ONLY_PCM, offset(0.02, 3.0, 10.0));
     menu.plant(&noise(5), &H264_PCM, offset(0.05, 2.0, 8.0));
-    for (source, mains, encode) in [(song(1), 50, &ONLY_PCM), (song(2), 60, &ONLY_AAC), (song(3), 50, &ONLY_MP2)] {
+    menu.plant(&noise(12), &ONLY_AAC, offset(0.05, 3.0, 7.0));
+    menu.plant(&noise(15), &ONLY_PCM, offset(0.03, 2.0, 8.0));
+    menu.plant(&noise(16), &ONLY_PCM, offset(0.1, 4.0, 9.0));
+    menu.plant(&song(3), &ONLY_MP2, offset(0.03, 2.0, 8.0));
+    for (source, mains, encode) in [
+        (song(1), 50, &ONLY_PCM),
+        (song(2), 60, &ONLY_AAC),
+        (song(3), 50, &ONLY_MP2),
+        (song(4), 60, &ONLY_OPUS),
+        (song(2), 50, &ONLY_OPUS),
+        (song(3), 60, &ONLY_PCM),
+        (song(4), 50, &ONLY_AAC),
+    ] {
         let hum = format!("val(CH)+0.02*sin(2*PI*{mains}*t)+0.01*sin(4*PI*{mains}*t)+0.0063*sin(6*PI*{mains}*t)");
         let filter = each_channel(&hum, 2, 0.0, 12.0);
         let defect = Defect::sound(format!("{mains}-hz"), filter).heard("hum", 0.0, 12.0);

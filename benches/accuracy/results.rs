@@ -117,6 +117,7 @@ fn clip<'a>(case: &'a Case, judged: &'a Judged) -> Clip<'a> {
         tracks: (has("black"), has("silence")),
         truth: &made.truth,
         allowed: &made.allowed,
+        asked: case.asked.as_ref().map(|asked| asked.detector),
     }
 }
 

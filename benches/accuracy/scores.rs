@@ -28,6 +28,8 @@ pub(crate) struct Clip<'a> {
     pub(crate) truth: &'a [Planted],
     /// What else may be told.
     pub(crate) allowed: &'a [Allowed],
+    /// The detector that it was checked for with arguments of its own.
+    pub(crate) asked: Option<&'static str>,
 }
 
 /// Something to look at: a miss or a false alarm.
@@ -131,6 +133,8 @@ pub(crate) fn score<'a>(word: &Word, steps: &[Step], clips: &[Clip<'a>], told: i
         let planted: Vec<Planted> = clip.truth.iter().filter(|one| one.detector == word.name).cloned().collect();
         let events: Vec<Event> = told(index).into_iter().filter(|event| event.detector == word.name).collect();
         let outcome = pair(&planted, clip.allowed, &events);
+        // Arguments of a clip for this detector shorten its hold time.
+        let hold = if clip.asked == Some(word.name) { 0.0 } else { hold };
         let long_enough = |defect: &Planted| defect.end - defect.start + 0.000_5 >= hold;
         for (place, by) in &outcome.found {
             let (defect, event) = (&planted[*place], &events[*by]);

@@ -20,14 +20,15 @@
 
 use std::sync::Arc;
 
-use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdicts, Worse};
-use avwatch_actors::item::{Item, PacketFacts};
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse};
+use avwatch_actors::item::PacketFacts;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Info, Warning};
 use avwatch_actors::track::{SessionInfo, TrackInfo, TrackKind};
 
 use super::baseline::Baseline;
 use super::kind::lasted;
+use super::packet_judge::{OfPackets, PacketJudge};
 use super::sliding::{STRETCH_MAX, Sliding};
 use super::spell::Spell;
 use super::table::Table;
@@ -67,7 +68,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     },
     build: |options, _| {
         let share = options.number("share") as f32;
-        Arc::new(move |_: &TrackInfo| Box::new(Bitrate::new(share)) as Box<dyn Detector>)
+        Arc::new(move |_: &TrackInfo| OfPackets::boxed(Bitrate::new(share)))
     },
 };
 
@@ -107,6 +108,29 @@ impl Bitrate {
         }
     }
 
+    fn record(&mut self, rate: f32) {
+        if self.state.holds() {
+            self.low += 1;
+            if self.low < LOW_MAX {
+                return;
+            }
+            self.history = Baseline::new(HISTORY_MAX);
+            for _ in 0..HISTORY_MIN {
+                self.history.add(rate);
+            }
+        }
+        self.low = 0;
+        self.history.add(rate);
+    }
+
+    /// What comes next does not join what came before.
+    fn interrupt(&mut self) {
+        self.window.clear();
+        self.unrecorded = MediaTime::ZERO;
+    }
+}
+
+impl PacketJudge for Bitrate {
     /// Takes what the demuxer saw; the verdict is repeated with every stretch, so that time is credited.
     fn look(&mut self, facts: &PacketFacts, out: &mut Verdicts) {
         if facts.lasts > STRETCH_MAX {
@@ -128,27 +152,6 @@ impl Bitrate {
         }
     }
 
-    fn record(&mut self, rate: f32) {
-        if self.state.holds() {
-            self.low += 1;
-            if self.low < LOW_MAX {
-                return;
-            }
-            self.history = Baseline::new(HISTORY_MAX);
-            for _ in 0..HISTORY_MIN {
-                self.history.add(rate);
-            }
-        }
-        self.low = 0;
-        self.history.add(rate);
-    }
-
-    /// What comes next does not join what came before.
-    fn interrupt(&mut self) {
-        self.window.clear();
-        self.unrecorded = MediaTime::ZERO;
-    }
-
     fn start(&mut self, info: &SessionInfo) {
         let known = &self.tracks;
         let same = known.len() == info.tracks.len()
@@ -164,18 +167,10 @@ impl Bitrate {
     }
 }
 
-impl Detector for Bitrate {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Packets(facts) => self.look(facts, out),
-            Item::Started(info) => self.start(info),
-            Item::Video(_) | Item::Audio(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use avwatch_actors::detector::Detector;
+
     use super::super::testing::{Packets, at, build, lasting, started, stretches, video_track};
     use super::*;
 

@@ -4,9 +4,9 @@
 //! pixel over that at four pixels: 0.25 is what a ramp has, so nothing finer than four pixels is left
 //! at 0. The larger of both directions counts, since a pan blurs only one. How much detail a programme
 //! has is its own business, so it is judged against the median of its last `memory`: the condition holds
-//! while sharpness is below `drop` of that median, and ends at 1.3 times that; where it is not far below, there
-//! must be nothing finer than four pixels left (below 0.025): scenes of shallow focus are softer than others,
-//! but have something sharp in them. Pictures without contrast
+//! while sharpness is below `drop` of that median, or below 2.4 times that where nothing finer than four pixels
+//! is left (below 0.025): scenes of shallow focus are softer than others, but have something sharp in them. It
+//! ends at 1.3 times that. Pictures without contrast
 //! (less than 1.5 levels over four pixels, or darker than 30 on average) say nothing, nor does a
 //! programme whose own median is soft already (below 0.03). Score: sharpness over its median, unit `ratio`.
 //!
@@ -48,7 +48,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
         OptionDoc {
             name: "drop",
             doc: "Part of its usual sharpness, from 0 to 1, below which a picture is blurred.",
-            default: |_| OptionValue::Number(0.35),
+            default: |_| OptionValue::Number(0.25),
             range: (0.05, 0.9),
         },
         OptionDoc {
@@ -90,10 +90,9 @@ const RAMP: f32 = 0.25;
 /// Least contrast over four pixels, in levels, and least mean luma of a picture that says something.
 const DETAIL_MIN: f32 = 1.5;
 const LUMA_MIN: f32 = 30.0;
-/// Sharpness below which nothing finer than four pixels is left, and the part of `drop` below which it does
-/// not matter.
+/// Sharpness below which nothing finer than four pixels is left, and how many times `drop` it may be then.
 const NOTHING_FINE: f32 = 0.025;
-const FAR_BELOW: f32 = 0.7;
+const SOFTER: f32 = 2.4;
 /// A programme whose usual sharpness is below this is soft by nature.
 const USUAL_MIN: f32 = 0.03;
 /// What ends a blur is so many times what begins it.
@@ -160,8 +159,8 @@ impl PictureJudge for Blur {
             if knows {
                 score = sharpness / usual;
                 let stay = if self.spell.holds() { STAY } else { 1.0 };
-                let far_below = score < self.drop * FAR_BELOW * stay;
-                let nothing_fine = score < self.drop * stay && sharpness < NOTHING_FINE * stay;
+                let far_below = score < self.drop * stay;
+                let nothing_fine = score < self.drop * SOFTER * stay && sharpness < NOTHING_FINE * stay;
                 self.spell.turn(far_below || nothing_fine, at);
             }
             if !self.spell.holds() {
@@ -222,11 +221,11 @@ mod tests {
     #[test]
     fn a_blur_of_a_programme_that_is_half_soft_already_is_told_and_a_scene_of_shallow_focus_is_not() {
         let soft_film = |last: PictureFacts| {
-            let film = Film::new(25.0).then(4.0, |_| picture(0.33, 0.32, 8.0)).then(4.0, move |_| last);
+            let film = Film::new(25.0).then(4.0, |_| picture(0.295, 0.29, 8.0)).then(4.0, move |_| last);
             let mut detector = build(&KIND, Profile::File, &video_track(25.0), &[]);
             lasting(&mut *detector, &film.items, 1.0)
         };
-        assert_eq!(soft_film(picture(0.27, 0.273, 4.0)), [(4.0, None)]);
+        assert_eq!(soft_film(picture(0.27, 0.272, 4.0)), [(4.0, None)]);
         assert_eq!(soft_film(picture(0.277, 0.276, 7.0)), []);
     }
 

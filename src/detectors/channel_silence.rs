@@ -19,16 +19,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use avwatch_actors::detector::{ClassLimit, Detector, LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
+use avwatch_actors::detector::{ClassLimit, LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
 use avwatch_actors::frame::{AudioFrame, ChannelHop, SoundHop};
-use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Critical, Info, Warning};
-use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackId, TrackInfo, TrackKind};
+use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo, TrackKind};
 
 use super::kind::lasted;
 use super::quiet::{CLICK_LASTS, ChannelSpan, Quiet, QuietRun, dbfs_of, power_of};
 use super::silence::roles_of;
+use super::sound_judge::{OfSound, SoundJudge};
 use super::table::{Table, info_only};
 use super::{Defaults, DetectorKind, OptionDoc, OptionValue, Options};
 use crate::profile::Profile;
@@ -77,7 +77,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     message,
     build: |options, _| {
         let (level, other) = (options.number("level_dbfs"), options.number("other_dbfs"));
-        Arc::new(move |track: &TrackInfo| Box::new(ChannelSilence::new(track, level, other)) as Box<dyn Detector>)
+        Arc::new(move |track: &TrackInfo| OfSound::boxed(track, ChannelSilence::new(track, level, other)))
     },
 };
 
@@ -167,7 +167,6 @@ struct Channel {
 }
 
 struct ChannelSilence {
-    track: TrackId,
     level_dbfs: f64,
     other_power: f32,
     roles: [ChannelRole; CHANNELS_MAX],
@@ -185,7 +184,6 @@ struct ChannelSilence {
 impl ChannelSilence {
     fn new(track: &TrackInfo, level_dbfs: f64, other_dbfs: f64) -> Self {
         Self {
-            track: track.track,
             level_dbfs,
             other_power: power_of(other_dbfs),
             roles: roles_of(track),
@@ -202,20 +200,6 @@ impl ChannelSilence {
         self.clear_since = None;
         (self.told, self.released) = (None, None);
         self.carried = [None; 2];
-    }
-
-    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
-        let count = frame.hops.channel_count().min(CHANNELS_MAX);
-        if self.channels.len() != count {
-            self.reset();
-            let run = QuietRun::new(self.level_dbfs);
-            let quiet = Quiet::Clicked;
-            let channel = Channel { run, span: ChannelSpan::default(), quiet, power: 0.0, dead_since: None };
-            self.channels.resize(count, channel);
-        }
-        for (hop, channels) in frame.hops.iter() {
-            out.say(self.step(hop, channels));
-        }
     }
 
     fn step(&mut self, hop: &SoundHop, channels: &[ChannelHop]) -> Verdict {
@@ -303,25 +287,34 @@ impl ChannelSilence {
     }
 }
 
-impl Detector for ChannelSilence {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Audio(frame) if frame.stamp.track == self.track => self.listen(frame, out),
-            Item::Started(info) => {
-                if let Some(track) = info.track(self.track) {
-                    self.roles = roles_of(track);
-                }
-                if info.revision == 0 {
-                    self.reset();
-                }
-            }
-            Item::Video(_) | Item::Audio(_) | Item::Packets(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
+impl SoundJudge for ChannelSilence {
+    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
+        let count = frame.hops.channel_count().min(CHANNELS_MAX);
+        if self.channels.len() != count {
+            self.reset();
+            let run = QuietRun::new(self.level_dbfs);
+            let quiet = Quiet::Clicked;
+            let channel = Channel { run, span: ChannelSpan::default(), quiet, power: 0.0, dead_since: None };
+            self.channels.resize(count, channel);
         }
+        for (hop, channels) in frame.hops.iter() {
+            out.say(self.step(hop, channels));
+        }
+    }
+
+    fn learn(&mut self, track: &TrackInfo) {
+        self.roles = roles_of(track);
+    }
+
+    fn begin(&mut self) {
+        self.reset();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use avwatch_actors::detector::Detector;
+
     use super::super::testing::{STEREO, Track, audio_track, build, lasting, level, stretches};
     use super::*;
 

@@ -1,38 +1,46 @@
 //! Clipping: the waveform is cut off at one level, at full scale or, turned down later, below it.
 //!
-//! Looked for over the last second of each channel but LFE, with peaks above −26 dBFS. Two kinds of evidence:
+//! Looked for over the last second of each channel but LFE, with peaks above −26 dBFS. Four kinds of
+//! evidence:
 //!
 //! - *plateaus*: at least three samples in a row within 0.2 % of the peak of their half wave, with a
 //!   corner at both ends, within 1 % of the second's highest sample. They make up `share` of the
 //!   samples or more. A sine, however low, has no corners; a limiter leaves no plateaus.
 //! - *flat tops*, for what was clipped before lossy coding, which turns plateaus into ripples: half
 //!   waves that hold 85 % of their peak for more than 70 % of the width at which they hold 50 % (a sine:
-//!   53 %), all at one level within ±6 %, three times as many samples.
+//!   53 %), all at one level within ±6 %, three times as many samples. Where they are a fifth of all, chords
+//!   whose half waves differ little are told, too, by slow ripples on the tops, which square waves lack.
+//! - *ties*, for what is cut off rarely: over two seconds a quarter as many samples are exactly as high as
+//!   the highest one, and nearly as many as are a little lower. Noise and music have one or two such
+//!   samples, a limiter has many more below its ceiling than at it.
+//! - *overs*: decoders give back what was clipped before lossy coding as samples beyond full scale, four
+//!   times as many on all channels together. Whoever plays them cuts them off.
 //!
 //! A synthesiser draws level tops as well. So half waves must differ in length from one to the
 //! next, which those of a steady square wave or of a clipped test tone do not (unless it is clipped
-//! at full scale, where nothing but clipping looks so), and level runs elsewhere in the waveform, as stairs and
-//! chords of square waves have, must be fewer than at the top. Lightly clipped sound is not recognised any
-//! more after lossy coding. The condition spans from the first to the last half wave with such a
-//! top. Score: the share of such samples in the last second, in percent.
+//! at full scale, where nothing but clipping looks so), and level runs elsewhere in the waveform, as
+//! stairs and chords of square waves have, must be fewer than at the top. Lightly clipped sound, and noise
+//! that was turned down, are not recognised any more after lossy coding. The condition spans from the first to
+//! the last half wave with such a top. Score: the share of such samples in the last second, in percent.
 //!
 //! Sources: own measurements. Unclipped and limited programme has less than 0.02 % in plateaus, 6 dB too
 //! much gives 1 to 9 %, 12 dB 19 to 37 %; after AAC or MP2 at 96 kbit/s 12 dB too much give 0.5 to 31 %
-//! in flat tops, clean programme less than 0.1 %. Hold times are the published defaults.
+//! in flat tops, clean programme less than 0.1 %. Noise 18 dB too loud has 4 to 9 % of overs after AAC and Opus, music
+//! limited to 0.9 and coded at 64 kbit/s less than 0.2 %. Hold times are the published defaults.
 //!
 //! Owned by the sound actor of a stream, on its arbiter. Sees facts only.
 
 use std::sync::Arc;
 
-use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
-use avwatch_actors::frame::{AudioFrame, ChannelHop, SoundHop, TopFacts};
-use avwatch_actors::item::Item;
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
+use avwatch_actors::frame::{AudioFrame, CeilingFacts, ChannelHop, SoundHop, TopFacts};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Warning;
-use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackId, TrackInfo, TrackKind};
+use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo, TrackKind};
 
 use super::kind::lasted;
 use super::silence::roles_of;
+use super::sound_judge::{OfSound, SoundJudge};
 use super::table::{Table, info_only};
 use super::{Defaults, DetectorKind, OptionDoc, OptionValue};
 use crate::profile::Profile;
@@ -67,7 +75,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     },
     build: |options, _| {
         let share = options.number("share") as f32 / 100.0;
-        Arc::new(move |track: &TrackInfo| Box::new(Clipping::new(track, share)) as Box<dyn Detector>)
+        Arc::new(move |track: &TrackInfo| OfSound::boxed(track, Clipping::new(track, share)))
     },
 };
 
@@ -78,12 +86,15 @@ fn defaults(profile: Profile) -> Defaults {
     defaults
 }
 
-/// Hops in the window.
+/// Hops in the window, and in that of ties.
 const WINDOW: usize = 100;
+const LONG: usize = 200;
 /// Judged once in so many hops.
 const JUDGED_EVERY: usize = 5;
 /// Plateaus this close to the highest sample, and to each other, are at one level.
 const PLATEAU_SPREAD: f32 = 0.01;
+/// Samples above this share of the highest one are near it.
+const NEAR: f32 = 0.95;
 /// Flat tops this close to each other are at one level.
 const FLAT_SPREAD: f32 = 0.06;
 /// Flat tops lower than this share of the highest sample are no rail: coding adds overshoot, not half as much again.
@@ -93,8 +104,21 @@ const FLAT_FACTOR: f32 = 3.0;
 /// Least relative change of length from half wave to half wave, by plateaus and by flat tops.
 const VARIETY: f32 = 0.3;
 const FLAT_VARIETY: f32 = 0.6;
+/// From this share of samples in flat tops on they may differ less, if there are so many more turns than stairs.
+const BROAD: f32 = 0.2;
+const BROAD_VARIETY: f32 = 0.15;
+const BROAD_TURNS: f32 = 10.0;
 /// From here on a plateau is at full scale: the highest sample of 16 bits is 0.99997.
 const FULL_SCALE: f32 = 0.999_9;
+/// Samples this close to the highest one are as high: two steps of 16 bits.
+const TIE: f32 = 2.0 / 32_768.0;
+/// Ties that are as good as plateaus, as a share of those, and as one of the samples a little lower.
+const TIES: f32 = 0.25;
+const TIES_NEAR: f32 = 0.85;
+/// How many more overs there must be than samples in plateaus.
+const OVERS: f32 = 4.0;
+/// Share of what makes clipping by ties or overs that is enough for it to stay.
+const STAY: f32 = 0.4;
 /// Evidence this far apart belongs together.
 const APART: MediaTime = MediaTime::from_millis(300);
 
@@ -105,6 +129,7 @@ struct Kept {
     until: MediaTime,
     peak: f32,
     tops: TopFacts,
+    ceiling: CeilingFacts,
 }
 
 /// What the last second of one channel says.
@@ -116,8 +141,17 @@ struct Opinion {
     last: Option<MediaTime>,
 }
 
+impl Opinion {
+    /// Adds that of another channel.
+    fn add(&mut self, other: &Self) {
+        let earlier = |one: Option<MediaTime>, two: Option<MediaTime>| one.into_iter().chain(two).min();
+        self.share += other.share;
+        self.first = earlier(self.first, other.first);
+        self.last = self.last.max(other.last);
+    }
+}
+
 struct Clipping {
-    track: TrackId,
     share: f32,
     roles: [ChannelRole; CHANNELS_MAX],
     /// The window of each channel, one after the other, as rings with one place.
@@ -134,7 +168,6 @@ struct Clipping {
 impl Clipping {
     fn new(track: &TrackInfo, share: f32) -> Self {
         Self {
-            track: track.track,
             share,
             roles: roles_of(track),
             kept: Vec::new(),
@@ -151,37 +184,25 @@ impl Clipping {
     fn reset(&mut self, channels: usize) {
         self.channels = channels;
         self.kept.clear();
-        self.kept.resize(channels * WINDOW, Kept::default());
+        self.kept.resize(channels * LONG, Kept::default());
         (self.next, self.filled, self.until_judged) = (0, 0, JUDGED_EVERY);
         (self.holds, self.clear_since) = (None, None);
     }
 
-    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
-        if self.channels != frame.hops.channel_count() {
-            self.reset(frame.hops.channel_count());
-        }
-        for (hop, channels) in frame.hops.iter() {
-            self.keep(hop, channels);
-            self.until_judged -= 1;
-            if self.until_judged == 0 {
-                self.until_judged = JUDGED_EVERY;
-                out.say(self.judge(hop.at));
-            }
-        }
-    }
-
     fn keep(&mut self, hop: &SoundHop, channels: &[ChannelHop]) {
         for (number, channel) in channels.iter().enumerate() {
-            let kept = Kept { at: hop.at, until: hop.at + hop.lasts, peak: channel.peak, tops: channel.tops };
-            self.kept[number * WINDOW + self.next] = kept;
+            let (at, until) = (hop.at, hop.at + hop.lasts);
+            let ChannelHop { peak, tops, ceiling, .. } = *channel;
+            self.kept[number * LONG + self.next] = Kept { at, until, peak, tops, ceiling };
         }
-        self.next = (self.next + 1) % WINDOW;
-        self.filled = (self.filled + 1).min(WINDOW);
+        self.next = (self.next + 1) % LONG;
+        self.filled = (self.filled + 1).min(LONG);
     }
 
     fn judge(&mut self, now: MediaTime) -> Verdict {
         let only_lfe = self.roles[..self.channels.min(CHANNELS_MAX)].iter().all(|role| *role == ChannelRole::Lfe);
         let mut worst = Opinion::default();
+        let mut overs = Opinion::default();
         for (channel, role) in (0..self.channels).zip(self.roles) {
             if role == ChannelRole::Lfe && !only_lfe {
                 continue;
@@ -190,6 +211,11 @@ impl Clipping {
             if (opinion.is_clipped, opinion.share) > (worst.is_clipped, worst.share) {
                 worst = opinion;
             }
+            overs.add(&self.evidence(channel, WINDOW, |kept| kept.ceiling.over));
+        }
+        overs.is_clipped = overs.share >= OVERS * self.share * self.ease();
+        if (overs.is_clipped, overs.share) > (worst.is_clipped, worst.share) {
+            worst = overs;
         }
         let score = 100.0 * worst.share;
         if worst.is_clipped {
@@ -202,17 +228,21 @@ impl Clipping {
         Verdict::Clear { since: *self.clear_since.get_or_insert(ended.unwrap_or(now)), score }
     }
 
-    /// The hops of a channel's window, the oldest first.
-    fn window(&self, channel: usize) -> impl DoubleEndedIterator<Item = &Kept> {
-        let ring = &self.kept[channel * WINDOW..(channel + 1) * WINDOW];
-        let (new, old) = ring[..self.filled.max(self.next)].split_at(self.next.min(self.filled));
-        old.iter().chain(new)
+    /// Less is enough for clipping to stay than to begin.
+    fn ease(&self) -> f32 {
+        if self.holds.is_some() { STAY } else { 1.0 }
+    }
+
+    /// The last hops of a channel, the newest first.
+    fn window(&self, channel: usize, hops: usize) -> impl Iterator<Item = &Kept> {
+        let ring = &self.kept[channel * LONG..(channel + 1) * LONG];
+        (1..=self.filled.min(hops)).map(move |back| &ring[(self.next + LONG - back) % LONG])
     }
 
     fn opinion(&self, channel: usize) -> Opinion {
         let mut sum = TopFacts::default();
         let mut peak = 0.0_f32;
-        for kept in self.window(channel) {
+        for kept in self.window(channel, WINDOW) {
             peak = peak.max(kept.peak);
             sum.waves += kept.tops.waves;
             sum.length += kept.tops.length;
@@ -231,19 +261,56 @@ impl Clipping {
         if plateaus.share >= self.share && plateaus.share * WINDOW as f32 >= 2.0 * sum.stairs && is_varied {
             return Opinion { is_clipped: true, ..plateaus };
         }
+        let ties = self.ties(channel);
+        if ties.is_clipped && variety >= FLAT_VARIETY {
+            return ties;
+        }
         let least = FLAT_FACTOR * self.share;
-        if sum.flat < least * WINDOW as f32 || variety < FLAT_VARIETY {
+        if sum.flat < least * WINDOW as f32 || variety < BROAD_VARIETY {
             return plateaus;
         }
         let flat = self.densest_flat(channel, FLAT_HEIGHT * peak);
         let elsewhere = 1.5 * (sum.turns + sum.stairs);
-        Opinion { is_clipped: flat.share >= least && flat.share * WINDOW as f32 >= elsewhere, ..flat }
+        let is_varied = variety >= FLAT_VARIETY && flat.share >= least && flat.share * WINDOW as f32 >= elsewhere;
+        let is_broad = flat.share >= BROAD && sum.turns >= BROAD_TURNS * sum.stairs;
+        Opinion { is_clipped: is_varied || is_broad, ..flat }
+    }
+
+    /// The samples that are exactly as high as the highest one of the long window.
+    fn ties(&self, channel: usize) -> Opinion {
+        let peak = self.window(channel, LONG).fold(0.0_f32, |peak, kept| peak.max(kept.peak));
+        let is_tied = |kept: &Kept| kept.peak >= peak - TIE;
+        let mut opinion = self.evidence(channel, LONG, |kept| if is_tied(kept) { kept.ceiling.ties } else { 0.0 });
+        let near = self.evidence(channel, LONG, |kept| match kept.peak {
+            _ if is_tied(kept) => kept.ceiling.near,
+            high if high >= NEAR * peak => kept.ceiling.near + kept.ceiling.ties,
+            _ => 0.0,
+        });
+        let stairs: f32 = self.window(channel, LONG).map(|kept| kept.tops.stairs).sum();
+        opinion.is_clipped = opinion.share >= TIES * self.share * self.ease()
+            && opinion.share >= TIES_NEAR * near.share * self.ease()
+            && opinion.share * LONG as f32 >= 2.0 * stairs;
+        opinion
+    }
+
+    /// How large a share of a window is evidence, and from when until when there is any.
+    fn evidence(&self, channel: usize, hops: usize, part: impl Fn(&Kept) -> f32) -> Opinion {
+        let mut opinion = Opinion::default();
+        for kept in self.window(channel, hops) {
+            let share = part(kept);
+            if share > 0.0 {
+                opinion.share += share / hops as f32;
+                opinion.last.get_or_insert(kept.until);
+                opinion.first = Some(kept.at);
+            }
+        }
+        opinion
     }
 
     /// The flat tops at the level at which there are most of them, if that is high enough.
     fn densest_flat(&self, channel: usize, lowest: f32) -> Opinion {
         let mut densest = Opinion::default();
-        for kept in self.window(channel).filter(|kept| kept.tops.flat > 0.0 && kept.tops.flat_level >= lowest) {
+        for kept in self.window(channel, WINDOW).filter(|kept| kept.tops.flat > 0.0 && kept.tops.flat_level >= lowest) {
             let opinion =
                 self.at_level(channel, kept.tops.flat_level, FLAT_SPREAD, |tops| (tops.flat, tops.flat_level));
             if opinion.share > densest.share {
@@ -256,7 +323,7 @@ impl Clipping {
     /// What of the window is at that level: `part` gives a hop's share and its level.
     fn at_level(&self, channel: usize, level: f32, spread: f32, part: fn(&TopFacts) -> (f32, f32)) -> Opinion {
         let mut opinion = Opinion::default();
-        for kept in self.window(channel).rev() {
+        for kept in self.window(channel, WINDOW) {
             let (share, at) = part(&kept.tops);
             if share == 0.0 || (at - level).abs() > spread * level {
                 continue;
@@ -271,25 +338,34 @@ impl Clipping {
     }
 }
 
-impl Detector for Clipping {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Audio(frame) if frame.stamp.track == self.track => self.listen(frame, out),
-            Item::Started(info) => {
-                if let Some(track) = info.track(self.track) {
-                    self.roles = roles_of(track);
-                }
-                if info.revision == 0 {
-                    self.reset(0);
-                }
-            }
-            Item::Video(_) | Item::Audio(_) | Item::Packets(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
+impl SoundJudge for Clipping {
+    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
+        if self.channels != frame.hops.channel_count() {
+            self.reset(frame.hops.channel_count());
         }
+        for (hop, channels) in frame.hops.iter() {
+            self.keep(hop, channels);
+            self.until_judged -= 1;
+            if self.until_judged == 0 {
+                self.until_judged = JUDGED_EVERY;
+                out.say(self.judge(hop.at));
+            }
+        }
+    }
+
+    fn learn(&mut self, track: &TrackInfo) {
+        self.roles = roles_of(track);
+    }
+
+    fn begin(&mut self) {
+        self.reset(0);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use avwatch_actors::item::Item;
+
     use super::super::testing::{STEREO, Track, audio_track, build, lasting, level};
     use super::*;
 
@@ -360,6 +436,44 @@ mod tests {
             vec![channel(0.6, TopFacts { flat: 0.002, flat_level: level, ..lively() }); 2]
         };
         assert_eq!(found(Profile::File, &Track::new().then(8.0, music).items, 2.0), []);
+    }
+
+    /// Noise that peaks at 0.5, of whose samples these are how high.
+    fn ceiling(ceiling: CeilingFacts) -> ChannelHop {
+        ChannelHop { ceiling, ..channel(0.5, lively()) }
+    }
+
+    #[test]
+    fn noise_that_is_cut_off_now_and_then_is_told_by_its_ties() {
+        let noise = |ties: f32, near: f32| {
+            move |index: u64| {
+                // Loud once in a second.
+                let loud = CeilingFacts { ties, near, over: 0.0 };
+                vec![if index % 100 < 20 { ceiling(loud) } else { channel(0.3, lively()) }; 2]
+            }
+        };
+        let told = |ties, near| found(Profile::File, &Track::new().then(8.0, noise(ties, near)).items, 2.0);
+        assert_eq!(told(0.003, 0.002), [(0.0, None)]);
+        assert_eq!(told(0.000_4, 0.000_2), [], "too few");
+        assert_eq!(told(0.003, 0.02), [], "a limiter");
+    }
+
+    #[test]
+    fn samples_beyond_full_scale_on_all_channels_together_are_clipping() {
+        let over = |over: f32| vec![ceiling(CeilingFacts { over, ..CeilingFacts::default() }); 6];
+        let told = |share: f32| found(Profile::File, &Track::new().then(8.0, |_| over(share)).items, 2.0);
+        assert_eq!(told(0.001), [(0.0, None)]);
+        assert_eq!(told(0.000_3), [], "what a codec adds to a limiter's ceiling");
+    }
+
+    #[test]
+    fn chords_that_were_clipped_before_coding_are_told_and_square_waves_are_not() {
+        let even = TopFacts { unrest: 2.0 * 0.3 * 0.3 * 23_040.0, ..lively() };
+        let chord = |turns: f32| TopFacts { flat: 0.3, flat_level: 0.5, turns, stairs: 0.001, ..even };
+        let told =
+            |turns| found(Profile::File, &Track::new().then(8.0, |_| vec![channel(0.55, chord(turns)); 2]).items, 2.0);
+        assert_eq!(told(0.1), [(0.0, None)]);
+        assert_eq!(told(0.002), [], "square waves");
     }
 
     #[test]

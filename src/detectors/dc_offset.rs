@@ -1,11 +1,17 @@
 //! DC offset: the sound of a channel does not swing around zero.
 //!
-//! The mean of the samples over `window` is further from zero than `limit` (relative to full scale), and
-//! stands out from how eighths of the window scatter, by five standard errors: sub-bass and rumble swing to
-//! both. LFE channels are not watched. The mean follows an offset
-//! slowly, so onset and end are looked up afterwards: the moments that split the window best into
-//! hops around zero and hops around more than half the limit. Programme with strong bass can put them off by some tens
-//! of milliseconds. Score: the magnitude of the mean.
+//! The mean of the samples over `window` is further from zero than `limit` (relative to full scale), and it
+//! is a constant, not slow noise, rumble or sub-bass that swings to both sides:
+//!
+//! - it is five standard errors from zero, by how quarters, eighths, sixteenths and 32nds of the window
+//!   scatter, whichever says most: slow noise scatters little in small parts, or little by chance in large ones;
+//! - it is one and a half times what eighths differ by from those a window earlier, over five windows. (An
+//!   offset that comes and goes in that time is twice that, and one that stays any number of times.)
+//!
+//! LFE channels are not watched. The mean follows an offset slowly, so onset and end are looked up
+//! afterwards: the moment that splits the last two windows best into two levels. Programme with strong bass can put
+//! them off by some tens of milliseconds. It ends below `limit` or a quarter of its level. Score: the
+//! magnitude of the mean.
 //!
 //! Sources: 0.005 (−46 dBFS) over 10 s is broadcast practice; in files 2 s, so that every
 //! occurrence can be listed. Hold times are the published defaults. `info`, and off in `news-sport`.
@@ -15,15 +21,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
 use avwatch_actors::frame::{AudioFrame, ChannelHop};
-use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Info;
-use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackId, TrackInfo, TrackKind};
+use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo, TrackKind};
 
 use super::kind::lasted;
 use super::silence::roles_of;
+use super::sound_judge::{OfSound, SoundJudge};
 use super::table::Table;
 use super::{Defaults, DetectorKind, OptionDoc, OptionValue};
 use crate::profile::Profile;
@@ -62,7 +68,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     build: |options, _| {
         let limit = options.number("limit");
         let hops = (options.span("window").as_millis() / 10).max(1) as usize;
-        Arc::new(move |track: &TrackInfo| Box::new(DcOffset::new(track, limit, hops)) as Box<dyn Detector>)
+        Arc::new(move |track: &TrackInfo| OfSound::boxed(track, DcOffset::new(track, limit, hops)))
     },
 };
 
@@ -75,40 +81,189 @@ fn defaults(profile: Profile) -> Defaults {
 
 /// The mean must be so many standard errors from zero.
 const STANDARD_ERRORS: f64 = 5.0;
+/// Numbers of parts of a window by which its scatter is told.
+const SCALES: [usize; 4] = [4, 8, 16, 32];
+/// How many times what it differs by from window to window the mean must be.
+const STEADINESS: f64 = 1.5;
+/// Eighths that are kept: of five windows.
+const PARTS: usize = 8;
+const PARTS_KEPT: usize = 5 * PARTS;
+/// Nothing scatters less than the samples of 16 bits do.
+const SCATTER_MIN: f64 = 1e-5;
+/// Below this share of its level an offset is over.
+const OVER: f64 = 0.25;
+
+/// An offset that lasts.
+#[derive(Clone, Copy)]
+struct Offset {
+    since: MediaTime,
+    sign: f64,
+    /// The largest mean of a window so far.
+    level: f64,
+}
 
 /// One channel.
 struct Channel {
-    /// Means of the hops of the window, as a ring.
+    /// Means of the hops of the last two windows, as a ring.
     means: Vec<f32>,
+    /// Sum of those of the last window.
     sum: f64,
-    /// Onset and sign of the offset while there is one.
-    holds: Option<(MediaTime, f64)>,
+    /// Means of eighths of a window, as a ring; that of the newest is not complete.
+    parts: [f64; PARTS_KEPT],
+    holds: Option<Offset>,
 }
 
 struct DcOffset {
-    track: TrackId,
     limit: f64,
     hops: usize,
     roles: [ChannelRole; CHANNELS_MAX],
     channels: Vec<Channel>,
     next: usize,
+    /// Hops since the begin, at most two windows of them; eighths of a window, at most all that are kept.
     filled: usize,
+    parts: usize,
+    /// Hops since the begin.
+    heard: u64,
     clear_since: Option<MediaTime>,
 }
 
 impl DcOffset {
     fn new(track: &TrackInfo, limit: f64, hops: usize) -> Self {
         let roles = roles_of(track);
-        Self { track: track.track, limit, hops, roles, channels: Vec::new(), next: 0, filled: 0, clear_since: None }
+        let hops = hops.max(SCALES[SCALES.len() - 1]);
+        Self { limit, hops, roles, channels: Vec::new(), next: 0, filled: 0, parts: 0, heard: 0, clear_since: None }
     }
 
     fn reset(&mut self, channels: usize) {
-        let hops = self.hops;
+        let means = 2 * self.hops;
+        let channel = || Channel { means: vec![0.0; means], sum: 0.0, parts: [0.0; PARTS_KEPT], holds: None };
         self.channels.clear();
-        self.channels.resize_with(channels, || Channel { means: vec![0.0; hops], sum: 0.0, holds: None });
-        (self.next, self.filled, self.clear_since) = (0, 0, None);
+        self.channels.resize_with(channels, channel);
+        (self.next, self.filled, self.parts, self.heard, self.clear_since) = (0, 0, 0, 0, None);
     }
 
+    fn step(&mut self, until: MediaTime, channels: &[ChannelHop]) -> Verdict {
+        let (hops, next) = (self.hops, self.next);
+        self.filled = (self.filled + 1).min(2 * hops);
+        self.heard += 1;
+        let mut worst: Option<(MediaTime, f64)> = None;
+        let mut ended = None;
+        let mut highest = 0.0_f64;
+        let part = (hops / PARTS) as u64;
+        let ends_part = self.heard.is_multiple_of(part);
+        let slot = (self.heard / part) as usize % PARTS_KEPT;
+        for ((state, facts), role) in self.channels.iter_mut().zip(channels).zip(self.roles) {
+            if role == ChannelRole::Lfe {
+                continue;
+            }
+            // Absurd samples would stay in the sum for ever.
+            state.add(facts.mean.clamp(-8.0, 8.0), next, hops);
+            if ends_part {
+                state.parts[slot] = state.mean(next, 0..part as usize);
+            }
+            if self.filled < hops {
+                continue;
+            }
+            let offset = state.sum / hops as f64;
+            highest = highest.max(offset.abs());
+            if let Some(over) = state.holds.filter(|held| offset * held.sign <= self.limit.max(OVER * held.level)) {
+                state.holds = None;
+                let (tail, ..) = state.split(next, self.filled);
+                ended = ended.max(Some((until - MediaTime::from_millis(10 * tail as i64)).max(over.since)));
+            }
+            let kept = self.parts + usize::from(ends_part);
+            if state.holds.is_none() && offset.abs() > self.limit && state.is_constant(next, hops, slot, kept) {
+                let (tail, level, before) = state.split(next, self.filled);
+                let back = if before * level > 0.5 * level * level { self.filled } else { tail };
+                let since = until - MediaTime::from_millis(10 * back as i64);
+                state.holds = Some(Offset { since, sign: offset.signum(), level: offset.abs() });
+            }
+            if let Some(held) = &mut state.holds {
+                held.level = held.level.max(offset.abs());
+                if worst.is_none_or(|(_, most)| offset.abs() > most) {
+                    worst = Some((worst.map_or(held.since, |(earlier, _)| held.since.min(earlier)), offset.abs()));
+                }
+            }
+        }
+        self.next = (next + 1) % (2 * hops);
+        self.parts = (self.parts + usize::from(ends_part)).min(PARTS_KEPT);
+        match worst {
+            Some((since, offset)) => {
+                self.clear_since = None;
+                Verdict::Faulty { since, score: offset as f32, class: 0 }
+            }
+            None if self.filled < hops => Verdict::Undecided,
+            None => {
+                Verdict::Clear { since: *self.clear_since.get_or_insert(ended.unwrap_or(until)), score: highest as f32 }
+            }
+        }
+    }
+}
+
+impl Channel {
+    fn add(&mut self, mean: f32, next: usize, hops: usize) {
+        let leaves = self.means[(next + hops) % (2 * hops)];
+        self.means[next] = mean;
+        self.sum += f64::from(mean) - f64::from(leaves);
+        if next == 0 {
+            // Rounding does not add up.
+            self.sum = self.mean(next, 0..hops) * hops as f64;
+        }
+    }
+
+    /// The mean of a hop, counted back from the newest one.
+    fn back(&self, newest: usize, back: usize) -> f64 {
+        let count = self.means.len();
+        f64::from(self.means[(newest + count - back) % count])
+    }
+
+    /// The mean of hops counted back from the newest one.
+    fn mean(&self, newest: usize, hops: std::ops::Range<usize>) -> f64 {
+        let count = hops.len() as f64;
+        hops.map(|back| self.back(newest, back)).sum::<f64>() / count
+    }
+
+    /// Whether the mean of the window is a constant rather than slow noise.
+    fn is_constant(&self, newest: usize, hops: usize, part: usize, parts: usize) -> bool {
+        let mean = self.sum / hops as f64;
+        let standard_error = |scale: usize| {
+            let mut part_means = [0.0; SCALES[SCALES.len() - 1]];
+            for (index, slot) in part_means[..scale].iter_mut().enumerate() {
+                *slot = self.mean(newest, index * hops / scale..(index + 1) * hops / scale);
+            }
+            let scatter = part_means[..scale].iter().map(|part| (part - mean).powi(2)).sum::<f64>();
+            (scatter / ((scale - 1) * scale) as f64).sqrt()
+        };
+        let error = SCALES.map(standard_error).into_iter().fold(SCATTER_MIN, f64::max);
+        if mean.abs() < STANDARD_ERRORS * error {
+            return false;
+        }
+        let part_at = |back: usize| self.parts[(part + PARTS_KEPT - back) % PARTS_KEPT];
+        let parts = parts.min(PARTS_KEPT);
+        let pairs = parts.saturating_sub(PARTS);
+        let squares = (0..pairs).map(|back| (part_at(back) - part_at(back + PARTS)).powi(2)).sum::<f64>();
+        let differs = if pairs > 0 { (0.5 * squares / pairs as f64).sqrt() } else { 0.0 };
+        mean.abs() >= STEADINESS * differs
+    }
+
+    /// Splits the last `count` hops where their two parts differ most, by least squares: hops of the
+    /// later part, its mean and that of the earlier one.
+    fn split(&self, newest: usize, count: usize) -> (usize, f64, f64) {
+        let total: f64 = (0..count).map(|back| self.back(newest, back)).sum();
+        let (mut sum, mut most, mut best) = (0.0, f64::NEG_INFINITY, (count, total / count as f64, 0.0));
+        for tail in 1..count {
+            sum += self.back(newest, tail - 1);
+            let (level, before) = (sum / tail as f64, (total - sum) / (count - tail) as f64);
+            let explained = level * sum + before * (total - sum);
+            if explained > most {
+                (most, best) = (explained, (tail, level, before));
+            }
+        }
+        best
+    }
+}
+
+impl SoundJudge for DcOffset {
     fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
         if self.channels.len() != frame.hops.channel_count() {
             self.reset(frame.hops.channel_count());
@@ -121,110 +276,19 @@ impl DcOffset {
         }
     }
 
-    fn step(&mut self, until: MediaTime, channels: &[ChannelHop]) -> Verdict {
-        self.filled = (self.filled + 1).min(self.hops);
-        let mut worst: Option<(MediaTime, f64)> = None;
-        let mut ended = None;
-        let mut highest = 0.0_f64;
-        for ((state, facts), role) in self.channels.iter_mut().zip(channels).zip(self.roles) {
-            if role == ChannelRole::Lfe {
-                continue;
-            }
-            // Absurd samples would stay in the sum for ever.
-            let mean = facts.mean.clamp(-8.0, 8.0);
-            state.sum += f64::from(mean) - f64::from(std::mem::replace(&mut state.means[self.next], mean));
-            if self.next == 0 {
-                state.sum = state.means.iter().map(|mean| f64::from(*mean)).sum();
-            }
-            if self.filled < self.hops {
-                continue;
-            }
-            let offset = state.sum / self.hops as f64;
-            highest = highest.max(offset.abs());
-            if state.holds.is_some_and(|(_, sign)| offset * sign <= self.limit) {
-                let (onset, sign) = state.holds.take().unwrap_or((until, 1.0));
-                let back = state.hops_since(self.next, |mean| 0.5 * self.limit - sign * mean);
-                ended = ended.max(Some((until - MediaTime::from_millis(10 * back)).max(onset)));
-            }
-            let sign = offset.signum();
-            if offset.abs() > self.limit && (state.holds.is_some() || state.standard_errors() >= STANDARD_ERRORS) {
-                let onset = match state.holds {
-                    Some((onset, _)) => onset,
-                    None => {
-                        let back = state.hops_since(self.next, |mean| sign * mean - 0.5 * self.limit);
-                        until - MediaTime::from_millis(10 * back)
-                    }
-                };
-                state.holds = Some((onset, sign));
-                if worst.is_none_or(|(_, most)| offset.abs() > most) {
-                    worst = Some((worst.map_or(onset, |(earlier, _)| onset.min(earlier)), offset.abs()));
-                }
-            }
-        }
-        self.next = (self.next + 1) % self.hops;
-        match worst {
-            Some((since, offset)) => {
-                self.clear_since = None;
-                Verdict::Faulty { since, score: offset as f32, class: 0 }
-            }
-            None if self.filled < self.hops => Verdict::Undecided,
-            None => {
-                Verdict::Clear { since: *self.clear_since.get_or_insert(ended.unwrap_or(until)), score: highest as f32 }
-            }
-        }
-    }
-}
-
-impl Channel {
-    /// How many standard errors the mean of the window is from zero, by its eighths.
-    fn standard_errors(&self) -> f64 {
-        const PARTS: usize = 8;
-        let count = self.means.len();
-        let mean_of = |part: usize| {
-            let part = &self.means[part * count / PARTS..(part + 1) * count / PARTS];
-            part.iter().map(|mean| f64::from(*mean)).sum::<f64>() / part.len().max(1) as f64
-        };
-        let parts: [f64; PARTS] = std::array::from_fn(mean_of);
-        let mean = parts.iter().sum::<f64>() / PARTS as f64;
-        let scatter = parts.iter().map(|part| (part - mean).powi(2)).sum::<f64>() / (PARTS - 1) as f64;
-        // Nothing scatters less than the samples of 16 bits do.
-        mean.abs() / (scatter / PARTS as f64).sqrt().max(1e-5)
+    fn learn(&mut self, track: &TrackInfo) {
+        self.roles = roles_of(track);
     }
 
-    /// How many hops ago, counting the newest one, a change happened: those since then add up to the
-    /// most of `evidence`.
-    fn hops_since(&self, newest: usize, evidence: impl Fn(f64) -> f64) -> i64 {
-        let count = self.means.len();
-        let (mut sum, mut most, mut hops) = (0.0, 0.0, 0);
-        for back in 0..count {
-            sum += evidence(f64::from(self.means[(newest + count - back) % count]));
-            if sum > most {
-                (most, hops) = (sum, back as i64 + 1);
-            }
-        }
-        hops
-    }
-}
-
-impl Detector for DcOffset {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Audio(frame) if frame.stamp.track == self.track => self.listen(frame, out),
-            Item::Started(info) => {
-                if let Some(track) = info.track(self.track) {
-                    self.roles = roles_of(track);
-                }
-                if info.revision == 0 {
-                    self.reset(0);
-                }
-            }
-            Item::Video(_) | Item::Audio(_) | Item::Packets(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
-        }
+    fn begin(&mut self) {
+        self.reset(0);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use avwatch_actors::item::Item;
+
     use super::super::testing::{STEREO, Track, audio_track, build, lasting, level};
     use super::*;
 
@@ -257,6 +321,49 @@ mod tests {
         assert_eq!(found(Profile::Ott, STEREO, &items, 10.0), []);
         let items = Track::new().then(22.0, |_| vec![offset(0.02); 2]).items;
         assert_eq!(found(Profile::Ott, STEREO, &items, 10.0), [(0.0, None)]);
+    }
+
+    /// Noise of hop means that is the slower the smaller `pace` is.
+    fn slow_noise(seed: u64, pace: f32, level: f32) -> impl Fn(u64) -> Vec<ChannelHop> {
+        let mut dice = seed;
+        let (mut state, mut means) = (0.0_f32, Vec::new());
+        for _ in 0..4_000 {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state += pace * ((dice >> 40) as f32 / (1_u32 << 23) as f32 - 1.0 - state);
+            means.push(level * state / pace.sqrt());
+        }
+        move |index| vec![offset(means[index as usize]); 2]
+    }
+
+    #[test]
+    fn slow_noise_is_no_offset() {
+        for seed in 1..9 {
+            for pace in [1.0, 0.3, 0.1, 0.03] {
+                let items = Track::new().then(40.0, slow_noise(seed, pace, 0.04)).items;
+                assert_eq!(found(Profile::File, STEREO, &items, 2.0), [], "seed {seed}, pace {pace}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_offset_under_slow_noise_is_told_where_it_is() {
+        for seed in 1..9 {
+            let noise = slow_noise(seed, 0.5, 0.025);
+            let with = |from: u64| {
+                let noise = &noise;
+                move |index: u64| {
+                    noise(from + index)
+                        .into_iter()
+                        .map(|hop| offset(hop.mean + if from == 300 { 0.05 } else { 0.0 }))
+                        .collect()
+                }
+            };
+            let items = Track::new().then(3.0, with(0)).then(5.0, with(300)).then(4.0, with(800)).items;
+            let told = found(Profile::File, STEREO, &items, 2.0);
+            assert_eq!(told.len(), 1, "seed {seed}: {told:?}");
+            let (start, end) = (told[0].0, told[0].1.unwrap_or(f64::NAN));
+            assert!((start - 3.0).abs() <= 0.1 && (end - 8.0).abs() <= 0.1, "seed {seed}: {told:?}");
+        }
     }
 
     #[test]

@@ -19,14 +19,15 @@
 
 use std::sync::Arc;
 
-use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdicts, Worse};
-use avwatch_actors::item::{Item, PacketFacts};
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse};
+use avwatch_actors::item::PacketFacts;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Info, Warning};
 use avwatch_actors::track::{SessionInfo, TrackId, TrackInfo, TrackKind};
 
 use super::baseline::Baseline;
 use super::kind::lasted;
+use super::packet_judge::{OfPackets, PacketJudge};
 use super::sliding::{STRETCH_MAX, Sliding};
 use super::spell::Spell;
 use super::table::Table;
@@ -68,7 +69,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     build: |options, expect| {
         let (tolerance, expected) = (options.number("tolerance"), expect.frame_rate);
         Arc::new(move |_: &TrackInfo| {
-            Box::new(FrameRate { tolerance, expected, tracks: Vec::new(), state: Spell::Unknown }) as Box<dyn Detector>
+            OfPackets::boxed(FrameRate { tolerance, expected, tracks: Vec::new(), state: Spell::Unknown })
         })
     },
 };
@@ -189,7 +190,7 @@ struct FrameRate {
     state: Spell,
 }
 
-impl FrameRate {
+impl PacketJudge for FrameRate {
     fn look(&mut self, facts: &PacketFacts, out: &mut Verdicts) {
         if facts.lasts > STRETCH_MAX {
             self.tracks.iter_mut().for_each(Pictures::interrupt);
@@ -220,18 +221,9 @@ impl FrameRate {
     }
 }
 
-impl Detector for FrameRate {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Packets(facts) => self.look(facts, out),
-            Item::Started(info) => self.start(info),
-            Item::Video(_) | Item::Audio(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use avwatch_actors::detector::Detector;
     use avwatch_actors::item::PacketCounts;
 
     use super::super::testing::{Packets, Stretch, at, build_expecting, lasting, started, stretches, video_track};

@@ -2,11 +2,18 @@
 //!
 //! Once a second a spectrum of the last 4 s is looked at. There is hum when, for 50 or for 60 Hz, at least
 //! `harmonics` of the first six multiples stand 15 dB or more above the median of their neighbours
-//! within 9 Hz, 10 dB above the highest within 5 Hz, and above −75 dBFS, none is 40 dB weaker than another, and each is as loud as a second before within 1 dB.
-//! Notes of a bass are not that steady, and beating or repeated ones leave side tones; a tone of 50 Hz has no
-//! multiples. A voice as deep as one of them masks it. While it holds, 10, 5 and 2 dB and two multiples are enough. Onset and end are exact to about a second: 4 s
-//! before the first spectrum that is steady, and the last one that shows it. Score: the level of the
-//! multiples together in dBFS.
+//! within 9 Hz, 10 dB above the highest within 5 Hz, and above −75 dBFS, none is 40 dB weaker than another,
+//! and each is as loud as a second before within 1 dB. Notes of a bass are not that steady, and beating or
+//! repeated ones leave side tones; a tone of 50 Hz has no multiples. No note of the scale is within 0.2 Hz
+//! of a mains frequency or its next two multiples.
+//!
+//! Music hides some of them. One less is enough when the mains frequency itself is among them and keeps its
+//! level within half a decibel, they stand 20 and 12 dB out, in four spectra one after the other, and what is
+//! missing of the first three is hidden by other sound. A voice as
+//! deep as one of them masks it: while hum holds, 10, 5 and 2 dB and two multiples are enough.
+//!
+//! Onset and end are exact to about a second: the begin of the first spectrum that shows as much as the
+//! next, and the end of the last one that shows it. Score: the level of the multiples together in dBFS.
 //!
 //! Sources: own measurements on hum at −34/−40/−44 dBFS; hold times are the published defaults. `info`, and off
 //! in `news-sport`.
@@ -15,14 +22,14 @@
 
 use std::sync::Arc;
 
-use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
-use avwatch_actors::frame::{HARMONICS, Harmonic, MainsReading};
-use avwatch_actors::item::Item;
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
+use avwatch_actors::frame::{AudioFrame, HARMONICS, Harmonic, MainsReading};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Info;
-use avwatch_actors::track::{TrackId, TrackInfo, TrackKind};
+use avwatch_actors::track::{TrackInfo, TrackKind};
 
 use super::kind::lasted;
+use super::sound_judge::{OfSound, SoundJudge};
 use super::table::Table;
 use super::{Defaults, DetectorKind, OptionDoc, OptionValue};
 use crate::profile::Profile;
@@ -59,9 +66,10 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     build: |options, _| {
         let least = options.number("harmonics").ceil() as usize;
         Arc::new(move |track: &TrackInfo| {
-            let track = track.track;
-            Box::new(Hum { track, least, newest: None, holds: None, seen: MediaTime::ZERO, clear_since: None })
-                as Box<dyn Detector>
+            OfSound::boxed(
+                track,
+                Hum { least, newest: None, clearly: [None; 2], holds: None, seen: MediaTime::ZERO, clear_since: None },
+            )
         })
     },
 };
@@ -82,6 +90,11 @@ struct Demand {
 }
 
 const TO_BEGIN: Demand = Demand { above_median_db: 15.0, above_highest_db: 10.0, steady_db: 1.0 };
+/// Of the mains frequency and of its multiples, of which one less is enough then, for [`CLEAR_MIN`] spectra
+/// compared with the one before.
+const CLEARLY: Demand = Demand { above_median_db: 20.0, above_highest_db: 12.0, steady_db: 2.0 };
+const CLEAR_MAINS: Demand = Demand { steady_db: 0.5, ..CLEARLY };
+const CLEAR_MIN: u8 = 3;
 const TO_STAY: Demand = Demand { above_median_db: 10.0, above_highest_db: 5.0, steady_db: 2.0 };
 /// Multiples below this are rounding and distortion of something else, not hum.
 const LEVEL_MIN: f32 = -75.0;
@@ -89,13 +102,18 @@ const LEVEL_MIN: f32 = -75.0;
 const WEAKER_MAX_DB: f32 = 40.0;
 /// Multiples that are enough for hum to stay.
 const STAY_MIN: usize = 2;
+/// How much weaker than the weakest multiple that stands out the sound that hides another may be.
+const HIDDEN_DB: f32 = 20.0;
+/// The spectrum before shows the whole of it if the multiples were no weaker by more: half a second is missing then.
+const WHOLE_DB: f32 = 0.3;
 /// Readings further apart are not compared.
 const APART_MAX: MediaTime = MediaTime::from_millis(1_500);
 
 struct Hum {
-    track: TrackId,
     least: usize,
     newest: Option<MainsReading>,
+    /// For each grid, since when so many spectra in a row have shown it clearly.
+    clearly: [Option<(MediaTime, u8)>; 2],
     /// Onset and grid of the hum that lasts.
     holds: Option<(MediaTime, usize)>,
     /// Up to when it was seen.
@@ -119,9 +137,7 @@ impl Hum {
             self.clear_since = Some(self.seen.max(since));
         } else {
             for grid in 0..reading.grids.len() {
-                let level = standing(&reading.grids[grid], &before.grids[grid], TO_BEGIN, self.least);
-                if let Some(score) = level {
-                    let since = reading.until - reading.lasts;
+                if let Some((since, score)) = self.begins(grid, reading, &before) {
                     (self.holds, self.seen, self.clear_since) = (Some((since, grid)), reading.until, None);
                     return Verdict::Faulty { since, score, class: grid as u8 };
                 }
@@ -130,10 +146,47 @@ impl Hum {
         let since = *self.clear_since.get_or_insert(reading.until - reading.lasts);
         Verdict::Clear { since, score: -200.0 }
     }
+
+    /// Whether hum of a grid is there: since when, and how loud.
+    fn begins(&mut self, grid: usize, reading: &MainsReading, before: &MainsReading) -> Option<(MediaTime, f32)> {
+        let (now, then) = (&reading.grids[grid], &before.grids[grid]);
+        let level = standing(now, then, TO_BEGIN, self.least);
+        let clear = standing(&now[..], &then[..], CLEARLY, self.least.saturating_sub(1).max(2));
+        // The mains frequency itself is among them.
+        let clear = clear.filter(|_| standing(&now[..1], &then[..1], CLEAR_MAINS, 1).is_some() && lacks_nothing(now));
+        let since = begin_of(grid, reading, before);
+        self.clearly[grid] = clear.map(|_| match self.clearly[grid] {
+            Some((since, spectra)) => (since, spectra.saturating_add(1)),
+            None => (since, 1),
+        });
+        let long = self.clearly[grid].filter(|(_, spectra)| *spectra >= CLEAR_MIN).map(|(since, _)| since);
+        level.map(|level| (since, level)).or(long.zip(clear))
+    }
+}
+
+/// Whether those of the first three multiples that do not stand out are hidden by what is beside them.
+fn lacks_nothing(grid: &[Harmonic; HARMONICS]) -> bool {
+    let stands = |harmonic: &Harmonic| {
+        harmonic.above_median_db >= CLEARLY.above_median_db && harmonic.above_highest_db >= CLEARLY.above_highest_db
+    };
+    let weakest =
+        grid.iter().filter(|harmonic| stands(harmonic)).fold(0.0_f32, |weakest, one| weakest.min(one.level_dbfs));
+    let is_hidden = |harmonic: &Harmonic| harmonic.level_dbfs - harmonic.above_highest_db >= weakest - HIDDEN_DB;
+    grid[..3].iter().all(|harmonic| stands(harmonic) || is_hidden(harmonic))
+}
+
+/// Where the hum of a grid that both readings show begins: with the earlier one if that shows the whole of it.
+fn begin_of(grid: usize, reading: &MainsReading, before: &MainsReading) -> MediaTime {
+    let power = |grid: &[Harmonic; HARMONICS]| -> f32 {
+        let strong = grid.iter().filter(|harmonic| harmonic.above_median_db >= TO_BEGIN.above_median_db);
+        strong.map(|harmonic| 10f32.powf(harmonic.level_dbfs / 10.0)).sum()
+    };
+    let rise_db = 10.0 * (power(&reading.grids[grid]) / power(&before.grids[grid]).max(1e-20)).log10();
+    if rise_db <= WHOLE_DB { before.until - before.lasts } else { reading.until - reading.lasts }
 }
 
 /// The level of the multiples that meet the demand, if those are enough.
-fn standing(now: &[Harmonic; HARMONICS], before: &[Harmonic; HARMONICS], demand: Demand, least: usize) -> Option<f32> {
+fn standing(now: &[Harmonic], before: &[Harmonic], demand: Demand, least: usize) -> Option<f32> {
     let strongest = now.iter().fold(LEVEL_MIN, |most, harmonic| most.max(harmonic.level_dbfs));
     let weakest = LEVEL_MIN.max(strongest - WEAKER_MAX_DB);
     let (mut count, mut power) = (0, 0.0);
@@ -150,25 +203,15 @@ fn standing(now: &[Harmonic; HARMONICS], before: &[Harmonic; HARMONICS], demand:
     (count >= least).then(|| 10.0 * power.log10())
 }
 
-impl Detector for Hum {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Audio(frame) if frame.stamp.track == self.track => {
-                if let Some(reading) = frame.hops.mains() {
-                    out.say(self.judge(reading));
-                }
-            }
-            Item::Started(info) if info.revision == 0 => {
-                (self.newest, self.holds, self.clear_since) = (None, None, None);
-            }
-            Item::Video(_)
-            | Item::Audio(_)
-            | Item::Started(_)
-            | Item::Packets(_)
-            | Item::Clock(_)
-            | Item::Gap(_)
-            | Item::Ended(_) => {}
+impl SoundJudge for Hum {
+    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
+        if let Some(reading) = frame.hops.mains() {
+            out.say(self.judge(reading));
         }
+    }
+
+    fn begin(&mut self) {
+        (self.newest, self.clearly, self.holds, self.clear_since) = (None, [None; 2], None, None);
     }
 }
 
@@ -176,7 +219,9 @@ impl Detector for Hum {
 mod tests {
     use std::sync::Arc;
 
-    use avwatch_actors::frame::{AudioFrame, DecodeSigns, SoundHops};
+    use avwatch_actors::frame::{DecodeSigns, SoundHops};
+    use avwatch_actors::item::Item;
+    use avwatch_actors::track::TrackId;
 
     use super::super::testing::{STEREO, at, audio_track, build, lasting, stamp};
     use super::*;
@@ -215,10 +260,10 @@ mod tests {
     fn three_steady_multiples_are_hum_of_either_mains() {
         for grid in [0, 1] {
             let items = readings(grid, 12, |index| standing_out(if (5..9).contains(&index) { 3 } else { 0 }, -40.0));
-            // Seen steady from the reading at 10 s on, up to the one at 12 s.
+            // Seen from the reading at 9 s on, up to the one at 12 s.
             let found = found(&items);
             assert_eq!(found.len(), 1, "{found:?}");
-            assert!((found[0].0 - 5.904).abs() < 1e-6 && found[0].1 == Some(12.0), "{found:?}");
+            assert!((found[0].0 - 4.904).abs() < 1e-6 && found[0].1 == Some(12.0), "{found:?}");
         }
     }
 
@@ -227,6 +272,35 @@ mod tests {
         for count in [1, 2] {
             assert_eq!(found(&readings(0, 12, |_| standing_out(count, -30.0))), []);
         }
+    }
+
+    #[test]
+    fn under_music_the_mains_frequency_and_one_multiple_are_enough_when_they_stay() {
+        let masked = |first: f32, shown: std::ops::Range<usize>| {
+            let reading = move |index: usize| {
+                let mut all = [harmonic(-50.0, 4.0); HARMONICS];
+                if shown.contains(&index) {
+                    (all[0], all[2]) = (harmonic(-37.0, first), harmonic(-47.0, 25.0));
+                }
+                all
+            };
+            found(&readings(0, 12, reading))
+        };
+        let told = masked(30.0, 2..9);
+        assert!(told.len() == 1 && (told[0].0 - 1.904).abs() < 1e-6, "{told:?}");
+        assert_eq!(masked(30.0, 2..5), [], "too short");
+        assert_eq!(masked(10.0, 2..9), [], "multiples of nothing");
+    }
+
+    #[test]
+    fn an_onset_in_the_middle_of_a_spectrum_is_that_of_the_next_one() {
+        let items = readings(0, 12, |index| match index {
+            0..4 => standing_out(0, -40.0),
+            4 => standing_out(3, -40.8),
+            _ => standing_out(3, -40.0),
+        });
+        let told = found(&items);
+        assert!(told.len() == 1 && (told[0].0 - 4.904).abs() < 1e-6, "{told:?}");
     }
 
     #[test]

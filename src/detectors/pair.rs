@@ -8,12 +8,12 @@
 
 use avwatch_actors::detector::{Verdict, Verdicts};
 use avwatch_actors::frame::{AudioFrame, ChannelHop, SoundHop};
-use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
-use avwatch_actors::track::{ChannelRole, TrackId, TrackInfo};
+use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo};
 
 use super::quiet::power_of;
 use super::silence::roles_of;
+use super::sound_judge::SoundJudge;
 
 /// Hops in the window.
 const WINDOW: usize = 40;
@@ -84,9 +84,8 @@ impl Row {
 
 /// Judges the pair of one track by a rule.
 pub(super) struct PairJudge {
-    track: TrackId,
     rule: Rule,
-    roles: Vec<ChannelRole>,
+    roles: [ChannelRole; CHANNELS_MAX],
     window: [Pair; WINDOW],
     filled: usize,
     next: usize,
@@ -100,10 +99,13 @@ pub(super) struct PairJudge {
 
 impl PairJudge {
     pub(super) fn new(track: &TrackInfo, rule: Rule) -> Self {
+        Self::of(roles_of(track), rule)
+    }
+
+    fn of(roles: [ChannelRole; CHANNELS_MAX], rule: Rule) -> Self {
         Self {
-            track: track.track,
             rule,
-            roles: roles_of(track).to_vec(),
+            roles,
             window: [Pair::default(); WINDOW],
             filled: 0,
             next: 0,
@@ -112,33 +114,6 @@ impl PairJudge {
             holds: None,
             clear_since: None,
             quiet_since: None,
-        }
-    }
-
-    /// Judges an item of the track.
-    pub(super) fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Audio(frame) if frame.stamp.track == self.track => self.listen(frame, out),
-            Item::Started(info) => {
-                if let Some(track) = info.track(self.track) {
-                    let fresh = Self::new(track, self.rule);
-                    if info.revision == 0 || fresh.roles != self.roles {
-                        *self = fresh;
-                    }
-                }
-            }
-            Item::Video(_) | Item::Audio(_) | Item::Packets(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
-        }
-    }
-
-    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
-        let count = frame.hops.channel_count().min(self.roles.len());
-        let Some((left, right)) = ChannelRole::stereo_pair(&self.roles[..count]) else { return };
-        for (hop, channels) in frame.hops.iter() {
-            let verdict = self.step(hop, &channels[left], &channels[right]);
-            if verdict != Verdict::Undecided {
-                out.say(verdict);
-            }
         }
     }
 
@@ -183,5 +158,29 @@ impl PairJudge {
             let since = *self.clear_since.get_or_insert(ended.unwrap_or(hop.at));
             Verdict::Clear { since, score }
         }
+    }
+}
+
+impl SoundJudge for PairJudge {
+    fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
+        let count = frame.hops.channel_count().min(self.roles.len());
+        let Some((left, right)) = ChannelRole::stereo_pair(&self.roles[..count]) else { return };
+        for (hop, channels) in frame.hops.iter() {
+            let verdict = self.step(hop, &channels[left], &channels[right]);
+            if verdict != Verdict::Undecided {
+                out.say(verdict);
+            }
+        }
+    }
+
+    fn learn(&mut self, track: &TrackInfo) {
+        let roles = roles_of(track);
+        if roles != self.roles {
+            *self = Self::of(roles, self.rule);
+        }
+    }
+
+    fn begin(&mut self) {
+        *self = Self::of(self.roles, self.rule);
     }
 }

@@ -12,13 +12,13 @@
 
 use std::sync::Arc;
 
-use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdicts, Worse};
-use avwatch_actors::item::Item;
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Worse};
 use avwatch_actors::severity::Severity::Warning;
 use avwatch_actors::track::{TrackInfo, TrackKind};
 
 use super::kind::lasted;
 use super::pair::{Pair, PairJudge, Rule};
+use super::sound_judge::OfSound;
 use super::table::{Table, info_only};
 use super::{Defaults, DetectorKind, OptionDoc, OptionValue};
 use crate::profile::Profile;
@@ -58,7 +58,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
             limits: (options.number("correlation"), 0.9 * options.number("correlation")),
             low: false,
         };
-        Arc::new(move |track: &TrackInfo| Box::new(Phase(PairJudge::new(track, rule))) as Box<dyn Detector>)
+        Arc::new(move |track: &TrackInfo| OfSound::boxed(track, PairJudge::new(track, rule)))
     },
 };
 
@@ -69,17 +69,10 @@ fn defaults(profile: Profile) -> Defaults {
     defaults
 }
 
-struct Phase(PairJudge);
-
-impl Detector for Phase {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        self.0.inspect(item, out);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use avwatch_actors::frame::{ChannelHop, PairFacts, SoundHop};
+    use avwatch_actors::item::Item;
     use avwatch_actors::track::ChannelRole;
 
     use super::super::testing::{STEREO, Track, audio_track, build, lasting, level, stretches};

@@ -14,14 +14,14 @@
 
 use std::sync::Arc;
 
-use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdicts, Worse};
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse};
 use avwatch_actors::frame::AudioFrame;
-use avwatch_actors::item::Item;
 use avwatch_actors::severity::Severity::{Info, Major, Warning};
-use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackId, TrackInfo, TrackKind};
+use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo, TrackKind};
 
 use super::kind::lasted;
 use super::quiet::{ChannelSpan, Quiet, QuietRun, dbfs_of};
+use super::sound_judge::{OfSound, SoundJudge};
 use super::table::{Table, info_only};
 use super::{Defaults, DetectorKind, OptionDoc, OptionValue};
 use crate::profile::Profile;
@@ -51,7 +51,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     message: |situation: &Situation| format!("sound silent for {}", lasted(situation)),
     build: |options, _| {
         let level_dbfs = options.number("level_dbfs");
-        Arc::new(move |track: &TrackInfo| Box::new(Silence::new(track, level_dbfs)) as Box<dyn Detector>)
+        Arc::new(move |track: &TrackInfo| OfSound::boxed(track, Silence::new(track, level_dbfs)))
     },
 };
 
@@ -67,7 +67,6 @@ fn defaults(profile: Profile) -> Defaults {
 }
 
 struct Silence {
-    track: TrackId,
     level_dbfs: f64,
     run: QuietRun,
     spans: [ChannelSpan; CHANNELS_MAX],
@@ -76,15 +75,22 @@ struct Silence {
 
 impl Silence {
     fn new(track: &TrackInfo, level_dbfs: f64) -> Self {
-        Self {
-            track: track.track,
-            level_dbfs,
-            run: QuietRun::new(level_dbfs),
-            spans: Default::default(),
-            roles: roles_of(track),
+        Self { level_dbfs, run: QuietRun::new(level_dbfs), spans: Default::default(), roles: roles_of(track) }
+    }
+}
+
+/// The roles of the measured channels; `Other` for those of which nothing is known.
+pub(super) fn roles_of(track: &TrackInfo) -> [ChannelRole; CHANNELS_MAX] {
+    let mut roles = [ChannelRole::Other; CHANNELS_MAX];
+    if let Some(format) = &track.audio {
+        for (role, known) in roles.iter_mut().zip(&format.roles) {
+            *role = *known;
         }
     }
+    roles
+}
 
+impl SoundJudge for Silence {
     fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
         for (hop, channels) in frame.hops.iter() {
             let limit = self.run.limit();
@@ -102,40 +108,22 @@ impl Silence {
             }
         }
     }
-}
 
-/// The roles of the measured channels; `Other` for those of which nothing is known.
-pub(super) fn roles_of(track: &TrackInfo) -> [ChannelRole; CHANNELS_MAX] {
-    let mut roles = [ChannelRole::Other; CHANNELS_MAX];
-    if let Some(format) = &track.audio {
-        for (role, known) in roles.iter_mut().zip(&format.roles) {
-            *role = *known;
-        }
+    fn learn(&mut self, track: &TrackInfo) {
+        self.roles = roles_of(track);
     }
-    roles
-}
 
-impl Detector for Silence {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Audio(frame) if frame.stamp.track == self.track => self.listen(frame, out),
-            Item::Started(info) => {
-                if let Some(track) = info.track(self.track) {
-                    self.roles = roles_of(track);
-                }
-                if info.revision == 0 {
-                    self.run = QuietRun::new(self.level_dbfs);
-                    self.spans = Default::default();
-                }
-            }
-            Item::Video(_) | Item::Audio(_) | Item::Packets(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
-        }
+    fn begin(&mut self) {
+        self.run = QuietRun::new(self.level_dbfs);
+        self.spans = Default::default();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use avwatch_actors::detector::Detector;
     use avwatch_actors::frame::ChannelHop;
+    use avwatch_actors::item::Item;
 
     use super::super::testing::{STEREO, Track, audio_track, build, lasting, level, stretches};
     use super::*;

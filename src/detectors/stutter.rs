@@ -3,8 +3,8 @@
 //! A *jolt* is a picture shown for 100 ms or more, and shorter than 1 s (longer is `freeze`'s business), at
 //! least two intervals of the frame rate and 60 ms longer or shorter than the one before or behind it, while
 //! the whole picture moves: `motion` or more of it with each of the changes. What is held longer has to jump
-//! further: where the shorter hold ends with the larger change, movement is so slow that it goes by whole
-//! pixels, and one such pair takes back a jolt. A repeated picture and one that is shown
+//! further: where the changes are alike, movement is so slow that it goes by whole pixels, and it is no jolt;
+//! where the shorter hold ends with the larger change, it speaks against one. A repeated picture and one that is shown
 //! for long by its timestamps are the same to a viewer. The condition holds while three or more jolts
 //! begin within 2 s; onset is the begin of the first of them, the end that of the last. Steady rhythms have
 //! none, because pictures of another rate are shown for one interval more or less in turn: film in 25, 30 or 60
@@ -72,11 +72,12 @@ const HOLD_MAX: MediaTime = MediaTime::from_millis(1_000);
 /// By how much its neighbour is shorter or longer, in intervals of the frame rate and at least.
 const UNEVEN_INTERVALS: i64 = 2;
 const UNEVEN_MIN: MediaTime = MediaTime::from_millis(60);
-/// Change after the longer of two holds, in terms of that after the shorter one, that speaks against a jolt. Fine
-/// texture changes as much however far it jumps, so it need not be larger.
+/// Change after the longer of two holds, in terms of that after the shorter one: of a jolt at least, and of
+/// what speaks against one at most.
+const FURTHER_MIN: f32 = 1.1;
 const AGAINST_BELOW: f32 = 0.8;
 /// Jolts in the window that make stutter.
-const JOLTS_MIN: usize = 3;
+const JOLTS_MIN: i32 = 3;
 const WINDOW: MediaTime = MediaTime::from_millis(2_000);
 /// Jolts that are remembered; the window cannot hold more.
 const JOLTS_MAX: usize = 32;
@@ -98,8 +99,8 @@ struct Shown {
 struct Jolt {
     from: MediaTime,
     to: MediaTime,
-    /// False when the changes say that they are none.
-    counts: bool,
+    /// 1 for a jolt, −1 for what speaks against one.
+    counts: i32,
 }
 
 struct Stutter {
@@ -143,20 +144,24 @@ impl Stutter {
         let uneven = MediaTime::from_nanos(self.interval.as_nanos() * UNEVEN_INTERVALS).max(UNEVEN_MIN);
         // Half an interval of slack: timestamps are rounded.
         let is_uneven = length.distance(before).as_nanos() + self.interval.as_nanos() / 2 >= uneven.as_nanos();
+        let counts = match () {
+            () if longer >= FURTHER_MIN * shorter => 1,
+            () if longer < AGAINST_BELOW * shorter => -1,
+            () => return,
+        };
         if length.max(before) >= HOLD_MIN && is_uneven && self.jolts.len() < JOLTS_MAX {
             let (from, to) = if before > length { (shown.from - before, shown.from) } else { (shown.from, at) };
-            self.jolts.push_back(Jolt { from, to, counts: longer >= AGAINST_BELOW * shorter });
+            self.jolts.push_back(Jolt { from, to, counts });
         }
     }
 
     fn judge(&mut self, at: MediaTime, out: &mut Verdicts) {
         let mut last_end = None;
         while self.jolts.front().is_some_and(|jolt| at - jolt.to >= WINDOW) {
-            last_end = self.jolts.pop_front().filter(|jolt| jolt.counts).map(|jolt| jolt.to).or(last_end);
+            last_end = self.jolts.pop_front().filter(|jolt| jolt.counts > 0).map(|jolt| jolt.to).or(last_end);
         }
-        let counting = self.jolts.iter().filter(|jolt| jolt.counts);
-        let (count, first) = (counting.clone().count(), counting.map(|jolt| jolt.from).next());
-        let count = (2 * count).saturating_sub(self.jolts.len());
+        let first = self.jolts.iter().find(|jolt| jolt.counts > 0).map(|jolt| jolt.from);
+        let count = self.jolts.iter().map(|jolt| jolt.counts).sum::<i32>().max(0);
         let score = count as f32;
         let goes_on = self.since.is_some() && first.is_some();
         if count >= JOLTS_MIN || goes_on {
@@ -220,7 +225,15 @@ mod tests {
     fn found(fps: f64, rhythm: &[bool], share: f32) -> Vec<(f64, Option<f64>)> {
         let smooth = |_| picture(true, share);
         let film = Film::new(fps).then(2.0, smooth);
-        let film = film.then(10.0, |index| picture(rhythm[index as usize % rhythm.len()], share)).then(4.0, smooth);
+        let moves = |index: u64| rhythm[index as usize % rhythm.len()];
+        // What is held longer jumps further.
+        let held = |index: u64| (0..index).rev().take_while(|before| !moves(*before)).count() as f32;
+        let jerky = |index: u64| {
+            let PictureFacts { motion, .. } = picture(moves(index), share);
+            let motion = MotionFacts { difference: motion.difference * (1.0 + held(index)), ..motion };
+            PictureFacts { motion, ..PictureFacts::default() }
+        };
+        let film = film.then(10.0, jerky).then(4.0, smooth);
         let mut detector = build(&KIND, Profile::File, &video_track(fps), &[]);
         stretches(&mut *detector, &film.items).iter().map(|found| (found.start, found.end)).collect()
     }
@@ -260,7 +273,7 @@ mod tests {
     #[test]
     fn a_slow_zoom_that_goes_by_whole_pixels_does_not_stutter() {
         // The picture moves on now and then, by one pixel or by two, however long it stood still.
-        let rhythm = [0.0, 5.0, 0.0, 0.0, 5.0, 14.0, 0.0, 0.0, 0.0, 5.0, 0.0, 0.0, 14.0, 5.0, 0.0, 0.0, 0.0, 5.0, 14.0];
+        let rhythm = [0.0, 5.0, 0.0, 0.0, 14.0, 5.0, 0.0, 0.0, 0.0, 5.0, 0.0, 0.0, 5.0, 14.0, 0.0, 0.0, 0.0, 5.0, 14.0];
         let zoom = |index: u64| {
             let difference = rhythm[index as usize % rhythm.len()];
             let motion = MotionFacts { difference, ..picture(difference > 0.0, 0.6).motion };

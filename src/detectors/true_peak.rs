@@ -10,13 +10,13 @@
 
 use std::sync::Arc;
 
-use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdicts, Worse};
+use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse};
 use avwatch_actors::frame::AudioFrame;
-use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Info;
-use avwatch_actors::track::{TrackId, TrackInfo, TrackKind};
+use avwatch_actors::track::{TrackInfo, TrackKind};
 
+use super::sound_judge::{OfSound, SoundJudge};
 use super::table::Table;
 use super::{DetectorKind, OptionDoc, OptionValue};
 use crate::profile::Profile;
@@ -49,14 +49,11 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     message: |situation: &Situation| format!("true peak {:.1} dBTP", situation.peak),
     build: |options, _| {
         let limit = 10f64.powf(options.number("limit_dbtp") / 20.0) as f32;
-        Arc::new(move |track: &TrackInfo| {
-            Box::new(TruePeak { track: track.track, limit, over: None, clear_since: None }) as Box<dyn Detector>
-        })
+        Arc::new(move |track: &TrackInfo| OfSound::boxed(track, TruePeak { limit, over: None, clear_since: None }))
     },
 };
 
 struct TruePeak {
-    track: TrackId,
     /// As a magnitude.
     limit: f32,
     /// Begin of the first hop over the limit, in blocks that each have one.
@@ -64,7 +61,7 @@ struct TruePeak {
     clear_since: Option<MediaTime>,
 }
 
-impl TruePeak {
+impl SoundJudge for TruePeak {
     fn listen(&mut self, frame: &AudioFrame, out: &mut Verdicts) {
         let mut highest = 0.0_f32;
         let mut first_over = None;
@@ -88,24 +85,10 @@ impl TruePeak {
             out.clear(*self.clear_since.get_or_insert(first.at), score);
         }
     }
-}
 
-impl Detector for TruePeak {
-    fn inspect(&mut self, item: &Item, out: &mut Verdicts) {
-        match item {
-            Item::Audio(frame) if frame.stamp.track == self.track => self.listen(frame, out),
-            Item::Started(info) if info.revision == 0 => {
-                self.over = None;
-                self.clear_since = None;
-            }
-            Item::Video(_)
-            | Item::Audio(_)
-            | Item::Started(_)
-            | Item::Packets(_)
-            | Item::Clock(_)
-            | Item::Gap(_)
-            | Item::Ended(_) => {}
-        }
+    fn begin(&mut self) {
+        self.over = None;
+        self.clear_since = None;
     }
 }
 

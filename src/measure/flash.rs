@@ -27,6 +27,8 @@ const FORGET_AFTER: MediaTime = MediaTime::from_millis(1_000);
 const STEPS: usize = 1_024;
 /// Share of red in the light of the three primaries from which it is saturated.
 const RED_SHARE_MIN: f32 = 0.8;
+/// Light of red, in cd/m², up to which a block is black.
+const RED_LIGHT_MIN: f32 = 10.0;
 /// Cr, in levels, below which nothing is saturated red.
 const RED_CR_MIN: f32 = 160.0;
 
@@ -77,7 +79,7 @@ impl FlashFinder {
             for column in 0..columns {
                 let level = block_level(grid, means, row, column);
                 let luminance = self.luminance(level);
-                let red = may_be_red && is_red(level, tint_of(tints, tint_grid, (row, rows), (column, columns)));
+                let red = may_be_red && self.is_red(level, tint_of(tints, tint_grid, (row, rows), (column, columns)));
                 if first {
                     self.blocks.push(Block {
                         high: luminance,
@@ -98,8 +100,22 @@ impl FlashFinder {
     }
 
     fn luminance(&self, level: f32) -> f32 {
-        let step = (level - 16.0) / 219.0 * STEPS as f32;
-        self.luminances[step.clamp(0.0, STEPS as f32) as usize]
+        self.light((level - 16.0) / 219.0)
+    }
+
+    /// The light of a signal from 0 to 1, in cd/m².
+    fn light(&self, signal: f32) -> f32 {
+        self.luminances[(signal * STEPS as f32).clamp(0.0, STEPS as f32) as usize]
+    }
+
+    /// Saturated red by the levels of Y, Cb and Cr (ITU-R BT.709 primaries, linear light).
+    fn is_red(&self, level: f32, (u, v): (f32, f32)) -> bool {
+        let (luma, cb, cr) = ((level - 16.0) / 219.0, (u - 128.0) / 224.0, (v - 128.0) / 224.0);
+        let red = self.light(luma + 1.5748 * cr);
+        let green = self.light(luma - 0.1873 * cb - 0.4681 * cr);
+        let blue = self.light(luma + 1.8556 * cb);
+        // A black block is of no colour.
+        red > RED_LIGHT_MIN && red >= RED_SHARE_MIN * (red + green + blue)
     }
 }
 
@@ -145,16 +161,6 @@ fn tint_of(tints: &[f32], grid: TintGrid, row: (usize, usize), column: (usize, u
     let x = (2 * column.0 + 1) * grid.columns / (2 * column.1);
     let cell = y * grid.columns + x;
     (tints[cell], tints[tints.len() / 2 + cell])
-}
-
-/// Saturated red by the levels of Y, Cb and Cr (ITU-R BT.709 primaries, linear light).
-fn is_red(level: f32, (u, v): (f32, f32)) -> bool {
-    let (luma, cb, cr) = ((level - 16.0) / 219.0, (u - 128.0) / 224.0, (v - 128.0) / 224.0);
-    let red = (luma + 1.5748 * cr).clamp(0.0, 1.0).powf(2.4);
-    let green = (luma - 0.1873 * cb - 0.4681 * cr).clamp(0.0, 1.0).powf(2.4);
-    let blue = (luma + 1.8556 * cb).clamp(0.0, 1.0).powf(2.4);
-    // A black block is of no colour.
-    red > 0.05 && red >= RED_SHARE_MIN * (red + green + blue)
 }
 
 #[cfg(test)]
@@ -222,6 +228,8 @@ mod tests {
 
     #[test]
     fn pure_red_is_saturated_and_skin_is_not() {
+        let finder = FlashFinder::default();
+        let is_red = |level, tint| finder.is_red(level, tint);
         assert!(is_red(63.0, (102.0, 240.0)), "red of ITU-R BT.709 at full level");
         assert!(!is_red(140.0, (110.0, 155.0)), "skin");
         assert!(!is_red(16.0, (128.0, 128.0)), "black");

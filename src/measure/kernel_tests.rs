@@ -127,16 +127,28 @@ proptest! {
         let (one, other): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
         let first = quarters(Cpu::Portable, before, &one);
         let bounds = quarter_bounds(one.len());
-        let expected = naive::quarters(&one);
+        let (expected, slopes) = (naive::quarters(&one), naive::slopes(before, &one));
         for quarter in 0..4 {
             let count = (bounds[quarter + 1] - bounds[quarter]).max(1) as f64;
             prop_assert!((first.squares[quarter] / count - expected[quarter]).abs() < 1e-12);
+            prop_assert!((first.steps[quarter] / count - slopes[quarter]).abs() < 1e-12);
         }
-        prop_assert!((first.steps / one.len().max(1) as f64 - naive::slope(before, &one)).abs() < 1e-12);
         let product = product_sum(Cpu::Portable, &one, &other);
         prop_assert!((product / one.len().max(1) as f64 - naive::mean_product(&one, &other, 0)).abs() < 1e-12);
         prop_assert_eq!(quarters(Cpu::detect(), before, &one), first);
         prop_assert_eq!(product_sum(Cpu::detect(), &one, &other), product);
+    }
+
+    #[test]
+    fn the_highest_samples_are_counted_as_the_naive_twin_does(
+        samples in prop::collection::vec(-1.5_f32..1.5, 0..700),
+        rail in 0.1_f32..1.5,
+    ) {
+        let samples: Vec<f32> = samples.iter().map(|sample| sample.clamp(-rail, rail)).collect();
+        let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+        let found = ceiling_counts(Cpu::Portable, &samples, peak);
+        prop_assert_eq!([found.ties, found.near, found.over].map(|count| count as usize), naive::ceiling(&samples));
+        prop_assert_eq!(ceiling_counts(Cpu::detect(), &samples, peak), found);
     }
 
     #[test]

@@ -88,15 +88,19 @@ pub fn mean_product(one: &[f32], other: &[f32], from: usize) -> f64 {
     if one.is_empty() { 0.0 } else { sum / one.len() as f64 }
 }
 
-/// Mean squared difference of neighbouring samples, the first one's to `before`.
-pub fn slope(before: f32, samples: &[f32]) -> f64 {
-    let mut sum = 0.0;
-    let mut last = f64::from(before);
-    for sample in samples {
-        sum += (f64::from(*sample) - last).powi(2);
-        last = f64::from(*sample);
-    }
-    if samples.is_empty() { 0.0 } else { sum / samples.len() as f64 }
+/// Mean squared differences of neighbouring samples in the four quarters, the first one's to `before`.
+pub fn slopes(before: f32, samples: &[f32]) -> [f64; 4] {
+    let steps: Vec<f64> = (0..samples.len())
+        .map(|index| {
+            let last = if index == 0 { before } else { samples[index - 1] };
+            (f64::from(samples[index]) - f64::from(last)).powi(2)
+        })
+        .collect();
+    let bound = |quarter: usize| samples.len() * quarter / 4;
+    std::array::from_fn(|quarter| {
+        let part = &steps[bound(quarter)..bound(quarter + 1)];
+        part.iter().sum::<f64>() / part.len().max(1) as f64
+    })
 }
 
 /// One bin of the discrete Fourier transform.
@@ -144,6 +148,18 @@ pub fn tops(samples: &[f32], least: f32) -> [usize; 3] {
         }
     }
     found
+}
+
+/// How many magnitudes are within 2/32768 of the highest, between 95 % and 99.9 % of it, and beyond 1.
+pub fn ceiling(samples: &[f32]) -> [usize; 3] {
+    let magnitudes: Vec<f32> = samples.iter().map(|sample| sample.abs()).collect();
+    let peak = magnitudes.iter().copied().fold(0.0, f32::max);
+    let count = |holds: &dyn Fn(f32) -> bool| magnitudes.iter().filter(|magnitude| holds(**magnitude)).count();
+    [
+        count(&|magnitude| magnitude >= peak - 2.0 / 32_768.0),
+        count(&|magnitude| magnitude >= 0.95 * peak && magnitude < 0.999 * peak),
+        count(&|magnitude| magnitude > 1.0),
+    ]
 }
 
 /// Runs of at least `least` samples equal to each other and within ±`most` of zero: (from, to).

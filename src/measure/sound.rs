@@ -6,20 +6,20 @@
 
 use std::array;
 
-use avwatch_actors::frame::{ChannelHop, LoudnessReading, PairFacts, SoundHop, SoundHops};
+use avwatch_actors::frame::{CeilingFacts, ChannelHop, LoudnessReading, PairFacts, SoundHop, SoundHops};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::{CHANNELS_MAX, ChannelRole};
 
 use super::echoes::EchoTracker;
 use super::kernels::{
-    Cpu, Run, TRUE_PEAK_GAIN_MAX, TRUE_PEAK_TAPS, group_means, hop_sums, interpolated_peak, product_sum,
-    quarter_bounds, quarters,
+    Cpu, Run, TRUE_PEAK_GAIN_MAX, TRUE_PEAK_TAPS, ceiling_counts, group_means, hop_sums, interpolated_peak,
+    product_sum, quarter_bounds, quarters,
 };
 use super::loudness::LoudnessMeter;
 use super::lulls::LullTracker;
 use super::mains::MainsMeter;
 use super::plan::MeasurePlan;
-use super::tops::TopTracker;
+use super::tops::{PEAK_MIN, TopTracker};
 
 /// Sample rates that are measured; others count as the nearest of these.
 const SAMPLE_RATES: (u32, u32) = (2_000, 768_000);
@@ -346,6 +346,12 @@ impl ChannelState {
             {
                 *count /= filled as f32;
             }
+            if sums.peak >= PEAK_MIN {
+                let counts = ceiling_counts(cpu, samples, sums.peak);
+                let share = |count: u32| count as f32 / filled as f32;
+                facts.ceiling =
+                    CeilingFacts { ties: share(counts.ties), near: share(counts.near), over: share(counts.over) };
+            }
         }
         if let Some(lulls) = &mut self.lulls {
             facts.lull = lulls.add(samples, equal_run);
@@ -354,7 +360,7 @@ impl ChannelState {
             let bounds = quarter_bounds(filled);
             let mean_of = |sum: f64, count: usize| (sum / count.max(1) as f64).min(f64::from(f32::MAX)) as f32;
             facts.quarters = array::from_fn(|index| mean_of(sums.squares[index], bounds[index + 1] - bounds[index]));
-            facts.slope = mean_of(sums.steps, filled);
+            facts.slopes = array::from_fn(|index| mean_of(sums.steps[index], bounds[index + 1] - bounds[index]));
         }
         facts
     }

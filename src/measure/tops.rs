@@ -9,7 +9,7 @@
 use avwatch_actors::frame::TopFacts;
 
 /// Half waves with lower peaks do not count: −26 dBFS.
-const PEAK_MIN: f32 = 0.05;
+pub(super) const PEAK_MIN: f32 = 0.05;
 /// A half wave that gets longer is taken as if it had ended: sound does not, offsets do.
 const WAVE_MAX: usize = 4_096;
 /// Least samples in a level run.

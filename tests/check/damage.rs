@@ -69,6 +69,21 @@ fn altered_bytes_in_h264_are_told_from_the_first_damaged_frame_on() {
 }
 
 #[test]
+fn damage_that_was_coded_anew_is_told_although_the_stream_is_whole() {
+    let clip = damage::coded_anew();
+    let (status, input) = check(&clip.path, &[]);
+    assert_eq!(status, 1, "{input:#}");
+    assert_eq!(evidence(&input), [], "the stream itself is whole");
+    let told = events(&input, "block_corruption");
+    let [(track, start, end, severity)] = told[..] else { panic!("one event: {input:#}") };
+    assert_eq!((track, severity), ("video:0", "warning"));
+    let planted = &clip.truth[0];
+    // Bytes are altered until 4.6 s; the first pictures hide it.
+    assert!((planted.start..4.6).contains(&start), "{planted:?}: {told:?}");
+    assert!((5.5..planted.end + 0.1).contains(&end), "{planted:?}: {told:?}");
+}
+
+#[test]
 fn a_whole_stream_shows_no_damage() {
     for clip in [recipes::clean_transport_stream(), damage::before_damage("libx264"), damage::before_damage("libx265")]
     {

@@ -114,6 +114,16 @@ fn a_slow_fade_is_neither_freeze_nor_black() {
 }
 
 #[test]
+fn a_slow_zoom_that_goes_by_whole_pixels_does_not_stutter() {
+    told_clean(&recipes::slow_zoom());
+}
+
+#[test]
+fn credits_that_roll_over_black_are_not_letterboxed() {
+    told_clean(&recipes::rolling_credits());
+}
+
+#[test]
 fn a_title_card_is_still_but_not_black() {
     fails_for(&told(&recipes::title_card()), &["freeze"]);
 }

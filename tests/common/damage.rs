@@ -62,6 +62,17 @@ pub fn altered_bytes(codec: &str) -> Clip {
     filtered(&format!("altered-{codec}"), codec, filter).with("decode_error", "video:0", 4.2, 6.0)
 }
 
+/// What a decoder makes of the clip with altered bytes, coded anew: nothing but the pictures tells of it.
+pub fn coded_anew() -> Clip {
+    let source = altered_bytes("libx264");
+    let mut arguments: Vec<String> = ["-threads", "1", "-flags", "+output_corrupt", "-i"].map(str::to_owned).into();
+    arguments.push(source.path_text().to_owned());
+    let coding = "-map 0:v -c:v libx264 -preset veryfast -crf 20 -g 50 -pix_fmt yuv420p";
+    arguments.extend(coding.split(' ').map(str::to_owned));
+    let clip = Clip::new(encoded("altered-coded-anew", "mp4", &arguments), source.seconds);
+    clip.with("block_corruption", "video:0", 4.2, 6.0).without(&["decode_error"])
+}
+
 /// A clip whose coded video went through a filter of bit streams.
 fn filtered(name: &str, codec: &str, filter: &str) -> Clip {
     let source = before_damage(codec);

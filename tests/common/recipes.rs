@@ -294,6 +294,32 @@ pub fn slow_fade() -> Clip {
     clip("slow-fade", "mp4", 8.0, &graph, &["[v]", "[a]"], &[X264, AAC].concat()).without(&["freeze", "black"])
 }
 
+/// Fine detail that a camera approaches so slowly that it moves by whole pixels, now and then.
+pub fn slow_zoom() -> Clip {
+    let graph = format!(
+        "color=c=gray:s=320x180:r=25:d=12,noise=c0s=90:c0_seed=5,scale=640:360:flags=bicubic,format=yuv420p,\
+         zoompan=z='1+0.0008*on':d=1:x='iw/2-(iw/zoom/2)':y='ih/2-(ih/zoom/2)':s=640x360:fps=25,format=yuv420p[v];{SOUND}[a]"
+    );
+    clip("slow-zoom", "mp4", 12.0, &graph, &["[v]", "[a]"], &[X264, AAC].concat()).without(&["stutter"])
+}
+
+/// Blocks of text that roll up over black, as credits do.
+pub fn rolling_credits() -> Clip {
+    let mut picture = "color=c=black:s=640x360:r=25:d=12,format=yuv420p".to_owned();
+    for line in 0..12 {
+        for word in 0..3 {
+            let (x, y, w) = (150 + word * 120, line * 30 + 8, 60 + (line * 7 + word * 13) % 50);
+            picture.push_str(&format!(",drawbox=x={x}:y={y}:w={w}:h=10:c=white:t=fill"));
+        }
+    }
+    let graph = format!("{picture},scroll=v=0.0055555[v];{SOUND}[a]");
+    clip("rolling-credits", "mp4", 12.0, &graph, &["[v]", "[a]"], &[X264, AAC].concat()).without(&[
+        "letterbox",
+        "black",
+        "freeze",
+    ])
+}
+
 /// No sound at all on exact samples from 4 s to 7 s.
 pub fn silence() -> Clip {
     let sound = replace_sound("0", "0", 4.0, 7.0);

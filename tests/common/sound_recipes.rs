@@ -52,6 +52,17 @@ const MUSIC: &str = "aevalsrc=s=48000:d=12:exprs='\
     +0.15*sin(2*PI*277.9*t)*exp(-4*mod(t,0.75))+0.05*sin(2*PI*1865*t)*exp(-9*mod(t,0.5))\
     +0.1*(random(1)-0.5)*exp(-20*mod(t,0.25))'";
 
+/// Plucked chords that die away, without a bass as low as hum.
+const CHORDS: &str = "aevalsrc=s=48000:d=12:exprs='\
+    0.22*sin(2*PI*196*t)*exp(-3*mod(t,0.5))+0.22*sin(2*PI*247*t)*exp(-3*mod(t+0.1,0.75))\
+    +0.22*sin(2*PI*98*t)*exp(-3*mod(t,1))|\
+    0.22*sin(2*PI*294*t)*exp(-3*mod(t+0.25,0.5))+0.22*sin(2*PI*392*t)*exp(-3*mod(t+0.3,0.75))\
+    +0.22*sin(2*PI*98*t)*exp(-3*mod(t,1))'";
+
+/// Rumble: noise that is the louder the lower it is.
+const RUMBLE: &str = "anoisesrc=c=brown:r=48000:a=0.6:seed=3:d=12[one];anoisesrc=c=brown:r=48000:a=0.6:seed=4:d=12[two];\
+    [one][two]join=inputs=2:channel_layout=stereo";
+
 /// The programmes, with their names.
 const PROGRAMMES: [(&str, &str); 3] = [("pink", SOUND), ("speech", SPEECH), ("music", MUSIC)];
 
@@ -87,6 +98,7 @@ pub fn misleading() -> Vec<Clip> {
         ("silence", "anullsrc=r=48000:cl=stereo,atrim=end=12".to_owned(), "anull".to_owned()),
         ("limited", SOUND.to_owned(), "volume=24dB,alimiter=limit=0.5:level=disabled".to_owned()),
         ("gated", SOUND.to_owned(), gate),
+        ("rumble", RUMBLE.to_owned(), "anull".to_owned()),
         ("quiet", SOUND.to_owned(), "volume=-55dB".to_owned()),
         ("fades", MUSIC.to_owned(), "afade=t=out:st=3:d=2,afade=t=in:st=7:d=2:enable='gte(t,6)'".to_owned()),
     ];
@@ -118,14 +130,35 @@ pub fn mono_throughout(codec: Codec) -> Clip {
     clip("mono-all", SOUND, &replace(both, both, 0.0, 13.0), codec).with("mono", "audio:0", 0.0, 12.0)
 }
 
+/// Noise, far too loud from 3 s to 8 s and cut off at full scale.
+pub fn clipped_noise(codec: Codec) -> Clip {
+    let spoil = replace("clip(8*val(0),-1,1)", "clip(8*val(1),-1,1)", 3.0, 8.0);
+    clip("clipping-noise", SOUND, &spoil, codec).with("clipping", "audio:0", 3.0, 8.0)
+}
+
+/// Chords, far too loud from 3 s to 8 s, cut off, and turned down by half.
+pub fn clipped_chords(codec: Codec) -> Clip {
+    let spoil = replace("0.5*clip(8*val(0),-1,1)", "0.5*clip(8*val(1),-1,1)", 3.0, 8.0);
+    clip("clipping-chords", CHORDS, &spoil, codec).with("clipping", "audio:0", 3.0, 8.0)
+}
+
 /// Nothing for 12 ms at 2 s, 5 s and 8 s.
 pub fn dropouts(codec: Codec) -> Clip {
-    let when = |at: u32| format!("between(n,{},{})", at * 48_000, at * 48_000 + 575);
+    gaps("dropouts", 12, codec)
+}
+
+/// Nothing for 60 ms at 2 s, 5 s and 8 s.
+pub fn long_dropouts(codec: Codec) -> Clip {
+    gaps("dropouts-60", 60, codec)
+}
+
+fn gaps(name: &str, millis: u32, codec: Codec) -> Clip {
+    let when = |at: u32| format!("between(n,{},{})", at * 48_000, at * 48_000 + 48 * millis - 1);
     let lost = format!("{}+{}+{}", when(2), when(5), when(8));
     let spoil = format!("aeval=c=same:exprs='if({lost},0,val(0))|if({lost},0,val(1))'");
-    let mut made = clip("dropouts", SOUND, &spoil, codec);
+    let mut made = clip(name, SOUND, &spoil, codec);
     for at in [2.0, 5.0, 8.0] {
-        made = made.with("dropout", "audio:0", at, at + 0.012);
+        made = made.with("dropout", "audio:0", at, at + f64::from(millis) / 1_000.0);
     }
     made
 }
@@ -140,4 +173,11 @@ pub fn hum(codec: Codec) -> Clip {
     let hum = "0.028*sin(2*PI*50*t)+0.014*sin(2*PI*100*t)+0.009*sin(2*PI*150*t)";
     let with = |channel: usize| format!("val({channel})+{hum}");
     clip("hum", SPEECH, &replace(&with(0), &with(1), 3.0, 13.0), codec).with("hum", "audio:0", 3.0, 12.0)
+}
+
+/// 50 Hz and two multiples under chords, throughout.
+pub fn hum_under_music(codec: Codec) -> Clip {
+    let hum = "0.02*sin(2*PI*50*t)+0.01*sin(2*PI*100*t)+0.0063*sin(2*PI*150*t)";
+    let with = |channel: usize| format!("val({channel})+{hum}");
+    clip("hum-music", CHORDS, &replace(&with(0), &with(1), 0.0, 13.0), codec).with("hum", "audio:0", 0.0, 12.0)
 }

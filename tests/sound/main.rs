@@ -61,6 +61,20 @@ fn clipping_is_told_after_lossy_coding() {
 }
 
 #[test]
+fn noise_that_was_clipped_before_lossy_coding_is_told_although_it_has_no_flat_tops_left() {
+    for codec in [Codec::Aac, Codec::Opus] {
+        assert_told(&recipes::clipped_noise(codec), 0.3);
+    }
+}
+
+#[test]
+fn chords_that_were_clipped_and_turned_down_before_lossy_coding_are_told() {
+    for codec in [Codec::Aac, Codec::Mp2, Codec::Ac3, Codec::Opus] {
+        assert_told(&recipes::clipped_chords(codec), 0.3);
+    }
+}
+
+#[test]
 fn an_inverted_and_quieter_channel_is_told_where_it_is() {
     assert_told(&recipes::phase(Codec::Pcm), EXACT);
     for codec in [Codec::Aac, Codec::Mp2, Codec::Ac3, Codec::Opus] {
@@ -97,6 +111,13 @@ fn drop_outs_are_told_as_notches_after_lossy_coding() {
 }
 
 #[test]
+fn sixty_milliseconds_lost_before_lossy_coding_are_told_each_by_itself() {
+    for codec in Codec::ALL {
+        assert_told(&recipes::long_dropouts(codec), CODED);
+    }
+}
+
+#[test]
 fn an_offset_is_told_around_where_it_is() {
     // The mean over 2 s is followed back to its onset; strong bass blurs that.
     assert_told(&recipes::dc_offset(Codec::Pcm), 0.05);
@@ -108,6 +129,13 @@ fn hum_is_told_to_the_second() {
     // Spectra of 4 s are taken once a second.
     for codec in [Codec::Pcm, Codec::Aac] {
         assert_told(&recipes::hum(codec), 1.1);
+    }
+}
+
+#[test]
+fn hum_is_told_under_music_that_hides_a_multiple() {
+    for codec in Codec::ALL {
+        assert_told(&recipes::hum_under_music(codec), 1.1);
     }
 }
 

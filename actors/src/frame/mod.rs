@@ -12,8 +12,8 @@ mod video;
 pub use audio::{AudioFrame, Samples};
 pub use facts::{ChromaFacts, DecodeSigns, LumaFacts, MotionFacts, PictureFacts};
 pub use sound_facts::{
-    ChannelHop, Echo, HARMONICS, Harmonic, LoudnessReading, Lull, MainsReading, PairFacts, SoundHop, SoundHops,
-    TopFacts,
+    CeilingFacts, ChannelHop, Echo, HARMONICS, Harmonic, LoudnessReading, Lull, MainsReading, PairFacts, SoundHop,
+    SoundHops, TopFacts,
 };
 pub use stamp::{Repair, SourceTime, Stamp};
 pub use structure::{CaptionFacts, FieldFacts, FlashFacts, GamutFacts, PatternFacts, SeamFacts, SharpnessFacts};

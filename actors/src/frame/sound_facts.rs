@@ -21,12 +21,15 @@ pub struct ChannelHop {
     pub equal_run: u16,
     /// How flat the tops of its half waves are; measured for clipping.
     pub tops: TopFacts,
+    /// How its highest samples lie; measured for clipping.
+    pub ceiling: CeilingFacts,
     /// A run of equal samples near zero that ended; measured for drop-outs.
     pub lull: Lull,
     /// Mean squares of the four quarters of the hop; measured for drop-outs.
     pub quarters: [f32; 4],
-    /// Mean squared difference of neighbouring samples: how bright it sounds; measured for drop-outs.
-    pub slope: f32,
+    /// Mean squared differences of neighbouring samples in the four quarters: how much of it is bright;
+    /// measured for drop-outs.
+    pub slopes: [f32; 4],
 }
 
 /// Tops of the half waves (stretches of samples with one sign) that ended in a hop.
@@ -55,6 +58,17 @@ pub struct TopFacts {
     pub flat: f32,
     /// Mean of those samples for that highest one.
     pub flat_level: f32,
+}
+
+/// The highest samples of a hop, as shares of its samples. Nothing is counted below −26 dBFS.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CeilingFacts {
+    /// As high as the highest one, but for two steps of 16 bits.
+    pub ties: f32,
+    /// Between 95 % and 99.9 % of the highest one.
+    pub near: f32,
+    /// Beyond full scale, which only decoders of lossy codecs and floating-point samples are.
+    pub over: f32,
 }
 
 /// A run of at least 1 ms of equal samples within ±0.001 of zero, and the sound around it.

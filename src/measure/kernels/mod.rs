@@ -6,6 +6,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod ceiling;
 mod histogram;
 mod hop;
 mod portable;
@@ -13,6 +14,7 @@ mod quarters;
 mod seam;
 mod true_peak;
 
+pub use ceiling::{CeilingCounts, ceiling_counts};
 pub use histogram::Histogram;
 pub use hop::{HopSums, Run, hop_sums};
 pub use quarters::{GroupMeans, Quarters, group_means, product_sum, quarter_bounds, quarters};

@@ -8,13 +8,13 @@ use super::Cpu;
 /// Lanes in which sums are kept.
 const LANES: usize = 8;
 
-/// Sums of squares of four quarters of a hop, and of the squared steps from sample to sample.
+/// Sums of squares of four quarters of a hop, and of their steps from sample to sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quarters {
     /// Sum of the squared samples of each quarter.
     pub squares: [f64; 4],
-    /// Sum of the squared differences of each sample to the one before it.
-    pub steps: f64,
+    /// Sum of the squared differences of each sample of a quarter to the one before it.
+    pub steps: [f64; 4],
 }
 
 /// The four parts of that many samples: as equal as can be, and all of them together.
@@ -95,12 +95,20 @@ fn products_avx2(one: &[f32], other: &[f32]) -> f64 {
 #[inline(always)]
 fn sum_quarters(before: f32, samples: &[f32]) -> Quarters {
     let bounds = quarter_bounds(samples.len());
-    let mut squares = [0.0; 4];
-    for (quarter, sum) in squares.iter_mut().enumerate() {
+    let mut sums = Quarters::default();
+    let mut before = before;
+    for quarter in 0..4 {
         let part = &samples[bounds[quarter]..bounds[quarter + 1]];
-        *sum = products(part, part);
+        sums.squares[quarter] = products(part, part);
+        sums.steps[quarter] = steps(before, part);
+        before = part.last().copied().unwrap_or(before);
     }
-    let Some(first) = samples.first() else { return Quarters { squares, steps: 0.0 } };
+    sums
+}
+
+#[inline(always)]
+fn steps(before: f32, samples: &[f32]) -> f64 {
+    let Some(first) = samples.first() else { return 0.0 };
     let step = f64::from(*first) - f64::from(before);
     let mut sums = [0.0_f64; LANES];
     let (earlier, _) = samples.split_at(samples.len() - 1);
@@ -116,7 +124,7 @@ fn sum_quarters(before: f32, samples: &[f32]) -> Quarters {
         let step = f64::from(*sample) - f64::from(*earlier);
         sums[lane] += step * step;
     }
-    Quarters { squares, steps: step * step + sums.iter().sum::<f64>() }
+    step * step + sums.iter().sum::<f64>()
 }
 
 #[inline(always)]
