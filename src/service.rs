@@ -32,6 +32,7 @@ use crate::catalogue::Catalogue;
 use crate::config::{DataDir, Loaded, Plan, ServerPlan, Sources};
 use crate::desired::{ApiStreams, Desired, DesiredError};
 use crate::detectors;
+use crate::media::bytes::OwnSockets;
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
 use crate::sinks;
@@ -294,7 +295,8 @@ impl Service {
             past: boards.past(&plan),
             data_dir,
         };
-        let server = plan.server.listen.map(|listen| serve(listen, &plan.server, state)).transpose()?;
+        let own = loaded.load().own.clone();
+        let server = plan.server.listen.map(|listen| serve(listen, &plan.server, state, &own)).transpose()?;
         let arbiters = Arbiters::start(plan.runtime.detector_arbiters.get());
         let limits = &plan.limits;
         let bucket = ConnectBucket::new(
@@ -375,8 +377,15 @@ impl Service {
 }
 
 /// Begins to answer over HTTP.
-fn serve(listen: SocketAddr, plan: &ServerPlan, state: ApiState) -> Result<actix_web::dev::ServerHandle, ServiceError> {
+fn serve(
+    listen: SocketAddr,
+    plan: &ServerPlan,
+    state: ApiState,
+    own: &OwnSockets,
+) -> Result<actix_web::dev::ServerHandle, ServiceError> {
     let (server, handle, address) = api::serve(listen, plan, state)?;
+    // Before any stream is opened.
+    own.add(address);
     actix::spawn(async move {
         if let Err(error) = server.await {
             tracing::error!("the HTTP server ended: {error}");

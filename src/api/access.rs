@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::problem::Problem;
 use crate::access::{Role, Token, recognise};
-use crate::config::Cidr;
+use crate::cidr::Cidr;
 
 /// Longest name of a user that is taken from a header, in bytes.
 const USER_BYTES_MAX: usize = 128;

@@ -17,7 +17,7 @@ use super::state::Node;
 use super::stream_changes::{STREAMS_MAX, change_streams, refused};
 use crate::catalogue::{Catalogue, StreamOrigin};
 use crate::config::{ApiStreamSource, Loaded, keep_hidden};
-use crate::desired::{ApiStreams, Change, Expect, resolve_stream};
+use crate::desired::{ApiStreams, Change, Expect, admit_stream};
 use crate::import::{self, ListFormat};
 
 const DRY_RUN: Param =
@@ -147,7 +147,7 @@ impl Planning {
             let shown_url = entry.map(|entry| entry.plan.input.address.to_string());
             keep_hidden(&mut settings, &ApiStreamSource { settings: &before.settings, shown_url });
         }
-        if let Err(faults) = resolve_stream(&name, &settings, &self.loaded) {
+        if let Err(faults) = admit_stream(&name, &settings, &self.loaded) {
             if is_list {
                 let first = faults.first().map(|fault| format!("{} {}", fault.pointer, fault.detail));
                 self.applied.skipped.insert(name, first.unwrap_or_default());

@@ -21,7 +21,7 @@ use super::stream_view::detail;
 use super::streams::unknown;
 use crate::catalogue::StreamOrigin;
 use crate::config::{ApiStreamSource, Fault, keep_hidden};
-use crate::desired::{Change, DesiredError, Expect, Kind, resolve_stream};
+use crate::desired::{Change, DesiredError, Expect, Kind, admit_stream};
 use crate::service::ServiceCommand;
 
 /// How long the service may take to take a change over.
@@ -84,7 +84,7 @@ fn put(node: &Node, name: &str, settings: Map<String, Value>, expect: Expect) ->
     if catalogue.streams.len() >= STREAMS_MAX && !catalogue.streams.contains_key(name) {
         return Err(Problem::conflict(format!("there are {STREAMS_MAX} streams already")));
     }
-    resolve_stream(name, &settings, &node.loaded.load()).map_err(|faults| invalid(&faults))?;
+    admit_stream(name, &settings, &node.loaded.load()).map_err(|faults| invalid(&faults))?;
     Ok(Change::Put { name: name.to_owned(), json: Value::Object(settings).to_string(), expect })
 }
 

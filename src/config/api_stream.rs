@@ -1,7 +1,8 @@
 //! A stream that comes over the API: read like one of a file, with less allowed.
 //!
 //! No files, no synthetic sources, no references: whoever may add a stream is not thereby allowed to
-//! read this machine's files or environment. Faults are told by JSON pointer, never with a value.
+//! read this machine's files or environment, or to reach what only this machine can. Faults are told by
+//! JSON pointer, never with a value.
 
 use std::sync::LazyLock;
 
@@ -14,8 +15,9 @@ use crate::config::origin::{KeyPath, Origins};
 use crate::config::plan::{self, StreamPlan};
 use crate::config::settings::{Settings, StreamSettings};
 use crate::config::shape::{self, Shape};
-use crate::config::{Cidr, Loaded, detector_row, schema};
-use crate::media::spec::Address;
+use crate::config::{Loaded, detector_row, schema};
+use crate::media::bytes::{Guard, Reach};
+use crate::media::spec::{Address, RtspTransport};
 
 /// What stands in place of a secret.
 pub const HIDDEN: &str = "***";
@@ -81,12 +83,45 @@ impl Loaded {
         faults.extend(errors.iter().map(|error| of_problem(&error.problem)));
         match plan {
             Some(plan) if faults.is_empty() => {
-                admit(&plan, &self.plan.allow)?;
+                let plan = self.guarded(plan)?;
                 Ok(ApiStreamPlan { settings, plan })
             }
             _ => Err(faults),
         }
     }
+
+    /// Puts a stream of the API under guard: it reaches what `sources.allow` says, and this service
+    /// itself never. The one place where such a stream is vetted: before it is stored, at each start,
+    /// and for probes.
+    ///
+    /// # Errors
+    /// It is of a kind that cannot be guarded.
+    pub fn guarded(&self, mut plan: StreamPlan) -> Result<StreamPlan, Vec<Fault>> {
+        let Address::Url(url) = &plan.input.address else {
+            let why = "must be a udp, rtp, tcp, http, https, rtmp, rtmps, rtsp, rtsps or srt URL; files and synthetic \
+                       sources come from configuration files only";
+            return Err(vec![fault("/url", why)]);
+        };
+        if matches!(url.scheme(), "rtsp" | "rtsps") && plan.input.transport.rtsp_transport == RtspTransport::Udp {
+            let why = "must be tcp: with udp the server names addresses that cannot be checked against sources.allow";
+            return Err(vec![fault("/rtsp_transport", why)]);
+        }
+        plan.input.reach = Reach::Guarded(Guard::new(self.plan.allow.clone(), self.own.clone()));
+        Ok(plan)
+    }
+}
+
+/// Says at once, to who asks for a stream, that its address will be refused. Names pass: what they
+/// resolve to is judged where it is connected to. A stream that was admitted before stays when
+/// `sources.allow` changes, and says why it cannot be opened.
+///
+/// # Errors
+/// The address lies outside of what may be reached.
+pub fn check_reach(plan: &StreamPlan) -> Result<(), Vec<Fault>> {
+    let (Address::Url(url), Reach::Guarded(guard)) = (&plan.input.address, &plan.input.reach) else { return Ok(()) };
+    let host = url.host().unwrap_or_default();
+    let port = url.expose().port_or_known_default().unwrap_or_default();
+    guard.judge_literal(host, port).map_err(|why| vec![fault("/url", &format!("cannot open {host}: {why}"))])
 }
 
 /// What settings hold beside the defaults, secrets hidden: as they may be read and written back.
@@ -97,22 +132,6 @@ pub fn shown(settings: &StreamSettings) -> Json {
         fields.retain(|key, value| usual.get(key) != Some(value) && key != "name");
     }
     all
-}
-
-/// Decides whether a stream of the API may be opened at all, by its address. The one place where
-/// such a stream is vetted: before it is stored, at each start, and for probes.
-///
-/// # Errors
-/// What is wrong with the address.
-pub fn admit(plan: &StreamPlan, _allow: &[Cidr]) -> Result<(), Vec<Fault>> {
-    match &plan.input.address {
-        Address::Url(_) => Ok(()),
-        Address::File(_) | Address::Stdin | Address::Synthetic(_) => {
-            let why = "must be a udp, rtp, tcp, http, https, rtmp, rtmps, rtsp, rtsps or srt URL; files and synthetic \
-                       sources come from configuration files only";
-            Err(vec![fault("/url", why)])
-        }
-    }
 }
 
 /// Puts the secrets of a stored stream where settings that were read from the API hold their stand-in.

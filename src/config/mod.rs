@@ -8,7 +8,6 @@
 
 mod api_stream;
 mod assignment;
-mod cidr;
 mod detector_row;
 mod error;
 mod layer;
@@ -33,9 +32,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-pub use api_stream::{ApiStreamPlan, ApiStreamSource, Fault, HIDDEN, admit, keep_hidden, shown};
+pub use api_stream::{ApiStreamPlan, ApiStreamSource, Fault, HIDDEN, check_reach, keep_hidden, shown};
 pub use assignment::ENVIRONMENT_PREFIX;
-pub use cidr::{Cidr, CidrError};
 pub(crate) use error::nearest;
 pub use error::{ConfigError, ConfigErrors, Problem};
 pub use origin::{KeyPath, Origin, Origins};
@@ -47,6 +45,7 @@ pub use render::{default_toml, resolved_toml};
 pub use settings::{Detectors, LogFormat, LogLevel, Mode, Settings, StreamSettings};
 pub use span::{Span, SpanError};
 
+use crate::media::bytes::OwnSockets;
 use crate::media::spec::Address;
 use layer::{Layer, STREAMS};
 use schema::Registry;
@@ -86,6 +85,8 @@ pub struct Loaded {
     pub warnings: Vec<ConfigError>,
     /// The files that were read, in order; empty for the demo.
     pub files: Vec<PathBuf>,
+    /// Where this process listens, closed to what comes over the API. The service fills it in.
+    pub own: OwnSockets,
     /// The settings that the plan was made from: with everything fetched.
     expanded: Settings,
 }
@@ -144,7 +145,7 @@ pub(crate) fn load_with(sources: &Sources, registry: Registry<'_>) -> Result<Loa
     let Some(settings) = typed(tree, &mut errors) else { return Err(errors) };
     let Some(expanded) = typed(fetched, &mut errors) else { return Err(errors) };
     let (plan, warnings) = plan::build(&expanded, &origins, registry, demo, &mut errors);
-    errors.or(Loaded { plan, settings, origins, warnings, files, expanded })
+    errors.or(Loaded { plan, settings, origins, warnings, files, own: OwnSockets::default(), expanded })
 }
 
 /// Whether environment or arguments say anything that makes this more than the demo.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-pub use streams::{ApiStream, ApiStreams, resolve_stream};
+pub use streams::{ApiStream, ApiStreams, admit_stream};
 pub use tokens::KeptToken;
 
 /// The file in the data directory.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::config::{ApiStreamPlan, Fault, Loaded};
+use crate::config::{ApiStreamPlan, Fault, Loaded, check_reach};
 use crate::desired::{Desired, DesiredError, Kind};
 use crate::stream_parts;
 
@@ -35,12 +35,22 @@ impl ApiStream {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn resolve_stream(name: &str, settings: &Map<String, Value>, loaded: &Loaded) -> Result<ApiStreamPlan, Vec<Fault>> {
+fn resolve_stream(name: &str, settings: &Map<String, Value>, loaded: &Loaded) -> Result<ApiStreamPlan, Vec<Fault>> {
     let stream = loaded.api_stream(name, settings)?;
     match stream_parts::resolve_detectors(&stream.plan, &[]) {
         Ok(_) => Ok(stream),
         Err(error) => Err(vec![Fault { pointer: "/detectors".to_owned(), detail: error.to_string() }]),
     }
+}
+
+/// The same for a stream that is asked for now: its address must be one that may be reached.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn admit_stream(name: &str, settings: &Map<String, Value>, loaded: &Loaded) -> Result<ApiStreamPlan, Vec<Fault>> {
+    let stream = resolve_stream(name, settings, loaded)?;
+    check_reach(&stream.plan)?;
+    Ok(stream)
 }
 
 impl Desired {

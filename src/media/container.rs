@@ -13,7 +13,7 @@ use ffmpeg_next::ffi;
 use crate::media::bytes::Patience;
 use crate::media::dictionary::Dictionary;
 use crate::media::hls_gate::HlsGate;
-use crate::media::interrupt;
+use crate::media::interrupt::Interrupt;
 use crate::media::io_context::IoContext;
 use crate::media::ts_tap::TsTap;
 
@@ -26,7 +26,7 @@ pub(in crate::media) struct Container {
     /// The fields below only keep alive what the context points to; `raw` is closed before them.
     io: Option<IoContext>,
     gate: Option<HlsGate>,
-    _patience: Arc<Patience>,
+    _interrupt: Box<Interrupt>,
 }
 
 /// FFmpeg's error code.
@@ -72,6 +72,8 @@ pub(in crate::media) enum Access {
     Playlist(IoContext, HlsGate),
     /// FFmpeg's own protocols, within the protocol white list.
     Protocol,
+    /// The same for one connection, to the address as it is given: no redirect is followed.
+    OneConnection,
 }
 
 impl Container {
@@ -92,7 +94,8 @@ impl Container {
         let Some(context) = (unsafe { raw.as_mut() }) else {
             return Err(OpenFailure::of(Code(-libc::ENOMEM)));
         };
-        context.interrupt_callback = interrupt::callback(patience);
+        let interrupt = Interrupt::new(patience);
+        context.interrupt_callback = interrupt.callback();
         let (io, gate) = match access {
             Access::Bytes(io) => {
                 context.io_open = Some(refuse_open);
@@ -103,9 +106,14 @@ impl Container {
                 (Some(io), Some(gate))
             }
             Access::Protocol => (None, None),
+            Access::OneConnection => {
+                // SAFETY: a valid context, freed by FFmpeg: below when opening fails, or in `drop`.
+                unsafe { interrupt.close_after_first(raw) };
+                (None, None)
+            }
         };
         context.pb = io.as_ref().map_or(null_mut(), IoContext::raw);
-        let mut container = Self { raw, io, gate, _patience: patience.clone() };
+        let mut container = Self { raw, io, gate, _interrupt: interrupt };
         // SAFETY: the context is ours, the text valid, the dictionary ours. On failure FFmpeg frees
         // the context and leaves null, which `drop` accepts.
         let code =

@@ -1,12 +1,12 @@
 //! The gate of an HLS session: every address that FFmpeg's HLS demuxer wants goes through here.
 //!
-//! Playlists and segments are fetched by our own HTTP client, so that waits, redirects, certificates
-//! and byte counts are ours; only encrypted segments go to FFmpeg's own protocols. Requests are
-//! bounded in rate, playlists in size and depth: a playlist that refers to itself can neither loop
-//! nor turn us against its server. Owned by the session's container, used on its thread only.
+//! Playlists, keys and segments are fetched by our own HTTP client, so that waits, redirects,
+//! certificates, byte counts and where they may lead are ours. Requests are bounded in rate, playlists
+//! in size and depth: a playlist that refers to itself can neither loop nor turn us against its server.
+//! Owned by the session's container, used on its thread only.
 
 use std::collections::VecDeque;
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
@@ -16,7 +16,9 @@ use avwatch_actors::source::SourceError;
 use ffmpeg_next::ffi;
 use url::Url;
 
-use crate::media::bytes::{ByteRange, ByteSource, HttpClient, MemorySource, Patience, PrefixedSource};
+use crate::media::bytes::{
+    ByteRange, ByteSource, DecryptingSource, HttpClient, MemorySource, Patience, PrefixedSource, SegmentKey,
+};
 use crate::media::hls_playlist::{MediaPlaylist, PLAYLIST_BYTES_MAX, is_master};
 use crate::media::io_context::{FaultSlot, IoContext};
 use crate::media::recognise::Head;
@@ -37,18 +39,6 @@ const REMEMBERED_MAX: usize = 64;
 /// A live input may be silent for so many target durations.
 const TARGETS_TOLERATED: f64 = 3.5;
 
-/// FFmpeg's own way to open an address.
-type OpenAddress = unsafe extern "C" fn(
-    *mut ffi::AVFormatContext,
-    *mut *mut ffi::AVIOContext,
-    *const c_char,
-    c_int,
-    *mut *mut ffi::AVDictionary,
-) -> c_int;
-
-/// FFmpeg's own way to close it.
-type CloseAddress = unsafe extern "C" fn(*mut ffi::AVFormatContext, *mut ffi::AVIOContext) -> c_int;
-
 /// What the gate needs of its session.
 pub(in crate::media) struct GateParts {
     /// Makes the requests.
@@ -61,8 +51,6 @@ pub(in crate::media) struct GateParts {
     pub(in crate::media) what: String,
     /// How many variants are watched.
     pub(in crate::media) variant: Variant,
-    /// Options for FFmpeg's own protocols, which fetch encrypted segments.
-    pub(in crate::media) options: Vec<(&'static str, String)>,
 }
 
 /// Owns the gate's state at an address that stays, for FFmpeg holds it too.
@@ -70,8 +58,6 @@ pub(in crate::media) struct HlsGate(NonNull<State>);
 
 struct State {
     parts: GateParts,
-    own_open: Option<OpenAddress>,
-    own_close: Option<CloseAddress>,
     open: Vec<IoContext>,
     /// Errors in the middle of a segment, which FFmpeg takes for its end.
     broken: FaultSlot,
@@ -85,6 +71,8 @@ struct State {
     stood_still: u32,
     /// A playlist said that nothing more will come.
     ended: bool,
+    /// Something led where it may not: nothing is fetched any more, so that the session ends.
+    closed: bool,
     target: Duration,
     announced: VecDeque<String>,
     discontinuity: bool,
@@ -99,8 +87,6 @@ impl HlsGate {
         let state = State {
             tokens: REQUEST_BURST * factor(parts.variant),
             parts,
-            own_open: None,
-            own_close: None,
             open: Vec::new(),
             broken: FaultSlot::default(),
             filled: Instant::now(),
@@ -109,6 +95,7 @@ impl HlsGate {
             playlists: VecDeque::new(),
             stood_still: 0,
             ended: false,
+            closed: false,
             target: Duration::ZERO,
             announced: VecDeque::new(),
             discontinuity: false,
@@ -120,9 +107,6 @@ impl HlsGate {
 
     /// Puts itself between a context and its addresses. The gate must outlive the context.
     pub(in crate::media) fn attach(&mut self, context: &mut ffi::AVFormatContext) {
-        let state = self.state_mut();
-        state.own_open = context.io_open;
-        state.own_close = context.io_close2;
         context.io_open = Some(on_open);
         context.io_close2 = Some(on_close);
         context.opaque = self.0.as_ptr().cast();
@@ -197,7 +181,7 @@ unsafe extern "C" fn on_open(
     context: *mut ffi::AVFormatContext,
     io: *mut *mut ffi::AVIOContext,
     url: *const c_char,
-    flags: c_int,
+    _flags: c_int,
     options: *mut *mut ffi::AVDictionary,
 ) -> c_int {
     if context.is_null() || io.is_null() || url.is_null() {
@@ -208,13 +192,14 @@ unsafe extern "C" fn on_open(
     // SAFETY: a valid C string from FFmpeg.
     let Ok(address) = unsafe { CStr::from_ptr(url) }.to_str() else { return -libc::EINVAL };
     let open = || {
-        if address.starts_with("crypto") {
-            // SAFETY: the very arguments that FFmpeg gave.
-            return unsafe { state.open_encrypted(address, context, io, url, flags, options) };
-        }
         // SAFETY: null, or a dictionary of FFmpeg's.
-        let range = unsafe { wanted_range(options) };
-        match state.open(address, range) {
+        let (range, key) = unsafe { (wanted_range(options), segment_key(options)) };
+        // `crypto+http://…` is how FFmpeg wants a segment fetched and decrypted.
+        let (address, key) = match address.strip_prefix("crypto") {
+            Some(inner) if key.is_some() => (inner.trim_start_matches(['+', ':']), key),
+            Some(_) | None => (address, None),
+        };
+        match state.open(address, range, key) {
             Ok(opened) => {
                 // SAFETY: not null, checked above; the context lives in `state.open` until `on_close`.
                 unsafe { *io = opened.raw() };
@@ -242,20 +227,18 @@ unsafe extern "C" fn on_close(context: *mut ffi::AVFormatContext, io: *mut ffi::
             }
             0
         }
-        None => {
-            // SAFETY: not ours, so FFmpeg's own, opened by `open_encrypted` and still open.
-            unsafe {
-                state.parts.patience.arrived(usize::try_from((*io).bytes_read).unwrap_or(0));
-                state.own_close.map_or(-libc::EINVAL, |close| close(context, io))
-            }
-        }
+        // Everything is opened by `on_open`, so what is not ours is not there.
+        None => -libc::EINVAL,
     };
     catch_unwind(AssertUnwindSafe(close)).unwrap_or(ffi::AVERROR_BUG)
 }
 
 impl State {
-    /// Opens a playlist, segment or key by our own client.
-    fn open(&mut self, address: &str, range: ByteRange) -> Result<IoContext, c_int> {
+    /// Opens a playlist, segment or key by our own client; with a key, decrypts what comes.
+    fn open(&mut self, address: &str, range: ByteRange, key: Option<SegmentKey>) -> Result<IoContext, c_int> {
+        if self.closed {
+            return Err(ffi::AVERROR_EXIT);
+        }
         let url = self.allowed(address)?;
         if !self.reload_is_safe(address) {
             return Err(ffi::AVERROR_EOF);
@@ -263,7 +246,11 @@ impl State {
         self.wait_for_permit()?;
         let source = self.parts.client.get(&url, range).map_err(|error| self.refused(error))?;
         let answered = source.final_url().expose().clone();
-        let source = PrefixedSource::peek(Box::new(source), 16).map_err(|error| self.refused(error))?;
+        let source: Box<dyn ByteSource> = match key {
+            Some(key) => Box::new(DecryptingSource::new(Box::new(source), key).ok_or(-libc::ENOMEM)?),
+            None => Box::new(source),
+        };
+        let source = PrefixedSource::peek(source, 16).map_err(|error| self.refused(error))?;
         let source: Box<dyn ByteSource> = if Head::of(source.head()) == Head::Playlist {
             let text = read_playlist(source).map_err(|error| self.refused(error))?;
             if is_master(&text) {
@@ -291,34 +278,6 @@ impl State {
     /// goes by what it has.
     fn reload_is_safe(&self, address: &str) -> bool {
         !self.opening || !self.playlists.iter().any(|(known, _)| known == address)
-    }
-
-    /// Lets FFmpeg's own protocols open an encrypted segment, with our settings.
-    ///
-    /// # Safety
-    /// The arguments are those of a call of FFmpeg's to its open callback.
-    unsafe fn open_encrypted(
-        &mut self,
-        address: &str,
-        context: *mut ffi::AVFormatContext,
-        io: *mut *mut ffi::AVIOContext,
-        url: *const c_char,
-        flags: c_int,
-        options: *mut *mut ffi::AVDictionary,
-    ) -> c_int {
-        let inner = address.trim_start_matches("crypto").trim_start_matches(['+', ':']);
-        if let Err(code) = self.allowed(inner).and_then(|_| self.wait_for_permit()) {
-            return code;
-        }
-        for (name, value) in &self.parts.options {
-            let (Ok(name), Ok(value)) = (CString::new(*name), CString::new(value.as_str())) else { continue };
-            if !options.is_null() {
-                // SAFETY: a dictionary of FFmpeg's, valid texts; a failure leaves FFmpeg's default.
-                unsafe { ffi::av_dict_set(options, name.as_ptr(), value.as_ptr(), 0) };
-            }
-        }
-        // SAFETY: by the contract; what was there before `attach` is FFmpeg's own.
-        self.own_open.map_or(-libc::EINVAL, |open| unsafe { open(context, io, url, flags, options) })
     }
 
     /// Only http and https lead out of a playlist.
@@ -365,6 +324,12 @@ impl State {
         }
         let code = match &error {
             SourceError::Refused { .. } => ffi::AVERROR_HTTP_NOT_FOUND,
+            SourceError::Forbidden { .. } if self.parts.client.is_guarded() => {
+                // Whoever makes the playlist tries where it may not lead: no next segment mends that.
+                self.parts.fault.keep(error.clone());
+                self.closed = true;
+                ffi::AVERROR_EXIT
+            }
             _ => -libc::EIO,
         };
         tracing::debug!(input = self.parts.what, %error, "a part of the stream could not be fetched");
@@ -437,6 +402,25 @@ unsafe fn wanted_range(options: *mut *mut ffi::AVDictionary) -> ByteRange {
         }
     };
     ByteRange { from: number(c"offset").unwrap_or(0), to: number(c"end_offset").filter(|to| *to > 0) }
+}
+
+/// Key and initialisation vector of an encrypted segment, which FFmpeg gives in hexadecimal.
+///
+/// # Safety
+/// Null, or a pointer to null or to a dictionary of FFmpeg's.
+unsafe fn segment_key(options: *mut *mut ffi::AVDictionary) -> Option<SegmentKey> {
+    // SAFETY: by the contract.
+    let dictionary = unsafe { options.as_ref() }.copied().unwrap_or(null_mut());
+    let block = |name: &CStr| {
+        // SAFETY: null or a dictionary, and a valid text; an entry's value is a valid C string.
+        let digits = unsafe {
+            let entry = ffi::av_dict_get(dictionary, name.as_ptr(), null_mut(), 0).as_ref()?;
+            CStr::from_ptr(entry.value).to_str().ok()?
+        };
+        let number = u128::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 32)?;
+        Some(number.to_be_bytes())
+    };
+    Some(SegmentKey { key: block(c"key")?, start: block(c"iv")? })
 }
 
 fn factor(variant: Variant) -> f64 {

@@ -1,27 +1,70 @@
 //! FFmpeg's interrupt callback: how a wait inside its own network code is ended.
 //!
 //! Called by FFmpeg on the session's thread, every 100 ms or more often, whenever it waits. It asks
-//! our [`Patience`] and nothing else, so it neither allocates nor panics. Why something ended is
-//! later read from the same patience, never from FFmpeg's error code.
+//! our [`Patience`] and closes a white list where it is told to, so it neither allocates nor panics. Why
+//! something ended is later read from the same patience, never from FFmpeg's error code.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
+use std::ptr::null_mut;
 use std::sync::Arc;
 
 use ffmpeg_next::ffi;
 
 use crate::media::bytes::Patience;
 
-/// The callback for a format context. The caller keeps the `Arc` alive as long as the context.
-pub(in crate::media) fn callback(patience: &Arc<Patience>) -> ffi::AVIOInterruptCB {
-    ffi::AVIOInterruptCB { callback: Some(interrupted), opaque: Arc::as_ptr(patience).cast_mut().cast() }
+/// What the callback asks: one for each format context, which it must outlive.
+pub(in crate::media) struct Interrupt {
+    patience: Arc<Patience>,
+    /// The context whose white list of protocols is closed at the first wait; null for none.
+    closing: Cell<*mut ffi::AVFormatContext>,
+}
+
+impl Interrupt {
+    /// Ends waits by this patience.
+    pub(in crate::media) fn new(patience: &Arc<Patience>) -> Box<Self> {
+        Box::new(Self { patience: patience.clone(), closing: Cell::new(null_mut()) })
+    }
+
+    /// Has a context make one connection and no other.
+    ///
+    /// FFmpeg follows the redirects of an RTSP server by itself, wherever they lead, asking nothing but
+    /// the white list of protocols. A first wait means that the first connection has passed the list;
+    /// from then on nothing does. Holds for FFmpeg's own look at the list, which each connection takes
+    /// before it resolves a name.
+    ///
+    /// # Safety
+    /// The context is valid, and freed by none but FFmpeg's own closing, which waits no more.
+    pub(in crate::media) unsafe fn close_after_first(&self, context: *mut ffi::AVFormatContext) {
+        self.closing.set(context);
+    }
+
+    /// The callback for a format context. The caller keeps `self` alive as long as the context.
+    pub(in crate::media) fn callback(&self) -> ffi::AVIOInterruptCB {
+        ffi::AVIOInterruptCB { callback: Some(interrupted), opaque: std::ptr::from_ref(self).cast_mut().cast() }
+    }
+
+    fn close_list(&self) {
+        // SAFETY: null, or a context that is still being opened or open, see `close_after_first`.
+        let Some(context) = (unsafe { self.closing.replace(null_mut()).as_ref() }) else { return };
+        let mut letter = context.protocol_whitelist;
+        // SAFETY: null or a C string of the context's own, written within its length and on the one
+        // thread that uses it. In place, so that whoever holds the pointer keeps a valid one.
+        while let Some(byte) = unsafe { letter.as_mut() }.filter(|byte| **byte != 0) {
+            *byte = b'-' as std::ffi::c_char;
+            // SAFETY: not beyond the zero byte that ends the string.
+            letter = unsafe { letter.add(1) };
+        }
+    }
 }
 
 /// Returns 1 when waiting should end. Beats as a side effect.
 unsafe extern "C" fn interrupted(opaque: *mut c_void) -> c_int {
-    // SAFETY: `opaque` is null or the pointer that `callback` took from an `Arc` which outlives the
+    // SAFETY: `opaque` is null or the pointer that `callback` made of an `Interrupt` which outlives the
     // format context; FFmpeg copies it into nested contexts that it frees before that one.
-    let patience = unsafe { opaque.cast::<Patience>().as_ref() };
-    c_int::from(patience.is_some_and(|patience| patience.verdict().is_some()))
+    let Some(interrupt) = (unsafe { opaque.cast::<Interrupt>().as_ref() }) else { return 0 };
+    interrupt.close_list();
+    c_int::from(interrupt.patience.verdict().is_some())
 }
 
 #[cfg(test)]
@@ -35,8 +78,9 @@ mod tests {
     fn it_beats_and_follows_the_lifeline() {
         let line = Arc::new(Lifeline::default());
         let patience = patience_on(&line, 60_000);
-        let made = callback(&patience);
-        // SAFETY: `patience` lives to the end of the test.
+        let interrupt = Interrupt::new(&patience);
+        let made = interrupt.callback();
+        // SAFETY: `interrupt` lives to the end of the test.
         let ask = || unsafe { made.callback.unwrap()(made.opaque) };
         assert_eq!(ask(), 0);
         assert_eq!(line.beats(), 1);

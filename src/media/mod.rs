@@ -61,6 +61,8 @@ mod hls_tests;
 #[cfg(test)]
 mod protocol_tests;
 #[cfg(test)]
+mod reach_tests;
+#[cfg(test)]
 mod test_media;
 #[cfg(test)]
 mod test_server;

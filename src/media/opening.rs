@@ -42,6 +42,9 @@ pub(in crate::media) fn open(spec: &InputSpec, line: &Arc<Lifeline>) -> Result<(
         foreign: false,
     };
     let opening = Opening { spec, parts };
+    if spec.reach.is_guarded() && !matches!(&spec.address, Address::Url(url) if url.scheme() != "file") {
+        return Err(opening.forbidden("what comes over the API names no file and no source of this machine"));
+    }
     let opened = match &spec.address {
         Address::File(path) => {
             let source = FileSource::open(path, &opening.parts.patience)?;
@@ -225,6 +228,11 @@ impl Opening<'_> {
         let line = ffmpeg_log::take_last_error();
         if hindrance.is_none() && line.as_ref().is_some_and(|line| line.contains("moov atom not found")) {
             return self.not_media("its index (moov) is missing: the file is cut off or was never finished");
+        }
+        if self.spec.reach.is_guarded() && line.as_ref().is_some_and(|line| line.contains("not on whitelist '-")) {
+            let why = "the server redirects elsewhere; what comes over the API follows no such redirect, whatever \
+                       sources.allow opens: give the address that it leads to";
+            return self.forbidden(why);
         }
         if line.as_ref().is_some_and(|line| line.contains("not on whitelist")) {
             // FFmpeg names the list and not what it found.

@@ -15,10 +15,10 @@ use crate::media::spec::Address;
 use crate::media::testing::{drain, mp4_index_first, spec, transport_stream};
 
 /// An `ffmpeg` that sends the clip in real time, over and over; ended on drop.
-struct Sender(Child);
+pub(super) struct Sender(Child);
 
 impl Sender {
-    fn start(format: &str, address: &str, more: &[&str]) -> Self {
+    pub(super) fn start(format: &str, address: &str, more: &[&str]) -> Self {
         let child = Command::new("ffmpeg")
             .args(["-v", "quiet", "-nostdin", "-re", "-stream_loop", "-1", "-i"])
             .arg(mp4_index_first())
@@ -44,7 +44,7 @@ fn url(text: &str) -> Address {
     Address::Url(text.parse().unwrap())
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -106,7 +106,7 @@ fn a_container_off_the_live_list_is_forbidden_whatever_brings_it() {
 
 /// A little RTSP server that sends the clip as MPEG-TS in RTP over the control connection, once, and
 /// is silent after it.
-fn rtsp_server() -> String {
+pub(super) fn rtsp_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("rtsp://{}/live", listener.local_addr().unwrap());
     std::thread::spawn(move || {

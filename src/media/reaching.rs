@@ -11,7 +11,7 @@ use ffmpeg_next::ffi;
 use url::Url;
 
 use crate::media::bytes::{
-    ByteRange, FileSource, HttpClient, HttpSource, MemorySource, PrefixedSource, TcpSource, UdpSource, resolve,
+    ByteRange, FileSource, HttpClient, HttpSource, MemorySource, PrefixedSource, TcpSource, UdpSource,
 };
 use crate::media::container::{Access, Container};
 use crate::media::demuxer::Parts;
@@ -20,10 +20,19 @@ use crate::media::hls_playlist;
 use crate::media::io_context::IoContext;
 use crate::media::opening::{HEAD_BYTES, Opening};
 use crate::media::recognise::Head;
+use crate::media::spec::RtspTransport;
 use crate::media::transport_options::{self, ForeignInput, SCHEMES};
 use crate::secret_url::SecretUrl;
 
 type Opened = Result<(Container, Parts), SourceError>;
+
+/// Why a guarded input cannot be DASH: FFmpeg's own HTTP would fetch what the manifest refers to.
+const DASH: &str = "it is a DASH manifest, whose references cannot be checked against sources.allow; streams added \
+                    over the API cannot be DASH, give its HLS address or put it into a configuration file";
+
+/// Why a guarded input cannot be RTSP with datagrams: the server names the addresses that get them.
+const RTSP_UDP: &str = "RTSP with rtsp_transport = \"udp\" lets the server name addresses that cannot be checked \
+                        against sources.allow; streams added over the API use \"tcp\"";
 
 impl Opening<'_> {
     /// Opens an address by its scheme.
@@ -52,13 +61,16 @@ impl Opening<'_> {
                 self.foreign(input)
             }
             "rtsp" | "rtsps" => {
-                self.reachable(exposed, if url.scheme() == "rtsps" { 322 } else { 554 })?;
-                let input = transport_options::rtsp(exposed, self.spec);
+                if self.spec.reach.is_guarded() && self.spec.transport.rtsp_transport == RtspTransport::Udp {
+                    return Err(self.forbidden(RTSP_UDP));
+                }
+                let checked = self.reachable(exposed, if url.scheme() == "rtsps" { 322 } else { 554 })?;
+                let input = transport_options::rtsp(exposed, checked, self.spec);
                 self.foreign(input)
             }
             "rtmp" | "rtmps" => {
-                self.reachable(exposed, if url.scheme() == "rtmps" { 443 } else { 1_935 })?;
-                let input = transport_options::rtmp(exposed, self.spec);
+                let checked = self.reachable(exposed, if url.scheme() == "rtmps" { 443 } else { 1_935 })?;
+                let input = transport_options::rtmp(exposed, checked, self.spec);
                 self.foreign(input)
             }
             "file" => {
@@ -75,7 +87,7 @@ impl Opening<'_> {
 
     /// Fetches an address and goes on by what it turns out to be.
     fn http(self, url: &SecretUrl) -> Opened {
-        let client = HttpClient::new(&self.spec.transport, &self.parts.patience)?;
+        let client = HttpClient::new(&self.spec.transport, &self.spec.reach, &self.parts.patience)?;
         let source = client.get(url, ByteRange::default())?;
         let answered = HttpSource::final_url(&source).clone();
         let source = PrefixedSource::peek(Box::new(source), HEAD_BYTES)?;
@@ -83,6 +95,9 @@ impl Opening<'_> {
             Head::Playlist => self.hls(client, source, answered.expose()),
             Head::Manifest => {
                 drop(source);
+                if self.spec.reach.is_guarded() {
+                    return Err(self.forbidden(DASH));
+                }
                 let input = transport_options::dash(answered.expose(), self.spec);
                 self.foreign(input)
             }
@@ -103,7 +118,6 @@ impl Opening<'_> {
             fault: self.parts.fault.clone(),
             what: self.parts.what.clone(),
             variant: self.spec.selection.variant,
-            options: transport_options::http(self.spec),
         });
         if hls_playlist::is_master(&text) {
             let selected = hls_playlist::select(&text, self.spec.selection.variant);
@@ -113,8 +127,8 @@ impl Opening<'_> {
         }
         let source = Box::new(MemorySource::new(text.into_bytes()));
         let io = IoContext::forward_only(source, self.parts.fault.clone()).ok_or_else(|| self.short_of_memory())?;
-        // The gate only ever hands `crypto` addresses to FFmpeg's own protocols.
-        let options = self.options("crypto,http,https,tls,tcp", &transport_options::hls())?;
+        // Everything comes through the gate, nothing by FFmpeg's own protocols.
+        let options = self.options("none", &transport_options::hls())?;
         let format = demuxer_named("hls");
         if format.is_null() {
             return Err(self.forbidden("this FFmpeg was built without HLS"));
@@ -127,13 +141,14 @@ impl Opening<'_> {
         self.parts.foreign = true;
         let format = input.format.map_or(null(), demuxer_named);
         let options = self.options(input.protocols, &input.options)?;
-        self.finish(&input.address, format, Access::Protocol, options)
+        let access = if self.spec.reach.is_guarded() { Access::OneConnection } else { Access::Protocol };
+        self.finish(&input.address, format, access, options)
     }
 
     /// The addresses behind an address with a port.
     fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, SourceError> {
         let port = url.port().ok_or_else(|| self.forbidden("the address needs a port, as in udp://239.0.0.1:5000"))?;
-        resolve(url.host_str().unwrap_or("0.0.0.0"), port, &self.parts.patience)
+        self.spec.reach.resolve(url.host_str().unwrap_or("0.0.0.0"), port, &self.parts.patience)
     }
 
     fn first_address(&self, url: &Url) -> Result<SocketAddr, SourceError> {
@@ -142,10 +157,13 @@ impl Opening<'_> {
     }
 
     /// Resolves a name that FFmpeg will resolve again: it cannot be interrupted there, so a name that
-    /// does not resolve, or not in time, must not get that far.
-    fn reachable(&self, url: &Url, default_port: u16) -> Result<(), SourceError> {
+    /// does not resolve, or not in time, must not get that far. Where addresses are guarded, the one
+    /// that was judged is returned: FFmpeg gets it in place of the name, and resolves nothing.
+    fn reachable(&self, url: &Url, default_port: u16) -> Result<Option<SocketAddr>, SourceError> {
         let host = url.host_str().ok_or_else(|| self.forbidden("the address has no host"))?;
-        resolve(host, url.port().unwrap_or(default_port), &self.parts.patience).map(|_| ())
+        let port = url.port().unwrap_or(default_port);
+        let found = self.spec.reach.resolve(host, port, &self.parts.patience)?;
+        Ok(found.first().copied().filter(|_| self.spec.reach.is_guarded()))
     }
 }
 

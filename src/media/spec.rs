@@ -13,6 +13,7 @@ use avwatch_actors::source::SourceLimits;
 use avwatch_actors::track::TrackId;
 
 use crate::measure::MeasurePlan;
+use crate::media::bytes::Reach;
 use crate::secret_url::SecretUrl;
 
 /// Where an input comes from.
@@ -228,6 +229,8 @@ pub struct InputSpec {
     pub address: Address,
     /// How to get it.
     pub transport: Transport,
+    /// Which addresses may be reached for it.
+    pub reach: Reach,
     /// What of it to look at.
     pub selection: Selection,
     /// What is known of it.
@@ -258,6 +261,7 @@ impl InputSpec {
             name: name.into(),
             address,
             transport: Transport::default(),
+            reach: Reach::Trusted,
             selection: Selection::default(),
             expect: Expect::default(),
             tracks: BTreeMap::new(),

@@ -53,8 +53,19 @@ pub(in crate::media) struct ForeignInput {
 #[error("the address has an option '{0}' that is not supported")]
 pub(in crate::media) struct UnknownOption(String);
 
-/// RTSP and RTSPS.
-pub(in crate::media) fn rtsp(url: &Url, spec: &InputSpec) -> ForeignInput {
+/// An address with the host that was checked in place of its name; the same without one.
+fn through(url: &Url, checked: Option<SocketAddr>) -> Url {
+    let mut reached = url.clone();
+    if let Some(address) = checked {
+        // Both only fail for addresses without a host, and a host was resolved.
+        let _ = reached.set_ip_host(address.ip());
+        let _ = reached.set_port(Some(address.port()));
+    }
+    reached
+}
+
+/// RTSP and RTSPS; with `checked`, FFmpeg connects to that address.
+pub(in crate::media) fn rtsp(url: &Url, checked: Option<SocketAddr>, spec: &InputSpec) -> ForeignInput {
     let (transport, protocols) = match (spec.transport.rtsp_transport, url.scheme()) {
         (RtspTransport::Tcp, "rtsps") => ("tcp", "tls,tcp"),
         (RtspTransport::Tcp, _) => ("tcp", "tcp"),
@@ -66,18 +77,36 @@ pub(in crate::media) fn rtsp(url: &Url, spec: &InputSpec) -> ForeignInput {
         ("timeout", Micros(spec.limits.stall).to_string()),
         ("user_agent", user_agent(spec)),
     ];
-    ForeignInput { address: url.to_string(), protocols, format: Some("rtsp"), options }
+    ForeignInput { address: through(url, checked).to_string(), protocols, format: Some("rtsp"), options }
 }
 
-/// RTMP and RTMPS.
-pub(in crate::media) fn rtmp(url: &Url, spec: &InputSpec) -> ForeignInput {
+/// RTMP and RTMPS; with `checked`, FFmpeg connects to that address, and the server still hears the name.
+pub(in crate::media) fn rtmp(url: &Url, checked: Option<SocketAddr>, spec: &InputSpec) -> ForeignInput {
     let mut options = vec![("rtmp_live", "live".to_owned())];
     let secure = url.scheme() == "rtmps";
     if secure {
         options.extend(tls(spec));
     }
+    if let (Some(_), Some(host)) = (checked, url.host_str()) {
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        options.push(("rtmp_tcurl", format!("{}://{host}{port}/{}", url.scheme(), application(url.path()))));
+        if secure {
+            options.push(("verifyhost", host.to_owned()));
+        }
+    }
     let protocols = if secure { "rtmps,tls,tcp" } else { "rtmp,tcp" };
-    ForeignInput { address: url.to_string(), protocols, format: None, options }
+    ForeignInput { address: through(url, checked).to_string(), protocols, format: None, options }
+}
+
+/// The application in the path of an RTMP address, as FFmpeg splits it: the first part, or the first
+/// two where a stream's name follows them.
+fn application(path: &str) -> &str {
+    let path = path.trim_start_matches('/');
+    let Some((first, rest)) = path.split_once('/') else { return "" };
+    match rest.split_once('/') {
+        Some((instance, _)) if !instance.contains(':') => &path[..first.len() + 1 + instance.len()],
+        Some(_) | None => first,
+    }
 }
 
 /// SRT. The resolved address goes to FFmpeg, so that it need not resolve; the passphrase goes apart
@@ -126,8 +155,8 @@ pub(in crate::media) fn dash(url: &Url, spec: &InputSpec) -> ForeignInput {
     ForeignInput { address: url.to_string(), protocols: "http,https,tls,tcp", format: Some("dash"), options }
 }
 
-/// FFmpeg's HTTP, which fetches DASH and the encrypted segments of HLS.
-pub(in crate::media) fn http(spec: &InputSpec) -> Vec<(&'static str, String)> {
+/// FFmpeg's HTTP, which fetches DASH.
+fn http(spec: &InputSpec) -> Vec<(&'static str, String)> {
     let mut options = vec![("user_agent", user_agent(spec)), ("rw_timeout", Micros(spec.limits.stall).to_string())];
     if !spec.transport.http_headers.is_empty() {
         let lines = spec.transport.http_headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
@@ -185,18 +214,33 @@ mod tests {
     fn rtsp_has_its_timeout_in_microseconds() {
         let (url, mut spec) = spec("rtsp://user:pw@cam/1");
         let golden = "rtsp://user:pw@cam/1 [tcp] rtsp_transport=tcp timeout=10000000 user_agent=me";
-        assert_eq!(shown(&rtsp(&url, &spec)), golden);
+        assert_eq!(shown(&rtsp(&url, None, &spec)), golden);
         spec.transport.rtsp_transport = RtspTransport::Udp;
         let golden = "rtsp://user:pw@cam/1 [tcp,rtp,udp] rtsp_transport=udp timeout=10000000 user_agent=me";
-        assert_eq!(shown(&rtsp(&url, &spec)), golden);
+        assert_eq!(shown(&rtsp(&url, None, &spec)), golden);
     }
 
     #[test]
     fn rtmp_never_has_a_timeout_because_it_would_listen() {
         let (url, plain) = spec("rtmp://h/app/key");
-        assert_eq!(shown(&rtmp(&url, &plain)), "rtmp://h/app/key [rtmp,tcp] rtmp_live=live");
+        assert_eq!(shown(&rtmp(&url, None, &plain)), "rtmp://h/app/key [rtmp,tcp] rtmp_live=live");
         let (url, spec) = spec("rtmps://h/app/key");
-        assert_eq!(shown(&rtmp(&url, &spec)), "rtmps://h/app/key [rtmps,tls,tcp] rtmp_live=live tls_verify=1");
+        assert_eq!(shown(&rtmp(&url, None, &spec)), "rtmps://h/app/key [rtmps,tls,tcp] rtmp_live=live tls_verify=1");
+    }
+
+    #[test]
+    fn a_checked_address_stands_in_for_the_name_which_the_server_still_hears() {
+        let checked = Some("192.0.2.1:8554".parse().unwrap());
+        let (url, camera) = spec("rtsp://user:pw@cam:8554/1");
+        assert!(shown(&rtsp(&url, checked, &camera)).starts_with("rtsp://user:pw@192.0.2.1:8554/1 [tcp]"));
+        let (url, plain) = spec("rtmp://h:1936/app/key");
+        let golden = "rtmp://[2001:db8::1]:1936/app/key [rtmp,tcp] rtmp_live=live rtmp_tcurl=rtmp://h:1936/app";
+        assert_eq!(shown(&rtmp(&url, Some("[2001:db8::1]:1936".parse().unwrap()), &plain)), golden);
+        let (url, secure) = spec("rtmps://h/app/instance/key");
+        let golden = "rtmps://192.0.2.1:443/app/instance/key [rtmps,tls,tcp] rtmp_live=live tls_verify=1 \
+            rtmp_tcurl=rtmps://h/app/instance verifyhost=h";
+        assert_eq!(shown(&rtmp(&url, Some("192.0.2.1:443".parse().unwrap()), &secure)), golden);
+        assert_eq!((application("/app"), application("/a/b:c/d")), ("", "a"));
     }
 
     #[test]

@@ -110,7 +110,8 @@ impl Service {
     /// Reads the configuration again and takes it over.
     pub(super) fn reload(&mut self, sources: &Sources) -> Result<String, String> {
         super::notify(&[sd_notify::NotifyState::Reloading]);
-        let taken = config::load(sources).map_err(|errors| errors.to_string()).and_then(|loaded| {
+        let taken = config::load(sources).map_err(|errors| errors.to_string()).and_then(|mut loaded| {
+            loaded.own = self.loaded.load().own.clone();
             let loaded = Arc::new(loaded);
             // Under another configuration the same settings may mean something else.
             let whole = Whole::new(&loaded, &self.api_streams, &Resolved::new());

@@ -23,7 +23,7 @@ fn get(service: &Service, path: &str) -> Value {
 /// A file stream that is black from second 2 on.
 fn black_lobby() -> Home {
     Home::new(
-        "sources.allow = [\"127.0.0.0/8\"]\n[detectors.black]\nseverities = { warning = \"500ms\" }\n\
+        "sources.allow = [\"127.0.0.0/8\", \"239.0.0.0/8\"]\n[detectors.black]\nseverities = { warning = \"500ms\" }\n\
          [[streams]]\nname = \"lobby\"\nlabels = { site = \"north\" }\n\
          url = \"synthetic:?size=320x180&fps=25&defects=black@2+60&seed=1\"\n",
     )
@@ -249,7 +249,7 @@ fn a_probe_tells_what_it_finds_as_metrics() {
 
 #[test]
 fn a_stream_that_is_added_and_removed_is_told_of_in_the_live_feed() {
-    let home = Home::new("");
+    let home = Home::new("sources.allow = [\"239.0.0.0/8\"]\n");
     let service = home.start();
     let mut feed = Feed::connect(service.address(), "/api/v1/live?topics=streams", "");
     send(&service, "POST", "/api/v1/streams", "", &json!({ "name": "door", "url": "udp://239.1.1.1:5000" }));

@@ -111,7 +111,7 @@ fn made_up(document: &Value, schema: &str, dice: &mut Dice) -> String {
 #[test]
 fn no_request_of_the_document_is_an_error_of_the_service_itself() {
     let home = Home::new(&format!(
-        "server.requests_per_second = 100000\n[server.tokens.admin]\nrole = \"admin\"\ntoken = \"{TOKEN}\"\n\
+        "server.requests_per_second = 100000\nsources.allow = [\"239.0.0.0/8\"]\n[server.tokens.admin]\nrole = \"admin\"\ntoken = \"{TOKEN}\"\n\
          [[streams]]\nname = \"lobby\"\nurl = \"synthetic:?size=320x180&fps=25&defects=black@1+60&seed=1\"\n"
     ));
     let service = home.start();

@@ -10,6 +10,7 @@ mod api_fuzz;
 mod crashes;
 mod ending;
 mod evidence;
+mod guarded;
 mod hostile;
 mod inputs;
 mod reload;

@@ -20,7 +20,7 @@ pub use changes::{PlanChanges, RefusedChange, changes};
 pub use server::{ServerPlan, TlsPlan};
 pub use stream::StreamPlan;
 
-use crate::config::cidr::Cidr;
+use crate::cidr::Cidr;
 use crate::config::error::{ConfigError, ConfigErrors, Problem};
 use crate::config::origin::{KeyPath, Origins};
 use crate::config::schema::Registry;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::access::{TOKEN_BYTES_MIN, TOKENS_MAX, Token, TokenHash, TokenOrigin};
 use crate::api::is_loopback;
-use crate::config::cidr::Cidr;
+use crate::cidr::Cidr;
 use crate::config::origin::KeyPath;
 use crate::config::plan::{Building, check_name};
 use crate::config::settings::TokenSettings;

@@ -1,7 +1,8 @@
 //! HTTP and HTTPS: one client per session, and the body of a response as a source.
 //!
 //! Every wait honours the lifeline. Redirects are followed three times at most and only to http and
-//! https; the password of an address goes to its own host only, never into a log or an error.
+//! https, and only where the client may reach; the password of an address goes to its own host only,
+//! never into a log or an error.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use ureq::{Agent, BodyReader, ResponseExt};
 use url::Url;
 
 use super::file::plain;
+use super::guard::Reach;
 use super::http_transport::{PatientConnector, PatientResolver};
 use super::patience::Patience;
 use super::{ByteSource, Extent, tls};
@@ -36,6 +38,7 @@ pub struct HttpClient {
     agent: Agent,
     headers: Arc<[(String, String)]>,
     patience: Arc<Patience>,
+    guarded: bool,
 }
 
 /// A part of a resource: from a byte on, up to but without another.
@@ -60,7 +63,7 @@ impl ByteRange {
 
 impl HttpClient {
     /// A client with a session's settings. Fails when its file of certificates cannot be used.
-    pub fn new(transport: &Transport, patience: &Arc<Patience>) -> Result<Self, SourceError> {
+    pub fn new(transport: &Transport, reach: &Reach, patience: &Arc<Patience>) -> Result<Self, SourceError> {
         let agent_name = transport.user_agent.as_deref().unwrap_or(concat!("avwatch/", env!("CARGO_PKG_VERSION")));
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -76,12 +79,18 @@ impl HttpClient {
             .build();
         let tls = tls::settings(transport.tls_ca.as_deref())?;
         let connector = PatientConnector { patience: patience.clone(), tls };
-        let resolver = PatientResolver { patience: patience.clone() };
+        let resolver = PatientResolver { patience: patience.clone(), reach: reach.clone() };
         Ok(Self {
             agent: Agent::with_parts(config, connector, resolver),
             headers: transport.http_headers.clone().into(),
             patience: patience.clone(),
+            guarded: reach.is_guarded(),
         })
+    }
+
+    /// Whether it may not reach every address.
+    pub fn is_guarded(&self) -> bool {
+        self.guarded
     }
 
     /// Requests a resource, or a part of it, and returns its body as a source.

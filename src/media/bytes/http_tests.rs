@@ -9,7 +9,7 @@ use avwatch_actors::lifeline::{CutReason, Lifeline};
 use avwatch_actors::source::SourceError;
 
 use super::testing::{patience, patience_on};
-use super::{ByteRange, ByteSource, Extent, HttpClient, HttpSource, Patience};
+use super::{ByteRange, ByteSource, Extent, HttpClient, HttpSource, Patience, Reach};
 use crate::media::spec::Transport;
 use crate::media::test_server::{TestServer, respond};
 use crate::secret_url::SecretUrl;
@@ -20,7 +20,7 @@ fn get(url: &str, patience: &Arc<Patience>) -> Result<HttpSource, SourceError> {
 
 fn get_with(url: &str, transport: &Transport, patience: &Arc<Patience>) -> Result<HttpSource, SourceError> {
     let url: SecretUrl = url.parse().unwrap();
-    HttpClient::new(transport, patience)?.get(&url, ByteRange::default())
+    HttpClient::new(transport, &Reach::Trusted, patience)?.get(&url, ByteRange::default())
 }
 
 fn drain(source: &mut HttpSource) -> Result<Vec<u8>, SourceError> {
@@ -234,7 +234,7 @@ fn seeking_asks_for_the_rest_where_the_server_can() {
 
 #[test]
 fn a_part_can_be_asked_for_and_a_server_that_ignores_it_is_noticed() {
-    let client = |patience: &Arc<Patience>| HttpClient::new(&Transport::default(), patience).unwrap();
+    let client = |patience: &Arc<Patience>| HttpClient::new(&Transport::default(), &Reach::Trusted, patience).unwrap();
     let patience = patience(2_000);
     let part = ByteRange { from: 10, to: Some(20) };
     let server = TestServer::of_bytes((0..=255).collect(), true);

@@ -13,8 +13,8 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 
+use super::guard::Reach;
 use super::patience::Patience;
-use super::resolve::resolve;
 use super::tcp::PatientStream;
 
 /// Carries an error of ours through ureq; [`super::http`] takes it out again.
@@ -22,17 +22,19 @@ pub(super) fn carried(error: SourceError) -> Error {
     Error::Io(io::Error::other(error))
 }
 
-/// Resolves names under our patience.
+/// Resolves names under our patience, and refuses where they may not lead. ureq asks it for each
+/// connection, those after a redirect included, and connects to what it answers.
 #[derive(Debug)]
 pub(super) struct PatientResolver {
     pub(super) patience: Arc<Patience>,
+    pub(super) reach: Reach,
 }
 
 impl Resolver for PatientResolver {
     fn resolve(&self, uri: &Uri, _config: &Config, _timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let (host, port) = host_and_port(uri)?;
         let mut addresses = self.empty();
-        for address in resolve(host, port, &self.patience).map_err(carried)? {
+        for address in self.reach.resolve(host, port, &self.patience).map_err(carried)? {
             addresses.push(address);
         }
         Ok(addresses)

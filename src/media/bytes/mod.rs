@@ -3,7 +3,9 @@
 //! A [`ByteSource`] is owned by one session and read on its thread, mostly from within FFmpeg's read
 //! callback. It may wait, but never longer than its [`Patience`] lasts, and it may never panic.
 
+mod decrypt;
 mod file;
+mod guard;
 mod http;
 mod http_transport;
 mod interface;
@@ -11,6 +13,7 @@ mod memory;
 mod patience;
 mod resolve;
 mod rtp;
+mod special;
 mod stdin;
 mod tcp;
 mod tls;
@@ -26,11 +29,14 @@ mod udp_tests;
 
 use avwatch_actors::source::SourceError;
 
+pub use decrypt::{DecryptingSource, SegmentKey};
 pub use file::FileSource;
+pub use guard::{Guard, OwnSockets, Reach};
 pub use http::{ByteRange, HttpClient, HttpSource};
 pub use memory::{MemorySource, PrefixedSource};
 pub use patience::{Patience, ReceiveCounts, SLICE};
-pub(in crate::media) use resolve::resolve;
+#[cfg(test)]
+pub(in crate::media) use resolve::Lookup;
 pub use stdin::open as open_stdin;
 pub use tcp::TcpSource;
 pub use udp::UdpSource;

@@ -3,6 +3,7 @@
 //! The helper is left to itself when our patience ends first; the system's resolver lets it return
 //! after some seconds. How many there may be at once is bounded for the whole process.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,10 +28,24 @@ const ADDRESSES_MAX: usize = 8;
 
 static HELPERS: AtomicUsize = AtomicUsize::new(0);
 
+/// Asks for the addresses of a name; it may take its time, on a helper thread.
+pub(in crate::media) type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+
+/// The system's resolver. It knows the old forms of IPv4 addresses, such as `0x7f.1`, as well.
+pub(super) fn system() -> Lookup {
+    Arc::new(|name: &str, port: u16| (name, port).to_socket_addrs().map(Iterator::collect))
+}
+
 /// The addresses of a host, at least one. Literal addresses cost nothing.
 ///
-/// The lifeline's phase is `Resolving` meanwhile. `host` may be written with brackets.
-pub(in crate::media) fn resolve(host: &str, port: u16, patience: &Patience) -> Result<Vec<SocketAddr>, SourceError> {
+/// The lifeline's phase is `Resolving` meanwhile. `host` may be written with brackets. Sources do not
+/// call it: [`super::Reach`] does, and judges what it gives.
+pub(super) fn resolve(
+    host: &str,
+    port: u16,
+    lookup: &Lookup,
+    patience: &Patience,
+) -> Result<Vec<SocketAddr>, SourceError> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = bare.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
@@ -38,18 +53,21 @@ pub(in crate::media) fn resolve(host: &str, port: u16, patience: &Patience) -> R
     let line = patience.line();
     let phase = line.phase();
     line.enter(Phase::Resolving);
-    let found = ask(bare.to_owned(), port, patience);
+    let found = ask(bare.to_owned(), port, lookup.clone(), patience);
     line.enter(phase);
     found
 }
 
-fn ask(host: String, port: u16, patience: &Patience) -> Result<Vec<SocketAddr>, SourceError> {
+fn ask(host: String, port: u16, lookup: Lookup, patience: &Patience) -> Result<Vec<SocketAddr>, SourceError> {
     let failed = |why: &str| SourceError::Resolve { host: host.clone(), why: why.to_owned() };
     let helper = Helper::hire().ok_or_else(|| failed("the resolver is busy with other names"))?;
     let (answer, answers) = sync_channel(1);
     let name = host.clone();
     let ask = move |_: &Arc<Lifeline>| {
-        let found = (name.as_str(), port).to_socket_addrs().map(|found| found.take(ADDRESSES_MAX).collect::<Vec<_>>());
+        let mut found = lookup(&name, port);
+        if let Ok(addresses) = &mut found {
+            addresses.truncate(ADDRESSES_MAX);
+        }
         // Nobody listens any more when patience has ended: the answer is then of no use.
         let _ = answer.send(found);
         drop(helper);
@@ -101,14 +119,14 @@ mod tests {
     #[test]
     fn literal_addresses_need_no_resolver() {
         let patience = patience(1_000);
-        assert_eq!(resolve("127.0.0.1", 80, &patience).unwrap(), ["127.0.0.1:80".parse().unwrap()]);
-        assert_eq!(resolve("[::1]", 80, &patience).unwrap(), ["[::1]:80".parse().unwrap()]);
+        assert_eq!(resolve("127.0.0.1", 80, &system(), &patience).unwrap(), ["127.0.0.1:80".parse().unwrap()]);
+        assert_eq!(resolve("[::1]", 80, &system(), &patience).unwrap(), ["[::1]:80".parse().unwrap()]);
     }
 
     #[test]
     fn a_name_that_does_not_exist_is_named_within_the_limit() {
         let start = Instant::now();
-        let error = resolve("no-such-host.invalid", 80, &patience(10_000)).unwrap_err();
+        let error = resolve("no-such-host.invalid", 80, &system(), &patience(10_000)).unwrap_err();
         assert!(matches!(&error, SourceError::Resolve { host, .. } if host == "no-such-host.invalid"), "{error}");
         assert!(start.elapsed() < LIMIT + Duration::from_millis(250));
     }
@@ -118,7 +136,7 @@ mod tests {
         let patience = patience(1_000);
         patience.line().enter(Phase::Opening);
         // `localhost` is known without a network.
-        resolve("localhost", 80, &patience).unwrap();
+        resolve("localhost", 80, &system(), &patience).unwrap();
         assert_eq!(patience.line().phase(), Phase::Opening);
     }
 }

@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::testing::patience;
-use super::{ByteRange, ByteSource, HttpClient};
+use super::{ByteRange, ByteSource, HttpClient, Reach};
 use crate::media::spec::Transport;
 
 /// A certificate for `localhost` that signs itself, and its key.
@@ -60,7 +60,7 @@ fn serve(certificate: &PathBuf, key: &PathBuf) -> u16 {
 
 fn fetch(url: &str, tls_ca: Option<PathBuf>) -> Result<Vec<u8>, SourceError> {
     let transport = Transport { tls_ca, ..Transport::default() };
-    let client = HttpClient::new(&transport, &patience(3_000))?;
+    let client = HttpClient::new(&transport, &Reach::Trusted, &patience(3_000))?;
     let mut source = client.get(&url.parse().unwrap(), ByteRange::default())?;
     let mut buffer = [0; 64];
     let count = source.read(&mut buffer)?;
@@ -85,7 +85,7 @@ fn a_server_of_the_configured_authority_is_trusted_and_any_other_refused() {
 fn a_server_that_never_finishes_its_handshake_is_left_at_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
-    let client = HttpClient::new(&Transport::default(), &patience(400)).unwrap();
+    let client = HttpClient::new(&Transport::default(), &Reach::Trusted, &patience(400)).unwrap();
     let start = Instant::now();
     let error = client.get(&url.parse().unwrap(), ByteRange::default()).err().unwrap();
     assert!(matches!(error, SourceError::OpenLimit { .. }), "{error}");
