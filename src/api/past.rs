@@ -116,7 +116,12 @@ pub(super) async fn file(node: Data<Node>, path: Path<(String, String)>) -> Resu
             .content_type(found.content_type)
             // What a stream sent is nothing that a browser should take for a page.
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .body(BoxBody::new(FileBody { file: Some(found.file), bytes: found.bytes, left: found.bytes, reading: None }))),
+            .body(BoxBody::new(FileBody {
+                file: Some(found.file),
+                bytes: found.bytes,
+                left: found.bytes,
+                reading: None,
+            }))),
         Ok(None) => Err(no_evidence()),
         Err(_) => Err(Problem::unavailable("there is no thread to read the evidence")),
     }

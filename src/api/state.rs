@@ -19,8 +19,8 @@ use crate::live::LiveBoard;
 use crate::node_snapshot::NodeSnapshot;
 use crate::service::ServiceCommand;
 use crate::sinks::live_feed::LiveFeed;
-use crate::stream_boards::Past;
 use crate::sinks::store::{EventReader, StoreError};
+use crate::stream_boards::Past;
 
 /// Probes that may run at the same time.
 pub(super) const PROBES_MAX: usize = 4;

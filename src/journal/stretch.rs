@@ -11,7 +11,8 @@ use crate::live::{ChannelLevel, FLOOR_DB, PictureReading, SoundReading, StreamRe
 /// One stretch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Stretch {
-    /// When it begins, in seconds since the beginning of 1970.
+    /// When it begins, in seconds since the beginning of 1970; who tells it says it in the form that people read.
+    #[serde(skip)]
     pub at: u64,
     /// How long it is, in seconds.
     pub lasts: u32,

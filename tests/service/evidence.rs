@@ -109,7 +109,7 @@ fn a_clip_of_black_and_of_silence_over_udp_shows_it_again() {
 #[track_caller]
 fn assert_the_past_is_told(get: &impl Fn(&str) -> Value) {
     let points = wait("the past of the stream", 40 * SECOND, || {
-        let history = get("/api/v1/streams/lobby/history?since=5m&step=1s");
+        let history = get("/api/v1/streams/lobby/history?since=5m&resolution=1s");
         let points = history["points"].as_array().expect("is a list").clone();
         (points.len() >= 20).then_some(points)
     });
@@ -117,6 +117,7 @@ fn assert_the_past_is_told(get: &impl Fn(&str) -> Value) {
     let dark = points.iter().filter(|point| luma(point).is_some_and(|luma| luma < 20.0)).count();
     let warned = points.iter().filter(|point| point["worst"] == "warning").count();
     assert!(dark >= 1 && warned >= 1, "{points:#?}");
+    assert!(points.iter().all(|point| point["at"].as_str().is_some_and(|at| at.ends_with('Z'))), "{points:#?}");
 }
 
 #[test]
