@@ -69,7 +69,7 @@ pub struct ActRequest {
 
 /// Who waits for a commit.
 enum Waiting {
-    Act(oneshot::Sender<Result<Arc<Event>, Refusal>>, Event),
+    Act(oneshot::Sender<Result<Arc<Event>, Refusal>>, Box<Event>),
     Silence(oneshot::Sender<usize>, usize),
 }
 
@@ -293,7 +293,7 @@ impl Desk {
     fn act(&mut self, request: ActRequest, answer: oneshot::Sender<Result<Arc<Event>, Refusal>>) -> Vec<Event> {
         match self.model.act(&request.id, request.act, request.ended, wall()) {
             Ok(acted) => {
-                self.waiting.push(Waiting::Act(answer, acted.event.clone()));
+                self.waiting.push(Waiting::Act(answer, Box::new(acted.event.clone())));
                 if acted.is_change { vec![acted.event] } else { Vec::new() }
             }
             Err(refusal) => {
@@ -333,7 +333,7 @@ impl Desk {
         for waiting in std::mem::take(&mut self.waiting) {
             match waiting {
                 Waiting::Act(answer, event) => {
-                    let mut event = self.with_evidence(event);
+                    let mut event = self.with_evidence(*event);
                     if commit == Commit::Deferred {
                         event.stored = Some(false);
                     }

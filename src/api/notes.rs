@@ -60,7 +60,7 @@ struct NoteBody {
 }
 
 pub(super) async fn list(node: Data<Node>) -> Result<HttpResponse, Problem> {
-    let notes = in_file(&node, |folder| read(folder)).await?;
+    let notes = in_file(&node, read).await?;
     Ok(HttpResponse::Ok().json(notes))
 }
 

@@ -142,9 +142,7 @@ pub fn keep_hidden(given: &mut Map<String, Json>, stored: &ApiStreamSource<'_>) 
     {
         *url = before.clone();
     }
-    for path in [&["srt", "passphrase"][..]] {
-        restore(given, stored.settings, path);
-    }
+    restore(given, stored.settings, &["srt", "passphrase"]);
     let headers: Vec<String> = match given.get("http_headers") {
         Some(Json::Object(headers)) => headers.keys().cloned().collect(),
         _ => Vec::new(),

@@ -51,7 +51,7 @@ fn event(state: EventState, severity: Severity) -> Arc<Event> {
 fn of_a_stream_that_is_gone_the_evidence_says_that_nothing_is_held() {
     let mut bench = Bench::new(Severity::Warning);
     let event = event(EventState::Raised, Severity::Major);
-    bench.sink.deliver(&[event.clone()]).unwrap();
+    bench.sink.deliver(std::slice::from_ref(&event)).unwrap();
     bench.wait("the evidence", |counts| counts.written() == 1);
     let manifest = bench.shelf.manifest(&event.id).unwrap();
     assert_eq!((manifest.clip, manifest.missing), (None, vec!["no clip: nothing of the stream is held".to_owned()]));
