@@ -30,7 +30,7 @@ fn main() {
         folder.path().join("data").display()
     );
     for number in 0..streams {
-        let recipe = format!("synthetic:?size=64x36&fps=5&defects={}&seed={number}", defects.join(","));
+        let recipe = format!("synthetic:?size=64x64&fps=5&defects={}&seed={number}", defects.join(","));
         config.push_str(&format!("[[streams]]\nname = \"s{number:04}\"\nurl = \"{recipe}\"\n"));
     }
     let path = folder.path().join("avwatch.toml");
