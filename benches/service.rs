@@ -142,8 +142,12 @@ fn taps(clip: &str) -> io::Result<bool> {
     let mut ratios = Vec::new();
     for _ in 0..LONG_RUNS {
         let (plain, tapped) = (this("watch", clip, STREAMS_MANY)?, this("tapped", clip, STREAMS_MANY)?);
-        eprintln!("{STREAMS_MANY} streams: {:.2} s of CPU, {:.2} with taps; {}", plain.cpu.as_secs_f64(),
-            tapped.cpu.as_secs_f64(), tapped.output.trim());
+        eprintln!(
+            "{STREAMS_MANY} streams: {:.2} s of CPU, {:.2} with taps; {}",
+            plain.cpu.as_secs_f64(),
+            tapped.cpu.as_secs_f64(),
+            tapped.output.trim()
+        );
         ratios.push(tapped.cpu.as_secs_f64() / plain.cpu.as_secs_f64());
     }
     Ok(print_ratio("service_cpu_taps", &ratios, TAPS_RATIO_MAX))
