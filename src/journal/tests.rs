@@ -155,6 +155,14 @@ fn every_second_is_found_again_once_and_in_order() {
 }
 
 #[test]
+fn a_second_of_a_stream_takes_less_than_27_bytes_on_disk() {
+    // Of two hours and of six, since an empty database has pages, too.
+    let [short, long] = [7_200, 21_600].map(|seconds| database::used_bytes(&journal(0..seconds).2).unwrap());
+    let bytes = (long - short) as f64 / 14_400.0;
+    assert!(bytes < 27.0, "{bytes:.1} bytes");
+}
+
+#[test]
 fn minutes_add_up_to_the_seconds_and_reach_as_far() {
     let (_directory, reader, _) = journal(1_000..5_000);
     let found = reader.history("lobby", 0, 10_000, 60).unwrap();
