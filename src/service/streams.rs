@@ -138,7 +138,8 @@ impl Service {
         let mut fresh = Vec::new();
         let mut retuned = Vec::new();
         for name in changes.added.iter().chain(&changes.restarted) {
-            fresh.extend(find(name).map(|plan| self.boards.setup(plan)).transpose().map_err(|error| error.to_string())?);
+            fresh
+                .extend(find(name).map(|plan| self.boards.setup(plan)).transpose().map_err(|error| error.to_string())?);
         }
         for name in &changes.retuned {
             let Some(plan) = find(name) else { continue };
