@@ -46,6 +46,18 @@ impl Home {
         self.0.path().join("data")
     }
 
+    /// Every file below the data folder.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let (mut folders, mut files) = (vec![self.data()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("it can be listed") {
+                let path = entry.expect("it can be listed").path();
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
+        files
+    }
+
     /// The folder itself.
     pub fn path(&self) -> &Path {
         self.0.path()

@@ -112,7 +112,7 @@ fn user_header(building: &mut Building<'_>) -> Option<String> {
     if name.is_empty() || !name.bytes().all(is_token) {
         building.invalid(&path("user_header"), "is no name of an HTTP header");
     } else if building.settings.server.trusted_proxies.is_empty() {
-        building.invalid(&path("user_header"), "has no effect without server.trusted_proxies");
+        building.warn(&path("user_header"), "has no effect without server.trusted_proxies");
     }
     Some(name.to_ascii_lowercase())
 }
