@@ -151,7 +151,7 @@ fn sounds_that_mislead(menu: &mut Menu) {
         format!("0.25*({noise}-0.5)*({})", bursts.join("+"))
     };
     let whisper =
-        |random: u32| format!("0.2*({noise}-0.5)*pow(max(0\\,sin(2*PI*2.3*t))\\,0.4)*gte(mod(t*2.3\\,5)\\,1)");
+        |noise: &str| format!("0.2*({noise}-0.5)*pow(max(0\\,sin(2*PI*2.3*t))\\,0.4)*gte(mod(t*2.3\\,5)\\,1)");
     let staccato = |root: f64| {
         let tone = |order: u32| format!("sin(2*PI*{}*t)/{order}", root * f64::from(order));
         format!(
