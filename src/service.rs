@@ -5,7 +5,9 @@
 
 mod streams;
 
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,7 +121,9 @@ impl DataFolder {
             DataDir::Fixed(path) => (path.clone(), false),
             DataDir::Temporary => (std::env::temp_dir().join(format!("avwatch-demo-{}", std::process::id())), true),
         };
-        std::fs::create_dir_all(&path).map_err(|error| ServiceError::DataDir {
+        // Nobody else may read it; and a temporary one that is there already is somebody else's.
+        let made = DirBuilder::new().recursive(!temporary).mode(0o700).create(&path);
+        made.map_err(|error| ServiceError::DataDir {
             path: path.clone(),
             why: format!("{error}; set data_dir to a folder that can be written"),
         })?;

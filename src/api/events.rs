@@ -93,8 +93,14 @@ pub(super) async fn one(node: Data<Node>, id: Path<String>) -> Result<HttpRespon
     }
 }
 
+/// Labels that one query may name: each is looked for in every event.
+const LABELS_MAX: usize = 16;
+
 /// What the filter of a query asks for.
 fn filter(query: &Query) -> Result<EventFilter, Problem> {
+    if query.all("label").count() > LABELS_MAX {
+        return Err(Problem::bad_request(format!("at most {LABELS_MAX} labels can be asked for")));
+    }
     let labels = query.all("label").map(|text| {
         let (name, value) = text.split_once('=').ok_or_else(|| Problem::bad_request("'label' must be NAME=VALUE"))?;
         Ok((name.to_owned(), value.to_owned()))

@@ -74,12 +74,17 @@ impl Hosts {
 
     /// Whether a browser may have sent the request from the page that it names: one that was asked for
     /// under the same host and port, or under a configured name. Other programs name none.
-    fn allow_origin(&self, headers: &HeaderMap) -> bool {
-        let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    ///
+    /// Unlike a Host header, an address is no proof here: an attacker's page may be served from one.
+    fn allow_origin(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        // HTTP/2 has the host in the target.
+        let asked = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
         headers.get_all(header::ORIGIN).all(|origin| {
             let Some((_, page)) = origin.to_str().ok().and_then(|text| text.split_once("://")) else { return false };
             let is_loopback = |host: &str| ["localhost", "127.0.0.1", "::1"].contains(&&*plain(host));
-            asked == Some(page) || without_port(page).is_some_and(|host| self.knows(host) && !is_loopback(host))
+            let is_named = |host: &str| self.names.contains(&plain(host)) && !is_loopback(host);
+            asked == Some(page) || without_port(page).is_some_and(is_named)
         })
     }
 
@@ -150,7 +155,7 @@ impl Gate {
                 "the Host header names no host of this service; ask for its address, or add the name to server.hosts";
             return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail));
         }
-        if !self.hosts.allow_origin(headers) || is_from_elsewhere(headers, request.path()) {
+        if !self.hosts.allow_origin(headers, request.uri()) || is_from_elsewhere(headers, request.path()) {
             let detail = "the request comes from a page of another host; only pages of this service may ask";
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
@@ -234,7 +239,7 @@ mod tests {
             for origin in origins {
                 headers.append(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
             }
-            hosts.allow_origin(&headers)
+            hosts.allow_origin(&headers, &Uri::from_static("/"))
         };
         assert!(allowed("127.0.0.1:8080", &[]));
         assert!(allowed("127.0.0.1:8080", &["http://127.0.0.1:8080"]));
@@ -243,6 +248,20 @@ mod tests {
             assert!(!allowed("127.0.0.1:8080", &[foreign]), "{foreign}");
         }
         assert!(!allowed("127.0.0.1:8080", &["http://127.0.0.1:8080", "https://evil.example"]));
+    }
+
+    #[test]
+    fn a_page_of_some_address_may_not_ask_a_service_that_others_reach() {
+        let hosts = Hosts::new([0, 0, 0, 0].into(), &[]);
+        let allowed = |target: &'static str, host: Option<&'static str>, origin: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            headers.extend(host.map(|host| (header::HOST, HeaderValue::from_static(host))));
+            hosts.allow_origin(&headers, &Uri::from_static(target))
+        };
+        assert!(allowed("/", Some("203.0.113.9:8080"), "http://203.0.113.9:8080"));
+        assert!(!allowed("/", Some("203.0.113.9:8080"), "http://198.51.100.66"));
+        assert!(allowed("https://localhost:8443/", None, "https://localhost:8443"), "HTTP/2");
     }
 
     #[test]

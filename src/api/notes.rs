@@ -3,8 +3,9 @@
 //! A small file in the data directory, written anew as a whole and on disk when a request is answered. It is
 //! read and written where blocking is allowed, one change after the other.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -137,7 +138,7 @@ fn change(folder: &Path, act: impl FnOnce(&mut Vec<Note>) -> bool) -> io::Result
         return Ok(false);
     }
     let (path, new) = (folder.join(FILE), folder.join("notes.json.new"));
-    let mut file = File::create(&new)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(&serde_json::to_vec(&notes)?)?;
     file.sync_all()?;
     fs::rename(new, path)?;

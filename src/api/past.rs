@@ -78,7 +78,10 @@ pub(super) async fn history(
         return Err(Problem::bad_request("'resolution' must be from 1s to 24h"));
     }
     let unix = |moment: SystemTime| moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (since, until) = (unix(since), unix(until));
+    // What is not kept need not be looked for: hour by hour that would take minutes.
+    let kept = u64::from(node.loaded.load().plan.journal.minutes_days) * 86_400;
+    let now = unix(now);
+    let (since, until) = (unix(since).max(now.saturating_sub(kept)), unix(until).min(now));
     let (journal, stream) = (node.past.journal.clone(), name.into_inner());
     let asked = stream.clone();
     let answer = block(move || journal.history(&asked, since, until, seconds as u32)).await;

@@ -101,7 +101,10 @@ impl Writer {
         let is_there = self.parts.shelf.of(&event.id).is_some_and(|folder| folder.exists());
         if event.state == EventState::Ended {
             if is_known {
-                self.ended.push(event);
+                // A remark on an ended event is told as one more end.
+                if !self.ended.iter().any(|ended| ended.id == event.id) {
+                    self.ended.push(event);
+                }
                 return;
             }
             if is_there {
@@ -225,6 +228,10 @@ impl Writer {
         let Some(folder) = self.parts.shelf.of(&event.id) else { return };
         let newest = self.parts.live.stream(&event.stream).and_then(|live| live.newest_thumbnail());
         let (Some(mut manifest), Some(newest)) = (self.parts.shelf.manifest(&event.id), newest) else { return };
+        if manifest.pictures.iter().any(|picture| picture.shows == "end") {
+            // A remark on an ended event is told as one more end.
+            return;
+        }
         let at_s = seconds_after(event, newest.taken);
         manifest.pictures.push(PicturePart { file: "end.jpg".to_owned(), shows: "end".to_owned(), at_s });
         let added = fs::write(folder.join("end.jpg"), &newest.jpeg).and_then(|()| save(&folder, &mut manifest));

@@ -59,7 +59,6 @@ pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
     let sections = [
         ("node", old.node != new.node),
         ("log", old.log != new.log),
-        ("sources", old.allow != new.allow),
         ("store", old.store != new.store),
         ("journal", old.journal != new.journal),
         ("evidence", old.evidence != new.evidence),
