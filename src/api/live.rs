@@ -17,6 +17,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::access::Principal;
 use super::hangup::Hangup;
 use super::problem::Problem;
 use super::query::{Param, Query};
@@ -72,7 +73,8 @@ pub(super) async fn live(request: HttpRequest, node: Data<Node>) -> Result<HttpR
     let listener = listener.ok_or_else(|| Problem::unavailable("too many clients listen already"))?;
     let (frames, body) = mpsc::channel(IN_FLIGHT_MAX);
     let hangup = request.conn_data::<Hangup>().cloned();
-    let pump = Pump { node, listener, wants, frames, hangup };
+    let token = Principal::of(&request).token;
+    let pump = Pump { node, token, listener, wants, frames, hangup };
     actix_web::rt::spawn(pump.run(last));
     Ok(HttpResponse::Ok()
         .content_type(ContentType(mime()))
@@ -118,6 +120,8 @@ fn last_event_id(request: &HttpRequest, query: &Query) -> Result<Option<u64>, Pr
 /// What carries messages from the feed to one connection.
 struct Pump {
     node: Data<Node>,
+    /// The name of the token that the client came with; none was needed when absent.
+    token: Option<String>,
     listener: Listener,
     wants: Wants,
     frames: mpsc::Sender<Bytes>,
@@ -129,16 +133,24 @@ struct Over;
 
 impl Pump {
     async fn run(mut self, last: Option<u64>) {
-        if self.pump(last).await.is_ok() {
-            // The feed has ended it; a client that reads again learns why.
-            let reason = self.listener.dropped().unwrap_or("the feed ended");
+        // A client that reads again learns why it was ended.
+        if let Ok(reason) = self.pump(last).await {
             tracing::info!(reason, "a client of the live feed was dropped");
             let _ = self.send(frame("dropped", None, &Reason { reason })).await;
         }
     }
 
-    /// Ends well when the feed has dropped the client.
-    async fn pump(&mut self, last: Option<u64>) -> Result<(), Over> {
+    /// Whether the client's token is still one, or none is needed still.
+    fn is_admitted(&self) -> bool {
+        let tokens = self.node.tokens.load();
+        match &self.token {
+            Some(name) => tokens.iter().any(|token| *token.name == **name),
+            None => tokens.is_empty(),
+        }
+    }
+
+    /// Ends well, with the reason, when the client is dropped.
+    async fn pump(&mut self, last: Option<u64>) -> Result<&'static str, Over> {
         let sequence = self.node.desk.board.sequence();
         self.send(Bytes::from_static(b"retry: 2000\n\n")).await?;
         self.send(frame("hello", None, &Hello { version: env!("CARGO_PKG_VERSION"), sequence })).await?;
@@ -147,9 +159,13 @@ impl Pump {
             None => 0,
         };
         loop {
-            let message = match tokio::time::timeout(KEEP_ALIVE, self.listener.next()).await {
+            let next = tokio::time::timeout(KEEP_ALIVE, self.listener.next()).await;
+            if !self.is_admitted() {
+                return Ok("the token is not known any more");
+            }
+            let message = match next {
                 Ok(Some(message)) => message,
-                Ok(None) => return Ok(()),
+                Ok(None) => return Ok(self.listener.dropped().unwrap_or("the feed ended")),
                 Err(_) => {
                     self.send(Bytes::from_static(b": still here\n\n")).await?;
                     continue;

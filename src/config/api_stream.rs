@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value as Json};
 use toml::{Table, Value};
+use url::Url;
 
 use crate::config::error::{ConfigErrors, Problem};
 use crate::config::layer::STREAMS;
@@ -53,6 +54,7 @@ impl Loaded {
     /// Everything that is wrong with it.
     pub fn api_stream(&self, name: &str, json: &Map<String, Json>) -> Result<ApiStreamPlan, Vec<Fault>> {
         let mut faults = Vec::new();
+        refuse_stand_ins(json, &mut faults);
         let mut stream = match toml_of(&Json::Object(json.clone()), "", 0, &mut faults) {
             Some(Value::Table(stream)) if faults.is_empty() => stream,
             _ => return Err(faults),
@@ -135,12 +137,18 @@ pub fn shown(settings: &StreamSettings) -> Json {
 }
 
 /// Puts the secrets of a stored stream where settings that were read from the API hold their stand-in.
+///
+/// Header fields and passphrase are given to the server that they were meant for only: with another
+/// scheme, host or port in the URL the stand-ins stay, and are refused.
 pub fn keep_hidden(given: &mut Map<String, Json>, stored: &ApiStreamSource<'_>) {
     if let (Some(url), Some(shown)) = (given.get_mut("url"), &stored.shown_url)
         && url.as_str() == Some(shown)
         && let Some(before) = stored.settings.get("url")
     {
         *url = before.clone();
+    }
+    if origin_of(given.get("url")) != origin_of(stored.settings.get("url")) {
+        return;
     }
     restore(given, stored.settings, &["srt", "passphrase"]);
     let headers: Vec<String> = match given.get("http_headers") {
@@ -158,6 +166,29 @@ pub struct ApiStreamSource<'a> {
     pub settings: &'a Map<String, Json>,
     /// Its URL as it is shown.
     pub shown_url: Option<String>,
+}
+
+/// Scheme, host and port of a URL; nothing of what is none.
+fn origin_of(url: Option<&Json>) -> Option<(String, Option<String>, Option<u16>)> {
+    let url = Url::parse(url?.as_str()?).ok()?;
+    Some((url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port_or_known_default()))
+}
+
+/// What still stands for a secret would be taken for the secret itself.
+fn refuse_stand_ins(stream: &Map<String, Json>, faults: &mut Vec<Fault>) {
+    let why = "holds ***, which stands for a secret that is not shown: give the secret, or leave the address as it was";
+    let is_hidden = |value: Option<&Json>| value.and_then(Json::as_str) == Some(HIDDEN);
+    if stream.get("url").and_then(Json::as_str).is_some_and(|url| url.contains(HIDDEN)) {
+        faults.push(fault("/url", why));
+    }
+    if is_hidden(stream.get("srt").and_then(|srt| srt.get("passphrase"))) {
+        faults.push(fault("/srt/passphrase", why));
+    }
+    if let Some(Json::Object(headers)) = stream.get("http_headers")
+        && headers.values().any(|value| is_hidden(Some(value)))
+    {
+        faults.push(fault("/http_headers", why));
+    }
 }
 
 fn restore(given: &mut Map<String, Json>, stored: &Map<String, Json>, path: &[&str]) {
@@ -334,5 +365,41 @@ mod tests {
         assert_eq!((&given["url"], &given["srt"]), (&stored["url"], &stored["srt"]));
         assert_eq!(given["http_headers"], json!({ "Authorization": "S3cret", "X": "new" }));
         assert_eq!(given["title"], "new");
+    }
+
+    #[test]
+    fn secrets_of_one_server_are_not_given_to_another() {
+        let stored = json!({
+            "url": "https://example.org/a", "srt": { "passphrase": "0123456789" },
+            "http_headers": { "Authorization": "S3cret" },
+        });
+        let stored = stored.as_object().unwrap();
+        for (url, is_kept) in [
+            ("https://example.org/b?c=d", true),
+            ("https://example.org:443/a", true),
+            ("https://evil.example/a", false),
+            ("http://example.org/a", false),
+            ("https://example.org:8443/a", false),
+        ] {
+            let given =
+                json!({ "url": url, "srt": { "passphrase": "***" }, "http_headers": { "Authorization": "***" } });
+            let mut given = given.as_object().unwrap().clone();
+            keep_hidden(&mut given, &ApiStreamSource { settings: stored, shown_url: None });
+            let kept = [&given["srt"]["passphrase"], &given["http_headers"]["Authorization"]].map(|it| it != "***");
+            assert_eq!(kept, [is_kept; 2], "{url}");
+        }
+    }
+
+    #[test]
+    fn a_stand_in_is_not_taken_for_the_secret_itself() {
+        for (settings, pointer) in [
+            (json!({ "url": "https://***@example.org/b" }), "/url"),
+            (json!({ "url": "rtmp://example.org/live/***" }), "/url"),
+            (json!({ "url": "srt://example.org:9000", "srt": { "passphrase": "***" } }), "/srt/passphrase"),
+            (json!({ "url": "https://example.org/", "http_headers": { "X": "***" } }), "/http_headers"),
+        ] {
+            let found = faults(&settings);
+            assert!(found.iter().any(|(at, why)| at == pointer && why.contains("secret")), "{settings}: {found:?}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::common::http::{ask, ask_json};
+use crate::common::http::{Feed, ask, ask_json};
 use crate::common::service::{Home, Service};
 
 const TOKENS: [(&str, &str); 3] =
@@ -149,6 +149,25 @@ fn tokens_are_made_over_the_api_shown_once_and_count_at_once() {
     assert_eq!(status(&service, "GET", "/api/v1/status", &bearer(&viewer)), 200, "it outlives a restart");
     assert_eq!(status(&service, "DELETE", "/api/v1/tokens/second", &admin), 204);
     assert_eq!(status(&service, "GET", "/api/v1/status", &bearer(&viewer)), 401);
+}
+
+#[test]
+fn a_live_feed_ends_with_the_token_that_it_was_opened_with() {
+    let home = Home::new("[[streams]]\nname = \"lobby\"\nurl = \"synthetic:?size=320x180\"\n");
+    let service = home.start();
+    let make = |headers: &str, name: &str, role: &str| {
+        let made =
+            ask_json(service.address(), "POST", "/api/v1/tokens", headers, &json!({ "name": name, "role": role }));
+        bearer(made.json()["token"].as_str().expect("is shown"))
+    };
+    let admin = make("", "first", "admin");
+    let viewer = make(&admin, "second", "viewer");
+    let limit = Duration::from_secs(30);
+    let mut feed = Feed::connect(service.address(), "/api/v1/live", &viewer);
+    feed.wait_for("meters", limit, |message| message.kind == "meters");
+    assert_eq!(status(&service, "DELETE", "/api/v1/tokens/second", &admin), 204);
+    let last = feed.wait_for("the end", limit, |message| message.kind == "dropped");
+    assert_eq!(last.data["reason"], "the token is not known any more");
 }
 
 #[test]
