@@ -18,6 +18,7 @@ pub mod live;
 pub mod measure;
 pub mod media;
 pub mod node_snapshot;
+pub mod notify;
 pub mod profile;
 pub mod record;
 pub mod report;

@@ -292,6 +292,8 @@ fn fresh(node: &Arc<str>, change: &EventChange) -> Event {
         labels: card.labels.clone(),
         session: change.session,
         node: node.clone(),
+        incident_id: None,
+        parent_id: None,
         suppressed_by: None,
         acked_by: None,
         acked_at: None,

@@ -157,6 +157,12 @@ pub struct Event {
     pub session: SessionNumber,
     /// Name of the node.
     pub node: Arc<str>,
+    /// The incident of which it is a part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident_id: Option<String>,
+    /// The event that explains it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<String>,
     /// What holds its notifications back: `silence:ID` or `maintenance:ID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed_by: Option<String>,

@@ -17,6 +17,7 @@ use crate::alarm_model::{AlarmModel, Doubted, monitor_change};
 use crate::detector::LaneKind;
 use crate::event::{ChangeKind, Event, EventChange, EventEnd, Wall};
 use crate::lifeline::Lifeline;
+use crate::record::Record;
 use crate::severity::Severity;
 use crate::silence::Silence;
 use crate::sink::{EventStore, Sink, SinkError};
@@ -320,9 +321,10 @@ impl Desk {
             self.answer(Commit::Stored);
             return;
         }
-        let events: Vec<Arc<Event>> = events.into_iter().map(|event| Arc::new(self.with_evidence(event))).collect();
-        let commit = self.store.as_mut().map_or(Commit::Stored, |store| store.commit(&events));
-        self.publish(events, commit);
+        let records: Vec<Record> =
+            events.into_iter().map(|event| Record::Event(Arc::new(self.with_evidence(event)))).collect();
+        let commit = self.store.as_mut().map_or(Commit::Stored, |store| store.commit(&records));
+        self.publish(records, commit);
         self.note_store_health();
         self.publish_board();
         self.answer(commit);
@@ -346,12 +348,14 @@ impl Desk {
         }
     }
 
-    fn publish(&mut self, events: Vec<Arc<Event>>, commit: Commit) {
-        for event in events {
-            self.board.sequence.fetch_max(event.sequence, Ordering::Relaxed);
+    fn publish(&mut self, records: Vec<Record>, commit: Commit) {
+        for record in records {
+            if let Record::Event(event) = &record {
+                self.board.sequence.fetch_max(event.sequence, Ordering::Relaxed);
+            }
             let told = match commit {
-                Commit::Stored => event,
-                Commit::Deferred => Arc::new(Event { stored: Some(false), ..(*event).clone() }),
+                Commit::Stored => record,
+                Commit::Deferred => record.unstored(),
             };
             for sink in &self.sinks {
                 sink.offer(&told);
@@ -374,10 +378,11 @@ impl Desk {
         };
         tracing::warn!(fault = "store_degraded", "{message}");
         let change = monitor_change("store_degraded", what, Severity::Major, message, wall());
-        let events: Vec<Arc<Event>> = self.model.step(change).into_iter().map(Arc::new).collect();
+        let events = self.model.step(change);
         self.count_reached();
-        let commit = self.store.as_mut().map_or(Commit::Stored, |store| store.commit(&events));
-        self.publish(events, commit);
+        let records: Vec<Record> = events.into_iter().map(|event| Record::Event(Arc::new(event))).collect();
+        let commit = self.store.as_mut().map_or(Commit::Stored, |store| store.commit(&records));
+        self.publish(records, commit);
         let unstored = self.store.as_ref().map_or(0, |store| store.waiting() as u64 + store.lost());
         self.board.unstored.store(unstored, Ordering::Relaxed);
     }

@@ -14,6 +14,7 @@
 //! - [`item`]: all that travels from a session to its detectors.
 //! - [`severity`]: how much an event matters.
 //! - [`event`]: the one record of an event, and the changes through which it goes.
+//! - [`incident`]: the one record of what fails together. [`record`]: either, as it is committed.
 //!
 //! **From the source to the lanes**
 //! - [`source`]: the ports that open and deliver, and how they fail.
@@ -113,6 +114,7 @@ pub mod event_lifecycle;
 pub mod fan_out;
 pub mod frame;
 pub mod group_clock;
+pub mod incident;
 pub mod ingest;
 pub mod input_watch;
 pub mod item;
@@ -125,6 +127,7 @@ pub mod monitor;
 pub mod paced;
 pub mod precedence;
 pub mod pulse;
+pub mod record;
 pub mod restart;
 pub mod scripted;
 pub mod setup;

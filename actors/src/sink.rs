@@ -1,19 +1,19 @@
-//! The port [`Sink`]: where committed event changes go.
+//! The port [`Sink`]: where committed changes go.
 //!
 //! Each sink is owned by one thread of its own, so it may block; it is called behind
 //! `catch_unwind`. A slow or broken sink delays nobody else.
 
-use std::sync::Arc;
-
 use crate::event::Event;
+use crate::incident::Incident;
+use crate::record::Record;
 
-/// Takes committed event changes. One thread calls it.
+/// Takes committed changes. One thread calls it.
 pub trait Sink: Send {
     /// Its name in logs and metrics.
     fn name(&self) -> &'static str;
 
     /// Takes changes in order. An error means that none of them was taken; they will come again.
-    fn deliver(&mut self, changes: &[Arc<Event>]) -> Result<(), SinkError>;
+    fn deliver(&mut self, changes: &[Record]) -> Result<(), SinkError>;
 
     /// Called about once a second when idle, for flushing and rotation.
     fn tick(&mut self) {}
@@ -22,7 +22,7 @@ pub trait Sink: Send {
 /// Where changes are made durable before anyone is told of them. Owned by the desk's thread.
 pub trait EventStore: Send {
     /// Writes all changes in one transaction, in order. On return they are on disk.
-    fn commit(&mut self, changes: &[Arc<Event>]) -> Result<(), SinkError>;
+    fn commit(&mut self, changes: &[Record]) -> Result<(), SinkError>;
 
     /// The events that were open when the store was last written, and the last sequence number.
     fn recover(&mut self) -> Result<Recovered, SinkError>;
@@ -36,6 +36,8 @@ pub trait EventStore: Send {
 pub struct Recovered {
     /// Events that had not ended.
     pub open: Vec<Event>,
+    /// Incidents that had not ended.
+    pub incidents: Vec<Incident>,
     /// The highest sequence number ever committed.
     pub sequence: u64,
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
-use crate::event::Event;
 use crate::lifeline::{CutReason, Lifeline};
+use crate::record::Record;
 use crate::sink::{Sink, SinkError};
 use crate::worker::{self, panic_message};
 
@@ -24,7 +24,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 /// The desk's end of a sink.
 pub struct SinkThread {
     name: &'static str,
-    queue: Sender<Arc<Event>>,
+    queue: Sender<Record>,
     lost: Arc<AtomicU64>,
     line: Arc<Lifeline>,
     handle: std::thread::JoinHandle<()>,
@@ -43,8 +43,8 @@ impl SinkThread {
     }
 
     /// Hands a change over; drops and counts it when the sink is too far behind.
-    pub fn offer(&self, event: &Arc<Event>) {
-        match self.queue.try_send(event.clone()) {
+    pub fn offer(&self, record: &Record) {
+        match self.queue.try_send(record.clone()) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 let before = self.lost.fetch_add(1, Ordering::Relaxed);
@@ -83,7 +83,7 @@ impl SinkThread {
     }
 }
 
-fn deliver(mut sink: Box<dyn Sink>, inbox: &Receiver<Arc<Event>>, line: &Lifeline, lost: &AtomicU64) {
+fn deliver(mut sink: Box<dyn Sink>, inbox: &Receiver<Record>, line: &Lifeline, lost: &AtomicU64) {
     loop {
         match inbox.recv_timeout(Duration::from_secs(1)) {
             Ok(first) => {
@@ -104,7 +104,7 @@ fn deliver(mut sink: Box<dyn Sink>, inbox: &Receiver<Arc<Event>>, line: &Lifelin
 }
 
 /// Tries until the sink takes the batch, is broken, or the end has come.
-fn deliver_batch(sink: &mut dyn Sink, batch: &[Arc<Event>], line: &Lifeline) -> bool {
+fn deliver_batch(sink: &mut dyn Sink, batch: &[Record], line: &Lifeline) -> bool {
     let mut pause = PAUSES.0;
     loop {
         let name = sink.name();

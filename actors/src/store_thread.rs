@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use crate::event::Event;
 use crate::lifeline::Lifeline;
+use crate::record::Record;
 use crate::sink::{EventStore, SinkError};
 use crate::worker::{self, panic_message};
 
@@ -25,7 +25,7 @@ pub const RING_MAX: usize = 10_000;
 /// Changes written in one transaction at most.
 const COMMIT_MAX: usize = 1_000;
 
-type Batch = Vec<Arc<Event>>;
+type Batch = Vec<Record>;
 
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct StoreThread {
     is_busy: bool,
     is_gone: bool,
     in_hand: usize,
-    ring: VecDeque<Arc<Event>>,
+    ring: VecDeque<Record>,
     lost: u64,
     trouble: Option<String>,
 }
@@ -73,7 +73,7 @@ impl StoreThread {
     }
 
     /// Writes a batch, after what still waits in the ring. Waits [`COMMIT_WAIT`] at most.
-    pub fn commit(&mut self, batch: &[Arc<Event>]) -> Commit {
+    pub fn commit(&mut self, batch: &[Record]) -> Commit {
         if self.is_busy {
             self.collect(Duration::ZERO);
         }
@@ -86,8 +86,8 @@ impl StoreThread {
             let job: Batch = self.ring.drain(..self.ring.len().min(COMMIT_MAX)).collect();
             let in_hand = job.len();
             if let Err(back) = self.jobs.try_send(job) {
-                for event in back.into_inner().into_iter().rev() {
-                    self.ring.push_front(event);
+                for record in back.into_inner().into_iter().rev() {
+                    self.ring.push_front(record);
                 }
                 self.is_gone = true;
                 self.trouble.get_or_insert_with(|| "the store's thread ended".to_owned());
@@ -151,8 +151,8 @@ impl StoreThread {
                 self.is_busy = false;
                 self.in_hand = 0;
                 self.trouble = Some(error.to_string());
-                for event in batch.into_iter().rev() {
-                    self.ring.push_front(event);
+                for record in batch.into_iter().rev() {
+                    self.ring.push_front(record);
                 }
                 false
             }

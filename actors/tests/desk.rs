@@ -11,6 +11,7 @@ use avwatch_actors::alarm_model::acts::{Act, Refusal};
 use avwatch_actors::alarm_model::monitor_change;
 use avwatch_actors::event::{ChangeKind, Event, EventEnd, EventState, Wall};
 use avwatch_actors::event_desk::{self, ActRequest, DeskHandle, DeskMessage, DeskParts};
+use avwatch_actors::record::Record;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::{Sink, SinkError};
 use common::*;
@@ -124,7 +125,7 @@ impl Sink for Moody {
     fn name(&self) -> &'static str {
         "moody"
     }
-    fn deliver(&mut self, changes: &[Arc<Event>]) -> Result<(), SinkError> {
+    fn deliver(&mut self, changes: &[Record]) -> Result<(), SinkError> {
         match self.calls.fetch_add(1, Ordering::Relaxed) {
             0 => panic!("planned"),
             1 => Err(SinkError::Unavailable { sink: "moody", why: "planned".to_owned() }),

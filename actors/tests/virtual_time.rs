@@ -231,7 +231,7 @@ fn an_event_found_again_after_a_restart_keeps_its_id_and_pages_nobody() {
     let before = run(store.clone(), |_, _| true);
     let last = before.last().unwrap().clone();
     *store.recovered.lock().unwrap() =
-        avwatch_actors::sink::Recovered { sequence: last.sequence, open: vec![last.clone()] };
+        avwatch_actors::sink::Recovered { sequence: last.sequence, open: vec![last.clone()], ..Default::default() };
     let after = run(store, |_, at| at < 3_000);
     assert_eq!(after.iter().map(|event| event.state).collect::<Vec<_>>(), [Ended]);
     assert_eq!(after[0].id, last.id);

@@ -42,7 +42,8 @@ pub use plan::{
     StreamPlan, TlsPlan, UnknownProfile, changes,
 };
 pub use render::{default_toml, resolved_toml};
-pub use settings::{Detectors, LogFormat, LogLevel, Mode, Settings, StreamSettings};
+pub use secret::Secret;
+pub use settings::{Detectors, LogFormat, LogLevel, MailSecurity, Mode, Settings, SeverityPlace, StreamSettings};
 pub use span::{Span, SpanError};
 
 use crate::media::bytes::OwnSockets;

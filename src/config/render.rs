@@ -12,7 +12,7 @@ use crate::config::detector_row::{self, DetectorRow};
 use crate::config::layer::STREAMS;
 use crate::config::origin::{KeyPath, Origin, Origins, is_bare};
 use crate::config::schema::{COMMON_KEYS, Registry, merged, sentence};
-use crate::config::settings::{Settings, StreamSettings};
+use crate::config::settings::{ReceiverSettings, Settings, StreamSettings};
 use crate::config::shape::{Field, Shape, of};
 use crate::config::span::Span;
 use crate::detectors::OptionValue;
@@ -22,13 +22,14 @@ use crate::profile::Profile;
 const WIDTH: usize = 110;
 
 /// Keys and sections in the order in which people want to read them; others follow by the alphabet.
-const ORDER: [&str; 50] = [
+const ORDER: [&str; 52] = [
     "data_dir",
     "node",
     "server",
     "sources",
     "detectors",
     "profiles",
+    "receivers",
     "streams",
     "store",
     "log",
@@ -36,6 +37,7 @@ const ORDER: [&str; 50] = [
     "runtime",
     "listen",
     "hosts",
+    "external_url",
     "tls_certificate",
     "tls_key",
     "tokens",
@@ -166,6 +168,7 @@ pub(crate) fn default_toml_of(registry: Registry<'_>) -> String {
         match key {
             "detectors" => detector_sections(&mut text, registry),
             "profiles" => own_profile(&mut text, &field.shape),
+            "receivers" => own_receivers(&mut text, &field.shape),
             STREAMS => stream(&mut text, &field.shape),
             _ => {
                 text.push_str(&format!("[{key}]\n"));
@@ -214,7 +217,9 @@ fn toml_of(json: &Json) -> Option<Value> {
 
 /// A blank line, but none after a header.
 fn gap(text: &mut String) {
-    if !text.ends_with("]\n") {
+    let last = text.trim_end_matches('\n').rsplit('\n').next().unwrap_or_default();
+    let is_header = last.trim_start_matches('#').starts_with('[');
+    if !is_header {
         text.push('\n');
     }
 }
@@ -335,6 +340,29 @@ fn own_tables(text: &mut String, path: &str, field: &Field) {
     text.push_str(&format!("#[{path}.mine]\n"));
     for (key, field) in inner.fields().map(ordered).unwrap_or_default() {
         setting(text, key, field, None, true);
+    }
+}
+
+/// Receivers as examples: one for each way to reach people, since a receiver has one of them only.
+fn own_receivers(text: &mut String, shape: &Shape) {
+    let Shape::Map(inner) = shape else { return };
+    let fields = inner.fields().map(ordered).unwrap_or_default();
+    let (channels, keys): (Vec<_>, Vec<_>) =
+        fields.into_iter().partition(|(_, field)| matches!(field.shape, Shape::Table(_)));
+    text.push_str("#[receivers.mine]\n");
+    let defaults = Table::try_from(ReceiverSettings::default()).unwrap_or_default();
+    for (key, field) in keys {
+        setting(text, key, field, defaults.get(key), true);
+    }
+    for (index, (channel, field)) in channels.into_iter().enumerate() {
+        gap(text);
+        comment(text, &field.doc);
+        let name = if index == 0 { "mine".to_owned() } else { format!("my-{channel}") };
+        text.push_str(&format!("#[receivers.{name}.{channel}]\n"));
+        let defaults = defaults.get(channel).and_then(Value::as_table);
+        for (key, field) in field.shape.fields().map(ordered).unwrap_or_default() {
+            setting(text, key, field, defaults.and_then(|table| table.get(key)), true);
+        }
     }
 }
 

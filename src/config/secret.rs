@@ -28,6 +28,20 @@ impl fmt::Display for Secret {
 #[serde(transparent)]
 pub struct AddressText(pub(in crate::config) String);
 
+impl Secret {
+    /// The text itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        self.0.trim_end_matches(['\r', '\n'])
+    }
+}
+
+impl AddressText {
+    /// One that is a default.
+    pub(in crate::config) fn of(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl fmt::Display for AddressText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if reference::is_one(&self.0) {

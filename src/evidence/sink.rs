@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use avwatch_actors::event::{Event, EventState};
+use avwatch_actors::record::{Record, events};
 use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::{Sink, SinkError};
 use crossbeam_channel::{Sender, TrySendError};
@@ -43,8 +44,8 @@ impl Sink for EvidenceSink {
         "evidence"
     }
 
-    fn deliver(&mut self, changes: &[Arc<Event>]) -> Result<(), SinkError> {
-        for event in changes.iter().filter(|event| event.max_severity >= self.from) {
+    fn deliver(&mut self, changes: &[Record]) -> Result<(), SinkError> {
+        for event in events(changes).filter(|event| event.max_severity >= self.from) {
             let is_first = matches!(event.state, EventState::Raised | EventState::Escalated);
             if !is_first && event.state != EventState::Ended {
                 continue;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use avwatch_actors::event::{Event, EventState, Wall};
+use avwatch_actors::record::Record;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::Sink;
 use uuid::Uuid;
@@ -31,6 +32,11 @@ impl Bench {
     }
 
     #[track_caller]
+    fn tell(&mut self, events: &[Arc<Event>]) {
+        let records: Vec<Record> = events.iter().cloned().map(Record::Event).collect();
+        self.sink.deliver(&records).unwrap();
+    }
+
     fn wait(&self, what: &str, holds: impl Fn(&EvidenceCounts) -> bool) {
         let until = Instant::now() + Duration::from_secs(20);
         while !holds(&self.counts) {
@@ -51,7 +57,7 @@ fn event(state: EventState, severity: Severity) -> Arc<Event> {
 fn of_a_stream_that_is_gone_the_evidence_says_that_nothing_is_held() {
     let mut bench = Bench::new(Severity::Warning);
     let event = event(EventState::Raised, Severity::Major);
-    bench.sink.deliver(std::slice::from_ref(&event)).unwrap();
+    bench.tell(std::slice::from_ref(&event));
     bench.wait("the evidence", |counts| counts.written() == 1);
     let manifest = bench.shelf.manifest(&event.id).unwrap();
     assert_eq!((manifest.clip, manifest.missing), (None, vec!["no clip: nothing of the stream is held".to_owned()]));
@@ -62,7 +68,7 @@ fn of_a_stream_that_is_gone_the_evidence_says_that_nothing_is_held() {
 fn of_events_below_the_severity_no_evidence_is_kept() {
     let mut bench = Bench::new(Severity::Major);
     let (minor, major) = (event(EventState::Raised, Severity::Minor), event(EventState::Raised, Severity::Major));
-    bench.sink.deliver(&[minor.clone(), major]).unwrap();
+    bench.tell(&[minor.clone(), major]);
     bench.wait("the evidence", |counts| counts.written() == 1);
     assert!(bench.shelf.manifest(&minor.id).is_none());
 }
@@ -72,10 +78,10 @@ fn an_event_that_is_told_again_has_one_evidence() {
     let mut bench = Bench::new(Severity::Warning);
     let raised = event(EventState::Raised, Severity::Warning);
     let escalated = Arc::new(Event { state: EventState::Escalated, ..(*raised).clone() });
-    bench.sink.deliver(&[raised.clone(), escalated.clone(), raised]).unwrap();
+    bench.tell(&[raised.clone(), escalated.clone(), raised]);
     bench.wait("the evidence", |counts| counts.written() == 1);
     let other = event(EventState::Raised, Severity::Warning);
-    bench.sink.deliver(&[escalated, other]).unwrap();
+    bench.tell(&[escalated, other]);
     bench.wait("the next evidence", |counts| counts.written() == 2);
 }
 
@@ -84,17 +90,18 @@ fn a_disk_that_takes_nothing_costs_evidence_and_is_counted_and_used_again() {
     let mut bench = Bench::new(Severity::Warning);
     let blocked = bench.folder.path().join("evidence");
     std::fs::write(&blocked, "a file where the folder should be").unwrap();
-    bench.sink.deliver(&[event(EventState::Raised, Severity::Warning)]).unwrap();
+    bench.tell(&[event(EventState::Raised, Severity::Warning)]);
     bench.wait("the loss", |counts| counts.lost() == 1);
     std::fs::remove_file(&blocked).unwrap();
-    bench.sink.deliver(&[event(EventState::Raised, Severity::Warning)]).unwrap();
+    bench.tell(&[event(EventState::Raised, Severity::Warning)]);
     bench.wait("the evidence", |counts| counts.written() == 1);
 }
 
 #[test]
 fn a_storm_of_events_is_taken_at_once_and_what_finds_no_room_is_counted() {
     let mut bench = Bench::new(Severity::Warning);
-    let storm: Vec<Arc<Event>> = (0..2_000).map(|_| event(EventState::Raised, Severity::Warning)).collect();
+    let raised = |_| Record::Event(event(EventState::Raised, Severity::Warning));
+    let storm: Vec<Record> = (0..2_000).map(raised).collect();
     let begun = Instant::now();
     bench.sink.deliver(&storm).unwrap();
     assert!(begun.elapsed() < Duration::from_secs(1), "the sink waited: {:?}", begun.elapsed());

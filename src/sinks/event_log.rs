@@ -3,9 +3,8 @@
 //! Owned by its sink thread. It writes through `tracing`, so the lines go wherever the log goes; the
 //! target [`TARGET`] is neither filtered by level nor folded as repetition there.
 
-use std::sync::Arc;
-
 use avwatch_actors::event::{Event, EventState};
+use avwatch_actors::record::{Record, events};
 use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::{Sink, SinkError};
 
@@ -27,8 +26,8 @@ impl Sink for EventLog {
         KIND.name
     }
 
-    fn deliver(&mut self, changes: &[Arc<Event>]) -> Result<(), SinkError> {
-        for event in changes {
+    fn deliver(&mut self, changes: &[Record]) -> Result<(), SinkError> {
+        for event in events(changes) {
             log(event);
         }
         Ok(())

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix_web::web::Bytes;
 use avwatch_actors::event::Event;
+use avwatch_actors::record::{Record, events};
 use avwatch_actors::sink::{Sink, SinkError};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -237,8 +238,8 @@ impl Sink for LiveSink {
         NAME
     }
 
-    fn deliver(&mut self, changes: &[Arc<Event>]) -> Result<(), SinkError> {
-        for event in changes {
+    fn deliver(&mut self, changes: &[Record]) -> Result<(), SinkError> {
+        for event in events(changes) {
             self.0.publish(Message::of_event(event));
         }
         Ok(())

@@ -85,6 +85,8 @@ pub(crate) mod samples {
             labels: [("site".to_owned(), "north".to_owned())].into(),
             session: SessionNumber(7),
             node: "node".into(),
+            incident_id: None,
+            parent_id: None,
             suppressed_by: None,
             acked_by: None,
             acked_at: None,

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use avwatch_actors::event::EventState;
+use avwatch_actors::record::Record;
 use avwatch_actors::sink::Sink;
 use serde_json::Value as Json;
 use tracing::Level;
@@ -247,7 +248,7 @@ fn every_event_change_is_a_line_with_the_whole_event_whatever_the_level() {
     let event = Arc::new(samples::event("a", "lobby", "black", 1, EventState::Raised));
     let ended = Arc::new(samples::event("a", "lobby", "black", 2, EventState::Ended));
     let lines = json_lines(LevelFilter::OFF, |_| {
-        EventLog.deliver(&[event.clone(), event.clone(), ended.clone()]).unwrap();
+        EventLog.deliver(&[event.clone(), event.clone(), ended.clone()].map(Record::Event)).unwrap();
         tracing::error!("anything else");
     });
     assert_eq!(lines.len(), 3);

@@ -18,6 +18,7 @@ use avwatch_actors::lifeline::{CutReason, Lifeline};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::monitor::{AddStream, Monitor};
 use avwatch_actors::paced::Pace;
+use avwatch_actors::record::{Record, events};
 use avwatch_actors::scripted::{Script, ScriptStep, ScriptedOpener};
 use avwatch_actors::setup::{Engine, LaneSizes, SessionMode, StreamSetup};
 use avwatch_actors::severity::Severity;
@@ -46,8 +47,8 @@ impl Told {
         self.of(detector).iter().map(|event| event.state).collect()
     }
 
-    fn extend(&self, changes: &[Arc<Event>]) {
-        self.0.lock().unwrap().extend(changes.iter().map(|event| (**event).clone()));
+    fn extend(&self, changes: &[Record]) {
+        self.0.lock().unwrap().extend(events(changes).map(|event| (**event).clone()));
     }
 }
 
@@ -55,7 +56,7 @@ impl Sink for Told {
     fn name(&self) -> &'static str {
         "memory"
     }
-    fn deliver(&mut self, changes: &[Arc<Event>]) -> Result<(), SinkError> {
+    fn deliver(&mut self, changes: &[Record]) -> Result<(), SinkError> {
         self.extend(changes);
         Ok(())
     }
@@ -71,7 +72,7 @@ pub struct MemoryStore {
 }
 
 impl EventStore for MemoryStore {
-    fn commit(&mut self, changes: &[Arc<Event>]) -> Result<(), SinkError> {
+    fn commit(&mut self, changes: &[Record]) -> Result<(), SinkError> {
         while self.blocks.load(Ordering::Acquire) {
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -5,6 +5,7 @@
 
 mod changes;
 mod detectors;
+mod receivers;
 mod server;
 mod stream;
 
@@ -24,9 +25,11 @@ use crate::cidr::Cidr;
 use crate::config::error::{ConfigError, ConfigErrors, Problem};
 use crate::config::origin::{KeyPath, Origins};
 use crate::config::schema::Registry;
+use crate::config::secret::Secret;
 use crate::config::settings::{EvidenceFrom, LogFormat, LogLevel, Settings, StreamSettings};
 use crate::journal::JournalKeep;
 use crate::media::spec::Address;
+use crate::notify::ReceiverPlan;
 
 /// Most streams of one configuration.
 const STREAMS_MAX: usize = 10_000;
@@ -54,6 +57,8 @@ pub struct Plan {
     pub limits: LimitsPlan,
     /// Threads.
     pub runtime: RuntimePlan,
+    /// Who is told of events, by name.
+    pub receivers: Vec<ReceiverPlan>,
     /// The streams, by name.
     pub streams: Vec<StreamPlan>,
     /// True when nothing was configured and the demo runs.
@@ -215,6 +220,7 @@ pub(in crate::config) fn build(
             opens_per_second_per_host: settings.limits.opens_per_second_per_host,
         },
         runtime: RuntimePlan { detector_arbiters: detector_arbiters(settings) },
+        receivers: receivers::build(&mut building),
         streams,
         demo,
     };
@@ -315,6 +321,24 @@ pub(super) fn check_name(building: &mut Building<'_>, name: &str, path: &KeyPath
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !fits {
         let why = format!("a {what}'s name has 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.'");
         building.invalid(path, why);
+    }
+}
+
+/// What is wrong with a table of HTTP headers, by header.
+pub(super) fn check_headers(building: &mut Building<'_>, headers: &BTreeMap<String, Secret>, path: &KeyPath) {
+    /// Most extra HTTP headers of one table.
+    const HEADERS_MAX: usize = 32;
+    if headers.len() > HEADERS_MAX {
+        building.invalid(path, format!("more than {HEADERS_MAX} headers"));
+    }
+    for (name, value) in headers {
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if name.is_empty() || !name.bytes().all(is_token) {
+            building.invalid(&path.key(name), "is no name of an HTTP header");
+        }
+        if value.0.chars().any(char::is_control) || value.0.len() > 8192 {
+            building.invalid(&path.key(name), "the value must have at most 8192 bytes and no control characters");
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use avwatch_actors::track::TrackId;
 
 use crate::config::origin::KeyPath;
 use crate::config::plan::detectors::{Chosen, Profiles, add, tables};
-use crate::config::plan::{Building, check_labels, check_name};
+use crate::config::plan::{Building, check_headers, check_labels, check_name};
 use crate::config::settings::{Mode, StreamSettings, Tier};
 use crate::detectors::DetectorSettings;
 use crate::measure::MeasurePlan;
@@ -20,9 +20,6 @@ use crate::synthetic::Recipe;
 
 /// Longest title, in characters.
 const TITLE_LETTERS_MAX: usize = 200;
-
-/// Most extra HTTP headers of one stream.
-const HEADERS_MAX: usize = 32;
 
 /// One stream, resolved.
 #[derive(Clone, Debug, PartialEq)]
@@ -224,19 +221,7 @@ fn check_texts(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyP
 }
 
 fn check_secrets(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) {
-    let headers = path.key("http_headers");
-    if stream.http_headers.len() > HEADERS_MAX {
-        building.invalid(&headers, format!("more than {HEADERS_MAX} headers"));
-    }
-    for (name, value) in &stream.http_headers {
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if name.is_empty() || !name.bytes().all(is_token) {
-            building.invalid(&headers.key(name), "is no name of an HTTP header");
-        }
-        if value.0.chars().any(char::is_control) || value.0.len() > 8192 {
-            building.invalid(&headers.key(name), "the value must have at most 8192 bytes and no control characters");
-        }
-    }
+    check_headers(building, &stream.http_headers, &path.key("http_headers"));
     let passphrase = stream.srt.passphrase.as_ref().map(|secret| secret.0.len());
     if passphrase.is_some_and(|bytes| !(10..=79).contains(&bytes)) {
         building.invalid(&path.key("srt").key("passphrase"), "must have 10 to 79 bytes");

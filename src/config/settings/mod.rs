@@ -4,6 +4,7 @@
 //! the check for unknown keys and `config/default.toml` are all made from them.
 
 mod detector;
+mod receiver;
 mod stream;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use detector::DetectorTable;
 pub use detector::Detectors;
+pub(crate) use receiver::ReceiverSettings;
+pub(crate) use receiver::{EmailSettings, ExecSettings, LeastSeverity, Recovery, SnmpSettings};
+pub use receiver::{MailSecurity, SeverityPlace};
 pub(crate) use stream::Tier;
 pub use stream::{Mode, StreamSettings};
 
@@ -49,6 +53,8 @@ pub struct Settings {
     pub detectors: Detectors,
     /// Profiles of your own: sets of detector settings that streams choose by name.
     pub profiles: BTreeMap<String, ProfileSettings>,
+    /// Who is told of events, by name.
+    pub receivers: BTreeMap<String, ReceiverSettings>,
     /// What to watch. In files one `[[streams]]` each; layers merge by name.
     pub streams: BTreeMap<String, StreamSettings>,
 }
@@ -68,6 +74,7 @@ impl Default for Settings {
             runtime: RuntimeSettings::default(),
             detectors: Detectors::default(),
             profiles: BTreeMap::new(),
+            receivers: BTreeMap::new(),
             streams: BTreeMap::new(),
         }
     }
@@ -83,6 +90,9 @@ pub struct ServerSettings {
     /// Further names under which the service may be asked for; requests for other hosts are refused.
     #[schemars(extend("examples" = [["monitor.example"]]))]
     pub hosts: Vec<String>,
+    /// Address under which people reach this service, for links in notifications. Default: where it listens.
+    #[schemars(extend("examples" = ["https://monitor.example"]))]
+    pub external_url: Option<String>,
     /// File with the PEM certificate chain for HTTPS. A changed file is taken over by itself.
     #[schemars(extend("examples" = ["/etc/avwatch/tls.pem"]))]
     pub tls_certificate: Option<PathBuf>,
@@ -108,6 +118,7 @@ impl Default for ServerSettings {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             hosts: Vec::new(),
+            external_url: None,
             tls_certificate: None,
             tls_key: None,
             user_header: None,

@@ -17,10 +17,9 @@ mod write;
 mod tests;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use avwatch_actors::event::Event;
+use avwatch_actors::record::Record;
 use avwatch_actors::sink::{EventStore, Recovered, SinkError};
 use rusqlite::Connection;
 
@@ -114,7 +113,7 @@ impl Store {
         Ok(self.connection.insert(connection))
     }
 
-    fn try_commit(&mut self, changes: &[Arc<Event>]) -> Result<(), StoreError> {
+    fn try_commit(&mut self, changes: &[Record]) -> Result<(), StoreError> {
         let failed = self.failed("write to");
         write::commit(self.connection()?, changes).map_err(failed)
     }
@@ -185,7 +184,7 @@ impl Store {
 }
 
 impl EventStore for Store {
-    fn commit(&mut self, changes: &[Arc<Event>]) -> Result<(), SinkError> {
+    fn commit(&mut self, changes: &[Record]) -> Result<(), SinkError> {
         let mut committed = self.try_commit(changes);
         if let Err(error) = &committed
             && error.is_damage()
@@ -209,7 +208,13 @@ impl EventStore for Store {
             let mut statement = connection.prepare(sql)?;
             let rows = statement.query_map([open::OPEN_EVENTS_MAX], |row| row.get::<_, String>(0))?;
             let rows = rows.collect::<Result<Vec<_>, _>>()?;
-            Ok(Recovered { open: rows.iter().filter_map(|json| reader::parse(json)).collect(), sequence })
+            let open = rows.iter().filter_map(|json| reader::parse(json)).collect();
+            let sql = "SELECT json FROM incidents WHERE state <> 'ended' ORDER BY id LIMIT ?1";
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map([open::OPEN_EVENTS_MAX], |row| row.get::<_, String>(0))?;
+            let rows = rows.collect::<Result<Vec<_>, _>>()?;
+            let incidents = rows.iter().filter_map(|json| reader::parse(json)).collect();
+            Ok(Recovered { open, incidents, sequence })
         };
         read().map_err(failed).map_err(StoreError::into_sink_error)
     }

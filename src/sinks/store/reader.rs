@@ -10,6 +10,7 @@ use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackId;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
+use serde::de::DeserializeOwned;
 
 use super::data_dir::{database_path, identity};
 use super::error::StoreError;
@@ -192,9 +193,9 @@ fn conditions(filter: &EventFilter, cursor: Option<&str>) -> (String, Vec<Value>
 }
 
 /// A record; one that cannot be read is passed over, so that it does not hide all others.
-pub(super) fn parse(json: &str) -> Option<Event> {
+pub(super) fn parse<T: DeserializeOwned>(json: &str) -> Option<T> {
     serde_json::from_str(json)
-        .inspect_err(|error| tracing::warn!(fault = %error, "a stored event cannot be read and is passed over"))
+        .inspect_err(|error| tracing::warn!(fault = %error, "a stored record cannot be read and is passed over"))
         .ok()
 }
 

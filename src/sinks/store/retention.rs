@@ -105,6 +105,7 @@ mod tests {
     use std::sync::Arc;
 
     use avwatch_actors::event::{Event, EventState};
+    use avwatch_actors::record::Record;
 
     use super::super::{schema, write};
     use super::*;
@@ -115,7 +116,7 @@ mod tests {
     fn database(changes: impl IntoIterator<Item = Event>) -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection, "memory".as_ref(), schema::MIGRATIONS).unwrap();
-        let changes: Vec<_> = changes.into_iter().map(Arc::new).collect();
+        let changes: Vec<_> = changes.into_iter().map(|event| Record::Event(Arc::new(event))).collect();
         write::commit(&mut connection, &changes).unwrap();
         connection
     }

@@ -18,7 +18,8 @@ use super::error::StoreError;
 /// `changes` is append-only and numbered by the desk; `events` holds one row per event with its
 /// latest state. The columns beside `json` exist to be searched; `json` is the record.
 /// `events.sequence` is that of its latest change, so that retention can take both alike.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE events (
         id TEXT PRIMARY KEY NOT NULL,
         stream TEXT NOT NULL,
@@ -48,7 +49,20 @@ pub(super) const MIGRATIONS: &[&str] = &["
         value INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     INSERT INTO meta (key, value) VALUES ('sequence', 0);
-"];
+",
+    "
+    CREATE TABLE incidents (
+        id TEXT PRIMARY KEY NOT NULL,
+        state TEXT NOT NULL,
+        severity INTEGER NOT NULL,
+        started INTEGER NOT NULL,
+        changed INTEGER NOT NULL,
+        json TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX incidents_open ON incidents (id) WHERE state <> 'ended';
+    CREATE INDEX incidents_ended ON incidents (changed) WHERE state = 'ended';
+",
+];
 
 /// The schema version of an open file.
 pub(super) fn version(connection: &Connection) -> Result<u32, rusqlite::Error> {

@@ -3,8 +3,9 @@
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
-use avwatch_actors::event::EventState;
+use avwatch_actors::event::{Event, EventState};
 use avwatch_actors::severity::Severity;
 
 use super::*;
@@ -16,6 +17,10 @@ fn open(directory: &Path) -> Store {
 
 fn change(id: &str, sequence: u64, state: EventState) -> Arc<Event> {
     Arc::new(event(id, "lobby", "black", sequence, state))
+}
+
+fn commit(store: &mut Store, changes: &[Arc<Event>]) -> Result<(), SinkError> {
+    store.commit(&changes.iter().cloned().map(Record::Event).collect::<Vec<_>>())
 }
 
 fn ids(events: &[Event]) -> Vec<&str> {
@@ -70,8 +75,8 @@ fn commits_are_synchronised_with_the_disk() {
 fn a_committed_change_survives_a_kill() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
-    store.commit(&[change("a", 1, EventState::Raised), change("b", 2, EventState::Raised)]).unwrap();
-    store.commit(&[change("a", 3, EventState::Ended)]).unwrap();
+    commit(&mut store, &[change("a", 1, EventState::Raised), change("b", 2, EventState::Raised)]).unwrap();
+    commit(&mut store, &[change("a", 3, EventState::Ended)]).unwrap();
 
     let killed = copy_as_after_a_kill(directory.path());
     let recovered = open(killed.path()).recover().unwrap();
@@ -83,10 +88,10 @@ fn a_committed_change_survives_a_kill() {
 fn a_commit_that_was_cut_short_leaves_all_earlier_ones() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
-    store.commit(&[change("a", 1, EventState::Raised)]).unwrap();
+    commit(&mut store, &[change("a", 1, EventState::Raised)]).unwrap();
     let log = directory.path().join("events.db-wal");
     let first = fs::metadata(&log).unwrap().len();
-    store.commit(&[change("b", 2, EventState::Raised), change("c", 3, EventState::Raised)]).unwrap();
+    commit(&mut store, &[change("b", 2, EventState::Raised), change("c", 3, EventState::Raised)]).unwrap();
     let second = fs::metadata(&log).unwrap().len();
     assert!(second > first);
 
@@ -101,8 +106,8 @@ fn a_change_delivered_twice_is_stored_once() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     let batch = [change("a", 1, EventState::Raised), change("a", 2, EventState::Ended)];
-    store.commit(&batch).unwrap();
-    store.commit(&batch).unwrap();
+    commit(&mut store, &batch).unwrap();
+    commit(&mut store, &batch).unwrap();
     let changes = store.reader().changes_since(0, 10).unwrap();
     assert_eq!(changes.iter().map(|change| change.sequence).collect::<Vec<_>>(), [1, 2]);
 }
@@ -111,8 +116,8 @@ fn a_change_delivered_twice_is_stored_once() {
 fn an_older_change_written_late_does_not_reopen_an_ended_event() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
-    store.commit(&[change("a", 2, EventState::Ended)]).unwrap();
-    store.commit(&[change("a", 1, EventState::Raised)]).unwrap();
+    commit(&mut store, &[change("a", 2, EventState::Ended)]).unwrap();
+    commit(&mut store, &[change("a", 1, EventState::Raised)]).unwrap();
     let recovered = store.recover().unwrap();
     assert_eq!((recovered.open.len(), recovered.sequence), (0, 2));
     assert_eq!(store.reader().changes_since(0, 10).unwrap().len(), 2);
@@ -122,9 +127,9 @@ fn an_older_change_written_late_does_not_reopen_an_ended_event() {
 fn a_batch_is_stored_whole_or_not_at_all() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
-    store.commit(&[change("a", 5, EventState::Raised)]).unwrap();
+    commit(&mut store, &[change("a", 5, EventState::Raised)]).unwrap();
     let clash = Event { change_id: "another".to_owned(), ..event("c", "lobby", "black", 5, EventState::Raised) };
-    let refused = store.commit(&[change("b", 6, EventState::Raised), Arc::new(clash)]).unwrap_err();
+    let refused = commit(&mut store, &[change("b", 6, EventState::Raised), Arc::new(clash)]).unwrap_err();
     assert!(matches!(refused, SinkError::Broken { .. }), "{refused}");
     assert_eq!(ids(&store.recover().unwrap().open), ["a"]);
 }
@@ -134,7 +139,7 @@ fn what_is_stored_is_not_marked_as_missing_from_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     let late = Event { stored: Some(false), ..event("a", "lobby", "black", 1, EventState::Raised) };
-    store.commit(&[Arc::new(late)]).unwrap();
+    commit(&mut store, &[Arc::new(late)]).unwrap();
     assert_eq!(store.reader().event("a").unwrap().unwrap().stored, None);
 }
 
@@ -143,7 +148,7 @@ fn files_and_directory_are_for_the_owner_only() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("new").join("data");
     let mut store = open(&directory);
-    store.commit(&[change("a", 1, EventState::Raised)]).unwrap();
+    commit(&mut store, &[change("a", 1, EventState::Raised)]).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
     let mut names = Vec::new();
@@ -170,30 +175,42 @@ fn a_second_instance_on_the_same_data_dir_is_refused_by_name() {
 #[test]
 fn a_newer_schema_is_refused_and_left_untouched() {
     let directory = tempfile::tempdir().unwrap();
-    open(directory.path()).commit(&[change("a", 1, EventState::Raised)]).unwrap();
+    commit(&mut open(directory.path()), &[change("a", 1, EventState::Raised)]).unwrap();
     schema_version(directory.path(), 99);
     let before = fs::read(directory.path().join("events.db")).unwrap();
     let refused = Store::open(directory.path(), Retention::default()).unwrap_err();
-    assert!(matches!(refused, StoreError::NewerSchema { found: 99, known: 1, .. }), "{refused}");
+    assert!(matches!(refused, StoreError::NewerSchema { found: 99, .. }), "{refused}");
     assert!(refused.to_string().contains("events.db"), "{refused}");
     assert_eq!(fs::read(directory.path().join("events.db")).unwrap(), before);
 }
 
 #[test]
+fn a_store_of_the_first_version_is_brought_up_to_date_with_its_events() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = DataDir::claim(directory.path()).unwrap();
+    let (mut connection, _) = open::open(&data_dir, &schema::MIGRATIONS[..1]).unwrap();
+    write::carry_over(&mut connection, &[event("a", "lobby", "black", 1, EventState::Raised)], 1).unwrap();
+    drop((connection, data_dir));
+    let recovered = open(directory.path()).recover().unwrap();
+    assert_eq!((ids(&recovered.open), recovered.sequence), (vec!["a"], 1));
+}
+
+#[test]
 fn a_migration_keeps_the_events_and_a_copy_of_the_old_file() {
     let directory = tempfile::tempdir().unwrap();
-    open(directory.path()).commit(&[change("a", 1, EventState::Raised)]).unwrap();
+    commit(&mut open(directory.path()), &[change("a", 1, EventState::Raised)]).unwrap();
     let data_dir = DataDir::claim(directory.path()).unwrap();
-    let newer = [schema::MIGRATIONS[0], "ALTER TABLE events ADD COLUMN note TEXT"];
+    let known = schema::MIGRATIONS.len() as u32;
+    let newer = [schema::MIGRATIONS, &["ALTER TABLE events ADD COLUMN note TEXT"]].concat();
     let (connection, _) = open::open(&data_dir, &newer).unwrap();
     let note: Option<String> = connection.query_row("SELECT note FROM events", [], |row| row.get(0)).unwrap();
     assert_eq!(note, None);
-    assert_eq!(schema::version(&connection).unwrap(), 2);
+    assert_eq!(schema::version(&connection).unwrap(), known + 1);
 
-    let copy = directory.path().join("events.db.v1");
+    let copy = directory.path().join(format!("events.db.v{known}"));
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     let copy = Connection::open(copy).unwrap();
-    assert_eq!(schema::version(&copy).unwrap(), 1);
+    assert_eq!(schema::version(&copy).unwrap(), known);
     let events: u64 = copy.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap();
     assert_eq!(events, 1);
 }
@@ -201,9 +218,10 @@ fn a_migration_keeps_the_events_and_a_copy_of_the_old_file() {
 #[test]
 fn a_migration_that_fails_leaves_the_old_version_standing() {
     let directory = tempfile::tempdir().unwrap();
-    open(directory.path()).commit(&[change("a", 1, EventState::Raised)]).unwrap();
+    commit(&mut open(directory.path()), &[change("a", 1, EventState::Raised)]).unwrap();
     let data_dir = DataDir::claim(directory.path()).unwrap();
-    let broken = [schema::MIGRATIONS[0], "ALTER TABLE events ADD COLUMN note TEXT; SELECT no_such_function()"];
+    let failing = "ALTER TABLE events ADD COLUMN note TEXT; SELECT no_such_function()";
+    let broken = [schema::MIGRATIONS, &[failing]].concat();
     assert!(open::open(&data_dir, &broken).is_err());
     drop(data_dir);
     assert_eq!(ids(&open(directory.path()).recover().unwrap().open), ["a"]);
@@ -213,7 +231,7 @@ fn a_migration_that_fails_leaves_the_old_version_standing() {
 fn a_damaged_file_is_moved_aside_and_a_fresh_one_begun() {
     let directory = tempfile::tempdir().unwrap();
     let many: Vec<_> = (1..200).map(|number| change(&format!("{number}"), number, EventState::Ended)).collect();
-    open(directory.path()).commit(&many).unwrap();
+    commit(&mut open(directory.path()), &many).unwrap();
     destroy(directory.path());
 
     let mut store = open(directory.path());
@@ -221,7 +239,7 @@ fn a_damaged_file_is_moved_aside_and_a_fresh_one_begun() {
     assert_eq!(aside, directory.path().join("events.db.damaged-1"));
     assert!(aside.exists());
     assert!(store.recover().unwrap().open.is_empty());
-    store.commit(&[change("b", 200, EventState::Raised)]).unwrap();
+    commit(&mut store, &[change("b", 200, EventState::Raised)]).unwrap();
     drop(store);
     let mut again = open(directory.path());
     assert_eq!(again.start_up(), &StartUp::default());
@@ -241,7 +259,7 @@ fn a_file_that_is_no_database_is_moved_aside() {
 fn open_events_and_the_sequence_are_saved_from_a_damaged_file() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
-    store.commit(&[change("a", 41, EventState::Raised), change("b", 42, EventState::Ended)]).unwrap();
+    commit(&mut store, &[change("a", 41, EventState::Raised), change("b", 42, EventState::Ended)]).unwrap();
     drop(store);
     let connection = Connection::open(directory.path().join("events.db")).unwrap();
     let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'events_by_fingerprint'";
@@ -265,12 +283,12 @@ fn damage_that_shows_in_use_is_healed_and_the_change_is_stored() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
     let many: Vec<_> = (1..200).map(|number| change(&format!("{number}"), number, EventState::Ended)).collect();
-    store.commit(&many).unwrap();
+    commit(&mut store, &many).unwrap();
     store.connection().unwrap().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     store.connection().unwrap().execute_batch("PRAGMA cache_size = 0; PRAGMA shrink_memory").unwrap();
     destroy(directory.path());
 
-    store.commit(&[change("b", 200, EventState::Raised)]).unwrap();
+    commit(&mut store, &[change("b", 200, EventState::Raised)]).unwrap();
     assert!(directory.path().join("events.db.damaged-1").exists());
     assert_eq!(ids(&store.reader().events(&EventFilter::default(), None, 10).unwrap().events), ["b"]);
 }
@@ -298,12 +316,12 @@ fn a_full_disk_makes_the_store_unavailable_and_room_makes_it_work_again() {
     let pages: u32 = store.connection().unwrap().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
     store.connection().unwrap().pragma_update(None, "max_page_count", pages).unwrap();
     let batch: Vec<_> = (1..200).map(|number| change(&format!("{number}"), number, EventState::Raised)).collect();
-    let full = store.commit(&batch).unwrap_err();
+    let full = commit(&mut store, &batch).unwrap_err();
     assert!(matches!(&full, SinkError::Unavailable { sink: "store", why } if why.contains("full")), "{full}");
     assert!(store.recover().unwrap().open.is_empty());
 
     store.connection().unwrap().pragma_update(None, "max_page_count", pages + 1_000).unwrap();
-    store.commit(&batch).unwrap();
+    commit(&mut store, &batch).unwrap();
     assert_eq!(store.recover().unwrap().open.len(), 199);
 }
 
@@ -311,14 +329,14 @@ fn a_full_disk_makes_the_store_unavailable_and_room_makes_it_work_again() {
 fn a_deleted_file_is_noticed_and_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = open(directory.path());
-    store.commit(&[change("a", 1, EventState::Raised)]).unwrap();
+    commit(&mut store, &[change("a", 1, EventState::Raised)]).unwrap();
     let mut reader = store.reader();
     assert!(reader.event("a").unwrap().is_some());
     for name in ["events.db", "events.db-wal", "events.db-shm"] {
         fs::remove_file(directory.path().join(name)).unwrap();
     }
     store.tick();
-    store.commit(&[change("b", 2, EventState::Raised)]).unwrap();
+    commit(&mut store, &[change("b", 2, EventState::Raised)]).unwrap();
     assert!(reader.event("b").unwrap().is_some());
 }
 
@@ -326,7 +344,7 @@ fn a_deleted_file_is_noticed_and_replaced() {
 fn the_sequence_never_goes_back_even_when_all_changes_are_too_old() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = Store::open(directory.path(), Retention { rows_max: 0, ..Retention::default() }).unwrap();
-    store.commit(&[change("a", 7, EventState::Ended)]).unwrap();
+    commit(&mut store, &[change("a", 7, EventState::Ended)]).unwrap();
     store.tick();
     assert!(store.reader().changes_since(0, 10).unwrap().is_empty());
     assert_eq!(store.recover().unwrap().sequence, 7);
@@ -336,9 +354,9 @@ fn the_sequence_never_goes_back_even_when_all_changes_are_too_old() {
 fn retention_also_runs_when_commits_never_pause() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = Store::open(directory.path(), Retention { rows_max: 1, ..Retention::default() }).unwrap();
-    store.commit(&[change("a", 1, EventState::Ended), change("b", 2, EventState::Ended)]).unwrap();
+    commit(&mut store, &[change("a", 1, EventState::Ended), change("b", 2, EventState::Ended)]).unwrap();
     store.next_upkeep = Instant::now();
-    store.commit(&[change("c", 3, EventState::Ended)]).unwrap();
+    commit(&mut store, &[change("c", 3, EventState::Ended)]).unwrap();
     assert_eq!(store.reader().changes_since(0, 10).unwrap().len(), 1);
 }
 
@@ -348,7 +366,7 @@ fn a_long_write_ahead_log_is_emptied() {
     let mut store = open(directory.path());
     store.connection().unwrap().pragma_update(None, "wal_autocheckpoint", 0).unwrap();
     let batch: Vec<_> = (1..3_000).map(|number| change(&format!("{number}"), number, EventState::Ended)).collect();
-    store.commit(&batch).unwrap();
+    commit(&mut store, &batch).unwrap();
     let log = directory.path().join("events.db-wal");
     assert!(fs::metadata(&log).unwrap().len() > LOG_BYTES_KEPT);
     store.next_checkpoint = Instant::now();
@@ -366,7 +384,7 @@ fn varied(directory: &Path) -> Store {
     roof.labels = [("si\"te".to_owned(), "so\"uth".to_owned())].into();
     let mut sound = event("4", "roof", "silence", 4, EventState::Ended);
     sound.track = avwatch_actors::track::TrackId::audio(1);
-    store.commit(&[lobby, severe, roof, sound].map(Arc::new)).unwrap();
+    commit(&mut store, &[lobby, severe, roof, sound].map(Arc::new)).unwrap();
     store
 }
 

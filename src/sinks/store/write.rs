@@ -1,10 +1,12 @@
 //! Writing changes: the statements of a commit.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use avwatch_actors::event::{Event, Wall};
+use avwatch_actors::incident::Incident;
+use avwatch_actors::record::{Record, events};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use serde::Serialize;
 
 use crate::sinks::state_name;
 
@@ -24,13 +26,25 @@ const UPSERT_EVENT: &str =
 
 const RAISE_SEQUENCE: &str = "UPDATE meta SET value = max(value, ?1) WHERE key = 'sequence'";
 
+const UPSERT_INCIDENT: &str = "INSERT INTO incidents (id, state, severity, started, changed, json)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+     ON CONFLICT (id) DO UPDATE SET
+        state = excluded.state, severity = excluded.severity, changed = excluded.changed, json = excluded.json";
+
 /// Writes all changes in one transaction; a change that is there already is passed over.
-pub(super) fn commit(connection: &mut Connection, changes: &[Arc<Event>]) -> Result<(), rusqlite::Error> {
-    let Some(last) = changes.iter().map(|event| event.sequence).max() else {
+pub(super) fn commit(connection: &mut Connection, changes: &[Record]) -> Result<(), rusqlite::Error> {
+    if changes.is_empty() {
         return Ok(());
-    };
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for event in changes {
+    for change in changes {
+        let event = match change {
+            Record::Event(event) => event,
+            Record::Incident(incident) => {
+                upsert_incident(&transaction, incident)?;
+                continue;
+            }
+        };
         let json = record(event)?;
         let inserted = transaction.prepare_cached(INSERT_CHANGE)?.execute(params![
             event.sequence,
@@ -42,7 +56,9 @@ pub(super) fn commit(connection: &mut Connection, changes: &[Arc<Event>]) -> Res
             upsert(&transaction, event, &json)?;
         }
     }
-    transaction.prepare_cached(RAISE_SEQUENCE)?.execute([last])?;
+    if let Some(last) = events(changes).map(|event| event.sequence).max() {
+        transaction.prepare_cached(RAISE_SEQUENCE)?.execute([last])?;
+    }
     transaction.commit()
 }
 
@@ -73,14 +89,27 @@ fn upsert(transaction: &Transaction<'_>, event: &Event, json: &str) -> Result<()
     Ok(())
 }
 
+fn upsert_incident(transaction: &Transaction<'_>, incident: &Incident) -> Result<(), rusqlite::Error> {
+    let state = if incident.is_open() { "open" } else { "ended" };
+    let json = json(&Incident { stored: None, ..incident.clone() })?;
+    transaction.prepare_cached(UPSERT_INCIDENT)?.execute(params![
+        incident.id,
+        state,
+        incident.severity as u8,
+        millis(incident.started_at),
+        millis(incident.changed_at),
+        json
+    ])?;
+    Ok(())
+}
+
 /// The record as it is kept. What is written here is stored, whatever it was when it went out.
 fn record(event: &Event) -> Result<String, rusqlite::Error> {
-    let json = if event.stored.is_some() {
-        serde_json::to_string(&Event { stored: None, ..event.clone() })
-    } else {
-        serde_json::to_string(event)
-    };
-    json.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    if event.stored.is_some() { json(&Event { stored: None, ..event.clone() }) } else { json(event) }
+}
+
+fn json(record: &impl Serialize) -> Result<String, rusqlite::Error> {
+    serde_json::to_string(record).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
 /// Milliseconds since 1970, as the columns hold times.
