@@ -282,7 +282,7 @@ impl Service {
         let health = Arc::<Health>::default();
         let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
         let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
-        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &boards.live, build.clone(), None)));
+        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &boards, build.clone(), None)));
         // Before any actor is made: a port in use ends the service while there is nothing to end.
         let source = shared.clone();
         let state = ApiState {
@@ -369,7 +369,7 @@ impl Service {
             }
             if published.elapsed() >= SNAPSHOT_EVERY {
                 published = Instant::now();
-                let newest = Arc::new(snapshot(&self.board, &self.boards.live, self.build.clone(), self.last_reload));
+                let newest = Arc::new(snapshot(&self.board, &self.boards, self.build.clone(), self.last_reload));
                 self.states.tell(&self.feed, &self.catalogue.load(), &newest);
                 self.snapshot.store(newest);
                 if self.board.health.is_live() {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use avwatch_actors::latency::Stage;
 use avwatch_actors::status::{StatusBoard, StreamStatus};
 
-use crate::live::LiveBoard;
 use crate::node_snapshot::{
     BuildSnapshot, EventCount, NodeSnapshot, ProcessSnapshot, StageSnapshot, StreamSnapshot, TrackSnapshot,
 };
+use crate::stream_boards::StreamBoards;
 
 /// Upper edges of the exposed latency buckets, in seconds: 1-2.5-5 from 100 µs to 10 s.
 const BUCKETS: [f64; 16] =
@@ -20,13 +20,13 @@ const BUCKETS: [f64; 16] =
 /// Maps everything that stands on the boards now.
 pub fn snapshot(
     board: &StatusBoard,
-    live: &LiveBoard,
+    boards: &StreamBoards,
     build: BuildSnapshot,
     last_reload: Option<bool>,
 ) -> NodeSnapshot {
     let mut streams: BTreeMap<Arc<str>, StreamSnapshot> =
         board.streams().iter().map(|status| (status.card.stream.clone(), stream(status))).collect();
-    for (name, live) in live.streams() {
+    for (name, live) in boards.live.streams() {
         if let Some(stream) = streams.get_mut(&name) {
             stream.reading = live.reading();
         }
@@ -49,10 +49,26 @@ pub fn snapshot(
         stages: stages(board),
         detector_cpu: board.cpu.totals(),
         receivers: Vec::new(),
+        lost: lost(board, boards),
         build,
         config_last_reload_successful: last_reload,
         process: ProcessSnapshot::read(),
     }
+}
+
+/// Beside what the boards lost: changes that a sink never got, and those that the store did not take.
+fn lost(board: &StatusBoard, boards: &StreamBoards) -> Vec<(&'static str, u64)> {
+    let mut lost = boards.lost();
+    lost.extend(board.desk.undelivered().into_iter().filter_map(|(sink, count)| {
+        let what = match sink {
+            "event_log" => "changes_event_log",
+            "live_feed" => "changes_live_feed",
+            "evidence" => "changes_evidence",
+            _ => return None,
+        };
+        Some((what, count))
+    }));
+    lost
 }
 
 fn stream(status: &StreamStatus) -> StreamSnapshot {

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use avwatch_actors::event::Event;
 use avwatch_actors::event_desk::EvidenceOf;
@@ -14,8 +14,8 @@ use avwatch_actors::setup::{LaneSizes, SessionMode, StreamSetup};
 use avwatch_actors::sink::Sink;
 
 use crate::config::{Plan, StreamPlan};
-use crate::evidence::{self, EvidenceParts, Rings, Shelf};
-use crate::journal::{Journal, JournalKeep, JournalReader};
+use crate::evidence::{self, EvidenceCounts, EvidenceParts, Rings, Shelf};
+use crate::journal::{Journal, JournalCounts, JournalKeep, JournalReader};
 use crate::live::{LiveBoard, Pixels};
 use crate::node_snapshot::NodeSnapshot;
 use crate::stream_parts::{self, PartsError};
@@ -26,6 +26,8 @@ pub struct StreamBoards {
     pub live: Arc<LiveBoard>,
     /// Their last packets; absent when no evidence is kept.
     rings: Option<Arc<Rings>>,
+    evidence: OnceLock<Arc<EvidenceCounts>>,
+    journal: OnceLock<Arc<JournalCounts>>,
     /// The folder for data.
     folder: PathBuf,
 }
@@ -47,7 +49,8 @@ impl StreamBoards {
     pub fn new(plan: &Plan, folder: &Path) -> io::Result<Self> {
         let budget = || evidence::memory_budget(plan.evidence.memory);
         let rings = plan.evidence.from.map(|_| Arc::new(Rings::new(plan.evidence.ring, budget())));
-        Ok(Self { live: Arc::new(LiveBoard::start()?), rings, folder: folder.to_owned() })
+        let (evidence, journal) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { live: Arc::new(LiveBoard::start()?), rings, evidence, journal, folder: folder.to_owned() })
     }
 
     /// A stream as the engine runs it, shown on the boards.
@@ -85,7 +88,8 @@ impl StreamBoards {
         let (Some(from), Some(rings)) = (plan.evidence.from, &self.rings) else { return Ok(None) };
         let shelf = Shelf::new(&self.folder, plan.evidence.bytes_max);
         let parts = EvidenceParts { rings: rings.clone(), live: self.live.clone(), shelf, from };
-        let (sink, _) = evidence::start(parts)?;
+        let (sink, counts) = evidence::start(parts)?;
+        self.evidence.get_or_init(|| counts);
         let rings = rings.clone();
         let evidence_of = move |event: &Event| {
             let is_kept = event.max_severity >= from && rings.get(&event.stream).is_some();
@@ -100,9 +104,20 @@ impl StreamBoards {
         plan: &Plan,
         snapshot: impl Fn() -> Arc<NodeSnapshot> + Send + 'static,
     ) -> Option<Journal> {
-        Journal::start(&self.folder, plan.journal, self.live.clone(), snapshot)
+        let journal = Journal::start(&self.folder, plan.journal, self.live.clone(), snapshot)
             .inspect_err(|error| tracing::error!(fault = "journal", "the past of streams is not kept: {error}"))
-            .ok()
+            .ok()?;
+        self.journal.get_or_init(|| journal.counts().clone());
+        Some(journal)
+    }
+
+    /// What was lost of it all since start, by what it was.
+    pub fn lost(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("journal_seconds", self.journal.get().map_or(0, |counts| counts.lost())),
+            ("evidence", self.evidence.get().map_or(0, |counts| counts.lost())),
+            ("thumbnails", self.live.thumbnails_lost()),
+        ]
     }
 
     /// How the API reads what is kept.

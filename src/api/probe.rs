@@ -12,7 +12,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use avwatch_actors::event::EventChange;
 use avwatch_actors::paced::Pace;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::problem::{FieldError, Problem};
 use super::query::{Param, Query};
@@ -53,14 +53,14 @@ pub(super) async fn probe(request: HttpRequest, node: Data<Node>) -> Result<Http
     let media_max = Duration::from_secs(seconds);
     let wall_max = (media_max + GRACE).min(scrape_limit(&request).unwrap_or(Duration::MAX));
     let work = inspection(&node, target, query.get("profile").unwrap_or("ott"), media_max, wall_max)?;
-    let _place = node
+    let place = node
         .probes
         .clone()
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable(format!("{PROBES_MAX} probes run already")))?;
     let begun = Instant::now();
     let (done, found) = oneshot::channel();
-    if node.commands.try_send(ServiceCommand::Probe(Box::new(work), done)).is_err() {
+    if node.commands.try_send(ServiceCommand::Probe(Box::new(work), place, done)).is_err() {
         return Err(Problem::unavailable("too many commands wait for the service"));
     }
     let found = tokio::time::timeout(wall_max + GRACE, found).await;
@@ -148,10 +148,13 @@ fn told(findings: Option<&Findings>, took: Duration) -> String {
 pub(crate) async fn run(
     work: Inspection,
     arbiters: Arc<avwatch_actors::arbiters::Arbiters>,
+    place: OwnedSemaphorePermit,
     done: oneshot::Sender<Findings>,
 ) {
     let stop = std::sync::atomic::AtomicBool::new(false);
     let findings = crate::inspect::inspect(work, &arbiters, &stop, |_| {}).await;
+    // Only now: a client that left long ago does not make room for another inspection.
+    drop(place);
     // Nobody listening means that the client waited long enough.
     let _ = done.send(findings);
 }

@@ -7,7 +7,7 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{ServiceConfig, resource, route};
+use actix_web::web::{PayloadConfig, ServiceConfig, resource, route};
 use actix_web::{Error, HttpRequest, HttpResponse, Route, guard};
 
 use super::access::Principal;
@@ -345,10 +345,20 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     },
 ];
 
+/// Largest body of a request in bytes: of a list, 10,000 streams; of anything else, the settings of one
+/// stream. Whoever may not ask is refused before it is read.
+const LIST_BYTES_MAX: usize = 8 << 20;
+const BODY_BYTES_MAX: usize = 512 << 10;
+
+fn body_bytes_max(group: &[Endpoint]) -> usize {
+    let takes_list = group.iter().any(|endpoint| matches!(endpoint.body, "Apply" | "List"));
+    if takes_list { LIST_BYTES_MAX } else { BODY_BYTES_MAX }
+}
+
 /// Serves every endpoint.
 pub(super) fn configure(config: &mut ServiceConfig) {
     for group in ENDPOINTS.chunk_by(|one, other| one.path == other.path) {
-        let mut resource = resource(group[0].path);
+        let mut resource = resource(group[0].path).app_data(PayloadConfig::new(body_bytes_max(group)));
         for endpoint in group {
             resource = resource.route(of(endpoint));
         }

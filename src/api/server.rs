@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::web::{Data, PayloadConfig};
+use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
 use super::access::Access;
@@ -39,9 +39,6 @@ const SHUTDOWN_SECONDS_MAX: u64 = 2;
 
 /// Threads that write metrics and read the store.
 const BLOCKING_THREADS_MAX: usize = 4;
-
-/// Largest request body in bytes: a list of 10,000 streams. Who may not do it is refused before it is read.
-const BODY_BYTES_MAX: usize = 8 << 20;
 
 /// Begins to listen. The server answers while the returned future is driven by a running `System`;
 /// port 0 takes any free port, and the address tells which.
@@ -79,7 +76,6 @@ pub fn serve(
             .app_data(gate.clone())
             .app_data(node.clone())
             .app_data(page.clone())
-            .app_data(PayloadConfig::new(BODY_BYTES_MAX))
             .wrap(from_fn(check))
             .configure(dashboard::routes)
             .configure(routes::configure)

@@ -30,6 +30,8 @@ struct Status {
     /// Open events by severity, of the monitor's own as well.
     open_events: BTreeMap<&'static str, usize>,
     store: Store,
+    /// What was lost since start, by what it was.
+    lost: BTreeMap<&'static str, u64>,
     process: Process,
     /// Whether the last reload of the configuration was taken over; absent before the first.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +152,7 @@ pub(super) async fn status(node: Data<Node>) -> HttpResponse {
         },
         open_events,
         store: Store { degraded: node.desk.board.is_degraded(), unstored: node.desk.board.unstored() },
+        lost: snapshot.lost.iter().copied().collect(),
         process: Process {
             cpu_seconds: snapshot.process.cpu_seconds,
             resident_bytes: snapshot.process.resident_bytes,

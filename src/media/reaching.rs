@@ -87,7 +87,7 @@ impl Opening<'_> {
 
     /// Fetches an address and goes on by what it turns out to be.
     fn http(self, url: &SecretUrl) -> Opened {
-        let client = HttpClient::new(&self.spec.transport, &self.spec.reach, &self.parts.patience)?;
+        let client = HttpClient::new(&self.spec.transport, url, &self.spec.reach, &self.parts.patience)?;
         let source = client.get(url, ByteRange::default())?;
         let answered = HttpSource::final_url(&source).clone();
         let source = PrefixedSource::peek(Box::new(source), HEAD_BYTES)?;

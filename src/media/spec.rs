@@ -80,11 +80,25 @@ pub enum RtspTransport {
     Udp,
 }
 
+/// Who gets the extra headers of HTTP requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HeaderReach {
+    /// The server of the configured address alone: the same scheme, host and port. Headers may be secrets, and
+    /// playlists and redirects may lead anywhere.
+    #[default]
+    Server,
+    /// Every server that playlists and redirects lead to: where segments lie on a CDN that asks for the same headers.
+    Everywhere,
+}
+
 /// Typed transport options. There is no pass-through of raw options.
 #[derive(Clone, Default, PartialEq)]
 pub struct Transport {
     /// Extra HTTP request headers.
     pub http_headers: Vec<(String, String)>,
+    /// Who gets them.
+    pub http_headers_to: HeaderReach,
     /// HTTP user agent; `avwatch/VERSION` when absent.
     pub user_agent: Option<String>,
     /// RTSP.
@@ -111,6 +125,7 @@ impl fmt::Debug for Transport {
         let header_names: Vec<&str> = self.http_headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Transport")
             .field("http_headers", &header_names)
+            .field("http_headers_to", &self.http_headers_to)
             .field("user_agent", &self.user_agent)
             .field("rtsp_transport", &self.rtsp_transport)
             .field("srt_mode", &self.srt_mode)

@@ -12,6 +12,13 @@ pub(in crate::media) struct Request {
 }
 
 impl Request {
+    /// The value of a header, by its name; both in lower case.
+    pub(in crate::media) fn header(&self, name: &str) -> Option<String> {
+        let value =
+            |line: &str| line.split_once(": ").filter(|(found, _)| *found == name).map(|(_, value)| value.to_owned());
+        self.headers.lines().find_map(value)
+    }
+
     /// The bounds of a `Range` header, for a resource of that length: first byte, and the one after the last.
     pub(in crate::media) fn range(&self, length: usize) -> Option<(usize, usize)> {
         let value = self.headers.lines().find_map(|line| line.strip_prefix("range: bytes="))?;

@@ -29,6 +29,8 @@ pub struct NodeSnapshot {
     pub detector_cpu: Vec<(&'static str, Duration)>,
     /// Who is notified, and how that goes.
     pub receivers: Vec<ReceiverSnapshot>,
+    /// What was lost beside frames and notifications since start, by what it was, without secrets.
+    pub lost: Vec<(&'static str, u64)>,
     /// What is running.
     pub build: BuildSnapshot,
     /// Whether the last reload of the configuration was taken over; absent before the first reload.

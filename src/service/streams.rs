@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use avwatch_actors::monitor::{AddStream, ChangeStream, RemoveStream};
 use avwatch_actors::supervisor::RetuneStream;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Service;
 use crate::api;
@@ -25,7 +25,7 @@ pub enum ServiceCommand {
     /// Read the configuration again; answered with what changed, or why nothing did.
     Reload(oneshot::Sender<Result<String, String>>),
     /// Look at an input once.
-    Probe(Box<Inspection>, oneshot::Sender<Findings>),
+    Probe(Box<Inspection>, OwnedSemaphorePermit, oneshot::Sender<Findings>),
 }
 
 /// Streams of the API that can run, by name, with their revisions.
@@ -101,8 +101,8 @@ impl Service {
             ServiceCommand::Reload(done) => {
                 let _ = done.send(self.reload(sources));
             }
-            ServiceCommand::Probe(work, done) => {
-                actix::spawn(api::run_probe(*work, self.arbiters.clone(), done));
+            ServiceCommand::Probe(work, place, done) => {
+                actix::spawn(api::run_probe(*work, self.arbiters.clone(), place, done));
             }
         }
     }

@@ -195,14 +195,17 @@ fn too_many_requests_of_one_address_are_refused_and_health_is_not() {
 fn a_body_that_is_too_large_is_refused_in_the_form_of_all_errors() {
     let home = Home::new("");
     let service = home.start();
-    let mut stream = TcpStream::connect(service.address()).expect("the service listens");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("is above zero");
-    let head =
-        format!("POST /api/v1/import HTTP/1.0\r\nHost: {}\r\nContent-Length: 99999999\r\n\r\n", service.address());
-    stream.write_all(head.as_bytes()).expect("the service reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("the service answers");
-    assert!(answer.contains(" 413 ") && answer.contains("application/problem+json"), "{answer}");
+    // A list of streams may be large, anything else not.
+    for (path, bytes) in [("/api/v1/import", 99_999_999), ("/api/v1/silences", 600_000)] {
+        let mut stream = TcpStream::connect(service.address()).expect("the service listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("is above zero");
+        let host = service.address();
+        let head = format!("POST {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {bytes}\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("the service reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the service answers");
+        assert!(answer.contains(" 413 ") && answer.contains("application/problem+json"), "{path}: {answer}");
+    }
 }
 
 /// A certificate for `localhost` that signs itself.

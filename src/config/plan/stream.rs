@@ -100,6 +100,7 @@ pub(super) fn assemble(
     input.limits = limits_of(&input.address, stream.srt.mode);
     input.transport = Transport {
         http_headers: stream.http_headers.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect(),
+        http_headers_to: stream.http_headers_to,
         user_agent: stream.user_agent.clone(),
         rtsp_transport: stream.rtsp_transport,
         srt_mode: stream.srt.mode,

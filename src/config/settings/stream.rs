@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::secret::{AddressText, Secret};
 use crate::config::settings::Detectors;
 use crate::config::span::Span;
-use crate::media::spec::{Expect, RtspTransport, SrtMode, Variant};
+use crate::media::spec::{Expect, HeaderReach, RtspTransport, SrtMode, Variant};
 
 /// One stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +65,8 @@ pub struct StreamSettings {
     /// Extra HTTP request headers, at most 32. Values are never shown.
     #[schemars(extend("examples" = [{"Authorization": "Bearer ${env:LOBBY_TOKEN}"}]))]
     pub http_headers: BTreeMap<String, Secret>,
+    /// Who gets the extra headers.
+    pub http_headers_to: HeaderReach,
     /// How SRT connects.
     pub srt: SrtSettings,
     /// What is known of the stream: contradictions are events, missing tracks are watched for.
@@ -102,6 +104,7 @@ impl Default for StreamSettings {
             receive_buffer: None,
             runbook_url: None,
             http_headers: BTreeMap::new(),
+            http_headers_to: HeaderReach::default(),
             srt: SrtSettings::default(),
             expect: Expect::default(),
             schedule: Schedule::default(),

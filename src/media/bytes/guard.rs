@@ -4,8 +4,8 @@
 //! to have this machine speak to whatever it can see: itself, its private networks, the metadata of
 //! its cloud. So a name is resolved once, what comes out is judged here, and only what was judged is
 //! connected to; the name is never resolved again, and each redirect and each reference in a playlist
-//! passes here anew. Addresses of the public internet pass; others only within `sources.allow`; the
-//! service itself never. Shared by all sessions, immutable but for the list of our own sockets; called
+//! passes here anew. Addresses of the public internet pass, but not those of this machine; others only within
+//! `sources.allow`; the service itself never. Shared by all sessions, immutable but for the list of our own sockets; called
 //! on the threads that connect, where it may wait for the resolver only.
 
 use std::fmt;
@@ -112,18 +112,20 @@ pub struct Guard {
     allow: Vec<Cidr>,
     own: OwnSockets,
     lookup: Lookup,
+    /// Whether an address is one of this machine's.
+    local: fn(IpAddr) -> bool,
 }
 
 impl Guard {
     /// A guard that lets the public internet pass and, beside it, these ranges but for our own sockets.
     pub fn new(allow: Vec<Cidr>, own: OwnSockets) -> Arc<Self> {
-        Arc::new(Self { allow, own, lookup: system() })
+        Arc::new(Self { allow, own, lookup: system(), local: is_local })
     }
 
     /// The same with a resolver of a test's own.
     #[cfg(test)]
     pub(in crate::media) fn with_lookup(allow: Vec<Cidr>, own: OwnSockets, lookup: Lookup) -> Arc<Self> {
-        Arc::new(Self { allow, own, lookup })
+        Arc::new(Self { allow, own, lookup, local: is_local })
     }
 
     /// Judges a host that is written as an address, without resolving anything; names pass.
@@ -165,7 +167,8 @@ impl Guard {
         if self.allow.iter().any(|range| range.contains(ip)) {
             return Ok(());
         }
-        match special::kind(ip) {
+        let kind = special::kind(ip).or_else(|| (self.local)(ip).then(|| "an address of this machine".to_owned()));
+        match kind {
             None => Ok(()),
             Some(kind) => Err(format!(
                 "{}; what comes over the API reaches such addresses only within the ranges of sources.allow",
@@ -200,6 +203,18 @@ mod tests {
         for closed in ["10.0.255.255:1", "10.2.0.0:1", "238.9.9.9:1", "[fd00:0:0:1::1]:1", "[64:ff9b::a01:203]:1"] {
             assert!(judged(&guard, closed).is_err(), "{closed}");
         }
+    }
+
+    #[test]
+    fn what_else_listens_on_a_public_address_of_this_machine_is_closed_unless_a_range_opens_it() {
+        let ours = |ip: IpAddr| ip == IpAddr::from([8, 8, 8, 8]);
+        let closed = Guard { allow: Vec::new(), own: OwnSockets::default(), lookup: system(), local: ours };
+        let address: SocketAddr = "8.8.8.8:22".parse().unwrap();
+        let why = closed.judge("8.8.8.8", address).unwrap_err();
+        assert!(why.starts_with("it is an address of this machine; ") && why.contains("sources.allow"), "{why}");
+        let opened = Guard { allow: vec!["8.8.8.0/24".parse().unwrap()], ..closed };
+        assert_eq!(opened.judge("8.8.8.8", address), Ok(()));
+        assert_eq!(opened.judge("9.9.9.9", "9.9.9.9:22".parse().unwrap()), Ok(()));
     }
 
     #[test]

@@ -2,22 +2,23 @@
 //!
 //! Every wait honours the lifeline. Redirects are followed three times at most and only to http and
 //! https, and only where the client may reach; the password of an address goes to its own host only,
-//! never into a log or an error.
+//! never into a log or an error, and configured headers, which may be secrets, to the configured
+//! server only unless the configuration says otherwise.
 
 use std::io::Read;
 use std::sync::Arc;
 
 use avwatch_actors::source::SourceError;
-use ureq::http::{HeaderMap, StatusCode};
-use ureq::{Agent, BodyReader, ResponseExt};
-use url::Url;
+use ureq::http::{HeaderMap, Response, StatusCode, header};
+use ureq::{Agent, Body, BodyReader};
+use url::{Origin, Url};
 
 use super::file::plain;
 use super::guard::Reach;
 use super::http_transport::{PatientConnector, PatientResolver};
 use super::patience::Patience;
 use super::{ByteSource, Extent, tls};
-use crate::media::spec::Transport;
+use crate::media::spec::{HeaderReach, Transport};
 use crate::secret_url::SecretUrl;
 
 /// Most redirects of one request.
@@ -37,6 +38,8 @@ const IDLE_MAX: usize = 4;
 pub struct HttpClient {
     agent: Agent,
     headers: Arc<[(String, String)]>,
+    /// The only server that gets the headers; every one does when absent.
+    home: Option<Origin>,
     patience: Arc<Patience>,
     guarded: bool,
 }
@@ -62,12 +65,19 @@ impl ByteRange {
 }
 
 impl HttpClient {
-    /// A client with a session's settings. Fails when its file of certificates cannot be used.
-    pub fn new(transport: &Transport, reach: &Reach, patience: &Arc<Patience>) -> Result<Self, SourceError> {
+    /// A client with a session's settings; `home` is the configured address. Fails when its file of
+    /// certificates cannot be used.
+    pub fn new(
+        transport: &Transport,
+        home: &SecretUrl,
+        reach: &Reach,
+        patience: &Arc<Patience>,
+    ) -> Result<Self, SourceError> {
         let agent_name = transport.user_agent.as_deref().unwrap_or(concat!("avwatch/", env!("CARGO_PKG_VERSION")));
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            .max_redirects(REDIRECTS_MAX)
+            // They are followed here, where it is known which headers may go along.
+            .max_redirects(0)
             .proxy(None)
             .user_agent(agent_name)
             .accept("*/*")
@@ -83,6 +93,10 @@ impl HttpClient {
         Ok(Self {
             agent: Agent::with_parts(config, connector, resolver),
             headers: transport.http_headers.clone().into(),
+            home: match transport.http_headers_to {
+                HeaderReach::Server => Some(home.expose().origin()),
+                HeaderReach::Everywhere => None,
+            },
             patience: patience.clone(),
             guarded: reach.is_guarded(),
         })
@@ -110,6 +124,24 @@ impl HttpClient {
         Ok(source)
     }
 
+    /// One request, without following what it answers.
+    fn call(&self, url: &Url, range: ByteRange, what: &str) -> Result<Response<Body>, SourceError> {
+        let (address, credentials) = split_credentials(url);
+        let mut request = self.agent.get(address.as_str());
+        if self.home.as_ref().is_none_or(|home| *home == url.origin()) {
+            for (name, value) in self.headers.iter() {
+                request = request.header(name, value);
+            }
+        }
+        if let Some(credentials) = credentials {
+            request = request.header("authorization", credentials);
+        }
+        if let Some(range) = range.header() {
+            request = request.header("range", range);
+        }
+        request.call().map_err(|error| self.explain(error, what))
+    }
+
     /// Says in our words what ureq could not do.
     fn explain(&self, error: ureq::Error, what: &str) -> SourceError {
         if let Some(reason) = self.patience.verdict() {
@@ -121,14 +153,9 @@ impl HttpClient {
                 Some(ours) => ours.clone(),
                 None => SourceError::Connect { what, why: plain(&error) },
             },
-            ureq::Error::TooManyRedirects => {
-                SourceError::Refused { what, why: format!("more than {REDIRECTS_MAX} redirects") }
+            ureq::Error::BadUri(_) => {
+                SourceError::Forbidden { what, why: "its address is neither http nor https".to_owned() }
             }
-            ureq::Error::BadUri(_) => SourceError::Forbidden {
-                what,
-                why: "it redirects to an address that is neither http nor https".to_owned(),
-            },
-            ureq::Error::RedirectFailed => SourceError::Refused { what, why: "a redirect leads nowhere".to_owned() },
             ureq::Error::HostNotFound => SourceError::Resolve { host: what, why: "it has no address".to_owned() },
             // Headers of the configuration end here too; neither names a value.
             other => SourceError::Read { what, why: format!("HTTP failed: {}", kind(&other)) },
@@ -173,18 +200,19 @@ impl HttpSource {
     fn request(&mut self) -> Result<(), SourceError> {
         self.body = None;
         let range = ByteRange { from: self.position, ..self.range };
-        let (address, credentials) = split_credentials(self.url.expose());
-        let mut request = self.client.agent.get(address.as_str());
-        for (name, value) in self.client.headers.iter() {
-            request = request.header(name, value);
-        }
-        if let Some(credentials) = credentials {
-            request = request.header("authorization", credentials);
-        }
-        if let Some(range) = range.header() {
-            request = request.header("range", range);
-        }
-        let response = request.call().map_err(|error| self.client.explain(error, &self.what))?;
+        let (mut url, mut redirects) = (self.url.expose().clone(), 0);
+        let response = loop {
+            let response = self.client.call(&url, range, &self.what)?;
+            if !is_redirect(response.status()) {
+                break response;
+            }
+            if redirects == REDIRECTS_MAX {
+                let why = format!("more than {REDIRECTS_MAX} redirects");
+                return Err(SourceError::Refused { what: self.what.clone(), why });
+            }
+            redirects += 1;
+            url = redirected(&url, response.headers(), &self.what)?;
+        };
         let status = response.status();
         let partial = status == StatusCode::PARTIAL_CONTENT;
         if !status.is_success() || (range.header().is_some() && !partial) {
@@ -194,7 +222,7 @@ impl HttpSource {
         self.end = length.map(|length| self.position.saturating_add(length));
         let bytes_unit = response.headers().get("accept-ranges").is_some_and(|unit| unit.as_bytes() == b"bytes");
         self.ranges = partial || bytes_unit;
-        if let Ok(url) = response.get_uri().to_string().parse::<SecretUrl>() {
+        if let Ok(url) = split_credentials(&url).0.to_string().parse::<SecretUrl>() {
             self.shown = url;
         }
         self.body = Some(response.into_body().into_reader());
@@ -242,6 +270,24 @@ impl ByteSource for HttpSource {
     fn extent(&self) -> Extent {
         Extent { size: self.end, seekable: self.ranges && self.end.is_some() }
     }
+}
+
+/// Whether an answer says that what was asked for is elsewhere (RFC 9110 section 15.4).
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Where a redirect leads.
+fn redirected(from: &Url, headers: &HeaderMap, what: &str) -> Result<Url, SourceError> {
+    let location = headers.get(header::LOCATION).and_then(|location| std::str::from_utf8(location.as_bytes()).ok());
+    let Some(to) = location.and_then(|location| from.join(location).ok()) else {
+        return Err(SourceError::Refused { what: what.to_owned(), why: "a redirect leads nowhere".to_owned() });
+    };
+    if !matches!(to.scheme(), "http" | "https") {
+        let why = "it redirects to an address that is neither http nor https".to_owned();
+        return Err(SourceError::Forbidden { what: what.to_owned(), why });
+    }
+    Ok(to)
 }
 
 /// Status and reason, such as `404 Not Found`.

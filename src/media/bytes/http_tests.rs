@@ -10,7 +10,7 @@ use avwatch_actors::source::SourceError;
 
 use super::testing::{patience, patience_on};
 use super::{ByteRange, ByteSource, Extent, HttpClient, HttpSource, Patience, Reach};
-use crate::media::spec::Transport;
+use crate::media::spec::{HeaderReach, Transport};
 use crate::media::test_server::{TestServer, respond};
 use crate::secret_url::SecretUrl;
 
@@ -20,7 +20,7 @@ fn get(url: &str, patience: &Arc<Patience>) -> Result<HttpSource, SourceError> {
 
 fn get_with(url: &str, transport: &Transport, patience: &Arc<Patience>) -> Result<HttpSource, SourceError> {
     let url: SecretUrl = url.parse().unwrap();
-    HttpClient::new(transport, &Reach::Trusted, patience)?.get(&url, ByteRange::default())
+    HttpClient::new(transport, &url, &Reach::Trusted, patience)?.get(&url, ByteRange::default())
 }
 
 fn drain(source: &mut HttpSource) -> Result<Vec<u8>, SourceError> {
@@ -101,6 +101,24 @@ fn a_loop_of_redirects_ends_after_three() {
     let error = bounded(1_000, || get(&server.url("/a"), &patience(1_000))).err().unwrap();
     assert!(matches!(&error, SourceError::Refused { why, .. } if why == "more than 3 redirects"), "{error}");
     assert!(server.requests().len() <= 4);
+}
+
+/// The value of `X-Token` with which a server was asked after a redirect from another one.
+fn token_after_a_redirect(to: HeaderReach) -> Option<String> {
+    let there = TestServer::start(|_, stream| respond(stream, "200 OK", "", b"there"));
+    let location = format!("Location: {}\r\n", there.url("/b"));
+    let here = TestServer::start(move |_, stream| respond(stream, "302 Found", &location, b""));
+    let http_headers = vec![("X-Token".to_owned(), "S3cret".to_owned())];
+    let transport = Transport { http_headers, http_headers_to: to, ..Transport::default() };
+    drain(&mut get_with(&here.url("/a"), &transport, &patience(2_000)).unwrap()).unwrap();
+    assert_eq!(here.requests()[0].header("x-token"), Some("s3cret".to_owned()));
+    there.requests()[0].header("x-token")
+}
+
+#[test]
+fn headers_of_the_configuration_do_not_follow_a_redirect_to_another_server() {
+    assert_eq!(token_after_a_redirect(HeaderReach::Server), None);
+    assert_eq!(token_after_a_redirect(HeaderReach::Everywhere), Some("s3cret".to_owned()));
 }
 
 #[test]
@@ -234,13 +252,16 @@ fn seeking_asks_for_the_rest_where_the_server_can() {
 
 #[test]
 fn a_part_can_be_asked_for_and_a_server_that_ignores_it_is_noticed() {
-    let client = |patience: &Arc<Patience>| HttpClient::new(&Transport::default(), &Reach::Trusted, patience).unwrap();
+    let get = |url: String, part, patience: &Arc<Patience>| {
+        let url = url.parse().unwrap();
+        HttpClient::new(&Transport::default(), &url, &Reach::Trusted, patience).unwrap().get(&url, part)
+    };
     let patience = patience(2_000);
     let part = ByteRange { from: 10, to: Some(20) };
     let server = TestServer::of_bytes((0..=255).collect(), true);
-    let mut source = client(&patience).get(&server.url("/").parse().unwrap(), part).unwrap();
+    let mut source = get(server.url("/"), part, &patience).unwrap();
     assert_eq!(drain(&mut source).unwrap(), (10..20).collect::<Vec<u8>>());
     let server = TestServer::of_bytes((0..=255).collect(), false);
-    let error = client(&patience).get(&server.url("/").parse().unwrap(), part).err().unwrap();
+    let error = get(server.url("/"), part, &patience).err().unwrap();
     assert!(error.to_string().contains("ignored the wanted range"), "{error}");
 }

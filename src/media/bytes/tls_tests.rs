@@ -60,8 +60,9 @@ fn serve(certificate: &PathBuf, key: &PathBuf) -> u16 {
 
 fn fetch(url: &str, tls_ca: Option<PathBuf>) -> Result<Vec<u8>, SourceError> {
     let transport = Transport { tls_ca, ..Transport::default() };
-    let client = HttpClient::new(&transport, &Reach::Trusted, &patience(3_000))?;
-    let mut source = client.get(&url.parse().unwrap(), ByteRange::default())?;
+    let url = url.parse().unwrap();
+    let client = HttpClient::new(&transport, &url, &Reach::Trusted, &patience(3_000))?;
+    let mut source = client.get(&url, ByteRange::default())?;
     let mut buffer = [0; 64];
     let count = source.read(&mut buffer)?;
     Ok(buffer[..count].to_vec())
@@ -85,9 +86,10 @@ fn a_server_of_the_configured_authority_is_trusted_and_any_other_refused() {
 fn a_server_that_never_finishes_its_handshake_is_left_at_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
-    let client = HttpClient::new(&Transport::default(), &Reach::Trusted, &patience(400)).unwrap();
+    let url = url.parse().unwrap();
+    let client = HttpClient::new(&Transport::default(), &url, &Reach::Trusted, &patience(400)).unwrap();
     let start = Instant::now();
-    let error = client.get(&url.parse().unwrap(), ByteRange::default()).err().unwrap();
+    let error = client.get(&url, ByteRange::default()).err().unwrap();
     assert!(matches!(error, SourceError::OpenLimit { .. }), "{error}");
     assert!(start.elapsed() < Duration::from_millis(650));
 }

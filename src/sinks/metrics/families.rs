@@ -121,6 +121,12 @@ fn losses(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
             restarts.row([("stream", &*stream.name), ("cause", cause)], count)?;
         }
     }
+    let help =
+        "What was lost since start, by what it was: seconds of the journal, evidence of events, pictures, changes.";
+    let mut lost = out.counter("avwatch_lost", help)?;
+    for &(what, count) in &node.lost {
+        lost.row([("what", what)], count)?;
+    }
     let withheld: usize = node.streams.iter().map(share::withheld).sum();
     let help = "Series left out of this answer because a stream may have 60 at most.";
     out.gauge("avwatch_series_withheld", help)?.row([], withheld as f64)

@@ -62,6 +62,7 @@ fn node(streams: Vec<StreamSnapshot>) -> Arc<NodeSnapshot> {
         streams,
         stages: stages.to_vec(),
         detector_cpu: vec![("black", Duration::from_millis(1_250))],
+        lost: vec![("journal_seconds", 3)],
         receivers: vec![ReceiverSnapshot {
             name: "pager".into(),
             outcomes: vec![("delivered", 8), ("failed", 1)],
@@ -117,6 +118,7 @@ fn every_metric_of_the_contract_is_there_with_its_labels() {
         ("avwatch_config_last_reload_successful", vec![], 1.0),
         ("avwatch_build_info", vec![("version", "0.1.0"), ("ffmpeg", "7.1")], 1.0),
         ("avwatch_series_withheld", vec![], 0.0),
+        ("avwatch_lost_total", vec![("what", "journal_seconds")], 3.0),
     ] {
         assert_eq!(value(&samples, name, &labels), Some(expected), "{name}{labels:?}");
     }
