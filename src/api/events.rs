@@ -93,6 +93,22 @@ pub(super) async fn one(node: Data<Node>, id: Path<String>) -> Result<HttpRespon
     }
 }
 
+/// Most changes of one event that are told.
+const CHANGES_MAX: usize = 500;
+
+/// What became of an event.
+#[derive(Serialize)]
+struct Changes {
+    /// Oldest first; the first [`CHANGES_MAX`] of them.
+    changes: Vec<Event>,
+}
+
+pub(super) async fn changes(node: Data<Node>, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let id = id.into_inner();
+    let changes = node.read(move |reader| reader.changes_of(&id, CHANGES_MAX)).await?;
+    if changes.is_empty() { Err(unknown()) } else { Ok(HttpResponse::Ok().json(Changes { changes })) }
+}
+
 /// Labels that one query may name: each is looked for in every event.
 const LABELS_MAX: usize = 16;
 

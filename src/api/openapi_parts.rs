@@ -75,6 +75,7 @@ fn schemas() -> Value {
         ),
     );
     add("Event", event());
+    add("ChangeList", object(&["changes"], json!({ "changes": list_of("Event") })));
     add(
         "EventPage",
         object(

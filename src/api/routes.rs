@@ -205,6 +205,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         ..endpoint(Verb::Get, "/api/v1/events/{id}", VIEWER, "event")
     },
     Endpoint {
+        summary: "Gives the changes of an event, oldest first",
+        answer: (200, "ChangeList", JSON),
+        attach: |route| route.to(events::changes),
+        ..endpoint(Verb::Get, "/api/v1/events/{id}/changes", VIEWER, "event_changes")
+    },
+    Endpoint {
         summary: "Tells what evidence of an event there is, and what is missing",
         answer: (200, "Evidence", JSON),
         attach: |route| route.to(past::evidence),

@@ -409,6 +409,7 @@ export class Mock {
     }
     const event = this.events.get(id);
     if (!event) return missing();
+    if (act === 'changes') return give({ changes: [event] });
     if (act === 'ack')
       this.change(event, { state: 'acked', acked_by: json.author, acked_at: iso(Date.now()), comment: json.comment });
     if (act === 'unack') this.change(event, { state: 'raised', acked_by: undefined, acked_at: undefined });

@@ -70,8 +70,9 @@ export function eventPage({ model }, { id }) {
     try {
       const json = await get(`/api/v1/events/${part(id)}`);
       event = shapes.event(json.event ?? json);
-      fill(history, changes(json, event));
       draw();
+      const told = await get(`/api/v1/events/${part(id)}/changes`);
+      fill(history, told.changes.map(changeRow));
     } catch (error) {
       note.textContent =
         error.status === 404 ? 'There is no event of this id; the store keeps events for a time only.' : error.message;
@@ -167,20 +168,18 @@ function buttons(event, load) {
   ];
 }
 
-/** Every change, oldest first; without them what the event itself says. */
-function changes(json, event) {
-  const all = Array.isArray(json.changes) ? json.changes.map(shapes.event) : [event];
-  return all.map((change) =>
-    h(
-      'li',
-      {},
-      h('span', { class: 'mono' }, moment(change.changed)),
-      ' ',
-      h('b', {}, change.state),
-      ' ',
-      h('span', { class: 'word', 'data-severity': change.severity }, change.severity),
-      change.acked_by && change.state === 'acked' ? ` by ${change.acked_by}` : '',
-      change.comment ? h('q', {}, change.comment) : '',
-    ),
+/** One change: when, to what, by whom. */
+function changeRow(json) {
+  const change = shapes.event(json);
+  return h(
+    'li',
+    {},
+    h('span', { class: 'mono' }, moment(change.changed)),
+    ' ',
+    h('b', {}, change.state),
+    ' ',
+    h('span', { class: 'word', 'data-severity': change.severity }, change.severity),
+    change.acked_by && change.state === 'acked' ? ` by ${change.acked_by}` : '',
+    change.comment ? h('q', {}, change.comment) : '',
   );
 }

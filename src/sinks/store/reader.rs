@@ -109,6 +109,18 @@ impl EventReader {
         Ok(json.as_deref().and_then(parse))
     }
 
+    /// The changes of the event of that id, oldest first; `limit` is brought to 1 … [`PAGE_ROWS_MAX`].
+    pub fn changes_of(&mut self, id: &str, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let limit = limit.clamp(1, PAGE_ROWS_MAX) as i64;
+        let rows = self.query(|connection| {
+            let sql = "SELECT json FROM changes WHERE json_extract(json, '$.id') = ?1 ORDER BY sequence LIMIT ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(rusqlite::params![id, limit], |row| row.get(0))?;
+            rows.collect::<Result<Vec<String>, _>>()
+        })?;
+        Ok(rows.iter().filter_map(|json| parse(json)).collect())
+    }
+
     /// Changes after that sequence number, in order; `limit` is brought to 1 … [`PAGE_ROWS_MAX`].
     pub fn changes_since(&mut self, sequence: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
         let limit = limit.clamp(1, PAGE_ROWS_MAX) as i64;
@@ -201,8 +213,31 @@ pub(super) fn parse<T: DeserializeOwned>(json: &str) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use avwatch_actors::record::Record;
+    use avwatch_actors::sink::EventStore;
+
     use super::*;
+    use crate::sinks::samples::event;
     use crate::sinks::store::{Retention, Store};
+
+    #[test]
+    fn the_changes_of_an_event_are_found_by_an_index_and_come_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = Store::open(directory.path(), Retention::default()).unwrap();
+        let change = |id, sequence, state| Record::Event(Arc::new(event(id, "lobby", "black", sequence, state)));
+        let raised = [change("a", 1, EventState::Raised), change("b", 2, EventState::Raised)];
+        store.commit(&[&raised[..], &[change("a", 3, EventState::Ended)]].concat()).unwrap();
+        let mut reader = store.reader();
+        let changes = reader.changes_of("a", 10).unwrap();
+        assert_eq!(changes.iter().map(|change| change.sequence).collect::<Vec<_>>(), [1, 3]);
+        assert!(reader.changes_of("c", 10).unwrap().is_empty());
+        let sql =
+            "EXPLAIN QUERY PLAN SELECT json FROM changes WHERE json_extract(json, '$.id') = 'a' ORDER BY sequence";
+        let plan: String = reader.connection().unwrap().query_row(sql, [], |row| row.get(3)).unwrap();
+        assert!(plan.contains("changes_by_event"), "{plan}");
+    }
 
     #[test]
     fn a_reader_cannot_write() {

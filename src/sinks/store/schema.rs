@@ -61,6 +61,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ) STRICT;
     CREATE INDEX incidents_open ON incidents (id) WHERE state <> 'ended';
     CREATE INDEX incidents_ended ON incidents (changed) WHERE state = 'ended';
+    CREATE INDEX changes_by_event ON changes (json_extract(json, '$.id'));
 ",
 ];
 

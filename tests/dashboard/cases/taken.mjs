@@ -25,5 +25,9 @@ export default async function run({ browser, address }) {
     'it to be given back',
     async () => (await page.locator('.penalty .since:has-text("acked")').count()) === 0,
   );
+  // The page of the event tells all of it, oldest first.
+  await other.waitForSelector('.changes li:first-child:has-text("raised")');
+  await other.waitForSelector('.changes li:has-text("by Anna <b>") q:has-text("the encoder restarts")');
+  await other.waitForSelector('.changes q:has-text("seen")');
   equal(page.faults.concat(other.faults).join('\n'), '', 'faults');
 }
