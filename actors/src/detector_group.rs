@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::cpu_accounts::CpuAccounts;
 use crate::detector::{DetectorSpec, Finding, INPUT_TRACK, LaneKind, Precedence, Situation, Verdict};
 use crate::detector_host::{Called, DetectorHost};
-use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
+use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, Standing, StreamCard, Wall};
 use crate::event_lifecycle::{Change, What};
 use crate::group_clock::{ClockBook, GroupClock};
 use crate::item::{EndReason, Gap, GapReason, Item};
@@ -356,6 +356,7 @@ impl DetectorGroup {
             card: self.card.clone(),
             key: EventKey { stream: self.card.stream.clone(), track, detector: "detector_disabled".into() },
             program: None,
+            standing: Standing::Main,
             session: self.session_number(),
             what: ChangeKind::Raised,
             start: at,
@@ -417,6 +418,10 @@ impl DetectorGroup {
         let seat = &self.seats[seat];
         let spec = &seat.hosts[host].spec;
         let what = match change.what {
+            // Only the desk judges pictures and sound together.
+            What::Fading | What::Holding if self.at_end == AtEnd::Settle => return,
+            What::Fading => ChangeKind::Fading,
+            What::Holding => ChangeKind::Holding,
             What::Raised => ChangeKind::Raised,
             What::Escalated => ChangeKind::Escalated,
             What::Ended(why) => ChangeKind::Ended(why),
@@ -427,6 +432,7 @@ impl DetectorGroup {
             card: self.card.clone(),
             key: EventKey { stream: self.card.stream.clone(), track: seat.info.track, detector: spec.name.into() },
             program: seat.info.program,
+            standing: Standing::of(&seat.info),
             session: self.session_number(),
             what,
             start: change.start,
@@ -454,6 +460,7 @@ impl DetectorGroup {
             card: self.card.clone(),
             key: EventKey { stream: self.card.stream.clone(), track: seat.info.track, detector: spec.name.into() },
             program: seat.info.program,
+            standing: Standing::of(&seat.info),
             session: self.session_number(),
             what: ChangeKind::Found,
             start: at,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::detector::{DetectorSpec, Situation, Verdict};
-use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
+use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, Standing, StreamCard, Wall};
 use crate::event_lifecycle::{Change, EventLifecycle, What};
 use crate::media_time::MediaTime;
 use crate::track::{SessionNumber, TrackId, TrackInfo};
@@ -114,6 +114,10 @@ impl InputWatch {
             None => Verdict::Faulty { since: control(self.flowed), score: silent_for.as_secs_f32(), class: 0 },
         };
         let change = lifecycle.judge(control(now), LOOK_LASTS, &verdict)?;
+        if matches!(change.what, What::Fading | What::Holding) {
+            // Told of pictures and sound only: nothing is judged together with the input.
+            return None;
+        }
         Some(InputChange { spec: spec.clone(), change, error: error.map(str::to_owned), at: control(now) })
     }
 
@@ -149,6 +153,8 @@ impl InputChange {
         let what = match change.what {
             What::Raised => ChangeKind::Raised,
             What::Escalated => ChangeKind::Escalated,
+            What::Fading => ChangeKind::Fading,
+            What::Holding => ChangeKind::Holding,
             What::Ended(why) => ChangeKind::Ended(why),
             What::Ongoing => ChangeKind::Ongoing,
         };
@@ -161,6 +167,7 @@ impl InputChange {
             card: card.clone(),
             key: EventKey { stream: card.stream.clone(), track: TrackId::INPUT, detector: spec.name.into() },
             program: None,
+            standing: Standing::Main,
             session,
             what,
             start: change.start,

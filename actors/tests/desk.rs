@@ -27,6 +27,7 @@ fn desk(store: &MemoryStore, sinks: Vec<Box<dyn Sink>>) -> DeskHandle {
         store: Some(Box::new(store.clone())),
         sinks,
         silences: Vec::new(),
+        rules: Arc::default(),
         hold_of,
         evidence_of: Box::new(|_| None),
     })
