@@ -12,8 +12,8 @@
 
 use std::sync::Arc;
 
-use super::open::{Open, number};
 use super::AlarmModel;
+use super::open::{Open, number};
 use crate::event::{Event, EventState, Wall};
 use crate::silence::{SILENCES_MAX, Silence};
 

@@ -98,7 +98,7 @@ fn after_a_restart_what_flapped_goes_on_under_its_id_and_may_be_calm_for_long() 
     assert!(flap(&mut stage, "freeze", &[600, 660]).is_empty());
     let ended = stage.ticks(666..1_300).remove(0);
     assert_eq!((ended.id, ended.ended_at), (raised.id, Some(at(665))));
-    assert_eq!(ended.message, "flapping: 5 times in 11 min: freeze!");
+    assert_eq!(ended.message, "flapping: 5 times in 10 min: freeze!");
 }
 
 #[test]

@@ -113,7 +113,9 @@ impl Open {
 
 /// What is known of the events of one stream, in the order of their keys.
 pub(super) fn of_stream<'a, T>(
-    map: &'a BTreeMap<EventKey, T>, stream: &'a str) -> impl Iterator<Item = (&'a EventKey, &'a T)> {
+    map: &'a BTreeMap<EventKey, T>,
+    stream: &'a str,
+) -> impl Iterator<Item = (&'a EventKey, &'a T)> {
     map.range(first_of(stream)..).take_while(move |(key, _)| &*key.stream == stream)
 }
 
@@ -182,4 +184,3 @@ pub(super) fn fresh(node: &Arc<str>, change: &EventChange) -> Event {
         stored: None,
     }
 }
-

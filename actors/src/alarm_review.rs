@@ -12,13 +12,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::AlarmModel;
 use super::acts::{HeldBack, give_back, is_snoozed_out, settle};
+use super::open::{Open, of_stream, of_stream_mut};
 use super::rules::{
     AlarmRules, CAUSES, Cause, Combining, OBSERVED, Telling, is_explained, is_picture_gone, is_sound_gone,
     mark_of_cause,
 };
-use super::open::{Open, of_stream, of_stream_mut};
-use super::AlarmModel;
 use crate::event::{Event, EventEnd, EventKey, Standing, Wall};
 use crate::severity::Severity;
 use crate::silence::Silence;

@@ -126,14 +126,14 @@ fn what_is_still_wrong_ten_seconds_after_the_input_is_back_is_an_alarm_of_its_ow
     stage.raise(12, "freeze", 8);
     assert_eq!(told(&stage.end(30, "input_down", 20)), [("input_down", Ended)]);
     assert_eq!(told(&stage.raise(32, "black", 31)), [("black", Raised)], "it began after the end");
-    assert_eq!(told(&stage.raise(33, "silence", 19)), [("silence", Suppressed)], "it began before the end");
+    assert_eq!(told(&stage.raise(33, "decode_error", 19)), [("decode_error", Suppressed)], "it began before the end");
     assert!(stage.ticks(33..36).is_empty());
     let over = stage.end(36, "bitrate", 25);
     assert_eq!(told(&over), [("bitrate", Ended)]);
     assert!(over[0].suppressed_by.is_some(), "nobody was told of it");
     assert!(stage.ticks(36..40).is_empty());
     let lifted = stage.tick(40);
-    assert_eq!(told(&lifted), [("freeze", Raised), ("silence", Raised)]);
+    assert_eq!(told(&lifted), [("decode_error", Raised), ("freeze", Raised)]);
     assert!(lifted.iter().all(|event| event.suppressed_by.is_none() && event.parent_id.is_none()));
     assert_eq!(stage.end(50, "freeze", 45)[0].suppressed_by, None, "it was told in the end");
 }

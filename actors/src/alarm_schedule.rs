@@ -11,8 +11,8 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::rules::{AirTime, AlarmRules, OffAir};
 use super::open::{Open, of_stream};
+use super::rules::{AirTime, AlarmRules, OffAir};
 use super::{AlarmModel, OPEN_MAX};
 use crate::event::{ChangeKind, Event, EventChange, EventEnd, EventKey, Wall};
 use crate::media_time::MediaTime;
@@ -83,8 +83,7 @@ impl AlarmModel {
             Some((name.clone(), stream))
         };
         let streams: HashMap<_, _> = rules.streams.iter().filter_map(with_calendar).collect();
-        let back: Vec<Arc<str>> =
-            self.off_air().into_iter().filter(|name| !streams.contains_key(&**name)).collect();
+        let back: Vec<Arc<str>> = self.off_air().into_iter().filter(|name| !streams.contains_key(&**name)).collect();
         self.schedules.streams = streams;
         let mut events: Vec<Event> = back.iter().flat_map(|stream| self.come_on_air(stream, now)).collect();
         events.extend(self.follow_schedules(now));
@@ -209,7 +208,15 @@ fn still_holds(open: &mut Open) -> Option<Hidden> {
 /// The change as if its condition had begun at that moment.
 fn begin_now(change: EventChange, now: Wall) -> EventChange {
     let start = change.start + MediaTime::from(now.since(change.started_at));
-    EventChange { what: ChangeKind::Raised, start, started_at: now, changed_at: now, end: None, ended_at: None, ..change }
+    EventChange {
+        what: ChangeKind::Raised,
+        start,
+        started_at: now,
+        changed_at: now,
+        end: None,
+        ended_at: None,
+        ..change
+    }
 }
 
 #[cfg(test)]

@@ -49,7 +49,11 @@ fn idle_state() -> (ServerPlan, ApiState, tempfile::TempDir) {
         snapshot: Arc::new(|| Arc::new(NodeSnapshot::default())),
         catalogue: Arc::default(),
         health: Arc::default(),
-        desk: DeskHandle { events, board: Arc::default(), rules: Arc::new(ArcSwap::from_pointee(AlarmRules::default())) },
+        desk: DeskHandle {
+            events,
+            board: Arc::default(),
+            rules: Arc::new(ArcSwap::from_pointee(AlarmRules::default())),
+        },
         feed: Arc::default(),
         desired: Arc::new(Desired::open(folder.path()).unwrap()),
         loaded: Arc::new(ArcSwap::from_pointee(loaded)),
