@@ -192,7 +192,10 @@ fn each_time_of_the_combination_can_be_set_or_switched_off_by_itself() {
     let mine = Bench::of("[alarms]\nflap_raises = 0\n[alarms.combination]\nmajor = \"0s\"\n").plan().alarms;
     assert_eq!((mine.combination, mine.flapping.raises), (vec![(twenty, Severity::Critical)], 0));
     let errors = Bench::new().set("alarms.combination.critical=5s").errors();
-    assert_eq!(errors, ["--set: 'alarms.combination': a higher severity must not come before a lower one"]);
+    assert_eq!(
+        errors,
+        ["--set alarms.combination.critical: 'alarms.combination': a higher severity must not come before a lower one"]
+    );
 }
 
 #[test]
