@@ -417,16 +417,10 @@ impl DetectorGroup {
         let Some(change) = change else { return };
         let seat = &self.seats[seat];
         let spec = &seat.hosts[host].spec;
-        let what = match change.what {
+        if self.at_end == AtEnd::Settle && matches!(change.what, What::Fading | What::Holding) {
             // Only the desk judges pictures and sound together.
-            What::Fading | What::Holding if self.at_end == AtEnd::Settle => return,
-            What::Fading => ChangeKind::Fading,
-            What::Holding => ChangeKind::Holding,
-            What::Raised => ChangeKind::Raised,
-            What::Escalated => ChangeKind::Escalated,
-            What::Ended(why) => ChangeKind::Ended(why),
-            What::Ongoing => ChangeKind::Ongoing,
-        };
+            return;
+        }
         let situation = Situation { lasted: change.lasted, peak: change.peak, class: change.class };
         self.changes.push(EventChange {
             card: self.card.clone(),
@@ -434,7 +428,7 @@ impl DetectorGroup {
             program: seat.info.program,
             standing: Standing::of(&seat.info),
             session: self.session_number(),
-            what,
+            what: change.what.into(),
             start: change.start,
             started_at: earlier(now, at - change.start),
             end: change.end,

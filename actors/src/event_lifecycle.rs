@@ -14,7 +14,7 @@
 //! ```
 
 use crate::detector::{ClassLimits, Ladder, Verdict, Worse};
-use crate::event::EventEnd;
+use crate::event::{ChangeKind, EventEnd};
 use crate::media_time::MediaTime;
 use crate::severity::Severity;
 
@@ -61,6 +61,19 @@ pub enum What {
     Ended(EventEnd),
     /// Still open when the input ended: the last word on it.
     Ongoing,
+}
+
+impl From<What> for ChangeKind {
+    fn from(what: What) -> Self {
+        match what {
+            What::Raised => Self::Raised,
+            What::Escalated => Self::Escalated,
+            What::Fading => Self::Fading,
+            What::Holding => Self::Holding,
+            What::Ended(why) => Self::Ended(why),
+            What::Ongoing => Self::Ongoing,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -150,14 +150,7 @@ impl InputChange {
     pub fn complete(self, card: &Arc<StreamCard>, session: SessionNumber, now: Wall) -> EventChange {
         let Self { spec, change, error, at } = self;
         let ago = |when: MediaTime| Wall(now.0.checked_sub((at - when).to_duration()).unwrap_or(now.0));
-        let what = match change.what {
-            What::Raised => ChangeKind::Raised,
-            What::Escalated => ChangeKind::Escalated,
-            What::Fading => ChangeKind::Fading,
-            What::Holding => ChangeKind::Holding,
-            What::Ended(why) => ChangeKind::Ended(why),
-            What::Ongoing => ChangeKind::Ongoing,
-        };
+        let what = ChangeKind::from(change.what);
         let situation = Situation { lasted: change.lasted, peak: change.peak, class: change.class };
         let mut message = (spec.message)(&situation);
         if let (Some(error), false) = (error, what == ChangeKind::Ended(EventEnd::Cleared)) {
