@@ -9,11 +9,11 @@
 //! | stage | what becomes of the change | where |
 //! |---|---|---|
 //! | fence | of a session that was replaced: nothing | here |
-//! | schedule | off the air: kept aside, nobody hears of it | [`schedule`] |
-//! | conditions | raised, worse, over: events begin, change and end | here, [`open`] |
-//! | flapping | the fourth raise in ten minutes opens an event that stays open until it is calm | [`flap`] |
-//! | causes | explained by another open event: suppressed, with its parent | [`review`], by the table in [`rules`] |
-//! | combination | picture and sound gone together: the picture's severity rises | [`review`] |
+//! | schedule | off the air: kept aside, nobody hears of it | `alarm_schedule.rs` |
+//! | conditions | raised, worse, over: events begin, change and end | here, `alarm_open.rs` |
+//! | flapping | the fourth raise in ten minutes opens an event that stays open until it is calm | `alarm_flap.rs` |
+//! | causes | explained by another open event: suppressed, with its parent | `alarm_review.rs`, by the table in [`rules`] |
+//! | combination | picture and sound gone together: the picture's severity rises | `alarm_review.rs` |
 //! | state | acked, suppressed, escalated or raised | [`acts`] |
 //!
 //! Where an event stands:
