@@ -22,6 +22,7 @@ pub mod notify;
 pub mod profile;
 pub mod record;
 pub mod report;
+pub mod schedule;
 pub mod secret_url;
 pub mod service;
 pub mod sinks;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use arc_swap::ArcSwap;
+use avwatch_actors::alarm_model::rules::AlarmRules;
 use avwatch_actors::arbiters::{self, Arbiters};
 use avwatch_actors::connect_bucket::ConnectBucket;
 use avwatch_actors::cpu_accounts::CpuAccounts;
@@ -153,7 +154,7 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     let setups = whole.plan.streams.iter().map(|plan| boards.setup(plan)).collect::<Result<Vec<_>, _>>()?;
     let tokens = desired.tokens(&loaded.plan.server.tokens)?;
     let feed = Arc::<LiveFeed>::default();
-    let desk = start_desk(&loaded.plan, store, &feed, &boards, desired.silences()?)?;
+    let desk = start_desk(&whole.plan, store, &feed, &boards, desired.silences()?)?;
     let parts = Parts {
         whole,
         setups,
@@ -218,6 +219,7 @@ fn start_desk(
         store: Some(Box::new(store)),
         sinks,
         silences,
+        rules: Arc::new(plan.alarm_rules()),
         hold_of: Box::new(hold_of),
         evidence_of,
     };
@@ -256,6 +258,8 @@ struct Service {
     _command: mpsc::Sender<ServiceCommand>,
     monitor: Addr<Monitor>,
     arbiters: Arc<Arbiters>,
+    /// What the desk goes by.
+    rules: Arc<ArcSwap<AlarmRules>>,
     board: Arc<StatusBoard>,
     boards: Arc<StreamBoards>,
     snapshot: Arc<ArcSwap<NodeSnapshot>>,
@@ -308,6 +312,7 @@ impl Service {
             f64::from(limits.opens_per_second_per_host),
             Instant::now(),
         );
+        let rules = desk.rules.clone();
         let engine = Engine { arbiters: arbiters.clone(), bucket: Arc::new(bucket), desk, board: board.clone() };
         let monitor = Monitor::new(engine).start();
         let watchdog = Arc::<Lifeline>::default();
@@ -325,6 +330,7 @@ impl Service {
             _command: command,
             monitor,
             arbiters,
+            rules,
             board,
             boards,
             snapshot,

@@ -17,6 +17,9 @@ use crate::stream_boards::StreamBoards;
 const BUCKETS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// The state of a stream that its schedule has off the air, whatever its sessions do.
+pub const OFF_AIR: &str = "off_air";
+
 /// Maps everything that stands on the boards now.
 pub fn snapshot(
     board: &StatusBoard,
@@ -29,6 +32,11 @@ pub fn snapshot(
     for (name, live) in boards.live.streams() {
         if let Some(stream) = streams.get_mut(&name) {
             stream.reading = live.reading();
+        }
+    }
+    for name in board.desk.off_air().iter() {
+        if let Some(stream) = streams.get_mut(name) {
+            stream.state = OFF_AIR;
         }
     }
     for event in board.desk.open().iter() {

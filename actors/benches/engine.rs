@@ -67,6 +67,7 @@ async fn measure(streams: usize, runs: usize) -> (Vec<f64>, Vec<f64>) {
         store: None,
         sinks: Vec::new(),
         silences: Vec::new(),
+        rules: Arc::default(),
         hold_of: Box::new(|_| Duration::ZERO),
         evidence_of: Box::new(|_| None),
     };

@@ -6,12 +6,15 @@
 //! | what holds | state |
 //! |---|---|
 //! | a person has taken it, and it has not become worse since | `acked` |
-//! | a silence is in force for it | `suppressed` |
+//! | its stream is observed, a silence is in force for it, or a cause explains it | `suppressed` |
 //! | its severity rose since it was raised | `escalated` |
 //! | none of these | `raised` |
 
-use super::{AlarmModel, Open, number};
-use crate::event::{Event, EventKey, EventState, Wall};
+use std::sync::Arc;
+
+use super::AlarmModel;
+use super::open::{Open, number};
+use crate::event::{Event, EventState, Wall};
 use crate::silence::{SILENCES_MAX, Silence};
 
 /// What a person does to one event.
@@ -50,18 +53,18 @@ pub struct Acted {
     pub event: Event,
     /// Whether that is a change, to be committed and published.
     pub is_change: bool,
+    /// Other events of its stream that changed with the clock meanwhile.
+    pub others: Vec<Event>,
 }
 
 impl AlarmModel {
     /// Acts on an event. `ended` is the event of that id as the store has it: remarks are possible
     /// after the end, of which the model knows nothing.
     pub fn act(&mut self, id: &str, act: Act, ended: Option<Event>, now: Wall) -> Result<Acted, Refusal> {
-        let Some(key) = self.open.iter().find(|(_, open)| open.event.id == id).map(|(key, _)| key.clone()) else {
+        let Some((key, open)) = self.open.iter_mut().find(|(_, open)| open.event.id == id) else {
             return self.act_on_ended(act, ended.ok_or(Refusal::Unknown)?, now);
         };
-        let silences = &self.silences;
-        let Some(open) = self.open.get_mut(&key) else { return Err(Refusal::Unknown) };
-        let before = open.event.clone();
+        let (key, before) = (key.clone(), open.event.clone());
         let event = &mut open.event;
         match act {
             Act::Ack { by, comment, until } => {
@@ -75,14 +78,13 @@ impl AlarmModel {
             Act::Unack => give_back(event),
             Act::Comment(text) => event.comment = Some(text),
         }
-        settle(open, silences, now);
-        let is_change = open.event != before;
-        if is_change {
-            self.sequence += 1;
-            open.event.changed_at = now;
-            number(&mut open.event, self.sequence);
-        }
-        Ok(Acted { event: open.event.clone(), is_change })
+        open.is_due |= *event != before;
+        let changed = self.review(&key.stream, now);
+        let (mine, others): (Vec<Event>, Vec<Event>) = changed.into_iter().partition(|event| event.id == id);
+        let is_change = !mine.is_empty();
+        let now_open = || self.open.get(&key).map(|open| open.event.clone());
+        let event = mine.into_iter().next_back().or_else(now_open).unwrap_or(before);
+        Ok(Acted { event, is_change, others })
     }
 
     fn act_on_ended(&mut self, act: Act, mut event: Event, now: Wall) -> Result<Acted, Refusal> {
@@ -95,51 +97,39 @@ impl AlarmModel {
         event.changed_at = now;
         self.sequence += 1;
         number(&mut event, self.sequence);
-        Ok(Acted { event, is_change: true })
+        Ok(Acted { event, is_change: true, others: Vec::new() })
     }
 
     /// Puts these silences in the place of all that were there; returns the events that changed.
     pub fn silence(&mut self, mut silences: Vec<Silence>, now: Wall) -> Vec<Event> {
         silences.truncate(SILENCES_MAX);
         self.silences = silences;
-        self.resettle(now)
+        self.review_all(now)
     }
 
     /// What begins and ends with the clock: silences and snoozed acknowledgements.
     pub(super) fn turn(&mut self, now: Wall) -> Vec<Event> {
         self.silences.retain(|silence| now < silence.until);
-        let snoozed_out = self.open.values_mut().filter(|open| is_snoozed_out(&open.event, now));
+        let snoozed_out = self.open.values().any(|open| is_snoozed_out(&open.event, now));
         let is_due = self.next_turn.is_some_and(|at| at <= now);
-        if snoozed_out.count() == 0 && !is_due {
+        if !snoozed_out && !is_due {
             return Vec::new();
         }
-        self.resettle(now)
+        self.review_all(now)
     }
 
     /// Finds out anew where every open event stands.
-    fn resettle(&mut self, now: Wall) -> Vec<Event> {
+    pub(super) fn review_all(&mut self, now: Wall) -> Vec<Event> {
         let edges = self.silences.iter().flat_map(|silence| [silence.starts_at, silence.until]);
         self.next_turn = edges.filter(|edge| *edge > now).min();
-        let mut keys: Vec<EventKey> = self.open.keys().cloned().collect();
-        keys.sort();
-        let mut changed = Vec::new();
-        for key in keys {
-            let Some(open) = self.open.get_mut(&key) else { continue };
-            if is_snoozed_out(&open.event, now) {
-                give_back(&mut open.event);
-            }
-            if settle(open, &self.silences, now) {
-                self.sequence += 1;
-                open.event.changed_at = now;
-                number(&mut open.event, self.sequence);
-                changed.push(open.event.clone());
-            }
-        }
-        changed
+        // Events of a stream stand together.
+        let mut streams: Vec<Arc<str>> = self.open.keys().map(|key| key.stream.clone()).collect();
+        streams.dedup();
+        streams.iter().flat_map(|stream| self.review(stream, now)).collect()
     }
 }
 
-fn is_snoozed_out(event: &Event, now: Wall) -> bool {
+pub(super) fn is_snoozed_out(event: &Event, now: Wall) -> bool {
     event.snoozed_until.is_some_and(|until| until <= now)
 }
 
@@ -148,11 +138,21 @@ pub(super) fn give_back(event: &mut Event) {
     (event.acked_by, event.acked_at, event.snoozed_until) = (None, None, None);
 }
 
+/// What holds an event back.
+pub(super) struct HeldBack {
+    /// What stands in the event.
+    pub(super) mark: Option<String>,
+    /// The event that explains it, if one does, be it named in the mark or not.
+    pub(super) cause: Option<String>,
+}
+
 /// Brings the state of an open event in line with what holds; true when it changed.
-pub(super) fn settle(open: &mut Open, silences: &[Silence], now: Wall) -> bool {
+pub(super) fn settle(open: &mut Open, held: HeldBack) -> bool {
+    let mark = match held.mark {
+        None if open.stays_explained() => open.event.suppressed_by.clone(),
+        mark => mark,
+    };
     let event = &mut open.event;
-    let silence = silences.iter().find(|silence| silence.is_active(now) && silence.matchers.match_event(event));
-    let mark = silence.map(Silence::mark);
     let state = if event.acked_by.is_some() {
         EventState::Acked
     } else if mark.is_some() {
@@ -162,8 +162,23 @@ pub(super) fn settle(open: &mut Open, silences: &[Silence], now: Wall) -> bool {
     } else {
         EventState::Raised
     };
-    let differs = state != event.state || mark != event.suppressed_by;
-    (event.state, event.suppressed_by) = (state, mark);
+    let parent = match (held.cause, open.is_explained && mark.is_none()) {
+        (Some(cause), _) => {
+            open.is_explained = true;
+            Some(cause)
+        }
+        (None, true) => {
+            // It stands for itself from now on.
+            open.is_explained = false;
+            None
+        }
+        (None, false) => event.parent_id.clone(),
+    };
+    let differs = state != event.state || mark != event.suppressed_by || parent != event.parent_id;
+    (event.state, event.suppressed_by, event.parent_id) = (state, mark, parent);
+    if event.suppressed_by.is_some() {
+        open.held_by.clone_from(&event.suppressed_by);
+    }
     differs
 }
 

@@ -2,27 +2,72 @@
 //!
 //! Pure: changes and clocks in, complete events out. It knows every open event, gives ids and
 //! sequence numbers, fences off sessions that were replaced, and confirms or ends the events that
-//! were open before a restart. What people do to events is in [`acts`]. Owned by the event desk.
+//! were open before a restart. Owned by the event desk.
+//!
+//! A change goes through these stages, in this order; each is a file of its own:
+//!
+//! | stage | what becomes of the change | where |
+//! |---|---|---|
+//! | fence | of a session that was replaced: nothing | here |
+//! | schedule | off the air: kept aside, nobody hears of it | `alarm_schedule.rs` |
+//! | conditions | raised, worse, over: events begin, change and end | here, `alarm_open.rs` |
+//! | flapping | the fourth raise in ten minutes opens an event that stays open until it is calm | `alarm_flap.rs` |
+//! | causes | explained by another open event: suppressed, with its parent | `alarm_review.rs`, by the table in [`rules`] |
+//! | combination | picture and sound gone together: the picture's severity rises | `alarm_review.rs` |
+//! | state | acked, suppressed, escalated or raised | [`acts`] |
+//!
+//! Where an event stands:
+//!
+//! ```text
+//!               a cause, a silence, maintenance, observing
+//!            ┌───────────────────────────────────────────▶ suppressed ──┐
+//!            │◀──────────────────── is over ─────────────────┘          │ the condition is over, and was
+//!   raised ──┼── severity rises ──▶ escalated                           │ calm if it flapped; off the air;
+//!            │                          │  a person takes it            │ stream removed; not confirmed
+//!            └──────────────────────────┴──▶ acked ──── gets worse, ────┤
+//!                                             given back: as before     ▼
+//!                                                                     ended
+//! ```
+//!
+//! An ended event has `suppressed_by` exactly when it was suppressed from raise to end: nobody was told of
+//! it, so nobody need be told of its end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use uuid::Uuid;
-
 use crate::detector::LaneKind;
-use crate::event::{ChangeKind, Event, EventChange, EventEnd, EventKey, EventState, SCHEMA, Wall};
+use crate::event::{ChangeKind, Event, EventChange, EventEnd, EventKey, EventState, Standing, Wall};
 use crate::severity::Severity;
 use crate::silence::Silence;
-use crate::track::{SessionNumber, TrackKind};
+use crate::track::{SessionNumber, TrackId, TrackKind};
+
+use flap::{Calm, FlapMemory};
+use open::{Open, fresh, number, of_stream_mut};
+use review::StreamBook;
+use rules::AlarmRules;
+use schedule::Schedules;
 
 #[path = "alarm_acts.rs"]
 pub mod acts;
+#[path = "alarm_flap.rs"]
+mod flap;
+#[path = "alarm_open.rs"]
+mod open;
+#[path = "alarm_recovery.rs"]
+mod recovery;
+#[path = "alarm_review.rs"]
+mod review;
+#[path = "alarm_rules.rs"]
+pub mod rules;
+#[path = "alarm_schedule.rs"]
+mod schedule;
 
 /// How long after its hold time an event from before a restart may still be confirmed.
 pub const CONFIRM_GRACE: Duration = Duration::from_secs(60);
 
-/// Most events that may be open at once; a change that would raise one more is refused and counted.
+/// Most events that may be open at once, and conditions kept aside off the air; a change that would add one
+/// more is refused and counted.
 pub const OPEN_MAX: usize = 200_000;
 
 /// Whose events of a stream are in doubt.
@@ -51,48 +96,53 @@ impl Doubted {
     }
 }
 
-struct Open {
-    event: Event,
-    /// The newest session that spoke of it; 0 when none of this run of the service has.
-    spoken: SessionNumber,
-    /// Set while it is not known whether the condition of an event from before still holds.
-    confirm_until: Option<Instant>,
-    /// It was open before the service started: its begin lies on another timeline of media time.
-    is_recovered: bool,
-    /// Its severity rose since it was raised.
-    is_worse: bool,
-}
-
 /// That an event reached a severity: a stream, a detector and the severity.
 pub type Reached = (Arc<str>, Arc<str>, Severity);
 
 /// The model.
 pub struct AlarmModel {
     node: Arc<str>,
+    rules: Arc<AlarmRules>,
     sequence: u64,
-    open: HashMap<EventKey, Open>,
+    open: BTreeMap<EventKey, Open>,
     refused: u64,
     silences: Vec<Silence>,
     /// When the next silence begins or ends.
     next_turn: Option<Wall>,
+    books: HashMap<Arc<str>, StreamBook>,
+    /// No stream is due before.
+    next_due: Option<Wall>,
+    flaps: FlapMemory,
+    schedules: Schedules,
     /// Severities that events reached since they were last asked for.
     reached: Vec<Reached>,
 }
 
 impl AlarmModel {
-    /// A model that continues after `sequence`.
+    /// A model that continues after `sequence`, with the default rules.
     pub fn new(node: Arc<str>, sequence: u64) -> Self {
-        let (silences, next_turn, reached) = (Vec::new(), None, Vec::new());
-        Self { node, sequence, open: HashMap::new(), refused: 0, silences, next_turn, reached }
+        Self {
+            node,
+            rules: Arc::default(),
+            sequence,
+            open: BTreeMap::new(),
+            refused: 0,
+            silences: Vec::new(),
+            next_turn: None,
+            books: HashMap::new(),
+            next_due: None,
+            flaps: FlapMemory::default(),
+            schedules: Schedules::default(),
+            reached: Vec::new(),
+        }
     }
 
-    /// Takes over an event that was open before a restart; it must be confirmed within that time
-    /// after its hold time or it ends as unconfirmed.
-    pub fn recover(&mut self, event: Event, hold: Duration, now: Instant) {
-        let confirm_until = Some(now + hold + CONFIRM_GRACE);
-        let spoken = SessionNumber(0);
-        let is_worse = event.state == EventState::Escalated;
-        self.open.insert(event.key(), Open { event, spoken, confirm_until, is_recovered: true, is_worse });
+    /// Takes over other rules; returns what changes with them.
+    pub fn govern(&mut self, rules: Arc<AlarmRules>, now: Wall) -> Vec<Event> {
+        self.rules = rules.clone();
+        let mut events = self.reschedule(&rules, now);
+        events.extend(self.review_all(now));
+        events
     }
 
     /// Takes a change and returns the events to commit and publish, in order.
@@ -100,33 +150,56 @@ impl AlarmModel {
         if self.is_from_replaced_session(&change) {
             return Vec::new();
         }
-        match change.what {
-            ChangeKind::Raised | ChangeKind::Escalated => self.raise(change),
-            ChangeKind::Ended(why) => self.end_by(&change, why),
-            ChangeKind::Found => self.find(&change),
+        let Some(change) = self.hide(change) else { return Vec::new() };
+        let (stream, now) = (change.key.stream.clone(), change.changed_at);
+        let mut events = match change.what {
+            ChangeKind::Raised | ChangeKind::Escalated => {
+                self.raise(change);
+                Vec::new()
+            }
+            ChangeKind::Fading | ChangeKind::Holding => {
+                self.fade(&change);
+                Vec::new()
+            }
+            ChangeKind::Ended(why) => self.end_by(&change, why).into_iter().collect(),
+            ChangeKind::Found => self.find(change),
             ChangeKind::Ongoing => Vec::new(),
-        }
+        };
+        events.extend(self.review(&stream, now));
+        events
     }
 
-    /// Ends what was not confirmed in time, and begins and ends silences.
+    /// Does what the clocks demand: ends what was not confirmed in time, begins and ends silences and times
+    /// off the air, and judges what changes with time alone.
     pub fn tick(&mut self, now: Instant, wall: Wall) -> Vec<Event> {
         let late = |open: &Open| open.confirm_until.is_some_and(|until| until <= now);
         let mut events = self.end_where(|_, open| late(open), EventEnd::Unconfirmed, wall);
+        events.extend(self.follow_schedules(wall));
         events.extend(self.turn(wall));
+        events.extend(self.review_due(wall));
+        self.flaps.forget(wall, self.rules.flapping);
         events
     }
 
     /// Ends every open event of a stream.
     pub fn forget_stream(&mut self, stream: &str, why: EventEnd, wall: Wall) -> Vec<Event> {
-        self.end_where(|key, _| &*key.stream == stream, why, wall)
+        self.schedules.forget_stream(stream);
+        self.flaps.forget_stream(stream);
+        let events = self.end_where(|key, _| &*key.stream == stream, why, wall);
+        self.forget_causes(stream);
+        events
     }
 
     /// Demands confirmation of the open events of a stream that whoever was rebuilt spoke for: the
     /// successors know nothing of what was open. All others go on as they are.
     pub fn doubt_stream(&mut self, stream: &str, whose: Doubted, hold: impl Fn(&Event) -> Duration, now: Instant) {
-        for (key, open) in &mut self.open {
-            if &*key.stream == stream && whose.concerns(key) {
+        self.schedules.doubt(|key| &*key.stream == stream && whose.concerns(key));
+        for (key, open) in of_stream_mut(&mut self.open, stream) {
+            // What is calm is not there in any case: nothing is to be confirmed.
+            let is_calm = open.flap.as_ref().is_some_and(|flap| flap.calm.is_some());
+            if whose.concerns(key) && !is_calm {
                 open.spoken = SessionNumber(0);
+                open.fades_since = None;
                 open.confirm_until = Some(now + hold(&open.event) + CONFIRM_GRACE);
             }
         }
@@ -160,148 +233,135 @@ impl AlarmModel {
         change.session < open.spoken
     }
 
-    fn raise(&mut self, change: EventChange) -> Vec<Event> {
-        let Some(open) = self.open.get_mut(&change.key) else {
-            if self.open.len() >= OPEN_MAX {
+    fn raise(&mut self, change: EventChange) {
+        let (key, now) = (change.key.clone(), change.changed_at);
+        let Some(open) = self.open.get_mut(&key) else {
+            if self.open.len() + self.schedules.hidden() >= OPEN_MAX {
                 self.refused += 1;
-                return Vec::new();
+                return;
             }
             let mut open = self.fresh_open(&change);
-            self.sequence += 1;
-            number(&mut open.event, self.sequence);
-            let event = open.event.clone();
-            self.open.insert(change.key, open);
-            return vec![event];
+            open.flap = self.flaps.note(&key, change.started_at, self.rules.flapping);
+            if let Some(flap) = &open.flap {
+                open.event.message = flap.message(&change.message, self.rules.flapping);
+            }
+            open.said = Some(Box::new(change));
+            self.open.insert(key, open);
+            return;
         };
         open.confirm_until = None;
-        let event = &mut open.event;
-        event.session = change.session;
-        event.message.clone_from(&change.message);
-        event.value = change.value.map(f64::from);
-        event.peak = change.peak.map(f64::from).or(event.peak);
-        if change.severity <= event.severity {
-            // Known already: a restart, a rebuilt detector, or a new session found it again.
-            return Vec::new();
+        open.standing = change.standing;
+        open.is_seen(now);
+        if let Some(flap) = open.flap.as_mut().filter(|flap| flap.calm.is_some()) {
+            flap.again(change.started_at);
+            (open.holds_from, open.faded) = (change.started_at, Duration::ZERO);
         }
-        event.severity = change.severity;
-        event.max_severity = event.max_severity.max(change.severity);
-        event.changed_at = change.changed_at;
-        self.reached.push((event.stream.clone(), event.detector.clone(), event.severity));
-        // Worse than what was taken: it is everybody's again.
-        acts::give_back(event);
-        open.is_worse = true;
-        acts::settle(open, &self.silences, change.changed_at);
-        self.sequence += 1;
-        number(&mut open.event, self.sequence);
-        vec![open.event.clone()]
+        open.hear(&change, &self.rules);
+        if change.severity > open.event.severity {
+            // Else it is known already: a restart, a rebuilt detector, or a new session found it again.
+            self.reached.push(open.worsen(change.severity));
+        }
+        open.said = Some(Box::new(change));
     }
 
-    /// An event that begins with this change, with what holds its notifications back.
+    /// A condition that is away, or back, without having ended.
+    fn fade(&mut self, change: &EventChange) {
+        let Some(open) = self.open.get_mut(&change.key) else { return };
+        match change.what {
+            ChangeKind::Fading => open.fades_since = Some(change.ended_at.unwrap_or(change.changed_at)),
+            _ => open.is_seen(change.changed_at),
+        }
+    }
+
+    /// An event that begins with this change.
     fn fresh_open(&mut self, change: &EventChange) -> Open {
         let event = fresh(&self.node, change);
         self.reached.push((event.stream.clone(), event.detector.clone(), event.severity));
-        let spoken = change.session;
-        let mut open = Open { event, spoken, confirm_until: None, is_recovered: false, is_worse: false };
-        acts::settle(&mut open, &self.silences, change.changed_at);
-        open
+        Open { spoken: change.session, standing: change.standing, is_due: true, ..Open::new(event) }
     }
 
-    fn end_by(&mut self, change: &EventChange, why: EventEnd) -> Vec<Event> {
-        let Some(mut open) = self.open.remove(&change.key) else { return Vec::new() };
-        let event = &mut open.event;
-        event.message.clone_from(&change.message);
-        event.value = change.value.map(f64::from);
-        event.peak = change.peak.map(f64::from).or(event.peak);
-        event.end_s = change.end.filter(|_| !open.is_recovered).map(|end| end.as_report_secs());
-        self.sequence += 1;
-        close(event, why, change.ended_at.unwrap_or(change.changed_at), change.changed_at);
-        number(event, self.sequence);
-        vec![open.event]
+    fn end_by(&mut self, change: &EventChange, why: EventEnd) -> Option<Event> {
+        let open = self.open.get_mut(&change.key)?;
+        let (now, ended_at) = (change.changed_at, change.ended_at.unwrap_or(change.changed_at));
+        open.hear(change, &self.rules);
+        let end_s = change.end.map(|end| end.as_report_secs());
+        if let Some(flap) = open.flap.as_mut().filter(|_| why == EventEnd::Cleared) {
+            open.confirm_until = None;
+            open.fades_since = None;
+            flap.calm = Some(Calm { ended_at, end_s, until: ended_at.after(self.rules.flapping.window) });
+            let event = open.event.clone();
+            self.note_over(&event, ended_at, now);
+            return None;
+        }
+        let mut open = self.open.remove(&change.key)?;
+        open.event.end_s = end_s.filter(|_| !open.is_recovered);
+        self.note_over(&open.event, ended_at, now);
+        Some(self.finish(open, why, ended_at, now))
     }
 
-    fn find(&mut self, change: &EventChange) -> Vec<Event> {
-        let mut raised = self.fresh_open(change).event;
+    /// A moment: an event that ends as it begins, unless so many came that it flaps.
+    fn find(&mut self, change: EventChange) -> Vec<Event> {
+        let window = self.rules.flapping.window;
+        let at = change.ended_at.unwrap_or(change.started_at);
+        let end_s = change.start.as_report_secs();
+        let calm = Calm { ended_at: at, end_s: Some(end_s), until: at.after(window) };
+        if let Some(open) = self.open.get_mut(&change.key).filter(|open| open.flap.is_some()) {
+            open.confirm_until = None;
+            if let Some(flap) = &mut open.flap {
+                flap.again(at);
+                flap.calm = Some(calm);
+            }
+            open.hear(&change, &self.rules);
+            if change.severity > open.event.severity {
+                self.reached.push(open.worsen(change.severity));
+            }
+            return Vec::new();
+        }
+        let is_open = self.open.contains_key(&change.key);
+        let flap = if is_open { None } else { self.flaps.note(&change.key, at, self.rules.flapping) };
+        let mut open = self.fresh_open(&change);
+        if let Some(flap) = flap {
+            open.event.message = flap.message(&change.message, self.rules.flapping);
+            open.flap = Some(flap.with_calm(calm));
+            self.open.insert(change.key, open);
+            return Vec::new();
+        }
+        self.settle_moment(&mut open, change.changed_at);
         self.sequence += 1;
-        number(&mut raised, self.sequence);
-        let mut ended = raised.clone();
-        ended.end_s = Some(ended.start_s);
-        self.sequence += 1;
-        close(&mut ended, EventEnd::Cleared, change.started_at, change.changed_at);
-        number(&mut ended, self.sequence);
-        vec![raised, ended]
+        let raised = open.tell(self.sequence);
+        open.event.end_s = Some(open.event.start_s);
+        vec![raised, self.finish(open, EventEnd::Cleared, change.started_at, change.changed_at)]
     }
 
     fn end_where(&mut self, doomed: impl Fn(&EventKey, &Open) -> bool, why: EventEnd, wall: Wall) -> Vec<Event> {
-        let mut keys: Vec<EventKey> =
+        let keys: Vec<EventKey> =
             self.open.iter().filter(|(key, open)| doomed(key, open)).map(|(key, _)| key.clone()).collect();
-        keys.sort();
         let mut ended = Vec::with_capacity(keys.len());
+        let mut streams = BTreeSet::new();
         for key in keys {
-            let Some(mut open) = self.open.remove(&key) else { continue };
-            self.sequence += 1;
-            close(&mut open.event, why, wall, wall);
-            number(&mut open.event, self.sequence);
-            ended.push(open.event);
+            let Some(open) = self.open.remove(&key) else { continue };
+            self.note_over(&open.event, wall, wall);
+            ended.push(self.finish(open, why, wall, wall));
+            streams.insert(key.stream);
+        }
+        for stream in streams {
+            ended.extend(self.review(&stream, wall));
         }
         ended
     }
-}
 
-fn number(event: &mut Event, sequence: u64) {
-    event.sequence = sequence;
-    event.change_id = Uuid::now_v7().to_string();
-}
-
-fn close(event: &mut Event, why: EventEnd, ended_at: Wall, changed_at: Wall) {
-    event.state = EventState::Ended;
-    event.end_reason = Some(why);
-    event.ended_at = Some(ended_at);
-    event.changed_at = changed_at;
-}
-
-fn fresh(node: &Arc<str>, change: &EventChange) -> Event {
-    let card = &change.card;
-    Event {
-        schema: SCHEMA.to_owned(),
-        id: Uuid::now_v7().to_string(),
-        change_id: String::new(),
-        sequence: 0,
-        fingerprint: change.key.fingerprint(change.program),
-        stream: change.key.stream.clone(),
-        program: change.program,
-        rendition: None,
-        track: change.key.track,
-        detector: change.key.detector.clone(),
-        severity: change.severity,
-        max_severity: change.severity,
-        state: EventState::Raised,
-        end_reason: None,
-        started_at: change.started_at,
-        raised_at: change.changed_at,
-        changed_at: change.changed_at,
-        ended_at: None,
-        start_s: change.start.as_report_secs(),
-        end_s: None,
-        value: change.value.map(f64::from),
-        threshold: change.threshold.map(f64::from),
-        peak: change.peak.map(f64::from),
-        unit: change.unit.to_owned(),
-        message: change.message.clone(),
-        profile: card.profile.clone(),
-        tier: card.tier.clone(),
-        labels: card.labels.clone(),
-        session: change.session,
-        node: node.clone(),
-        incident_id: None,
-        parent_id: None,
-        suppressed_by: None,
-        acked_by: None,
-        acked_at: None,
-        snoozed_until: None,
-        comment: None,
-        runbook_url: card.runbook_url.clone(),
-        evidence: None,
-        stored: None,
+    /// The last word on an event.
+    fn finish(&mut self, mut open: Open, why: EventEnd, ended_at: Wall, changed_at: Wall) -> Event {
+        let event = &mut open.event;
+        event.state = EventState::Ended;
+        event.end_reason = Some(why);
+        event.ended_at = Some(ended_at);
+        event.changed_at = changed_at;
+        // Who was told of it will want to know of its end; nobody else does.
+        event.suppressed_by = if open.is_told { None } else { event.suppressed_by.take().or(open.held_by) };
+        self.sequence += 1;
+        number(event, self.sequence);
+        open.event
     }
 }
 
@@ -318,12 +378,12 @@ pub fn monitor_change(
 ) -> EventChange {
     use crate::event::StreamCard;
     use crate::media_time::MediaTime;
-    use crate::track::TrackId;
     let card = StreamCard { stream: MONITOR_STREAM.into(), ..StreamCard::default() };
     EventChange {
         key: EventKey { stream: card.stream.clone(), track: TrackId::INPUT, detector: detector.into() },
         card: Arc::new(card),
         program: None,
+        standing: Standing::Main,
         session: SessionNumber(0),
         what,
         start: MediaTime::ZERO,
@@ -340,6 +400,9 @@ pub fn monitor_change(
     }
 }
 
+#[cfg(test)]
+#[path = "alarm_testing.rs"]
+mod testing;
 #[cfg(test)]
 #[path = "alarm_model_tests.rs"]
 mod tests;

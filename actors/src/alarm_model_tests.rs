@@ -97,9 +97,9 @@ fn after_a_restart_low_session_numbers_are_not_taken_for_old_ones() {
 fn rebuilt_sound_detectors_put_neither_pictures_nor_the_input_in_doubt() {
     let mut model = model();
     for (detector, track) in [
+        ("input_down", TrackId::INPUT),
         ("black", TrackId::video(0)),
         ("silence", TrackId::audio(0)),
-        ("input_down", TrackId::INPUT),
         ("timestamp", TrackId::INPUT),
     ] {
         assert_eq!(model.step(change_of(detector, track, ChangeKind::Raised)).len(), 1);

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::cpu_accounts::CpuAccounts;
 use crate::detector::{DetectorSpec, Finding, INPUT_TRACK, LaneKind, Precedence, Situation, Verdict};
 use crate::detector_host::{Called, DetectorHost};
-use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
+use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, Standing, StreamCard, Wall};
 use crate::event_lifecycle::{Change, What};
 use crate::group_clock::{ClockBook, GroupClock};
 use crate::item::{EndReason, Gap, GapReason, Item};
@@ -356,6 +356,7 @@ impl DetectorGroup {
             card: self.card.clone(),
             key: EventKey { stream: self.card.stream.clone(), track, detector: "detector_disabled".into() },
             program: None,
+            standing: Standing::Main,
             session: self.session_number(),
             what: ChangeKind::Raised,
             start: at,
@@ -416,19 +417,18 @@ impl DetectorGroup {
         let Some(change) = change else { return };
         let seat = &self.seats[seat];
         let spec = &seat.hosts[host].spec;
-        let what = match change.what {
-            What::Raised => ChangeKind::Raised,
-            What::Escalated => ChangeKind::Escalated,
-            What::Ended(why) => ChangeKind::Ended(why),
-            What::Ongoing => ChangeKind::Ongoing,
-        };
+        if self.at_end == AtEnd::Settle && matches!(change.what, What::Fading | What::Holding) {
+            // Only the desk judges pictures and sound together.
+            return;
+        }
         let situation = Situation { lasted: change.lasted, peak: change.peak, class: change.class };
         self.changes.push(EventChange {
             card: self.card.clone(),
             key: EventKey { stream: self.card.stream.clone(), track: seat.info.track, detector: spec.name.into() },
             program: seat.info.program,
+            standing: Standing::of(&seat.info),
             session: self.session_number(),
-            what,
+            what: change.what.into(),
             start: change.start,
             started_at: earlier(now, at - change.start),
             end: change.end,
@@ -454,6 +454,7 @@ impl DetectorGroup {
             card: self.card.clone(),
             key: EventKey { stream: self.card.stream.clone(), track: seat.info.track, detector: spec.name.into() },
             program: seat.info.program,
+            standing: Standing::of(&seat.info),
             session: self.session_number(),
             what: ChangeKind::Found,
             start: at,

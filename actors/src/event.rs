@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use crate::media_time::MediaTime;
 use crate::severity::Severity;
-use crate::track::{SessionNumber, TrackId};
+use crate::track::{SessionNumber, TrackId, TrackInfo};
 
 /// Name and version of the event record's schema.
 pub const SCHEMA: &str = "avwatch.event/1";
@@ -163,7 +163,8 @@ pub struct Event {
     /// The event that explains it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<String>,
-    /// What holds its notifications back: `silence:ID` or `maintenance:ID`.
+    /// What holds its notifications back: `observe`, `silence:ID`, `maintenance:ID` or `event:ID`. An ended
+    /// event that still has it was held back from raise to end: nobody was told of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed_by: Option<String>,
     /// Who has taken it.
@@ -204,6 +205,19 @@ impl Event {
 /// A wall-clock time, written as RFC 3339 in UTC with milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wall(pub SystemTime);
+
+impl Wall {
+    /// That much later; the same time where no later one can be told.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        self.0.checked_add(span).map_or(self, Self)
+    }
+
+    /// How long after an earlier time it is; nothing when it is not.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.duration_since(earlier.0).unwrap_or_default()
+    }
+}
 
 impl fmt::Display for Wall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -280,6 +294,23 @@ pub struct StreamCard {
     pub runbook_url: Option<String>,
 }
 
+/// Whether a track is the main one of its kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// The one that most viewers see or hear, or the input as a whole.
+    #[default]
+    Main,
+    /// Another one, such as a description of the pictures.
+    Secondary,
+}
+
+impl Standing {
+    /// How a track stands.
+    pub fn of(track: &TrackInfo) -> Self {
+        if track.secondary { Self::Secondary } else { Self::Main }
+    }
+}
+
 /// A change as a detector actor or a stream's life reports it, before the desk completes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventChange {
@@ -289,6 +320,8 @@ pub struct EventChange {
     pub key: EventKey,
     /// Programme and rendition of the track.
     pub program: Option<u32>,
+    /// How the track stands.
+    pub standing: Standing,
     /// The session that showed it; changes of an older session than the newest seen are ignored.
     pub session: SessionNumber,
     /// What happened.
@@ -297,7 +330,7 @@ pub struct EventChange {
     pub start: MediaTime,
     /// When the condition began, as people read it.
     pub started_at: Wall,
-    /// When it ended: set for [`ChangeKind::Ended`].
+    /// When it ended, or may have: set for [`ChangeKind::Ended`] and [`ChangeKind::Fading`].
     pub end: Option<MediaTime>,
     /// When it ended, as people read it.
     pub ended_at: Option<Wall>,
@@ -324,6 +357,10 @@ pub enum ChangeKind {
     Raised,
     /// Its severity rose.
     Escalated,
+    /// It is still open, but has not been seen for a moment. Nobody is told.
+    Fading,
+    /// It was fading, and is seen again. Nobody is told.
+    Holding,
     /// It is over.
     Ended(EventEnd),
     /// It happened at one moment and is over at once.
@@ -335,7 +372,6 @@ pub enum ChangeKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn wall_time_prints_and_reads_the_same() {

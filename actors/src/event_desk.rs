@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use tokio::sync::oneshot;
 
 use crate::alarm_model::acts::{Act, Refusal};
+use crate::alarm_model::rules::AlarmRules;
 use crate::alarm_model::{AlarmModel, Doubted, monitor_change};
 use crate::detector::LaneKind;
 use crate::event::{ChangeKind, Event, EventChange, EventEnd, Wall};
@@ -86,6 +87,7 @@ pub struct DeskBoard {
     unstored: AtomicU64,
     refused: AtomicU64,
     undelivered: Mutex<BTreeMap<&'static str, u64>>,
+    off_air: ArcSwap<Vec<Arc<str>>>,
     is_gone: AtomicBool,
     sequence: AtomicU64,
 }
@@ -94,6 +96,11 @@ impl DeskBoard {
     /// Every open event.
     pub fn open(&self) -> Arc<Vec<Arc<Event>>> {
         self.open.load_full()
+    }
+
+    /// Streams that are off the air by their schedule, by name.
+    pub fn off_air(&self) -> Arc<Vec<Arc<str>>> {
+        self.off_air.load_full()
     }
 
     /// Events by stream, detector and each severity that they reached.
@@ -145,6 +152,8 @@ pub struct DeskParts {
     pub sinks: Vec<Box<dyn Sink>>,
     /// What was silenced before.
     pub silences: Vec<Silence>,
+    /// What was configured of the alarm model.
+    pub rules: Arc<AlarmRules>,
     /// The longest hold time of an event's detector: how long a confirmation may take.
     pub hold_of: Box<dyn Fn(&Event) -> Duration + Send>,
     /// Where evidence is; the same for every change of one event.
@@ -158,6 +167,8 @@ pub struct DeskHandle {
     pub events: Sender<DeskMessage>,
     /// What may be known.
     pub board: Arc<DeskBoard>,
+    /// The rules of the alarm model; others that are put here hold within half a second.
+    pub rules: Arc<ArcSwap<AlarmRules>>,
 }
 
 /// Why a desk could not be set up.
@@ -173,6 +184,9 @@ pub enum DeskError {
 
 struct Desk {
     model: AlarmModel,
+    rules: Arc<ArcSwap<AlarmRules>>,
+    /// Those that the model has.
+    governed_by: Arc<AlarmRules>,
     store: Option<StoreThread>,
     sinks: Vec<SinkThread>,
     hold_of: Box<dyn Fn(&Event) -> Duration + Send>,
@@ -187,15 +201,21 @@ pub fn start(mut parts: DeskParts) -> Result<DeskHandle, DeskError> {
     let recovered = parts.store.as_mut().map(|store| store.recover()).transpose()?.unwrap_or_default();
     let recovered_sequence = recovered.sequence;
     let mut model = AlarmModel::new(parts.node, recovered_sequence);
+    // Nothing is open yet: this tells the model what held events back before.
+    model.govern(parts.rules.clone(), wall());
+    model.silence(parts.silences.clone(), wall());
     let now = Instant::now();
     for event in recovered.open {
         let hold = (parts.hold_of)(&event);
         model.recover(event, hold, now);
     }
-    let resettled = model.silence(parts.silences, wall());
+    let mut resettled = model.govern(parts.rules.clone(), wall());
+    resettled.extend(model.silence(parts.silences, wall()));
     let board = Arc::new(DeskBoard { sequence: recovered_sequence.into(), ..DeskBoard::default() });
     let mut desk = Desk {
         model,
+        rules: Arc::new(ArcSwap::new(parts.rules.clone())),
+        governed_by: parts.rules,
         store: parts.store.map(StoreThread::start).transpose()?,
         sinks: parts.sinks.into_iter().map(SinkThread::start).collect::<Result<_, _>>()?,
         hold_of: parts.hold_of,
@@ -203,7 +223,8 @@ pub fn start(mut parts: DeskParts) -> Result<DeskHandle, DeskError> {
         board: board.clone(),
         waiting: Vec::new(),
     };
-    // Silences that began or ended while nothing ran.
+    let rules = desk.rules.clone();
+    // Silences and schedules that began or ended while nothing ran.
     desk.commit_and_publish(resettled);
     desk.publish_board();
     let (events, inbox) = bounded(EVENT_LANE_MAX);
@@ -216,7 +237,7 @@ pub fn start(mut parts: DeskParts) -> Result<DeskHandle, DeskError> {
         }
     };
     drop(worker::spawn("desk", Arc::<Lifeline>::default(), move |_| desk.run(&inbox), done)?);
-    Ok(DeskHandle { events, board })
+    Ok(DeskHandle { events, board, rules })
 }
 
 impl Desk {
@@ -241,7 +262,7 @@ impl Desk {
                 Err(RecvTimeoutError::Disconnected) => return None,
             };
             let mut stop = None;
-            let mut events = Vec::new();
+            let mut events = self.govern();
             for message in first.into_iter().chain(inbox.try_iter().take(GROUP_MAX - 1)) {
                 match message {
                     DeskMessage::Stop(done) => stop = Some(done),
@@ -249,6 +270,7 @@ impl Desk {
                 }
             }
             events.extend(self.model.tick(Instant::now(), wall()));
+            self.count_reached();
             self.commit_and_publish(events);
             if stop.is_some() {
                 // Behind the stop may be words of actors that were ending while it was sent.
@@ -262,6 +284,16 @@ impl Desk {
         let events: Vec<Event> =
             inbox.try_iter().take(EVENT_LANE_MAX).flat_map(|message| self.judge(message)).collect();
         self.commit_and_publish(events);
+    }
+
+    /// Takes over other rules, if there are.
+    fn govern(&mut self) -> Vec<Event> {
+        let rules = self.rules.load_full();
+        if Arc::ptr_eq(&rules, &self.governed_by) {
+            return Vec::new();
+        }
+        self.governed_by = rules.clone();
+        self.model.govern(rules, wall())
     }
 
     fn judge(&mut self, message: DeskMessage) -> Vec<Event> {
@@ -295,7 +327,10 @@ impl Desk {
         match self.model.act(&request.id, request.act, request.ended, wall()) {
             Ok(acted) => {
                 self.waiting.push(Waiting::Act(answer, Box::new(acted.event.clone())));
-                if acted.is_change { vec![acted.event] } else { Vec::new() }
+                let mut events = acted.others;
+                events.extend(acted.is_change.then_some(acted.event));
+                events.sort_by_key(|event| event.sequence);
+                events
             }
             Err(refusal) => {
                 // Nobody listening means that they waited long enough.
@@ -316,6 +351,7 @@ impl Desk {
     }
 
     fn commit_and_publish(&mut self, events: Vec<Event>) {
+        self.publish_off_air();
         let has_backlog = self.store.as_ref().is_some_and(|store| store.waiting() > 0 || store.trouble().is_some());
         if events.is_empty() && !has_backlog {
             self.answer(Commit::Stored);
@@ -392,6 +428,13 @@ impl Desk {
         Event { evidence: (self.evidence_of)(&event), ..event }
     }
 
+    fn publish_off_air(&self) {
+        let off_air = self.model.off_air();
+        if *self.board.off_air.load_full() != off_air {
+            self.board.off_air.store(Arc::new(off_air));
+        }
+    }
+
     fn publish_board(&self) {
         let open = self.model.open_events().cloned();
         let mut open: Vec<Arc<Event>> = open.map(|event| Arc::new(self.with_evidence(event))).collect();
@@ -418,6 +461,7 @@ mod tests {
             store: None,
             sinks: Vec::new(),
             silences: Vec::new(),
+            rules: Arc::default(),
             hold_of: Box::new(|_| Duration::ZERO),
             evidence_of: Box::new(|_| None),
         };

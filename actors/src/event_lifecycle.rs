@@ -14,12 +14,16 @@
 //! ```
 
 use crate::detector::{ClassLimits, Ladder, Verdict, Worse};
-use crate::event::EventEnd;
+use crate::event::{ChangeKind, EventEnd};
 use crate::media_time::MediaTime;
 use crate::severity::Severity;
 
 /// Least time that one verdict may be credited with, however long its frame lasts.
 const CREDIT_FLOOR: MediaTime = MediaTime::from_millis(1_000);
+
+/// An open condition that has been away for so long is told to be fading; shorter interruptions are noise, and
+/// this bounds what is told of a condition that flickers.
+const FADES_AFTER: MediaTime = MediaTime::from_millis(500);
 
 /// What the lifecycle says when something changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,10 +53,27 @@ pub enum What {
     Raised,
     /// A later step of the ladder was reached.
     Escalated,
+    /// Still open, but the condition has been away for a moment: it may be the end.
+    Fading,
+    /// It was fading, and the condition is back.
+    Holding,
     /// The condition is over.
     Ended(EventEnd),
     /// Still open when the input ended: the last word on it.
     Ongoing,
+}
+
+impl From<What> for ChangeKind {
+    fn from(what: What) -> Self {
+        match what {
+            What::Raised => Self::Raised,
+            What::Escalated => Self::Escalated,
+            What::Fading => Self::Fading,
+            What::Holding => Self::Holding,
+            What::Ended(why) => Self::Ended(why),
+            What::Ongoing => Self::Ongoing,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,7 +90,7 @@ enum State {
     Quiet,
     Pending(Condition),
     Raised(Condition, Severity),
-    Clearing { condition: Condition, severity: Severity, end: MediaTime, cleared: MediaTime },
+    Clearing { condition: Condition, severity: Severity, end: MediaTime, cleared: MediaTime, told: bool },
 }
 
 /// The machine.
@@ -182,7 +203,7 @@ impl EventLifecycle {
                 let condition = self.worsen(condition, condition.start, score, class, passed);
                 self.advance(condition, Some(severity))
             }
-            State::Clearing { mut condition, severity, end, .. } => {
+            State::Clearing { mut condition, severity, end, told, .. } => {
                 if end <= condition.start {
                     // It turned out never to have held; what holds now began later.
                     condition.start = since.max(end);
@@ -190,7 +211,8 @@ impl EventLifecycle {
                 // The same condition all along, explained for a while, is not credited twice.
                 let credit = if known_since < end { passed } else { at - since };
                 let condition = self.worsen(condition, condition.start, score, class, credit);
-                self.advance(condition, Some(severity))
+                let holds = told.then(|| self.change(What::Holding, &condition, severity, None, condition.held));
+                self.advance(condition, Some(severity)).or(holds)
             }
         }
     }
@@ -242,7 +264,7 @@ impl EventLifecycle {
     }
 
     fn clear(&mut self, at: MediaTime, since: MediaTime, passed: MediaTime) -> Option<Change> {
-        let (condition, severity, end, cleared) = match self.state {
+        let (condition, severity, end, cleared, told) = match self.state {
             State::Quiet => return None,
             State::Pending(_) => {
                 self.state = State::Quiet;
@@ -250,13 +272,16 @@ impl EventLifecycle {
             }
             State::Raised(condition, severity) => {
                 let end = since.max(condition.start);
-                (condition, severity, end, at - end)
+                (condition, severity, end, at - end, false)
             }
-            State::Clearing { condition, severity, end, cleared } => (condition, severity, end, cleared + passed),
+            State::Clearing { condition, severity, end, cleared, told } => {
+                (condition, severity, end, cleared + passed, told)
+            }
         };
         if cleared < MediaTime::from(self.ladder.clear_after) {
-            self.state = State::Clearing { condition, severity, end, cleared };
-            return None;
+            let fades = !told && cleared >= FADES_AFTER;
+            self.state = State::Clearing { condition, severity, end, cleared, told: told || fades };
+            return fades.then(|| self.change(What::Fading, &condition, severity, Some(end), end - condition.start));
         }
         self.state = State::Quiet;
         Some(self.change(What::Ended(EventEnd::Cleared), &condition, severity, Some(end), end - condition.start))
@@ -405,6 +430,20 @@ mod tests {
     }
 
     #[test]
+    fn a_condition_that_is_away_for_half_a_second_is_told_to_fade_and_to_hold_again_when_it_is_back() {
+        let mut machine = machine();
+        machine.ladder.clear_after = Duration::from_secs(10);
+        let changes = play(&mut machine, 0, 9_000, |at| !(3_000..5_000).contains(&at) && at != 7_000);
+        let kinds: Vec<_> = changes.iter().map(|change| (change.what, change.end)).collect();
+        let away = Some(time(3_000));
+        assert_eq!(
+            kinds,
+            [(What::Raised, None), (What::Escalated, None), (What::Fading, away), (What::Holding, None)],
+            "and one lost frame is nothing"
+        );
+    }
+
+    #[test]
     fn at_the_end_of_the_input_a_held_condition_is_ongoing_and_a_cleared_one_has_ended() {
         let mut held = machine();
         play(&mut held, 0, 2_000, |at| at >= 1_000);
@@ -446,7 +485,7 @@ mod tests {
                 let Some(change) = machine.judge(time(at), time(step), &verdict) else { continue };
                 match change.what {
                     What::Raised => { prop_assert!(!open); open = true; }
-                    What::Escalated => prop_assert!(open),
+                    What::Escalated | What::Fading | What::Holding => prop_assert!(open),
                     What::Ended(_) => { prop_assert!(open); open = false; }
                     What::Ongoing => prop_assert!(false, "only finish says so"),
                 }

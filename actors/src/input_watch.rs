@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::detector::{DetectorSpec, Situation, Verdict};
-use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
+use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, Standing, StreamCard, Wall};
 use crate::event_lifecycle::{Change, EventLifecycle, What};
 use crate::media_time::MediaTime;
 use crate::track::{SessionNumber, TrackId, TrackInfo};
@@ -114,6 +114,10 @@ impl InputWatch {
             None => Verdict::Faulty { since: control(self.flowed), score: silent_for.as_secs_f32(), class: 0 },
         };
         let change = lifecycle.judge(control(now), LOOK_LASTS, &verdict)?;
+        if matches!(change.what, What::Fading | What::Holding) {
+            // Told of pictures and sound only: nothing is judged together with the input.
+            return None;
+        }
         Some(InputChange { spec: spec.clone(), change, error: error.map(str::to_owned), at: control(now) })
     }
 
@@ -146,12 +150,7 @@ impl InputChange {
     pub fn complete(self, card: &Arc<StreamCard>, session: SessionNumber, now: Wall) -> EventChange {
         let Self { spec, change, error, at } = self;
         let ago = |when: MediaTime| Wall(now.0.checked_sub((at - when).to_duration()).unwrap_or(now.0));
-        let what = match change.what {
-            What::Raised => ChangeKind::Raised,
-            What::Escalated => ChangeKind::Escalated,
-            What::Ended(why) => ChangeKind::Ended(why),
-            What::Ongoing => ChangeKind::Ongoing,
-        };
+        let what = ChangeKind::from(change.what);
         let situation = Situation { lasted: change.lasted, peak: change.peak, class: change.class };
         let mut message = (spec.message)(&situation);
         if let (Some(error), false) = (error, what == ChangeKind::Ended(EventEnd::Cleared)) {
@@ -161,6 +160,7 @@ impl InputChange {
             card: card.clone(),
             key: EventKey { stream: card.stream.clone(), track: TrackId::INPUT, detector: spec.name.into() },
             program: None,
+            standing: Standing::Main,
             session,
             what,
             start: change.start,

@@ -35,7 +35,7 @@
 //! - [`detector_actor`]: drains one lane on a detector arbiter.
 //!
 //! **From events to people**
-//! - [`alarm_model`]: what becomes of a change before anyone hears of it; pure.
+//! - [`alarm_model`]: what becomes of a change before anyone hears of it, in stages; pure.
 //! - [`event_desk`]: where all changes converge, are judged, committed and published.
 //! - [`sink`]: the ports of sinks and of the store.
 //! - [`sink_thread`]: delivers to one sink with retries.
@@ -82,7 +82,8 @@
 //! | tracks per lane | 64 | not inspected, logged |
 //! | event lane | 8,192 changes | actors stop draining, nothing is lost |
 //! | changes that a supervisor holds back | 256 | the newest are dropped, logged with their number |
-//! | open events | 200,000 | refused, counted |
+//! | open events, with conditions kept aside off the air | 200,000 | refused, counted |
+//! | conditions whose raises are remembered | 200,000 | further ones do not flap |
 //! | desk: changes per commit group | 256 | the next group |
 //! | wait for a commit | 2 s | marked as not stored |
 //! | ring for a sick store | 10,000 changes (and 1,000 in hand) | the oldest go, counted |

@@ -14,7 +14,7 @@ use crossbeam_channel::TrySendError;
 use crate::alarm_model::Doubted;
 use crate::arbiters::ArbiterLost;
 use crate::detector::{DetectorSpec, LaneKind};
-use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
+use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, Standing, StreamCard, Wall};
 use crate::event_desk::DeskMessage;
 use crate::fan_out::FanOut;
 use crate::ingest::{self, SessionNews, SessionParts};
@@ -356,6 +356,7 @@ fn own_change(card: &Arc<StreamCard>, detector: &'static str, what: ChangeKind, 
         card: card.clone(),
         key: EventKey { stream: card.stream.clone(), track: TrackId::INPUT, detector: detector.into() },
         program: None,
+        standing: Standing::Main,
         // A stream's own word is never fenced off by a session, nor does it fence one off.
         session: SessionNumber(0),
         what,

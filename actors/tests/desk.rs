@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use avwatch_actors::alarm_model::acts::{Act, Refusal};
 use avwatch_actors::alarm_model::monitor_change;
+use avwatch_actors::alarm_model::rules::{AlarmRules, FlapRules};
 use avwatch_actors::event::{ChangeKind, Event, EventEnd, EventState, Wall};
 use avwatch_actors::event_desk::{self, ActRequest, DeskHandle, DeskMessage, DeskParts};
 use avwatch_actors::record::Record;
@@ -27,6 +28,11 @@ fn desk(store: &MemoryStore, sinks: Vec<Box<dyn Sink>>) -> DeskHandle {
         store: Some(Box::new(store.clone())),
         sinks,
         silences: Vec::new(),
+        // What is sent again and again here is not to flap.
+        rules: Arc::new(AlarmRules {
+            flapping: FlapRules { raises: 0, ..FlapRules::default() },
+            ..AlarmRules::default()
+        }),
         hold_of,
         evidence_of: Box::new(|_| None),
     })

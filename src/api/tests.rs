@@ -1,5 +1,6 @@
 //! The API as a client sees it, over a socket.
 
+use avwatch_actors::alarm_model::rules::AlarmRules;
 use avwatch_actors::event_desk::DeskHandle;
 use avwatch_actors::status::Health;
 use std::io::{Read, Write};
@@ -48,7 +49,11 @@ fn idle_state() -> (ServerPlan, ApiState, tempfile::TempDir) {
         snapshot: Arc::new(|| Arc::new(NodeSnapshot::default())),
         catalogue: Arc::default(),
         health: Arc::default(),
-        desk: DeskHandle { events, board: Arc::default() },
+        desk: DeskHandle {
+            events,
+            board: Arc::default(),
+            rules: Arc::new(ArcSwap::from_pointee(AlarmRules::default())),
+        },
         feed: Arc::default(),
         desired: Arc::new(Desired::open(folder.path()).unwrap()),
         loaded: Arc::new(ArcSwap::from_pointee(loaded)),

@@ -179,5 +179,6 @@ fn note(open: &mut BTreeMap<EventKey, EventChange>, done: &mut Vec<EventChange>,
             done.push(change);
         }
         ChangeKind::Found => done.push(change),
+        ChangeKind::Fading | ChangeKind::Holding => {}
     }
 }

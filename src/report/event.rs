@@ -51,6 +51,7 @@ impl ReportEvent {
             (ChangeKind::Ended(_) | ChangeKind::Raised | ChangeKind::Escalated | ChangeKind::Ongoing, _) => {
                 (duration, true)
             }
+            (ChangeKind::Fading | ChangeKind::Holding, _) => (duration, true),
         };
         // An end before the start can only come of a broken timeline; a negative length helps nobody.
         let end = end.max(change.start);
@@ -103,7 +104,7 @@ impl ReportEvent {
 mod tests {
     use std::time::SystemTime;
 
-    use avwatch_actors::event::{EventKey, Wall};
+    use avwatch_actors::event::{EventKey, Standing, Wall};
     use avwatch_actors::track::SessionNumber;
 
     use super::*;
@@ -114,6 +115,7 @@ mod tests {
             card: std::sync::Arc::default(),
             key: EventKey { stream: "a".into(), track: TrackId::video(0), detector: "black".into() },
             program: None,
+            standing: Standing::Main,
             session: SessionNumber(1),
             what,
             start: MediaTime::from_millis(start),

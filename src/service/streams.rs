@@ -157,6 +157,8 @@ impl Service {
                 fresh.push(self.boards.setup(plan).map_err(|error| error.to_string())?);
             }
         }
+        // Before any stream speaks under them.
+        self.rules.store(Arc::new(new.alarm_rules()));
         for name in &changes.removed {
             self.monitor.do_send(RemoveStream(name.clone()));
             self.boards.remove(name);

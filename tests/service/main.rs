@@ -4,6 +4,7 @@
 mod common;
 
 mod access;
+mod alarms;
 mod api;
 mod api_changes;
 mod api_fuzz;

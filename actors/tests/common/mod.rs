@@ -120,6 +120,7 @@ impl Rig {
             store: Some(Box::new(store.clone())),
             sinks,
             silences: Vec::new(),
+            rules: Arc::default(),
             hold_of: Box::new(|_| Duration::ZERO),
             evidence_of: Box::new(|_| None),
         };

@@ -3,6 +3,7 @@
 //! Here the last checks happen, those that a type or a range cannot express. What is in a plan
 //! needs no further question.
 
+mod alarms;
 mod changes;
 mod detectors;
 mod receivers;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use avwatch_actors::severity::Severity;
 
+pub use alarms::AlarmPlan;
 pub use changes::{PlanChanges, RefusedChange, changes};
 pub use server::{ServerPlan, TlsPlan};
 pub use stream::StreamPlan;
@@ -53,6 +55,8 @@ pub struct Plan {
     pub journal: JournalKeep,
     /// Clips and pictures of events.
     pub evidence: EvidencePlan,
+    /// What becomes of events before anyone is told of them.
+    pub alarms: AlarmPlan,
     /// What the service may spend.
     pub limits: LimitsPlan,
     /// Threads.
@@ -214,6 +218,7 @@ pub(in crate::config) fn build(
             ring: Duration::from_secs(u64::from(settings.evidence.ring_seconds)),
             bytes_max: settings.evidence.bytes_max,
         },
+        alarms: alarms::build(&mut building),
         limits: LimitsPlan {
             memory: settings.limits.memory,
             opens_per_second: settings.limits.opens_per_second,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use avwatch_actors::track::TrackId;
 
 use crate::config::origin::KeyPath;
+use crate::config::plan::alarms;
 use crate::config::plan::detectors::{Chosen, Profiles, add, tables};
 use crate::config::plan::{Building, check_headers, check_labels, check_name};
 use crate::config::settings::{Mode, StreamSettings, Tier};
@@ -16,6 +17,7 @@ use crate::measure::MeasurePlan;
 use crate::media::address;
 use crate::media::spec::{Address, Expect, InputSpec, Selection, TrackRole, Transport, limits_of};
 use crate::profile::Profile;
+use crate::schedule::OffAirWindow;
 use crate::synthetic::Recipe;
 
 /// Longest title, in characters.
@@ -34,6 +36,8 @@ pub struct StreamPlan {
     pub profile: Profile,
     /// Whether people are notified.
     pub mode: Mode,
+    /// Times without programme.
+    pub off_air: Vec<OffAirWindow>,
     /// Who is shed last under load: 0 to 9.
     pub priority: u8,
     /// Labels of its events.
@@ -55,6 +59,7 @@ pub(super) struct Parts {
     roles: BTreeMap<TrackId, TrackRole>,
     tracks: BTreeMap<TrackId, BTreeMap<String, DetectorSettings>>,
     own: BTreeMap<String, DetectorSettings>,
+    off_air: Vec<OffAirWindow>,
 }
 
 /// Resolves one stream; `None` when something without which there is no plan is wrong.
@@ -67,6 +72,8 @@ pub(super) fn build(
     let path = KeyPath::of(&["streams", name]);
     check_name(building, name, &path, "stream");
     refuse_what_is_not_built(building, stream, &path);
+    let windows = path.key("schedule").key("off_air");
+    let off_air = alarms::off_air(building, &stream.schedule.off_air, &windows);
     check_texts(building, stream, &path);
     check_secrets(building, stream, &path);
     check_expect(building, &stream.expect, &path.key("expect"));
@@ -84,7 +91,7 @@ pub(super) fn build(
         }
     };
     let address = address_of(building, stream, &path)?;
-    Some(assemble(name, stream, address, chosen?, Parts { source, roles, tracks, own }))
+    Some(assemble(name, stream, address, chosen?, Parts { source, roles, tracks, own, off_air }))
 }
 
 /// Puts the parts together.
@@ -121,6 +128,7 @@ pub(super) fn assemble(
         profile_name,
         profile,
         mode: stream.mode,
+        off_air: parts.off_air,
         priority: stream.priority,
         labels: stream.labels.clone(),
         runbook_url: stream.runbook_url.clone(),
@@ -169,32 +177,6 @@ fn refuse_what_is_not_built(building: &mut Building<'_>, stream: &StreamSettings
     if stream.tier != Tier::Full {
         building.not_available(&path.key("tier"), "every stream is watched in full; remove the key");
     }
-    let off_air = path.key("schedule").key("off_air");
-    for (index, window) in stream.schedule.off_air.iter().enumerate() {
-        if !is_window(window) {
-            building.invalid(&off_air.index(index), "must be \"HH:MM-HH:MM Area/City\"");
-        }
-    }
-    if !stream.schedule.off_air.is_empty() {
-        building.not_available(&off_air, "every stream is watched around the clock; remove the key");
-    }
-}
-
-/// Whether a text has the form `01:00-06:00 Europe/Vienna`.
-fn is_window(text: &str) -> bool {
-    let is_time = |text: &str| {
-        let Some((hour, minute)) = text.split_once(':') else { return false };
-        let two = |digits: &str, below: u8| {
-            digits.len() == 2
-                && digits.bytes().all(|byte| byte.is_ascii_digit())
-                && digits.parse::<u8>().is_ok_and(|number| number < below)
-        };
-        two(hour, 24) && two(minute, 60)
-    };
-    let Some((times, zone)) = text.split_once(' ') else { return false };
-    let zone_fits =
-        !zone.is_empty() && zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte));
-    zone_fits && times.split_once('-').is_some_and(|(from, to)| is_time(from) && is_time(to) && from != to)
 }
 
 fn check_texts(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) {

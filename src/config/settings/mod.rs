@@ -3,6 +3,7 @@
 //! The structs are the one source of the keys: the JSON Schema, the typing of environment values,
 //! the check for unknown keys and `config/default.toml` are all made from them.
 
+mod alarms;
 mod detector;
 mod receiver;
 mod stream;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use alarms::AlarmSettings;
 pub(crate) use detector::DetectorTable;
 pub use detector::Detectors;
 pub(crate) use receiver::ReceiverSettings;
@@ -45,6 +47,8 @@ pub struct Settings {
     pub journal: JournalSettings,
     /// Clips and pictures of what an event is about.
     pub evidence: EvidenceSettings,
+    /// What becomes of events before anyone is told of them.
+    pub alarms: AlarmSettings,
     /// What the service may spend.
     pub limits: LimitsSettings,
     /// Threads.
@@ -70,6 +74,7 @@ impl Default for Settings {
             store: StoreSettings::default(),
             journal: JournalSettings::default(),
             evidence: EvidenceSettings::default(),
+            alarms: AlarmSettings::default(),
             limits: LimitsSettings::default(),
             runtime: RuntimeSettings::default(),
             detectors: Detectors::default(),

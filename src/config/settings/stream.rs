@@ -161,8 +161,9 @@ pub struct SrtSettings {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Schedule {
-    /// Times of day without programme, as "HH:MM-HH:MM Area/City". Not available yet: refused unless empty.
-    #[schemars(extend("examples" = [["01:00-06:00 Europe/Vienna"]]))]
+    /// Times without programme, as "HH:MM-HH:MM Area/City", daily or with days before it: "Mon-Fri ", "Sat,Sun ". A
+    /// window over midnight belongs to the day on which it begins. Nothing is raised then; at most 64.
+    #[schemars(extend("examples" = [["01:00-06:00 Europe/Vienna", "Sat,Sun 22:00-07:30 Europe/Vienna"]]))]
     pub off_air: Vec<String>,
 }
 

@@ -84,8 +84,7 @@ fn what_is_not_built_is_refused_rather_than_ignored() {
             "a.toml:6:20: 'streams.a.detectors.ts_pcr' is not available yet: the name is reserved for a transport detector that this version does not have",
             "a.toml:8:12: 'detectors.monitor_overload': is a condition of the monitor itself and has no settings",
             "a.toml:4:1: 'streams.a.tier' is not available yet: every stream is watched in full; remove the key",
-            "a.toml:5:54: 'streams.a.schedule.off_air[1]': must be \"HH:MM-HH:MM Area/City\"",
-            "a.toml:5:14: 'streams.a.schedule.off_air' is not available yet: every stream is watched around the clock; remove the key",
+            "a.toml:5:54: 'streams.a.schedule.off_air[1]': must be \"HH:MM-HH:MM Area/City\", with days such as \"Mon-Fri \" or \"Sat,Sun \" before it if not daily",
         ],
     );
 }

@@ -181,3 +181,37 @@ proptest! {
         prop_assert_eq!(got, expected);
     }
 }
+
+#[test]
+fn each_time_of_the_combination_can_be_set_or_switched_off_by_itself() {
+    use avwatch_actors::alarm_model::rules::FlapRules;
+    let usual = Bench::new().plan().alarms;
+    let (ten, twenty) = (Duration::from_secs(10), Duration::from_secs(20));
+    assert_eq!(usual.combination, [(ten, Severity::Major), (twenty, Severity::Critical)]);
+    assert_eq!((usual.cause_grace, usual.flapping), (ten, FlapRules::default()));
+    let mine = Bench::of("[alarms]\nflap_raises = 0\n[alarms.combination]\nmajor = \"0s\"\n").plan().alarms;
+    assert_eq!((mine.combination, mine.flapping.raises), (vec![(twenty, Severity::Critical)], 0));
+    let errors = Bench::new().set("alarms.combination.critical=5s").errors();
+    assert_eq!(
+        errors,
+        ["--set alarms.combination.critical: 'alarms.combination': a higher severity must not come before a lower one"]
+    );
+}
+
+#[test]
+fn the_rules_of_the_desk_name_the_streams_that_are_not_as_most() {
+    use avwatch_actors::alarm_model::rules::{Combining, Telling};
+    let rules = Bench::of(concat!(
+        "[[streams]]\nname = \"usual\"\nurl = \"a\"\n",
+        "[[streams]]\nname = \"new\"\nurl = \"a\"\nmode = \"observe\"\n",
+        "[[streams]]\nname = \"file\"\nurl = \"a\"\nprofile = \"mine\"\n",
+        "[[streams]]\nname = \"night\"\nurl = \"a\"\nschedule = { off_air = [\"Mon 01:00-06:00 Europe/Vienna\"] }\n",
+        "[profiles.mine]\ninherits = \"file\"\n",
+    ))
+    .plan()
+    .alarm_rules();
+    assert_eq!(rules.streams.len(), 3);
+    assert_eq!(rules.streams["new"].telling, Telling::Observe);
+    assert_eq!(rules.streams["file"].combining, Combining::Apart);
+    assert!(rules.streams["night"].off_air.is_some());
+}

@@ -106,6 +106,7 @@ function factRows(event, duration) {
     ['Severity', h('span', { class: 'word', 'data-severity': event.severity }, event.severity)],
     ['Highest', event.max_severity !== event.severity ? event.max_severity : null],
     ['State', stateWord(event)],
+    ['Explained by', event.parent_id ? h('a', { href: address({ view: 'event', id: event.parent_id }) }, 'another event') : null],
     ['Began', moment(event.started)],
     ['Raised', moment(event.raised)],
     ['Ended', event.open ? null : moment(event.ended)],

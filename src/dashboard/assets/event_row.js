@@ -14,11 +14,18 @@ const ENDS = {
   unconfirmed: 'not confirmed after a restart',
 };
 
+/** Why nobody is told of an event. */
+function heldBackWord(by) {
+  if (by === 'observe') return 'observed';
+  if (by.startsWith('event:')) return 'explained';
+  return by.startsWith('maintenance:') ? 'in maintenance' : 'silenced';
+}
+
 /** What a person calls the state of an event. */
 export function stateWord(event) {
   if (event.state === 'ended') return ENDS[event.end_reason] || 'ended';
   if (event.state === 'acked') return event.acked_by ? `acked by ${event.acked_by}` : 'acked';
-  if (event.state === 'suppressed') return 'silenced';
+  if (event.state === 'suppressed') return heldBackWord(event.suppressed_by ?? '');
   return 'open';
 }
 

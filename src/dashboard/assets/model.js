@@ -27,6 +27,7 @@ const MEANINGS = {
   idle: 'off',
   stopping: 'off',
   stopped: 'off',
+  off_air: 'off air',
 };
 
 export class Model {
@@ -190,7 +191,7 @@ export class Model {
     return worst;
   }
 
-  /** `live`, `opening`, `no input`, `blind` or `off`. */
+  /** `live`, `opening`, `no input`, `blind`, `off` or `off air`. */
   meaning(name) {
     return MEANINGS[this.streams.get(name)?.state] ?? 'blind';
   }
@@ -201,6 +202,7 @@ export class Model {
     if (rank(worst?.severity) >= WRONG) return worst.severity;
     const meaning = this.meaning(name);
     if (meaning === 'blind' || meaning === 'off') return meaning;
+    if (meaning === 'off air') return 'off';
     if (meaning === 'no input') return 'no input';
     return worst ? 'info' : 'ok';
   }

@@ -166,7 +166,8 @@ export class PenaltyBox {
     attribute(this.calm, 'hidden', !isCalm);
     if (!isCalm) return;
     const watched = [...model.streams.keys()].filter((name) => model.meaning(name) === 'live').length;
-    const blind = model.streams.size - watched;
+    const off = [...model.streams.keys()].filter((name) => model.meaning(name) === 'off air').length;
+    const blind = model.streams.size - watched - off;
     const words = !model.loaded
       ? 'Loading …'
       : model.streams.size === 0

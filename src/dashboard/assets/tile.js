@@ -12,7 +12,7 @@ import { address, isKiosk, state } from './address.js';
 /** How long a new critical event calls for attention. */
 const FRESH = 10_000;
 
-const SAYS = { opening: 'opening', 'no input': 'NO INPUT', blind: 'BLIND', off: 'off' };
+const SAYS = { opening: 'opening', 'no input': 'NO INPUT', blind: 'BLIND', off: 'off', 'off air': 'off air' };
 
 export class Tile {
   /** `context`: `{ model, thumbnails }`. */
