@@ -69,6 +69,7 @@ async fn measure(streams: usize, runs: usize) -> (Vec<f64>, Vec<f64>) {
         silences: Vec::new(),
         hold_of: Box::new(|_| Duration::ZERO),
         evidence_of: Box::new(|_| None),
+        incidents: Default::default(),
     };
     let desk = event_desk::start(parts).expect("a desk without a store starts");
     let health = Arc::<Health>::default();

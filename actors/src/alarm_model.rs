@@ -18,6 +18,8 @@ use crate::track::{SessionNumber, TrackKind};
 
 #[path = "alarm_acts.rs"]
 pub mod acts;
+#[path = "alarm_joins.rs"]
+pub mod joins;
 
 /// How long after its hold time an event from before a restart may still be confirmed.
 pub const CONFIRM_GRACE: Duration = Duration::from_secs(60);

@@ -29,6 +29,7 @@ fn desk(store: &MemoryStore, sinks: Vec<Box<dyn Sink>>) -> DeskHandle {
         silences: Vec::new(),
         hold_of,
         evidence_of: Box::new(|_| None),
+        incidents: Default::default(),
     })
     .unwrap()
 }

@@ -122,6 +122,7 @@ impl Rig {
             silences: Vec::new(),
             hold_of: Box::new(|_| Duration::ZERO),
             evidence_of: Box::new(|_| None),
+            incidents: Default::default(),
         };
         let desk = event_desk::start(parts).unwrap();
         let board = StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), Arc::<Health>::default());
