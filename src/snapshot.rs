@@ -48,6 +48,8 @@ pub fn snapshot(
         streams: streams.into_values().collect(),
         stages: stages(board),
         detector_cpu: board.cpu.totals(),
+        incidents_open: board.desk.incidents.open().map(|(kind, count)| (kind.name(), count)).to_vec(),
+        blind: board.desk.incidents.is_blind(),
         receivers: Vec::new(),
         build,
         config_last_reload_successful: last_reload,

@@ -18,6 +18,7 @@ use crate::evidence::{self, EvidenceParts, Rings, Shelf};
 use crate::journal::{Journal, JournalKeep, JournalReader};
 use crate::live::{LiveBoard, Pixels};
 use crate::node_snapshot::NodeSnapshot;
+use crate::stream_commons::StreamCommons;
 use crate::stream_parts::{self, PartsError};
 
 /// The boards.
@@ -26,6 +27,8 @@ pub struct StreamBoards {
     pub live: Arc<LiveBoard>,
     /// Their last packets; absent when no evidence is kept.
     rings: Option<Arc<Rings>>,
+    /// What they have in common, for incidents.
+    pub commons: StreamCommons,
     /// The folder for data.
     folder: PathBuf,
 }
@@ -47,7 +50,8 @@ impl StreamBoards {
     pub fn new(plan: &Plan, folder: &Path) -> io::Result<Self> {
         let budget = || evidence::memory_budget(plan.evidence.memory);
         let rings = plan.evidence.from.map(|_| Arc::new(Rings::new(plan.evidence.ring, budget())));
-        Ok(Self { live: Arc::new(LiveBoard::start()?), rings, folder: folder.to_owned() })
+        let commons = StreamCommons::new(plan);
+        Ok(Self { live: Arc::new(LiveBoard::start()?), rings, commons, folder: folder.to_owned() })
     }
 
     /// A stream as the engine runs it, shown on the boards.

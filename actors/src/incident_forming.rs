@@ -136,8 +136,12 @@ impl Incidents {
     }
 
     fn join_outage(&mut self, turn: &mut Turn) {
-        let outages: Vec<Arc<str>> =
-            self.open.values().filter(|incident| incident.kind.is_outage()).map(|incident| incident.id.clone()).collect();
+        let outages: Vec<Arc<str>> = self
+            .open
+            .values()
+            .filter(|incident| incident.kind.is_outage())
+            .map(|incident| incident.id.clone())
+            .collect();
         if outages.is_empty() {
             return;
         }
@@ -190,9 +194,9 @@ impl Incidents {
     fn largest_group(&self, together: &Together) -> Option<Arc<str>> {
         let mut held: HashMap<Arc<str>, usize> = HashMap::new();
         for stream in &together.streams {
-            let group = self.incident_of(stream).filter(|id| {
-                self.open.get(id).is_some_and(|incident| incident.kind == IncidentKind::Group)
-            });
+            let group = self
+                .incident_of(stream)
+                .filter(|id| self.open.get(id).is_some_and(|incident| incident.kind == IncidentKind::Group));
             if let Some(group) = group {
                 *held.entry(group).or_default() += 1;
             }
@@ -288,8 +292,7 @@ impl Incidents {
                 .filter_map(|id| {
                     let known = self.known.get(id)?;
                     // Detectors stand where streams stand in a group.
-                    (known.standing == Standing::Counts)
-                        .then(|| (known.began, known.key.detector.clone(), id.clone()))
+                    (known.standing == Standing::Counts).then(|| (known.began, known.key.detector.clone(), id.clone()))
                 })
                 .collect();
             begins.sort();
@@ -342,7 +345,6 @@ fn most_within(begins: &[Begin], window: Duration) -> Option<Together> {
         }
     }
     let (count, left, right) = best;
-    let streams: BTreeSet<Arc<str>> =
-        begins.get(left..=right)?.iter().map(|(_, stream, _)| stream.clone()).collect();
+    let streams: BTreeSet<Arc<str>> = begins.get(left..=right)?.iter().map(|(_, stream, _)| stream.clone()).collect();
     (count > 0).then(|| Together { from: begins[left].0, streams: streams.into_iter().collect() })
 }

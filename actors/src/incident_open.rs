@@ -89,7 +89,11 @@ impl OpenIncident {
             streams: record.streams.iter().map(|name| (name.clone(), 0)).collect(),
             listed: record.events.iter().map(|id| id.as_str().into()).collect(),
             total: record.events_total,
-            blindness: if record.kind == IncidentKind::Blind { record.evidence.iter().skip(1).cloned().collect() } else { Vec::new() },
+            blindness: if record.kind == IncidentKind::Blind {
+                record.evidence.iter().skip(1).cloned().collect()
+            } else {
+                Vec::new()
+            },
             published: Some(now),
             urgency: Urgency::Soon,
             ..Self::new(record.kind, common, record.started_at)
@@ -170,7 +174,8 @@ impl OpenIncident {
             self.kind = IncidentKind::Blind;
             for text in report.texts(ProbeOutcome::Failing) {
                 // At most once each, and no more than one report may hold.
-                if self.blindness.len() < crate::probe_report::FINDINGS_MAX && !self.blindness.iter().any(|had| had == text)
+                if self.blindness.len() < crate::probe_report::FINDINGS_MAX
+                    && !self.blindness.iter().any(|had| had == text)
                 {
                     self.blindness.push(text.to_owned());
                 }
@@ -186,7 +191,13 @@ impl OpenIncident {
     }
 
     /// The record as it stands.
-    pub(super) fn record(&self, table: &StreamTable, settings: &IncidentSettings, node: &Arc<str>, now: Wall) -> Incident {
+    pub(super) fn record(
+        &self,
+        table: &StreamTable,
+        settings: &IncidentSettings,
+        node: &Arc<str>,
+        now: Wall,
+    ) -> Incident {
         let is_open = !self.open.is_empty();
         let open_max = self.open.values().copied().max();
         let severity = match self.kind {
@@ -251,7 +262,8 @@ impl OpenIncident {
                 format!("{common}: {counted} streams {verb}, first {first}{over}")
             }
             IncidentKind::Outage | IncidentKind::Blind if !over.is_empty() => {
-                let why = if self.blindness.is_empty() { String::new() } else { format!("; {}", self.blindness.join("; ")) };
+                let why =
+                    if self.blindness.is_empty() { String::new() } else { format!("; {}", self.blindness.join("; ")) };
                 format!("{counted} inputs were down{why}{over}")
             }
             IncidentKind::Outage | IncidentKind::Blind => format!("{counted} inputs are down; {}", self.probes_say()),
@@ -275,9 +287,10 @@ impl OpenIncident {
     fn causes(&self, table: &StreamTable) -> Vec<String> {
         let (first, names) = match self.kind {
             IncidentKind::Stream => (None, Naming::None),
-            IncidentKind::Group => {
-                (self.common.as_ref().map(|common| format!("{common}: {} streams", self.counted(table))), Naming::Streams)
-            }
+            IncidentKind::Group => (
+                self.common.as_ref().map(|common| format!("{common}: {} streams", self.counted(table))),
+                Naming::Streams,
+            ),
             IncidentKind::Outage => (Some(format!("{} inputs", self.counted(table))), Naming::Streams),
             IncidentKind::Blind => (Some(self.blindness.join("; ")).filter(|why| !why.is_empty()), Naming::Streams),
         };
@@ -287,11 +300,19 @@ impl OpenIncident {
     fn evidence(&self, settings: &IncidentSettings) -> Vec<String> {
         let within = |window: Duration| spoken(window.as_secs());
         let mut evidence = vec![match self.kind {
-            IncidentKind::Stream => format!("faults of one stream that began within {}", within(settings.stream_window)),
-            IncidentKind::Group => format!("streams that began to fail within {} of each other", within(settings.window)),
+            IncidentKind::Stream => {
+                format!("faults of one stream that began within {}", within(settings.stream_window))
+            }
+            IncidentKind::Group => {
+                format!("streams that began to fail within {} of each other", within(settings.window))
+            }
             IncidentKind::Outage | IncidentKind::Blind => {
                 let share = settings.outage_percent;
-                format!("over {share} % of {} running inputs went down within {}", self.running, within(settings.window))
+                format!(
+                    "over {share} % of {} running inputs went down within {}",
+                    self.running,
+                    within(settings.window)
+                )
             }
         }];
         evidence.extend(self.blindness.iter().cloned());

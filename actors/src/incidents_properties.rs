@@ -24,7 +24,8 @@ enum Fate {
 type Step = (u64, Vec<(usize, usize, Fate)>);
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let fate = prop_oneof![5 => Just(Fate::Raise), 1 => Just(Fate::Quiet), 2 => Just(Fate::Explain), 4 => Just(Fate::End)];
+    let fate =
+        prop_oneof![5 => Just(Fate::Raise), 1 => Just(Fate::Quiet), 2 => Just(Fate::Explain), 4 => Just(Fate::End)];
     let change = (0..STREAMS.len(), 0..DETECTORS.len(), fate);
     prop::collection::vec((0_u64..25, prop::collection::vec(change, 1..8)), 1..30)
 }
@@ -46,7 +47,8 @@ impl World {
                 told.extend(self.open.remove(&name).map(|event| ended(&event, millis)));
                 continue;
             }
-            let parent = self.open.get(&format!("{}/{}", STREAMS[stream], DETECTORS[0])).map(|parent| parent.id.clone());
+            let parent =
+                self.open.get(&format!("{}/{}", STREAMS[stream], DETECTORS[0])).map(|parent| parent.id.clone());
             let open = self.open.entry(name).or_insert_with(|| {
                 self.raised += 1;
                 Event { id: format!("{:06}", self.raised), ..fresh }
@@ -63,8 +65,11 @@ impl World {
     }
 }
 
+/// What chance has no part in.
+type Shape = (IncidentKind, Vec<String>, Vec<Arc<str>>, IncidentState, u64);
+
 /// The records without what chance gave them, by the events and streams in them.
-fn shape(desk: &Desk) -> Vec<(IncidentKind, Vec<String>, Vec<Arc<str>>, IncidentState, u64)> {
+fn shape(desk: &Desk) -> Vec<Shape> {
     let mut shape: Vec<_> = desk
         .records
         .values()

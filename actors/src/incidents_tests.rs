@@ -227,11 +227,10 @@ fn what_another_event_explains_goes_where_that_one_goes() {
     desk.step(2_000, streams[1..3].iter().map(|name| event(name, "input_down", 2_000)).collect());
     let incident = desk.only_open();
     assert_eq!(desk.members[&child.id], incident.id);
-    assert_eq!(incident.causes, [
-        "host a: 3 of 20 streams",
-        "input_down on s0000@a, s0001@a, s0002@a",
-        "black suppressed"
-    ]);
+    assert_eq!(
+        incident.causes,
+        ["host a: 3 of 20 streams", "input_down on s0000@a, s0001@a, s0002@a", "black suppressed"]
+    );
 }
 
 #[test]

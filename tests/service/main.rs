@@ -12,6 +12,7 @@ mod ending;
 mod evidence;
 mod guarded;
 mod hostile;
+mod incidents;
 mod inputs;
 mod reload;
 mod restart;

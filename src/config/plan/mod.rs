@@ -5,6 +5,7 @@
 
 mod changes;
 mod detectors;
+mod incidents;
 mod receivers;
 mod server;
 mod stream;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use avwatch_actors::severity::Severity;
 
 pub use changes::{PlanChanges, RefusedChange, changes};
+pub use incidents::IncidentsPlan;
 pub use server::{ServerPlan, TlsPlan};
 pub use stream::StreamPlan;
 
@@ -57,6 +59,8 @@ pub struct Plan {
     pub limits: LimitsPlan,
     /// Threads.
     pub runtime: RuntimePlan,
+    /// What fails together.
+    pub incidents: IncidentsPlan,
     /// Who is told of events, by name.
     pub receivers: Vec<ReceiverPlan>,
     /// The streams, by name.
@@ -220,6 +224,7 @@ pub(in crate::config) fn build(
             opens_per_second_per_host: settings.limits.opens_per_second_per_host,
         },
         runtime: RuntimePlan { detector_arbiters: detector_arbiters(settings) },
+        incidents: incidents::build(&mut building),
         receivers: receivers::build(&mut building),
         streams,
         demo,

@@ -62,6 +62,8 @@ fn node(streams: Vec<StreamSnapshot>) -> Arc<NodeSnapshot> {
         streams,
         stages: stages.to_vec(),
         detector_cpu: vec![("black", Duration::from_millis(1_250))],
+        incidents_open: vec![("stream", 0), ("group", 1), ("outage", 0), ("blind", 1)],
+        blind: true,
         receivers: vec![ReceiverSnapshot {
             name: "pager".into(),
             outcomes: vec![("delivered", 8), ("failed", 1)],
