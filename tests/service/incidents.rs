@@ -61,7 +61,8 @@ fn one(service: &Service, path: &str) -> Value {
 fn streams_of_a_server_whose_plug_is_pulled_are_one_incident_until_all_are_back() {
     let plugged = Arc::new(AtomicBool::new(true));
     let web = origin(&plugged);
-    let streams = STREAMS.map(|name| format!("[[streams]]\nname = \"{name}\"\nurl = \"{}\"\n", web.url(name)));
+    let streams =
+        STREAMS.map(|name| format!("[[streams]]\nname = \"{name}\"\nurl = \"{}\"\n", web.url(&format!("/{name}"))));
     let quick = "[detectors.input_down]\nclear_after = \"1s\"\n";
     let home = Home::new(&format!("{quick}{}", streams.concat()));
     let mut service = home.start();
@@ -113,7 +114,8 @@ fn streams_of_a_server_whose_plug_is_pulled_are_one_incident_until_all_are_back(
 fn an_incident_is_the_same_one_after_a_restart() {
     let plugged = Arc::new(AtomicBool::new(true));
     let web = origin(&plugged);
-    let streams = ["a", "b"].map(|name| format!("[[streams]]\nname = \"{name}\"\nurl = \"{}\"\n", web.url(name)));
+    let streams =
+        ["a", "b"].map(|name| format!("[[streams]]\nname = \"{name}\"\nurl = \"{}\"\n", web.url(&format!("/{name}"))));
     let quick = "[detectors.input_down]\nclear_after = \"1s\"\n";
     let home = Home::new(&format!("{quick}{}", streams.concat()));
     let mut service = home.start();
