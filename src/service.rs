@@ -21,6 +21,7 @@ use avwatch_actors::connect_bucket::ConnectBucket;
 use avwatch_actors::cpu_accounts::CpuAccounts;
 use avwatch_actors::event::Event;
 use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts};
+use avwatch_actors::incident_stage::IncidentParts;
 use avwatch_actors::lifeline::{CutReason, Lifeline};
 use avwatch_actors::monitor::{AddStream, Monitor, StopAll};
 use avwatch_actors::setup::{Engine, StreamSetup};
@@ -38,6 +39,7 @@ use crate::detectors;
 use crate::media::bytes::OwnSockets;
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
+use crate::probes;
 use crate::sinks;
 use crate::sinks::live_feed::{LiveFeed, LiveSink};
 use crate::sinks::store::{Retention, Store, StoreError};
@@ -152,6 +154,7 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     let api_streams = desired.streams()?;
     let whole = Whole::new(&loaded, &api_streams, &Resolved::new());
     let setups = whole.plan.streams.iter().map(|plan| boards.setup(plan)).collect::<Result<Vec<_>, _>>()?;
+    boards.commons.update(&whole.plan);
     let tokens = desired.tokens(&loaded.plan.server.tokens)?;
     let feed = Arc::<LiveFeed>::default();
     let desk = start_desk(&whole.plan, store, &feed, &boards, desired.silences()?)?;
@@ -214,6 +217,9 @@ fn start_desk(
         }
         None => Box::new(|_: &Event| None),
     };
+    let commons = &boards.commons;
+    let (ask_probes, prober) = probes::prober(&plan.incidents.probes, commons.needs_names.clone());
+    let settings = plan.incidents.settings.clone();
     let parts = DeskParts {
         node: plan.node.clone(),
         store: Some(Box::new(store)),
@@ -222,8 +228,11 @@ fn start_desk(
         rules: Arc::new(plan.alarm_rules()),
         hold_of: Box::new(hold_of),
         evidence_of,
+        incidents: IncidentParts { settings, table: commons.table.clone(), ask_probes },
     };
-    Ok(event_desk::start(parts)?)
+    let desk = event_desk::start(parts)?;
+    prober.start(desk.events.clone())?;
+    Ok(desk)
 }
 
 /// The longest that the event's detector may take to raise it again: its first hold time.

@@ -56,6 +56,8 @@ pub fn snapshot(
         streams: streams.into_values().collect(),
         stages: stages(board),
         detector_cpu: board.cpu.totals(),
+        incidents_open: board.desk.incidents.open().map(|(kind, count)| (kind.name(), count)).to_vec(),
+        blind: board.desk.incidents.is_blind(),
         receivers: Vec::new(),
         lost: lost(board, boards),
         build,

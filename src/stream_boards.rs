@@ -18,6 +18,7 @@ use crate::evidence::{self, EvidenceCounts, EvidenceParts, Rings, Shelf};
 use crate::journal::{Journal, JournalCounts, JournalKeep, JournalReader};
 use crate::live::{LiveBoard, Pixels};
 use crate::node_snapshot::NodeSnapshot;
+use crate::stream_commons::StreamCommons;
 use crate::stream_parts::{self, PartsError};
 
 /// The boards.
@@ -28,6 +29,8 @@ pub struct StreamBoards {
     rings: Option<Arc<Rings>>,
     evidence: OnceLock<Arc<EvidenceCounts>>,
     journal: OnceLock<Arc<JournalCounts>>,
+    /// What they have in common, for incidents.
+    pub commons: StreamCommons,
     /// The folder for data.
     folder: PathBuf,
 }
@@ -49,8 +52,8 @@ impl StreamBoards {
     pub fn new(plan: &Plan, folder: &Path) -> io::Result<Self> {
         let budget = || evidence::memory_budget(plan.evidence.memory);
         let rings = plan.evidence.from.map(|_| Arc::new(Rings::new(plan.evidence.ring, budget())));
-        let (evidence, journal) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { live: Arc::new(LiveBoard::start()?), rings, evidence, journal, folder: folder.to_owned() })
+        let (evidence, journal, commons) = (OnceLock::new(), OnceLock::new(), StreamCommons::new(plan));
+        Ok(Self { live: Arc::new(LiveBoard::start()?), rings, evidence, journal, commons, folder: folder.to_owned() })
     }
 
     /// A stream as the engine runs it, shown on the boards.

@@ -9,6 +9,7 @@ use regex::Regex;
 /// Every metric that operators may build on.
 const METRICS: &[&str] = &[
     "avwatch_bitrate_bits_per_second",
+    "avwatch_blind",
     "avwatch_build_info",
     "avwatch_config_last_reload_successful",
     "avwatch_coverage_ratio",
@@ -17,6 +18,7 @@ const METRICS: &[&str] = &[
     "avwatch_events_total",
     "avwatch_frame_rate",
     "avwatch_frames_total",
+    "avwatch_incidents_open",
     "avwatch_lane_dropped_total",
     "avwatch_last_frame_timestamp_seconds",
     "avwatch_loudness_lufs",

@@ -70,6 +70,7 @@ async fn measure(streams: usize, runs: usize) -> (Vec<f64>, Vec<f64>) {
         rules: Arc::default(),
         hold_of: Box::new(|_| Duration::ZERO),
         evidence_of: Box::new(|_| None),
+        incidents: Default::default(),
     };
     let desk = event_desk::start(parts).expect("a desk without a store starts");
     let health = Arc::<Health>::default();

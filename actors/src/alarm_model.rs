@@ -62,6 +62,8 @@ mod review;
 pub mod rules;
 #[path = "alarm_schedule.rs"]
 mod schedule;
+#[path = "alarm_joins.rs"]
+pub mod joins;
 
 /// How long after its hold time an event from before a restart may still be confirmed.
 pub const CONFIRM_GRACE: Duration = Duration::from_secs(60);

@@ -17,7 +17,9 @@ use crate::alarm_model::rules::AlarmRules;
 use crate::alarm_model::{AlarmModel, Doubted, monitor_change};
 use crate::detector::LaneKind;
 use crate::event::{ChangeKind, Event, EventChange, EventEnd, Wall};
+use crate::incident_stage::{IncidentBoard, IncidentParts, IncidentStage};
 use crate::lifeline::Lifeline;
+use crate::probe_report::ProbeReport;
 use crate::record::Record;
 use crate::severity::Severity;
 use crate::silence::Silence;
@@ -54,6 +56,8 @@ pub enum DeskMessage {
     /// These silences hold from now on, and no others; answered like [`DeskMessage::Act`], with the
     /// number of open events that changed.
     Silence(Vec<Silence>, oneshot::Sender<usize>),
+    /// What was found about the network of the monitor itself, as asked for by the stage of incidents.
+    Probed(ProbeReport),
     /// Finish what came before this, then end; the sender is dropped when all is done.
     Stop(Sender<()>),
 }
@@ -90,6 +94,8 @@ pub struct DeskBoard {
     off_air: ArcSwap<Vec<Arc<str>>>,
     is_gone: AtomicBool,
     sequence: AtomicU64,
+    /// Open incidents.
+    pub incidents: IncidentBoard,
 }
 
 impl DeskBoard {
@@ -158,6 +164,8 @@ pub struct DeskParts {
     pub hold_of: Box<dyn Fn(&Event) -> Duration + Send>,
     /// Where evidence is; the same for every change of one event.
     pub evidence_of: EvidenceOf,
+    /// What makes incidents of events.
+    pub incidents: IncidentParts,
 }
 
 /// The way to the desk.
@@ -187,6 +195,7 @@ struct Desk {
     rules: Arc<ArcSwap<AlarmRules>>,
     /// Those that the model has.
     governed_by: Arc<AlarmRules>,
+    incidents: IncidentStage,
     store: Option<StoreThread>,
     sinks: Vec<SinkThread>,
     hold_of: Box<dyn Fn(&Event) -> Duration + Send>,
@@ -200,11 +209,13 @@ struct Desk {
 pub fn start(mut parts: DeskParts) -> Result<DeskHandle, DeskError> {
     let recovered = parts.store.as_mut().map(|store| store.recover()).transpose()?.unwrap_or_default();
     let recovered_sequence = recovered.sequence;
+    let mut incidents = IncidentStage::new(parts.incidents, parts.node.clone());
     let mut model = AlarmModel::new(parts.node, recovered_sequence);
     // Nothing is open yet: this tells the model what held events back before.
     model.govern(parts.rules.clone(), wall());
     model.silence(parts.silences.clone(), wall());
     let now = Instant::now();
+    incidents.recover(&recovered.incidents, &recovered.open, now);
     for event in recovered.open {
         let hold = (parts.hold_of)(&event);
         model.recover(event, hold, now);
@@ -216,6 +227,7 @@ pub fn start(mut parts: DeskParts) -> Result<DeskHandle, DeskError> {
         model,
         rules: Arc::new(ArcSwap::new(parts.rules.clone())),
         governed_by: parts.rules,
+        incidents,
         store: parts.store.map(StoreThread::start).transpose()?,
         sinks: parts.sinks.into_iter().map(SinkThread::start).collect::<Result<_, _>>()?,
         hold_of: parts.hold_of,
@@ -319,6 +331,10 @@ impl Desk {
                 self.model.doubt_stream(&stream, whose, &self.hold_of, Instant::now());
                 Vec::new()
             }
+            DeskMessage::Probed(report) => {
+                self.incidents.probed(report);
+                Vec::new()
+            }
             DeskMessage::Drained(_) | DeskMessage::Stop(_) => Vec::new(),
         }
     }
@@ -350,15 +366,17 @@ impl Desk {
         }
     }
 
-    fn commit_and_publish(&mut self, events: Vec<Event>) {
+    fn commit_and_publish(&mut self, mut events: Vec<Event>) {
         self.publish_off_air();
+        let incidents = self.incidents.judge(&mut events, &mut self.model, &self.board.incidents, wall());
         let has_backlog = self.store.as_ref().is_some_and(|store| store.waiting() > 0 || store.trouble().is_some());
-        if events.is_empty() && !has_backlog {
+        if events.is_empty() && incidents.is_empty() && !has_backlog {
             self.answer(Commit::Stored);
             return;
         }
-        let records: Vec<Record> =
-            events.into_iter().map(|event| Record::Event(Arc::new(self.with_evidence(event)))).collect();
+        let events = events.into_iter().map(|event| Record::Event(Arc::new(self.with_evidence(event))));
+        let incidents = incidents.into_iter().map(|incident| Record::Incident(Arc::new(incident)));
+        let records: Vec<Record> = events.chain(incidents).collect();
         let commit = self.store.as_mut().map_or(Commit::Stored, |store| store.commit(&records));
         self.publish(records, commit);
         self.note_store_health();
@@ -464,6 +482,7 @@ mod tests {
             rules: Arc::default(),
             hold_of: Box::new(|_| Duration::ZERO),
             evidence_of: Box::new(|_| None),
+            incidents: IncidentParts::default(),
         };
         let desk = start(parts).unwrap();
         for (what, severity) in [(ChangeKind::Raised, Severity::Warning), (ChangeKind::Escalated, Severity::Critical)] {

@@ -17,6 +17,9 @@ pub const INCIDENT_SCHEMA: &str = "avwatch.incident/1";
 /// Most events that one incident lists by id; further ones are counted in [`Incident::events_total`].
 pub const INCIDENT_EVENTS_MAX: usize = 10_000;
 
+/// Events that a list of incidents and the live feed show of each; the whole list is under its id.
+pub const INCIDENT_EVENTS_SHOWN: usize = 100;
+
 /// What kind of togetherness it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,12 +30,32 @@ pub enum IncidentKind {
     Group,
     /// Most inputs are down at once.
     Outage,
-    /// Most inputs are down, and so is what the monitor itself needs: it cannot see.
+    /// Most inputs are down, and so was what the monitor itself needs: it could not see.
     Blind,
 }
 
+impl IncidentKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Stream, Self::Group, Self::Outage, Self::Blind];
+
+    /// The word in records, metrics and the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Group => "group",
+            Self::Outage => "outage",
+            Self::Blind => "blind",
+        }
+    }
+
+    /// True for one that speaks of most inputs at once.
+    pub const fn is_outage(self) -> bool {
+        matches!(self, Self::Outage | Self::Blind)
+    }
+}
+
 /// Where an incident stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentState {
     /// At least one of its events is open.
@@ -82,6 +105,9 @@ pub struct Incident {
     pub events_total: u64,
     /// Events of it that are open.
     pub events_open: u64,
+    /// The incident that took its open events over, if it ended by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<String>,
     /// Name of the node.
     pub node: Arc<str>,
     /// False when it could not be written to the store before it went out; else absent.
@@ -93,5 +119,11 @@ impl Incident {
     /// True until it has ended.
     pub fn is_open(&self) -> bool {
         self.state == IncidentState::Open
+    }
+
+    /// The same with no more than [`INCIDENT_EVENTS_SHOWN`] events listed.
+    pub fn brief(&self) -> Self {
+        let events = self.events.iter().take(INCIDENT_EVENTS_SHOWN).cloned().collect();
+        Self { events, ..self.clone() }
     }
 }

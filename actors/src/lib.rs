@@ -15,6 +15,7 @@
 //! - [`severity`]: how much an event matters.
 //! - [`event`]: the one record of an event, and the changes through which it goes.
 //! - [`incident`]: the one record of what fails together. [`record`]: either, as it is committed.
+//! - [`stream_table`]: what streams have in common. [`probe_report`]: how the monitor's own network is.
 //!
 //! **From the source to the lanes**
 //! - [`source`]: the ports that open and deliver, and how they fail.
@@ -36,6 +37,7 @@
 //!
 //! **From events to people**
 //! - [`alarm_model`]: what becomes of a change before anyone hears of it, in stages; pure.
+//! - [`incidents`]: which events belong together; pure. [`incident_stage`]: their place in the desk.
 //! - [`event_desk`]: where all changes converge, are judged, committed and published.
 //! - [`sink`]: the ports of sinks and of the store.
 //! - [`sink_thread`]: delivers to one sink with retries.
@@ -116,6 +118,9 @@ pub mod fan_out;
 pub mod frame;
 pub mod group_clock;
 pub mod incident;
+mod incident_causes;
+pub mod incident_stage;
+pub mod incidents;
 pub mod ingest;
 pub mod input_watch;
 pub mod item;
@@ -127,6 +132,7 @@ pub mod meters;
 pub mod monitor;
 pub mod paced;
 pub mod precedence;
+pub mod probe_report;
 pub mod pulse;
 pub mod record;
 pub mod restart;
@@ -141,6 +147,7 @@ pub mod status;
 pub mod store_thread;
 pub mod stream_groups;
 pub mod stream_life;
+pub mod stream_table;
 pub mod supervisor;
 pub mod track;
 pub mod worker;

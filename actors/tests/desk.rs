@@ -35,6 +35,7 @@ fn desk(store: &MemoryStore, sinks: Vec<Box<dyn Sink>>) -> DeskHandle {
         }),
         hold_of,
         evidence_of: Box::new(|_| None),
+        incidents: Default::default(),
     })
     .unwrap()
 }

@@ -60,6 +60,7 @@ pub(super) const LIST: &[Param] = &[
         doc: "Events that began before this time: RFC 3339, or a span such as 1h.",
         example: "2026-11-28T18:00:00Z",
     },
+    Param { name: "incident", doc: "Events that the incident of this id lists.", example: "" },
     Param { name: "cursor", doc: "next_cursor of the page before.", example: "" },
     Param { name: "limit", doc: "Events on a page, 1 to 1000. Default: 100.", example: "50" },
 ];
@@ -130,6 +131,7 @@ fn filter(query: &Query) -> Result<EventFilter, Problem> {
         labels: labels.collect::<Result<_, Problem>>()?,
         since: query.moment("since")?,
         until: query.moment("until")?,
+        incident: query.get("incident").map(str::to_owned),
     })
 }
 

@@ -29,7 +29,7 @@ use crate::sinks::store::PAGE_ROWS_MAX;
 pub(super) const QUERY: &[Param] = &[
     Param {
         name: "topics",
-        doc: "What to hear of: events, streams, meters, separated by commas. Default: all.",
+        doc: "What to hear of: events, incidents, streams, meters, separated by commas. Default: all.",
         example: "events,streams",
     },
     Param { name: "stream", doc: "Hear of this stream only; several are possible.", example: "lobby" },
@@ -90,10 +90,9 @@ fn mime() -> actix_web::mime::Mime {
 
 fn wants(query: &Query) -> Result<Wants, Problem> {
     let word = |word: &str| {
-        Topic::ALL
-            .into_iter()
-            .find(|topic| topic.name() == word)
-            .ok_or_else(|| Problem::bad_request("'topics' must be events, streams or meters, separated by commas"))
+        Topic::ALL.into_iter().find(|topic| topic.name() == word).ok_or_else(|| {
+            Problem::bad_request("'topics' must be events, incidents, streams or meters, separated by commas")
+        })
     };
     let topics = match query.get("topics") {
         Some(words) => words.split(',').map(str::trim).map(word).collect::<Result<_, _>>()?,

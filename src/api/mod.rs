@@ -12,6 +12,7 @@ mod events;
 mod guard;
 mod hangup;
 mod health;
+mod incidents;
 mod live;
 mod live_states;
 mod metrics;

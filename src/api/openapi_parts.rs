@@ -85,6 +85,16 @@ fn schemas() -> Value {
         "next_cursor": described("Where the next page begins; absent on the last one.") }),
         ),
     );
+    add("Incident", incident());
+    add(
+        "IncidentPage",
+        object(
+            &["incidents"],
+            json!({
+        "incidents": list_of("Incident"),
+        "next_cursor": described("Where the next page begins; absent on the last one.") }),
+        ),
+    );
     add(
         "Ack",
         object(
@@ -197,7 +207,8 @@ fn schemas() -> Value {
             json!({
         "version": text(), "ffmpeg": text(), "node": text(), "demo": { "type": "boolean" }, "started_at": moment(),
         "uptime_s": whole(), "live": { "type": "boolean" }, "ready": { "type": "boolean" }, "sequence": whole(),
-        "streams": { "type": "object" }, "open_events": counts(), "store": { "type": "object" },
+        "streams": { "type": "object" }, "open_events": counts(), "open_incidents": counts(),
+        "blind": { "type": "boolean" }, "store": { "type": "object" },
         "process": { "type": "object" }, "live_clients": whole() }),
         ),
     );
@@ -260,10 +271,50 @@ fn event() -> Value {
             "start_s": number(), "end_s": number(), "value": number(), "threshold": number(), "peak": number(),
             "unit": text(), "message": text(), "profile": text(), "tier": text(), "labels": labels(),
             "session": whole(), "node": text(),
+            "incident_id": described("The incident of which it is a part."),
             "parent_id": described("The event that explains it, or of which it is a part."),
             "suppressed_by": described("What holds it back: observe, silence:ID, maintenance:ID or event:ID. After the end: set when nobody was told of it."),
             "acked_by": text(), "acked_at": moment(), "snoozed_until": moment(), "comment": text(), "runbook_url": text(),
             "evidence": described("Where evidence of it is, once it is written."),
+            "stored": { "type": "boolean", "description": "False when it could not be stored before it was told; else absent." },
+        }),
+    )
+}
+
+/// The record of an incident.
+fn incident() -> Value {
+    object(
+        &[
+            "schema",
+            "id",
+            "change_id",
+            "kind",
+            "state",
+            "severity",
+            "started_at",
+            "changed_at",
+            "message",
+            "streams",
+            "events",
+            "events_total",
+            "events_open",
+            "node",
+        ],
+        json!({
+            "schema": text(), "id": described("The same from begin to end."),
+            "change_id": described("Of this change of it."),
+            "kind": { "type": "string", "enum": ["stream", "group", "outage", "blind"] },
+            "state": { "type": "string", "enum": ["open", "ended"] }, "severity": severity(),
+            "common": { "type": "object", "additionalProperties": text(),
+                "description": "What its streams share: host, or the name of a label, with its value." },
+            "started_at": moment(), "changed_at": moment(), "ended_at": moment(), "message": text(),
+            "causes": { "type": "array", "items": text(), "description": "From cause to consequence." },
+            "evidence": { "type": "array", "items": text(), "description": "Counts, and what probes found." },
+            "streams": names(),
+            "events": { "type": "array", "items": text(),
+                "description": "Ids of its events, oldest first: at most 10,000, in lists at most 100." },
+            "events_total": whole(), "events_open": whole(),
+            "merged_into": described("Id of the incident that took its open events over."), "node": text(),
             "stored": { "type": "boolean", "description": "False when it could not be stored before it was told; else absent." },
         }),
     )

@@ -14,8 +14,8 @@ use super::access::Principal;
 use super::problem::Problem;
 use super::query::{Param, check_query};
 use super::{
-    apply, events, health, live, metrics, notes, openapi, past, probe, reload, silences, status, stream_changes,
-    streams, thumbnail, tokens,
+    apply, events, health, incidents, live, metrics, notes, openapi, past, probe, reload, silences, status,
+    stream_changes, streams, thumbnail, tokens,
 };
 use crate::access::Role;
 
@@ -209,6 +209,19 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         answer: (200, "ChangeList", JSON),
         attach: |route| route.to(events::changes),
         ..endpoint(Verb::Get, "/api/v1/events/{id}/changes", VIEWER, "event_changes")
+    },
+    Endpoint {
+        summary: "Lists incidents, newest first: what failed together",
+        query: incidents::LIST,
+        answer: (200, "IncidentPage", JSON),
+        attach: |route| route.to(incidents::list),
+        ..endpoint(Verb::Get, "/api/v1/incidents", VIEWER, "incidents")
+    },
+    Endpoint {
+        summary: "Gives one incident with the ids of all its events",
+        answer: (200, "Incident", JSON),
+        attach: |route| route.to(incidents::one),
+        ..endpoint(Verb::Get, "/api/v1/incidents/{id}", VIEWER, "incident")
     },
     Endpoint {
         summary: "Tells what evidence of an event there is, and what is missing",

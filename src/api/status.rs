@@ -29,6 +29,10 @@ struct Status {
     streams: Streams,
     /// Open events by severity, of the monitor's own as well.
     open_events: BTreeMap<&'static str, usize>,
+    /// Open incidents by kind.
+    open_incidents: BTreeMap<&'static str, u64>,
+    /// Most inputs are down, and so is what the monitor itself needs: it cannot see.
+    blind: bool,
     store: Store,
     /// What was lost since start, by what it was.
     lost: BTreeMap<&'static str, u64>,
@@ -151,6 +155,8 @@ pub(super) async fn status(node: Data<Node>) -> HttpResponse {
             by_state,
         },
         open_events,
+        open_incidents: node.desk.board.incidents.open().map(|(kind, count)| (kind.name(), count)).into(),
+        blind: node.desk.board.incidents.is_blind(),
         store: Store { degraded: node.desk.board.is_degraded(), unstored: node.desk.board.unstored() },
         lost: snapshot.lost.iter().copied().collect(),
         process: Process {

@@ -22,7 +22,7 @@ use crate::profile::Profile;
 const WIDTH: usize = 110;
 
 /// Keys and sections in the order in which people want to read them; others follow by the alphabet.
-const ORDER: [&str; 53] = [
+const ORDER: [&str; 56] = [
     "data_dir",
     "node",
     "server",
@@ -30,6 +30,7 @@ const ORDER: [&str; 53] = [
     "detectors",
     "profiles",
     "receivers",
+    "incidents",
     "streams",
     "store",
     "log",
@@ -73,6 +74,8 @@ const ORDER: [&str; 53] = [
     "directory",
     "inherits",
     "enabled",
+    "window",
+    "join_within",
     "raise_after",
     "clear_after",
     "severities",
@@ -180,7 +183,9 @@ pub(crate) fn default_toml_of(registry: Registry<'_>) -> String {
                     setting(&mut text, key, field, table.and_then(|table| table.get(key)), false);
                 }
                 for (below, field) in tables {
-                    own_tables(&mut text, &format!("{key}.{below}"), field);
+                    let path = format!("{key}.{below}");
+                    own_tables(&mut text, &path, field);
+                    inner_section(&mut text, &path, field, table.and_then(|table| table.get(below)));
                 }
             }
         }
@@ -330,7 +335,22 @@ fn option_text(value: &OptionValue) -> String {
 
 /// Whether a key stands for tables with names of one's own.
 fn holds_tables(field: &Field) -> bool {
-    matches!(&field.shape, Shape::Map(inner) if inner.is_table())
+    match &field.shape {
+        Shape::Map(inner) => inner.is_table(),
+        Shape::Table(_) => true,
+        _ => false,
+    }
+}
+
+/// A section within a section.
+fn inner_section(text: &mut String, path: &str, field: &Field, defaults: Option<&Value>) {
+    let Some(fields) = field.shape.fields() else { return };
+    gap(text);
+    comment(text, &field.doc);
+    text.push_str(&format!("[{path}]\n"));
+    for (key, field) in ordered(fields) {
+        setting(text, key, field, defaults.and_then(|table| table.get(key)), false);
+    }
 }
 
 /// One table as an example.

@@ -46,6 +46,8 @@ pub(super) const ALL: &[Asset] = &[
     asset!("grid.js", SCRIPT),
     asset!("history.js", SCRIPT),
     asset!("icon.svg", PICTURE),
+    asset!("incident_lines.js", SCRIPT),
+    asset!("incident_page.js", SCRIPT),
     asset!("keys.js", SCRIPT),
     asset!("main.js", SCRIPT),
     asset!("memory.js", SCRIPT),

@@ -97,6 +97,7 @@ impl Groups {
                 | DeskMessage::Doubt(..)
                 | DeskMessage::Act(..)
                 | DeskMessage::Silence(..)
+                | DeskMessage::Probed(_)
                 | DeskMessage::Stop(_) => {}
             }
         }

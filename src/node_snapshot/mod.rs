@@ -27,6 +27,10 @@ pub struct NodeSnapshot {
     pub stages: Vec<StageSnapshot>,
     /// CPU time spent per detector name, over all streams.
     pub detector_cpu: Vec<(&'static str, Duration)>,
+    /// Open incidents by kind.
+    pub incidents_open: Vec<(&'static str, u64)>,
+    /// Most inputs are down, and so is what the monitor itself needs.
+    pub blind: bool,
     /// Who is notified, and how that goes.
     pub receivers: Vec<ReceiverSnapshot>,
     /// What was lost beside frames and notifications since start, by what it was, without secrets.

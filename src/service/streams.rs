@@ -170,6 +170,7 @@ impl Service {
             self.monitor.do_send(ChangeStream(change));
         }
         self.catalogue.store(Arc::new(whole.catalogue()));
+        self.boards.commons.update(&whole.plan);
         self.plan = whole.plan;
         self.resolved = whole.resolved;
         self.api_streams = api;

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix_web::web::Bytes;
 use avwatch_actors::event::Event;
-use avwatch_actors::record::{Record, events};
+use avwatch_actors::incident::Incident;
+use avwatch_actors::record::Record;
 use avwatch_actors::sink::{Sink, SinkError};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -37,11 +38,13 @@ pub enum Topic {
     Streams,
     /// Readings, once a second.
     Meters,
+    /// Changes of incidents.
+    Incidents,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 3] = [Self::Events, Self::Streams, Self::Meters];
+    pub const ALL: [Self; 4] = [Self::Events, Self::Streams, Self::Meters, Self::Incidents];
 
     /// The word in the API.
     pub const fn name(self) -> &'static str {
@@ -49,6 +52,7 @@ impl Topic {
             Self::Events => "events",
             Self::Streams => "streams",
             Self::Meters => "meters",
+            Self::Incidents => "incidents",
         }
     }
 }
@@ -76,6 +80,12 @@ impl Message {
     pub fn of_event(event: &Event) -> Self {
         let frame = frame("event", Some(event.sequence), event);
         Self { topic: Topic::Events, sequence: Some(event.sequence), stream: Some(event.stream.clone()), frame }
+    }
+
+    /// The message of a change of an incident, with the first of its events listed. It has no number:
+    /// who was away reads the open ones anew.
+    pub fn of_incident(incident: &Incident) -> Self {
+        Self::new(Topic::Incidents, "incident", None, &incident.brief())
     }
 }
 
@@ -239,8 +249,11 @@ impl Sink for LiveSink {
     }
 
     fn deliver(&mut self, changes: &[Record]) -> Result<(), SinkError> {
-        for event in events(changes) {
-            self.0.publish(Message::of_event(event));
+        for change in changes {
+            self.0.publish(match change {
+                Record::Event(event) => Message::of_event(event),
+                Record::Incident(incident) => Message::of_incident(incident),
+            });
         }
         Ok(())
     }

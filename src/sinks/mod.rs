@@ -42,12 +42,39 @@ pub(crate) mod samples {
     use std::time::{Duration, SystemTime};
 
     use avwatch_actors::event::{Event, EventKey, EventState, SCHEMA, Wall};
+    use avwatch_actors::incident::{INCIDENT_SCHEMA, Incident, IncidentKind, IncidentState};
     use avwatch_actors::severity::Severity;
     use avwatch_actors::track::{SessionNumber, TrackId};
 
     /// A wall time so many seconds after a fixed moment.
     pub(crate) fn wall(seconds: u64) -> Wall {
         Wall(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000 + seconds))
+    }
+
+    /// Incident `id` of host `origin`, with the events `id-1` and `id-2`.
+    pub(crate) fn incident(id: &str, second: u64, is_over: bool) -> Incident {
+        Incident {
+            schema: INCIDENT_SCHEMA.to_owned(),
+            id: id.to_owned(),
+            change_id: format!("{id}-{second}"),
+            kind: IncidentKind::Group,
+            state: if is_over { IncidentState::Ended } else { IncidentState::Open },
+            severity: Severity::Major,
+            common: [("host".to_owned(), "origin".to_owned())].into(),
+            started_at: wall(second),
+            changed_at: wall(second),
+            ended_at: is_over.then(|| wall(second)),
+            message: "host origin: 2 of 2 streams fail".to_owned(),
+            causes: vec!["input_down on lobby, stage".to_owned()],
+            evidence: Vec::new(),
+            streams: vec!["lobby".into(), "stage".into()],
+            events: vec![format!("{id}-1"), format!("{id}-2")],
+            events_total: 2,
+            events_open: if is_over { 0 } else { 2 },
+            merged_into: None,
+            node: "node".into(),
+            stored: None,
+        }
     }
 
     /// A change of event `id` of a stream; sequence, change and time follow from `sequence`.

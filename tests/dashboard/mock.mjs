@@ -40,6 +40,7 @@ export class Mock {
     this.events = new Map();
     this.notes = [];
     this.evidence = new Map();
+    this.incidents = new Map();
     this.silences = [];
     this.requests = [];
     this.noThumbnails = false;
@@ -180,6 +181,38 @@ export class Mock {
     event.evidence = `/api/v1/events/${event.id}/evidence`;
   }
 
+  /** Begins or changes an incident of these events. */
+  incident(id, events, more = {}) {
+    const now = iso(Date.now());
+    const open = events.filter((event) => event.state !== 'ended');
+    this.changes = (this.changes ?? 0) + 1;
+    const incident = {
+      schema: 'avwatch.incident/1',
+      id,
+      change_id: `${id}-${this.changes}`,
+      kind: 'group',
+      state: open.length > 0 ? 'open' : 'ended',
+      severity: 'major',
+      common: { host: 'origin.example' },
+      started_at: iso(Date.now() - 60_000),
+      changed_at: now,
+      ended_at: open.length > 0 ? undefined : now,
+      message: `host origin.example: ${events.length} of ${events.length} streams fail, first input_down`,
+      causes: [`host origin.example: ${events.length} of ${events.length} streams`, 'input_down on all of them'],
+      evidence: ['streams that began to fail within 30 s of each other'],
+      streams: events.map((event) => event.stream).sort(),
+      events: events.map((event) => event.id),
+      events_total: events.length,
+      events_open: open.length,
+      node: 'mock',
+      ...more,
+    };
+    for (const event of events) event.incident_id = id;
+    this.incidents.set(id, incident);
+    this.tell('incident', incident);
+    return incident;
+  }
+
   open() {
     return [...this.events.values()].filter((event) => event.state !== 'ended');
   }
@@ -279,11 +312,19 @@ export class Mock {
     if (kind === 'live') return this.live(request, response);
     if (kind === 'streams') return this.streamRoute(request.method, { id, act, json, url }, response, give, missing);
     if (kind === 'events') return this.eventRoute({ id, act, json, url }, give, missing);
+    if (kind === 'incidents') return this.incidentRoute({ id, url }, give, missing);
     if (kind === 'silences') return this.rows(request.method, this.silences, 'silences', id, json, give);
     if (kind === 'notes')
       return this.rows(request.method, this.notes, 'notes', id, json && { ...json, at: iso(Date.now()) }, give);
     if (kind === 'status') return give(this.status());
     return missing();
+  }
+
+  incidentRoute({ id, url }, give, missing) {
+    if (id) return this.incidents.has(id) ? give(this.incidents.get(id)) : missing();
+    const wanted = url.searchParams.get('state');
+    const all = [...this.incidents.values()].filter((incident) => !wanted || incident.state === wanted);
+    return give({ incidents: all });
   }
 
   asset(parts, response, missing) {
@@ -402,6 +443,7 @@ export class Mock {
       const fits = (event) =>
         (!wanted.state || (wanted.state === 'open') === (event.state !== 'ended')) &&
         ['stream', 'detector', 'severity'].every((key) => !wanted[key] || wanted[key] === event[key]) &&
+        (!wanted.incident || event.incident_id === wanted.incident) &&
         (!wanted.cursor || event.id < wanted.cursor);
       const all = [...this.events.values()].filter(fits).sort((one, other) => (one.id < other.id ? 1 : -1));
       const limit = Number(wanted.limit ?? 100);

@@ -73,6 +73,11 @@ fn evidence_is_played_or_shown_as_pictures_and_waveform() {
 }
 
 #[test]
+fn an_incident_is_one_line_that_leads_to_its_causes_and_events() {
+    case("incident", None);
+}
+
+#[test]
 fn a_thousand_streams_never_hold_the_page_up() {
     let said = run("load.mjs", &["--streams", "1000", "--seconds", "30"]);
     println!("{said}");

@@ -13,6 +13,7 @@ mod ending;
 mod evidence;
 mod guarded;
 mod hostile;
+mod incidents;
 mod inputs;
 mod reload;
 mod restart;

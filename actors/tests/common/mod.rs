@@ -123,6 +123,7 @@ impl Rig {
             rules: Arc::default(),
             hold_of: Box::new(|_| Duration::ZERO),
             evidence_of: Box::new(|_| None),
+            incidents: Default::default(),
         };
         let desk = event_desk::start(parts).unwrap();
         let board = StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), Arc::<Health>::default());

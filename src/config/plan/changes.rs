@@ -64,6 +64,7 @@ pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
         ("evidence", old.evidence != new.evidence),
         ("limits", old.limits != new.limits),
         ("runtime", old.runtime != new.runtime),
+        ("incidents", old.incidents != new.incidents),
         ("receivers", old.receivers != new.receivers),
     ];
     changes.at_next_start = sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect();

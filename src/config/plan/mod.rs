@@ -6,6 +6,7 @@
 mod alarms;
 mod changes;
 mod detectors;
+mod incidents;
 mod receivers;
 mod server;
 mod stream;
@@ -20,6 +21,7 @@ use avwatch_actors::severity::Severity;
 
 pub use alarms::AlarmPlan;
 pub use changes::{PlanChanges, RefusedChange, changes};
+pub use incidents::IncidentsPlan;
 pub use server::{ServerPlan, TlsPlan};
 pub use stream::StreamPlan;
 
@@ -61,6 +63,8 @@ pub struct Plan {
     pub limits: LimitsPlan,
     /// Threads.
     pub runtime: RuntimePlan,
+    /// What fails together.
+    pub incidents: IncidentsPlan,
     /// Who is told of events, by name.
     pub receivers: Vec<ReceiverPlan>,
     /// The streams, by name.
@@ -225,6 +229,7 @@ pub(in crate::config) fn build(
             opens_per_second_per_host: settings.limits.opens_per_second_per_host,
         },
         runtime: RuntimePlan { detector_arbiters: detector_arbiters(settings) },
+        incidents: incidents::build(&mut building),
         receivers: receivers::build(&mut building),
         streams,
         demo,

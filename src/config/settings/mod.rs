@@ -5,6 +5,7 @@
 
 mod alarms;
 mod detector;
+mod incidents;
 mod receiver;
 mod stream;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use alarms::AlarmSettings;
 pub(crate) use detector::DetectorTable;
 pub use detector::Detectors;
+pub(crate) use incidents::IncidentsSettings;
 pub(crate) use receiver::ReceiverSettings;
 pub(crate) use receiver::{EmailSettings, ExecSettings, LeastSeverity, Recovery, SnmpSettings};
 pub use receiver::{MailSecurity, SeverityPlace};
@@ -53,6 +55,8 @@ pub struct Settings {
     pub limits: LimitsSettings,
     /// Threads.
     pub runtime: RuntimeSettings,
+    /// What fails together: when failures are taken for one. Changes take effect at the next start.
+    pub incidents: IncidentsSettings,
     /// Settings of detectors for all streams.
     pub detectors: Detectors,
     /// Profiles of your own: sets of detector settings that streams choose by name.
@@ -77,6 +81,7 @@ impl Default for Settings {
             alarms: AlarmSettings::default(),
             limits: LimitsSettings::default(),
             runtime: RuntimeSettings::default(),
+            incidents: IncidentsSettings::default(),
             detectors: Detectors::default(),
             profiles: BTreeMap::new(),
             receivers: BTreeMap::new(),

@@ -4,7 +4,7 @@
 const listeners = new Set();
 
 /** Views by name; anything else shows the wall. */
-export const VIEWS = ['wall', 'problems', 'events', 'event', 'stream', 'node', 'notes'];
+export const VIEWS = ['wall', 'problems', 'events', 'event', 'incident', 'stream', 'node', 'notes'];
 
 /** Everything in the address: strings only, absent when not set. */
 export function state() {

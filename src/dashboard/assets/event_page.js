@@ -127,7 +127,12 @@ function factRows(event, duration) {
     ['Profile', event.profile],
     ['Session', event.session],
     ['Node', event.node],
-    ['Incident', event.incident_id],
+    [
+      'Incident',
+      event.incident_id
+        ? h('a', { href: address({ view: 'incident', id: event.incident_id }) }, event.incident_id)
+        : null,
+    ],
     ['Runbook', event.runbook_url ? outsideLink(event.runbook_url) : null],
     ['Id', h('span', { class: 'mono' }, event.id)],
     ['Stored', event.stored === false ? 'no: the store did not take it' : null],

@@ -69,12 +69,14 @@ export class Feed {
   /** Reads everything as it stands. */
   async load() {
     const begun = performance.now();
-    const [streams, open] = await Promise.all([
+    const [streams, open, incidents] = await Promise.all([
       all('/api/v1/streams', {}, 'streams'),
       all('/api/v1/events', { state: 'open' }, 'events'),
+      all('/api/v1/incidents', { state: 'open' }, 'incidents'),
     ]);
     this.model.setStreams(streams.map(shapes.stream));
     this.model.setOpen(open.map(shapes.event), begun);
+    this.model.setIncidents(incidents.map(shapes.incident), begun);
     this.loadPast();
   }
 
@@ -97,6 +99,7 @@ export class Feed {
     if (!data) return;
     const json = JSON.parse(data);
     if (kind === 'event') this.model.setEvent(shapes.event(json));
+    else if (kind === 'incident') this.model.setIncident(shapes.incident(json));
     else if (kind === 'stream') this.model.setStream(shapes.stream(json));
     else if (kind === 'stream_removed') this.model.removeStream(String(json.name));
     else if (kind === 'meters') this.model.setMeters(shapes.readings(json));

@@ -9,6 +9,7 @@ import { Alarm } from './alarm.js';
 import { eventPage } from './event_page.js';
 import { eventsPage } from './events_page.js';
 import { Feed } from './feed.js';
+import { incidentPage } from './incident_page.js';
 import { Model } from './model.js';
 import { nodePage } from './node_page.js';
 import { notesPage } from './notes_page.js';
@@ -23,6 +24,7 @@ const PAGES = {
   problems: problemsPage,
   events: eventsPage,
   event: eventPage,
+  incident: incidentPage,
   stream: streamPage,
   node: nodePage,
   notes: notesPage,

@@ -36,6 +36,8 @@ export class Model {
     this.meters = new Map();
     this.events = new Map();
     this.byStream = new Map();
+    /** Open incidents by id. */
+    this.incidents = new Map();
     this.listeners = {
       list: new Set(),
       stream: new Set(),
@@ -43,6 +45,7 @@ export class Model {
       event: new Set(),
       feed: new Set(),
       past: new Set(),
+      incidents: new Set(),
     };
     /** `connecting`, `open` or `lost`, and since when. */
     this.feed = { state: 'connecting', since: now() };
@@ -53,7 +56,7 @@ export class Model {
   }
 
   /** Calls `listener` on changes of a topic: `list`, `stream` (name), `meters` (readings),
-   *  `event` (event), `feed`, and `past` when the events of the last day are there. */
+   *  `event` (event), `incidents` (one, or nothing for all), `feed`, and `past` when the events of the last day are there. */
   on(topic, listener) {
     this.listeners[topic].add(listener);
     return () => this.listeners[topic].delete(listener);
@@ -129,6 +132,35 @@ export class Model {
         this.setEvent({ ...event, open: false, state: 'ended', ended: event.ended ?? now() });
     }
     for (const event of events) this.setEvent(event);
+  }
+
+  /** Takes a change of an incident; ended ones are forgotten. */
+  setIncident(incident) {
+    const old = this.incidents.get(incident.id);
+    if (old && old.changed > incident.changed) return;
+    incident.seen = performance.now();
+    if (incident.open) this.incidents.set(incident.id, incident);
+    else this.incidents.delete(incident.id);
+    this.tell('incidents', incident);
+  }
+
+  /** The incidents that were open on the server at `begun`: others that were thought open before are over. */
+  setIncidents(incidents, begun) {
+    const ids = new Set(incidents.map((incident) => incident.id));
+    for (const [id, incident] of this.incidents)
+      if (incident.seen < begun && !ids.has(id)) this.incidents.delete(id);
+    for (const incident of incidents) this.setIncident(incident);
+    this.tell('incidents', null);
+  }
+
+  /** Open incidents, worst first, then by the number of their streams. */
+  openIncidents() {
+    return [...this.incidents.values()].sort(
+      (one, other) =>
+        rank(other.severity) - rank(one.severity) ||
+        other.streams.length - one.streams.length ||
+        (one.id < other.id ? -1 : 1),
+    );
   }
 
   /** Forgets ended events that no strip shows any more; beyond the limit the oldest. */

@@ -4,6 +4,7 @@
 import { attribute, fill, h, text } from './dom.js';
 import { every, soon } from './frame.js';
 import { brief, count, now } from './format.js';
+import { IncidentLines } from './incident_lines.js';
 import { HELD } from './model.js';
 import { Picture, STALE } from './thumbs.js';
 import { setSign, sign } from './severity.js';
@@ -94,11 +95,13 @@ export class PenaltyBox {
     this.rows = new Map();
     this.list = h('ul', { role: 'list', 'aria-label': 'Streams with something wrong' });
     this.calm = h('div', { class: 'calm' });
+    this.incidents = new IncidentLines(context.model);
     this.more = h('p', { class: 'soft' });
     this.total = h('span', { class: 'soft' });
     this.box = h(
       'div',
       { class: 'box', tabindex: '0', role: 'region', 'aria-label': 'Penalty box' },
+      this.incidents.node,
       this.calm,
       this.list,
       this.more,
@@ -127,6 +130,7 @@ export class PenaltyBox {
   end() {
     for (const end of this.ends) end();
     this.seen.disconnect();
+    this.incidents.end();
     for (const row of this.rows.values()) row.end();
   }
 

@@ -63,6 +63,30 @@ export function event(json) {
   };
 }
 
+/** An incident: what failed together. */
+export function incident(json) {
+  return {
+    id: String(json.id),
+    changeId: String(json.change_id ?? ''),
+    kind: String(json.kind),
+    severity: String(json.severity),
+    open: json.state !== 'ended',
+    common: words(json.common),
+    started: time(json.started_at),
+    changed: time(json.changed_at),
+    ended: time(json.ended_at),
+    message: String(json.message ?? ''),
+    causes: list(json.causes).map(String),
+    evidence: list(json.evidence).map(String),
+    streams: list(json.streams).map(String),
+    eventsTotal: json.events_total ?? 0,
+    eventsOpen: json.events_open ?? 0,
+    mergedInto: json.merged_into ? String(json.merged_into) : null,
+    node: String(json.node ?? ''),
+    stored: json.stored !== false,
+  };
+}
+
 /** Readings of one stream in one second: a track each, levels one number a channel, in dBFS. */
 export function meters(json) {
   const tracks = new Map();

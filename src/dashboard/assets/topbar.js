@@ -67,7 +67,7 @@ export function begin(model, alarm) {
   showAlarm();
 
   const where = () => {
-    const view = { event: 'events', stream: 'wall' }[state().view] ?? state().view;
+    const view = { event: 'events', incident: 'events', stream: 'wall' }[state().view] ?? state().view;
     attribute(brand, 'href', isKiosk() ? null : address({ view: 'wall' }));
     for (const [name, node] of links) {
       attribute(node, 'href', address({ view: name }));

@@ -143,6 +143,12 @@ fn for_node(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
     for (detector, spent) in &node.detector_cpu {
         cpu.row_f64([("detector", *detector)], spent.as_secs_f64())?;
     }
+    let mut incidents = out.gauge("avwatch_incidents_open", "Open incidents, by kind.")?;
+    for &(kind, count) in &node.incidents_open {
+        incidents.row([("kind", kind)], count as f64)?;
+    }
+    let help = "1 while most inputs are down and the monitor's own network fails: it cannot see.";
+    out.gauge("avwatch_blind", help)?.row([], f64::from(u8::from(node.blind)))?;
     let mut sent = out.counter("avwatch_notifications", "Notifications since start, by what became of them.")?;
     for receiver in &node.receivers {
         for &(outcome, count) in &receiver.outcomes {

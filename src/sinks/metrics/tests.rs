@@ -63,6 +63,8 @@ fn node(streams: Vec<StreamSnapshot>) -> Arc<NodeSnapshot> {
         stages: stages.to_vec(),
         detector_cpu: vec![("black", Duration::from_millis(1_250))],
         lost: vec![("journal_seconds", 3)],
+        incidents_open: vec![("stream", 0), ("group", 1), ("outage", 0), ("blind", 1)],
+        blind: true,
         receivers: vec![ReceiverSnapshot {
             name: "pager".into(),
             outcomes: vec![("delivered", 8), ("failed", 1)],
@@ -115,6 +117,8 @@ fn every_metric_of_the_contract_is_there_with_its_labels() {
         ("avwatch_notifications_total", vec![("receiver", "pager"), ("outcome", "failed")], 1.0),
         ("avwatch_outbox_pending", vec![("receiver", "pager")], 2.0),
         ("avwatch_outbox_oldest_seconds", vec![("receiver", "pager")], 9.0),
+        ("avwatch_incidents_open", vec![("kind", "group")], 1.0),
+        ("avwatch_blind", vec![], 1.0),
         ("avwatch_config_last_reload_successful", vec![], 1.0),
         ("avwatch_build_info", vec![("version", "0.1.0"), ("ffmpeg", "7.1")], 1.0),
         ("avwatch_series_withheld", vec![], 0.0),
@@ -189,7 +193,7 @@ fn the_series_of_a_removed_stream_are_gone() {
 fn an_empty_service_answers_too() {
     let samples = samples(&Arc::new(NodeSnapshot::default()));
     let names: BTreeSet<_> = samples.iter().map(|sample| sample.name.as_str()).collect();
-    assert_eq!(names, ["avwatch_build_info", "avwatch_series_withheld"].into());
+    assert_eq!(names, ["avwatch_blind", "avwatch_build_info", "avwatch_series_withheld"].into());
 }
 
 #[test]

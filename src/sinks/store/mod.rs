@@ -7,6 +7,7 @@
 
 mod data_dir;
 mod error;
+mod incidents;
 mod open;
 mod reader;
 mod retention;
@@ -25,6 +26,7 @@ use rusqlite::Connection;
 
 pub use data_dir::DataDir;
 pub use error::StoreError;
+pub use incidents::{IncidentFilter, IncidentPage};
 pub use open::StartUp;
 pub use reader::{EventFilter, EventPage, EventReader, PAGE_ROWS_MAX, StateFilter};
 pub use retention::Retention;

@@ -43,6 +43,8 @@ pub struct EventFilter {
     pub since: Option<SystemTime>,
     /// Began before this time.
     pub until: Option<SystemTime>,
+    /// Listed by the incident of this id.
+    pub incident: Option<String>,
 }
 
 /// Which states to find.
@@ -134,7 +136,10 @@ impl EventReader {
         Ok(rows.iter().filter_map(|json| parse(json)).collect())
     }
 
-    fn query<T>(&mut self, query: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>) -> Result<T, StoreError> {
+    pub(super) fn query<T>(
+        &mut self,
+        query: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, StoreError> {
         let path = self.path.clone();
         let failed = |what| move |source| StoreError::Database { what, path, source };
         let connection = self.connection().map_err(failed.clone()("open"))?;
@@ -194,6 +199,12 @@ fn conditions(filter: &EventFilter, cursor: Option<&str>) -> (String, Vec<Value>
     }
     if let Some(until) = filter.until {
         add("started < ?", &[since_epoch(until).into()]);
+    }
+    if let Some(incident) = &filter.incident {
+        // The list of an incident is bounded, and each of its ids is found by the primary key.
+        let condition = "id IN (SELECT value FROM incidents AS incident, json_each(incident.json, '$.events')
+            WHERE incident.id = ?)";
+        add(condition, &[incident.clone().into()]);
     }
     for (label, value) in &filter.labels {
         // `events.json`, because the rows of json_each have a hidden column `json` themselves.

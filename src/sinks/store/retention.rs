@@ -1,11 +1,11 @@
 //! Retention: how much of the past is kept.
 //!
 //! Deletes the oldest changes and the events whose last change is among them, in batches small
-//! enough not to delay a commit. Open events stay, however old.
+//! enough not to delay a commit. Ended incidents go with the changes of their time. What is open stays, however old.
 
 use std::time::{Duration, SystemTime};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::write::since_epoch;
 
@@ -43,8 +43,27 @@ pub(super) fn sweep(connection: &mut Connection, keep: Retention, now: SystemTim
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let deleted = transaction.prepare_cached("DELETE FROM changes WHERE sequence <= ?1")?.execute([cut])?;
     transaction.prepare_cached("DELETE FROM events WHERE state = 'ended' AND sequence <= ?1")?.execute([cut])?;
+    sweep_incidents(&transaction, keep, now)?;
     transaction.commit()?;
     Ok(deleted as u64)
+}
+
+/// Deletes ended incidents that are older than every change that is left.
+fn sweep_incidents(transaction: &Transaction<'_>, keep: Retention, now: SystemTime) -> Result<(), rusqlite::Error> {
+    let (oldest, newest) = bounds(keep, now);
+    let left = "SELECT changed FROM changes ORDER BY sequence LIMIT 1";
+    let left: Option<i64> = transaction.query_row(left, [], |row| row.get(0)).optional()?;
+    // A change of the far future says nothing of what came before it.
+    let before = left.filter(|left| *left <= newest).unwrap_or(oldest);
+    let sql = "DELETE FROM incidents WHERE state = 'ended' AND (changed < ?1 OR changed > ?2)";
+    transaction.prepare_cached(sql)?.execute([before, newest])?;
+    Ok(())
+}
+
+/// The oldest and the newest time that a change may have, in milliseconds.
+fn bounds(keep: Retention, now: SystemTime) -> (i64, i64) {
+    let age = Duration::from_secs(u64::from(keep.days_max) * 24 * 3_600);
+    (now.checked_sub(age).map_or(0, since_epoch), since_epoch(now + CLOCK_ERROR_MAX))
 }
 
 /// Gives pages that deleting has freed back to the file system; returns whether there were any.
@@ -77,9 +96,7 @@ fn cut(connection: &Connection, keep: Retention, now: SystemTime) -> Result<Opti
 
 /// The last of the oldest changes that are too old, within a batch.
 fn by_age(connection: &Connection, keep: Retention, now: SystemTime) -> Result<Option<u64>, rusqlite::Error> {
-    let age = Duration::from_secs(u64::from(keep.days_max) * 24 * 3_600);
-    let oldest = now.checked_sub(age).map_or(0, since_epoch);
-    let newest = since_epoch(now + CLOCK_ERROR_MAX);
+    let (oldest, newest) = bounds(keep, now);
     let mut statement =
         connection.prepare_cached("SELECT sequence, changed FROM changes ORDER BY sequence LIMIT ?1")?;
     let mut rows = statement.query([BATCH])?;
@@ -109,7 +126,7 @@ mod tests {
 
     use super::super::{schema, write};
     use super::*;
-    use crate::sinks::samples::{event, wall};
+    use crate::sinks::samples::{event, incident, wall};
 
     const KEEP_ALL: Retention = Retention { days_max: 36_500, rows_max: u64::MAX, bytes_max: u64::MAX };
 
@@ -187,5 +204,18 @@ mod tests {
             connection.query_row("SELECT id FROM events ORDER BY sequence LIMIT 1", [], |row| row.get(0)).unwrap();
         assert_eq!(left, "00000000");
         assert_eq!(rows(&connection, "events"), 11);
+    }
+
+    #[test]
+    fn ended_incidents_go_with_the_changes_of_their_time_and_open_ones_stay() {
+        let mut connection = database(ended(100));
+        let incidents = [("a", 10, true), ("b", 95, true), ("c", 10, false)];
+        let records: Vec<_> =
+            incidents.map(|(id, second, is_over)| Record::Incident(Arc::new(incident(id, second, is_over)))).into();
+        write::commit(&mut connection, &records).unwrap();
+        sweep_all(&mut connection, Retention { rows_max: 10, ..KEEP_ALL }, wall(200).0);
+        let mut statement = connection.prepare("SELECT id FROM incidents ORDER BY id").unwrap();
+        let left: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(left, ["b", "c"]);
     }
 }

@@ -24,11 +24,13 @@ export default async function run({ browser, address, mock }) {
     text: 'Satellite 3 is on its backup until 22:00.',
     at: new Date().toISOString(),
   });
+  mock.incident('inc-1', [event, mock.raise('ch-0003', 'black', 'major')]);
   const pages = [
     ['wall', '/'],
     ['problems', '/?view=problems'],
     ['events', '/?view=events'],
     ['event', `/?view=event&id=${event.id}`],
+    ['incident', '/?view=incident&id=inc-1'],
     ['stream', '/?view=stream&name=ch-0001'],
     ['node', '/?view=node'],
     ['notes', '/?view=notes'],

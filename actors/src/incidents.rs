@@ -1,0 +1,484 @@
+//! Incidents: finds out which open events belong together, and keeps one record of each such set.
+//!
+//! A pure machine behind the alarm model: the events of a step and clocks in, records out. Owned by
+//! the event desk. It never holds an event back and never decides who is told.
+//!
+//! | what fails together | becomes |
+//! |---|---|
+//! | over half of the running inputs (at least 4) lose their input within 30 s | one `outage`; the largest group of them becomes it, all others end into it |
+//! | the same, and a probe of what the monitor needs fails | that `outage` is `blind` |
+//! | 3 streams, or 20 % (at least 2) of those that share a host or label, within 30 s | a `group` |
+//! | several detectors of one stream within 10 s | a `stream` incident, which ends into a later group |
+//!
+//! Only events of at least `warning` count that nothing suppresses; an event that another one explains
+//! (`parent_id`) goes where that one is. While an incident is open, later failures join it if they begin
+//! within ten minutes of the newest. Hosts go before labels, and labels by the share of their streams that
+//! fails. A stream is in one incident at a time; an event stays in its incident to its end, and an
+//! incident ends when all its events have.
+//!
+//! A step is judged as a whole: the order of the events in it makes no difference.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::alarm_model::MONITOR_STREAM;
+use crate::event::{Event, EventKey, EventState, Wall};
+use crate::incident::{Incident, IncidentKind};
+use crate::probe_report::ProbeReport;
+use crate::severity::Severity;
+use crate::stream_table::{Common, StreamTable};
+
+#[path = "incident_forming.rs"]
+mod forming;
+#[path = "incident_open.rs"]
+mod open;
+#[cfg(test)]
+#[path = "incidents_properties.rs"]
+mod properties;
+#[cfg(test)]
+#[path = "incidents_tests.rs"]
+mod tests;
+
+use open::{OpenIncident, Urgency};
+
+/// Most incidents that may be open at once; further ones are not formed, and counted.
+pub const OPEN_INCIDENTS_MAX: usize = 10_000;
+
+/// An open incident is told of again at most this often, its begin and end aside.
+pub const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// While an outage lasts, probes are asked for this often.
+pub const PROBE_EVERY: Duration = Duration::from_secs(10);
+
+/// Fewest inputs that make an outage.
+pub const OUTAGE_INPUTS_MIN: usize = 4;
+
+/// The detector that says that an input is down.
+const INPUT_DOWN: &str = "input_down";
+
+/// When failures are taken for one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IncidentSettings {
+    /// How close to each other streams begin to fail.
+    pub window: Duration,
+    /// So many streams are enough, however many share what they have in common.
+    pub streams_min: usize,
+    /// So many of a hundred are enough, if they are two.
+    pub percent_min: u32,
+    /// How close to each other detectors of one stream begin.
+    pub stream_window: Duration,
+    /// How long after the newest failure a later one still joins.
+    pub join_within: Duration,
+    /// More than so many of a hundred running inputs are an outage.
+    pub outage_percent: u32,
+}
+
+impl Default for IncidentSettings {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(30),
+            streams_min: 3,
+            percent_min: 20,
+            stream_window: Duration::from_secs(10),
+            join_within: Duration::from_secs(600),
+            outage_percent: 50,
+        }
+    }
+}
+
+/// Whether an open event counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It does.
+    Counts,
+    /// It goes where the event of this id goes.
+    Explained(Arc<str>),
+    /// It is silenced, or matters too little.
+    Quiet,
+}
+
+impl Standing {
+    fn of(event: &Event) -> Self {
+        match &event.parent_id {
+            Some(parent) => Self::Explained(parent.as_str().into()),
+            None if event.state == EventState::Suppressed || event.severity < Severity::Warning => Self::Quiet,
+            None => Self::Counts,
+        }
+    }
+}
+
+/// An open event that is or may become part of an incident.
+#[derive(Clone, Debug)]
+struct Known {
+    key: EventKey,
+    began: Wall,
+    severity: Severity,
+    standing: Standing,
+    commons: Arc<[Common]>,
+    is_network: bool,
+    incident: Option<Arc<str>>,
+}
+
+impl Known {
+    fn is_down(&self) -> bool {
+        self.is_network && &*self.key.detector == INPUT_DOWN
+    }
+}
+
+/// An event in an index, by the begin of its condition: begin, stream, id.
+type Begin = (Wall, Arc<str>, Arc<str>);
+
+/// What one step did.
+#[derive(Default)]
+struct Turn {
+    /// Events whose membership may have to be looked at, by begin.
+    touched: BTreeSet<Begin>,
+    /// Events that came to another incident.
+    moved: BTreeSet<Arc<str>>,
+    /// Incidents of events that ended.
+    left: HashMap<Arc<str>, Arc<str>>,
+}
+
+/// That an open event of earlier steps came to an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// Which condition.
+    pub key: EventKey,
+    /// The event's id.
+    pub event: Arc<str>,
+    /// The incident's id.
+    pub incident: Arc<str>,
+}
+
+/// What a step led to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Every event that came to an incident in this step, those of the step included.
+    pub joined: Vec<Joined>,
+    /// Records to commit and publish behind the events.
+    pub records: Vec<Incident>,
+}
+
+/// The machine.
+pub struct Incidents {
+    settings: IncidentSettings,
+    node: Arc<str>,
+    known: HashMap<Arc<str>, Known>,
+    /// Ids of known events by stream.
+    streams: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// Events that count and are in no group or outage, by what their streams share.
+    free: HashMap<Common, BTreeSet<Begin>>,
+    /// Every event that says that a network input is down.
+    downs: BTreeSet<Begin>,
+    /// Ids of events that another one explains, by its id.
+    children: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    open: BTreeMap<Arc<str>, OpenIncident>,
+    /// Open groups by what their streams share.
+    groups: HashMap<Common, BTreeSet<Arc<str>>>,
+    /// Incidents whose record is to be told.
+    pending: BTreeSet<Arc<str>>,
+    probed: Option<Instant>,
+    refused: u64,
+}
+
+impl Incidents {
+    /// A machine without incidents.
+    pub fn new(settings: IncidentSettings, node: Arc<str>) -> Self {
+        Self {
+            settings,
+            node,
+            known: HashMap::new(),
+            streams: HashMap::new(),
+            free: HashMap::new(),
+            downs: BTreeSet::new(),
+            children: HashMap::new(),
+            open: BTreeMap::new(),
+            groups: HashMap::new(),
+            pending: BTreeSet::new(),
+            probed: None,
+            refused: 0,
+        }
+    }
+
+    /// Takes over what was open before a restart; what has no open event any more ends with the first step.
+    pub fn recover(&mut self, incidents: &[Incident], events: &[Event], table: &StreamTable, now: Instant) {
+        for record in incidents.iter().filter(|record| record.is_open()) {
+            let mut incident = OpenIncident::recovered(record, now);
+            incident.running = table.network();
+            self.pending.insert(incident.id.clone());
+            self.register(&incident);
+            self.open.insert(incident.id.clone(), incident);
+        }
+        let mut turn = Turn::default();
+        for event in events {
+            let id: Arc<str> = event.id.as_str().into();
+            let to = event.incident_id.as_deref().and_then(|id| self.open.get_key_value(id)).map(|(id, _)| id.clone());
+            if to.is_none() {
+                self.take(event, table, &mut turn);
+                continue;
+            }
+            let mut known = describe(event, table);
+            known.incident.clone_from(&to);
+            if let Some(incident) = to.and_then(|to| self.open.get_mut(&to)) {
+                incident.attach(&id, &known);
+            }
+            self.known.insert(id.clone(), known);
+            self.index(&id);
+        }
+    }
+
+    /// Judges the events of a step together and writes into each of which incident it is a part.
+    pub fn step(&mut self, events: &mut [Event], table: &StreamTable, now: Instant, wall: Wall) -> Outcome {
+        let mut turn = Turn::default();
+        let mut newest: BTreeMap<&str, &Event> = BTreeMap::new();
+        for event in events.iter() {
+            newest.insert(&event.id, event);
+        }
+        for event in newest.into_values() {
+            self.take(event, table, &mut turn);
+        }
+        self.follow_parents(&mut turn);
+        if !turn.touched.is_empty() {
+            self.form(table, &mut turn);
+        }
+        for event in events.iter_mut() {
+            let of = self.known.get(&*event.id).and_then(|known| known.incident.as_ref());
+            if let Some(incident) = of.or_else(|| turn.left.get(&*event.id)) {
+                event.incident_id = Some(incident.to_string());
+            }
+        }
+        let joined = turn.moved.iter().filter_map(|id| {
+            let known = self.known.get(id)?;
+            Some(Joined { key: known.key.clone(), event: id.clone(), incident: known.incident.clone()? })
+        });
+        let joined = joined.collect();
+        Outcome { joined, records: self.tell(table, now, wall) }
+    }
+
+    /// Takes what probes found.
+    pub fn probed(&mut self, report: &ProbeReport) {
+        for incident in self.open.values_mut().filter(|incident| incident.kind.is_outage()) {
+            let is_news = incident.probed(report);
+            incident.urgency = incident.urgency.max(if is_news { Urgency::Now } else { Urgency::Soon });
+            if is_news {
+                self.pending.insert(incident.id.clone());
+            }
+        }
+    }
+
+    /// Whether probes are wanted now; true once, then again after [`PROBE_EVERY`] while an outage lasts.
+    pub fn wants_probes(&mut self, now: Instant) -> bool {
+        if !self.open.values().any(|incident| incident.kind.is_outage()) {
+            self.probed = None;
+            return false;
+        }
+        let is_due = self.probed.is_none_or(|then| now.saturating_duration_since(then) >= PROBE_EVERY);
+        if is_due {
+            self.probed = Some(now);
+        }
+        is_due
+    }
+
+    /// True while most inputs are down and so is what the monitor itself needs.
+    pub fn is_blind(&self) -> bool {
+        self.open.values().any(OpenIncident::is_blind_now)
+    }
+
+    /// How many incidents of each kind are open, in the order of [`IncidentKind::ALL`].
+    pub fn counts(&self) -> [u64; 4] {
+        IncidentKind::ALL.map(|kind| self.open.values().filter(|incident| incident.kind == kind).count() as u64)
+    }
+
+    /// Incidents that were not formed because too many were open.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Takes one event as it stands at the end of a step.
+    fn take(&mut self, event: &Event, table: &StreamTable, turn: &mut Turn) {
+        if &*event.stream == MONITOR_STREAM {
+            return;
+        }
+        if !event.is_open() {
+            self.leave(event, turn);
+            return;
+        }
+        let (id, before) = match self.known.get_key_value(&*event.id) {
+            Some((id, known)) => (id.clone(), Some(known.incident.clone())),
+            None => (event.id.as_str().into(), None),
+        };
+        let mut known = describe(event, table);
+        known.incident = before.clone().flatten();
+        if known.standing == Standing::Quiet && known.incident.is_none() && !known.is_down() {
+            self.forget(&id);
+            return;
+        }
+        if before.is_some() {
+            self.unindex(&id);
+        }
+        if let Some(incident) = known.incident.as_ref().and_then(|incident| self.open.get_mut(incident))
+            && incident.heed(&id, known.severity)
+        {
+            self.pending.insert(incident.id.clone());
+        }
+        turn.touched.insert((known.began, known.key.stream.clone(), id.clone()));
+        self.known.insert(id.clone(), known);
+        self.index(&id);
+    }
+
+    fn leave(&mut self, event: &Event, turn: &mut Turn) {
+        let Some(known) = self.forget(&event.id) else { return };
+        let Some(incident) = known.incident.as_ref().and_then(|incident| self.open.get_mut(incident)) else { return };
+        incident.end_event(&event.id, &known.key.stream, event.ended_at.unwrap_or(event.changed_at));
+        self.pending.insert(incident.id.clone());
+        turn.left.insert(event.id.as_str().into(), incident.id.clone());
+    }
+
+    fn forget(&mut self, id: &str) -> Option<Known> {
+        self.unindex(id);
+        self.known.remove(id)
+    }
+
+    /// Puts an event into all indexes where it belongs.
+    fn index(&mut self, id: &Arc<str>) {
+        let Some(known) = self.known.get(id) else { return };
+        let begin = (known.began, known.key.stream.clone(), id.clone());
+        self.streams.entry(known.key.stream.clone()).or_default().insert(id.clone());
+        if known.is_down() {
+            self.downs.insert(begin.clone());
+        }
+        match &known.standing {
+            Standing::Counts if is_free(known, &self.open) => {
+                for common in known.commons.iter() {
+                    self.free.entry(common.clone()).or_default().insert(begin.clone());
+                }
+            }
+            Standing::Explained(parent) => {
+                self.children.entry(parent.clone()).or_default().insert(id.clone());
+            }
+            Standing::Counts | Standing::Quiet => {}
+        }
+    }
+
+    /// Takes it out of all of them.
+    fn unindex(&mut self, id: &str) {
+        let Some((id, known)) = self.known.get_key_value(id) else { return };
+        let begin = (known.began, known.key.stream.clone(), id.clone());
+        self.downs.remove(&begin);
+        take_out(&mut self.streams, &known.key.stream, id);
+        for common in known.commons.iter() {
+            take_out(&mut self.free, common, &begin);
+        }
+        if let Standing::Explained(parent) = &known.standing {
+            take_out(&mut self.children, parent, id);
+        }
+    }
+
+    fn register(&mut self, incident: &OpenIncident) {
+        if let Some(common) = &incident.common {
+            self.groups.entry(common.clone()).or_default().insert(incident.id.clone());
+        }
+    }
+
+    fn unregister(&mut self, id: &Arc<str>) {
+        if let Some(common) = self.open.get(id).and_then(|incident| incident.common.clone()) {
+            take_out(&mut self.groups, &common, id);
+        }
+    }
+
+    /// Brings an event, and what it explains, to an incident.
+    fn assign(&mut self, id: &Arc<str>, to: &Arc<str>, turn: &mut Turn) {
+        let mut waiting = vec![id.clone()];
+        while let Some(id) = waiting.pop() {
+            let Some(known) = self.known.get(&id) else { continue };
+            if known.incident.as_ref() == Some(to) || !self.open.contains_key(to) {
+                continue;
+            }
+            let (stream, from) = (known.key.stream.clone(), known.incident.clone());
+            self.unindex(&id);
+            if let Some(old) = from.and_then(|from| self.open.get_mut(&from)) {
+                old.release(&id, &stream);
+                self.pending.insert(old.id.clone());
+            }
+            if let (Some(known), Some(incident)) = (self.known.get_mut(&id), self.open.get_mut(to)) {
+                known.incident = Some(to.clone());
+                incident.admit(&id, known);
+            }
+            self.index(&id);
+            self.pending.insert(to.clone());
+            waiting.extend(self.children.get(&id).into_iter().flatten().cloned());
+            turn.moved.insert(id);
+        }
+    }
+
+    /// Brings events that others explain to where those are.
+    fn follow_parents(&mut self, turn: &mut Turn) {
+        let touched: Vec<Arc<str>> = turn.touched.iter().map(|(_, _, id)| id.clone()).collect();
+        for id in touched {
+            let Some(Known { standing: Standing::Explained(parent), .. }) = self.known.get(&id) else { continue };
+            if let Some(to) = self.known.get(parent).and_then(|parent| parent.incident.clone()) {
+                self.assign(&id, &to, turn);
+            }
+        }
+    }
+
+    /// The records that are due, and the end of what has no open event left.
+    fn tell(&mut self, table: &StreamTable, now: Instant, wall: Wall) -> Vec<Incident> {
+        let mut records = Vec::new();
+        for id in std::mem::take(&mut self.pending) {
+            let Some(incident) = self.open.get_mut(&id) else { continue };
+            let is_over = incident.open.is_empty();
+            let rate_allows = incident.published.is_none_or(|then| now.saturating_duration_since(then) >= TELL_EVERY);
+            if !is_over && !rate_allows && incident.urgency == Urgency::Soon {
+                self.pending.insert(id);
+                continue;
+            }
+            (incident.published, incident.urgency) = (Some(now), Urgency::Soon);
+            records.push(incident.record(table, &self.settings, &self.node, wall));
+            if is_over {
+                self.unregister(&id);
+                self.open.remove(&id);
+            }
+        }
+        records
+    }
+}
+
+fn describe(event: &Event, table: &StreamTable) -> Known {
+    Known {
+        key: event.key(),
+        began: event.started_at,
+        severity: event.severity,
+        standing: Standing::of(event),
+        commons: table.commons(&event.stream),
+        is_network: table.is_network(&event.stream),
+        incident: None,
+    }
+}
+
+/// Whether an event may still become part of a group.
+fn is_free(known: &Known, open: &BTreeMap<Arc<str>, OpenIncident>) -> bool {
+    let kind = known.incident.as_ref().and_then(|id| open.get(id)).map(|incident| incident.kind);
+    matches!(kind, None | Some(IncidentKind::Stream))
+}
+
+/// Removes a value from a set in a map, and the set when it is empty.
+fn take_out<K: std::hash::Hash + Eq, V: Ord>(map: &mut HashMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(set) = map.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
+/// A time that much before; the earliest there is when that cannot be said.
+fn earlier(wall: Wall, by: Duration) -> Wall {
+    Wall(wall.0.checked_sub(by).unwrap_or(std::time::SystemTime::UNIX_EPOCH))
+}
+
+/// A time that much after.
+fn later(wall: Wall, by: Duration) -> Wall {
+    Wall(wall.0.checked_add(by).unwrap_or(wall.0))
+}
