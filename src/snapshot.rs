@@ -10,7 +10,8 @@ use avwatch_actors::status::{StatusBoard, StreamStatus};
 
 use crate::live::LiveBoard;
 use crate::node_snapshot::{
-    BuildSnapshot, EventCount, NodeSnapshot, ProcessSnapshot, StageSnapshot, StreamSnapshot, TrackSnapshot,
+    BuildSnapshot, EventCount, NodeSnapshot, ProcessSnapshot, ReceiverSnapshot, StageSnapshot, StreamSnapshot,
+    TrackSnapshot,
 };
 
 /// Upper edges of the exposed latency buckets, in seconds: 1-2.5-5 from 100 µs to 10 s.
@@ -21,6 +22,7 @@ const BUCKETS: [f64; 16] =
 pub fn snapshot(
     board: &StatusBoard,
     live: &LiveBoard,
+    receivers: Vec<ReceiverSnapshot>,
     build: BuildSnapshot,
     last_reload: Option<bool>,
 ) -> NodeSnapshot {
@@ -48,7 +50,7 @@ pub fn snapshot(
         streams: streams.into_values().collect(),
         stages: stages(board),
         detector_cpu: board.cpu.totals(),
-        receivers: Vec::new(),
+        receivers,
         build,
         config_last_reload_successful: last_reload,
         process: ProcessSnapshot::read(),

@@ -157,6 +157,9 @@ impl Service {
                 fresh.push(self.boards.setup(plan).map_err(|error| error.to_string())?);
             }
         }
+        if !changes.receivers.is_empty() {
+            self.notifier.reload(&new.receivers).map_err(|error| error.to_string())?;
+        }
         for name in &changes.removed {
             self.monitor.do_send(RemoveStream(name.clone()));
             self.boards.remove(name);
@@ -183,6 +186,9 @@ fn summary_of(changes: &PlanChanges) -> String {
         changes.restarted.len(),
         changes.retuned.len()
     );
+    if !changes.receivers.is_empty() {
+        text.push_str(&format!("; receivers changed: {}", changes.receivers.join(", ")));
+    }
     if !changes.at_next_start.is_empty() {
         text.push_str(&format!("; changes of {} take effect at the next start", changes.at_next_start.join(", ")));
     }
