@@ -11,6 +11,8 @@ mod cloud_event;
 mod complaint;
 mod dispatch;
 mod dispatcher;
+#[cfg(test)]
+mod flow_tests;
 mod http;
 mod inbox;
 mod notifier;

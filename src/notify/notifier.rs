@@ -280,8 +280,8 @@ impl Notifier {
             unsettled: None,
         };
         let name = plan.name.clone();
-        let work = move |_: &Arc<Lifeline>| {
-            wait_for(before);
+        let work = move |line: &Arc<Lifeline>| {
+            wait_for(before, line);
             dispatcher.run();
         };
         let done = move |end| {
@@ -295,9 +295,10 @@ impl Notifier {
 }
 
 /// Waits for the thread that served a receiver before: at most one message may be on its way.
-fn wait_for(before: Option<JoinHandle<()>>) {
+fn wait_for(before: Option<JoinHandle<()>>, line: &Lifeline) {
     let until = Instant::now() + HANDOVER_WITHIN;
-    while before.as_ref().is_some_and(|handle| !handle.is_finished()) && Instant::now() < until {
+    let is_there = || before.as_ref().is_some_and(|handle| !handle.is_finished());
+    while is_there() && !line.is_cut() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -12,6 +12,7 @@ mod outbox;
 mod reader;
 mod retention;
 mod route;
+mod salvage;
 mod schema;
 mod write;
 

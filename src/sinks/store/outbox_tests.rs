@@ -217,3 +217,16 @@ fn what_reached_a_receiver_on_another_way_is_not_told_again() {
     assert_eq!(gone, ["change-1"]);
     assert_eq!(bench.take("pager").unwrap().1, [2]);
 }
+
+#[test]
+fn what_waits_is_saved_from_a_damaged_file() {
+    let mut bench = Bench::new(vec![route("pager", &[])]);
+    bench.commit([raised("a", 1)]);
+    let (id, _) = bench.next("pager").unwrap();
+    let path = bench.folder.path().join("events.db");
+    let why = super::StoreError::Damaged { path, why: "a test".to_owned() };
+    bench.store.heal(&why).unwrap();
+    assert_eq!(bench.take("pager").unwrap(), (id, vec![1]));
+    bench.commit([ended("a", 2)]);
+    assert_eq!(bench.take("pager").unwrap().1, [2], "the end is told to whoever was told of the raise");
+}
