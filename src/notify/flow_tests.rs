@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use avwatch_actors::alarm_model::monitor_change_of;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::plan::{Audience, ChannelPlan, ReceiverPlan, WebhookPlan};
 use super::testing::{Received, Reply, Scripted};
-use super::{Notifier, ReceiverState};
+use super::{Notifier, ReceiverState, SEND_WITHIN};
 use crate::sinks::store::{Outbox, Retention, Store};
 
 /// How long anything may take on a busy machine.
@@ -54,7 +54,7 @@ impl Bench {
 
     fn start_in(folder: Arc<tempfile::TempDir>, plans: &[ReceiverPlan]) -> Self {
         let notifier = Notifier::new(plans, folder.path(), None);
-        let store = Store::open(folder.path(), Retention::default()).unwrap().with_router(notifier.router());
+        let store = open(folder.path()).with_router(notifier.router());
         let parts = DeskParts {
             node: "node".into(),
             store: Some(Box::new(store)),
@@ -86,7 +86,8 @@ impl Bench {
     /// Waits until so many changes are in the store; returns how long that took.
     fn stored(&self, sequence: u64) -> Duration {
         let begin = Instant::now();
-        wait_until("the changes to be stored", || self.desk.board.sequence() >= sequence);
+        let board = &self.desk.board;
+        wait_until("the changes to be stored", || board.sequence() >= sequence && board.unstored() == 0);
         begin.elapsed()
     }
 
@@ -99,6 +100,18 @@ impl Bench {
         self.notifier.stop();
         assert!(begin.elapsed() < Duration::from_secs(2), "the threads end within two seconds");
         self.folder.clone()
+    }
+}
+
+/// Opens the store, once the one before has let go of the folder.
+fn open(folder: &std::path::Path) -> Store {
+    let until = Instant::now() + LIMIT;
+    loop {
+        match Store::open(folder, Retention::default()) {
+            Ok(store) => return store,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
     }
 }
 
@@ -167,11 +180,14 @@ fn outage() -> Duration {
 
 #[test]
 fn after_an_outage_every_alert_is_told_once_and_in_order() {
-    let is_up = Arc::new(AtomicBool::new(false));
-    let up = is_up.clone();
+    let (is_up, first_taken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(usize::MAX)));
+    let (up, first) = (is_up.clone(), first_taken.clone());
     // Away in all ways that there are: refused, busy, broken, and silent for a while.
     let server = Scripted::start(move |before| match (up.load(Ordering::SeqCst), before % 3) {
-        (true, _) => Reply::status(200),
+        (true, _) => {
+            first.fetch_min(before, Ordering::SeqCst);
+            Reply::status(200)
+        }
         (false, 0) => Reply::status(503),
         (false, 1) => Reply::status(429).header("retry-after", "1"),
         (false, _) => Reply::status(500),
@@ -193,15 +209,19 @@ fn after_an_outage_every_alert_is_told_once_and_in_order() {
         std::thread::park_timeout(outage() / 200);
     }
     wait_until("the outage to be over", || begin.elapsed() >= outage());
-    let failed = server.requests().len();
     is_up.store(true, Ordering::SeqCst);
     let back = Instant::now();
     let names: Vec<(String, String)> = (0..200).map(|at| (format!("s-{at:03}"), RAISED.to_owned())).collect();
     let until = back + Duration::from_secs(360);
-    while told(&server.requests()[failed..]).len() < 200 && Instant::now() < until {
+    let taken = || {
+        let requests = server.requests();
+        told(&requests[first_taken.load(Ordering::SeqCst).min(requests.len())..])
+    };
+    while taken().len() < 200 && Instant::now() < until {
         std::thread::park_timeout(Duration::from_millis(20));
     }
-    let told = told(&server.requests()[failed..]);
+    let told = taken();
+    let failed = first_taken.load(Ordering::SeqCst);
     println!("{failed} attempts failed; all 200 were told {:?} after the return", back.elapsed());
     println!("the other receiver was told within {worst:?}");
     assert_eq!(told, names, "each once, in order, none missing");
@@ -255,13 +275,15 @@ fn a_receiver_that_never_answers_delays_nobody_else() {
     let good = Scripted::start(|_| Reply::status(200));
     let second = Duration::from_secs(1);
     let bench = Bench::start(&[plan("tarpit", &tarpit.url("/"), second), plan("good", &good.url("/"), second)]);
+    let begin = Instant::now();
     for number in 0..5 {
         bench.raise(&format!("s-{number}"));
         let raised = Instant::now();
         wait_until("the good one to be told", || is_told(&good, number + 1));
         assert!(raised.elapsed() < Duration::from_secs(3), "{:?}", raised.elapsed());
     }
-    assert_eq!(tarpit.requests().len(), 1, "one message is on its way at most");
+    let most = 1 + (begin.elapsed().as_secs() / SEND_WITHIN.as_secs()) as usize;
+    assert!(tarpit.requests().len() <= most, "one message is on its way at most");
     bench.stop();
 }
 
