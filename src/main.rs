@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Health(args) => health::run(&sources(args, true)),
         Command::Import(args) => import::run(&args),
         Command::Events(args) => events::run(&args, &sources(args.service.config.clone(), true)),
+        Command::TestReceiver(args) => commands::test_receiver::run(&args, &sources(args.service.config.clone(), true)),
         Command::Token(command) => {
             let config = match &command {
                 TokenCommand::New => ConfigArgs::default(),

@@ -29,6 +29,7 @@ use avwatch_actors::silence::Silence;
 use avwatch_actors::sink::Sink;
 use avwatch_actors::status::{Health, StatusBoard};
 use tokio::sync::mpsc;
+use url::Url;
 
 use crate::access::Token;
 use crate::api::{self, ApiError, ApiState, LiveStates};
@@ -39,6 +40,7 @@ use crate::detectors;
 use crate::media::bytes::OwnSockets;
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
+use crate::notify::{Notifier, NotifyError};
 use crate::probes;
 use crate::sinks;
 use crate::sinks::live_feed::{LiveFeed, LiveSink};
@@ -100,6 +102,9 @@ pub enum ServiceError {
     /// A stream cannot be put together.
     #[error(transparent)]
     Parts(#[from] PartsError),
+    /// A receiver cannot be put together.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
     /// The system refuses a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -108,7 +113,10 @@ pub enum ServiceError {
 impl ServiceError {
     /// True when it is the configuration or the machine's use that is wrong, not the program.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Api(_) | Self::Parts(_) | Self::DataDir { .. } | Self::Store(_) | Self::Desired(_))
+        matches!(
+            self,
+            Self::Api(_) | Self::Parts(_) | Self::DataDir { .. } | Self::Store(_) | Self::Desired(_) | Self::Notify(_)
+        )
     }
 }
 
@@ -147,7 +155,8 @@ impl Drop for DataFolder {
 /// Runs the service until it is asked to stop.
 pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &FfmpegVersion) -> Result<(), ServiceError> {
     let folder = DataFolder::make(&loaded.plan.data_dir)?;
-    let store = open_store(&loaded.plan, &folder.path)?;
+    let notifier = Notifier::new(&loaded.plan.receivers, &folder.path, address_of(&loaded.plan.server));
+    let store = open_store(&loaded.plan, &folder.path)?.with_router(notifier.router());
     // Before anything is started: a stream that cannot be put together is a wrong configuration.
     let boards = Arc::new(StreamBoards::new(&loaded.plan, &folder.path)?);
     let desired = Arc::new(Desired::open(&folder.path)?);
@@ -157,7 +166,8 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
     boards.commons.update(&whole.plan);
     let tokens = desired.tokens(&loaded.plan.server.tokens)?;
     let feed = Arc::<LiveFeed>::default();
-    let desk = start_desk(&whole.plan, store, &feed, &boards, desired.silences()?)?;
+    let desk = start_desk(&whole.plan, store, &feed, &boards, &notifier, desired.silences()?)?;
+    notifier.start(&desk)?;
     let parts = Parts {
         whole,
         setups,
@@ -167,10 +177,13 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
         desk: desk.clone(),
         feed,
         desired,
+        notifier: notifier.clone(),
         data_dir: folder.path.clone(),
     };
     let result = System::new().block_on(Service::run(loaded, parts, sources, requests, ffmpeg));
     finish_desk(&desk);
+    // After the desk: what happened last may still leave.
+    notifier.stop();
     drop(folder);
     result
 }
@@ -198,7 +211,20 @@ struct Parts {
     desk: DeskHandle,
     feed: Arc<LiveFeed>,
     desired: Arc<Desired>,
+    notifier: Arc<Notifier>,
     data_dir: PathBuf,
+}
+
+/// The address under which people reach the service, as far as the configuration tells.
+fn address_of(plan: &ServerPlan) -> Option<Url> {
+    plan.external_url.clone().or_else(|| reached_at(plan, plan.listen?))
+}
+
+/// The address of a server that listens there; none for one that listens everywhere.
+fn reached_at(plan: &ServerPlan, listen: SocketAddr) -> Option<Url> {
+    let scheme = if plan.tls.is_some() { "https" } else { "http" };
+    let is_known = !listen.ip().is_unspecified() && listen.port() != 0;
+    Url::parse(&format!("{scheme}://{listen}/")).ok().filter(|_| is_known)
 }
 
 fn start_desk(
@@ -206,9 +232,11 @@ fn start_desk(
     store: Store,
     feed: &Arc<LiveFeed>,
     boards: &StreamBoards,
+    notifier: &Notifier,
     silences: Vec<Silence>,
 ) -> Result<DeskHandle, ServiceError> {
     let mut sinks: Vec<Box<dyn Sink>> = sinks::ALL.iter().map(|kind| (kind.build)()).collect();
+    sinks.push(notifier.sink());
     sinks.push(Box::new(LiveSink(feed.clone())));
     let evidence_of = match boards.start_evidence(plan)? {
         Some((sink, evidence_of)) => {
@@ -275,6 +303,7 @@ struct Service {
     catalogue: Arc<ArcSwap<Catalogue>>,
     feed: Arc<LiveFeed>,
     states: LiveStates,
+    notifier: Arc<Notifier>,
     build: BuildSnapshot,
     last_reload: Option<bool>,
 }
@@ -287,7 +316,7 @@ impl Service {
         requests: &Requests,
         ffmpeg: &FfmpegVersion,
     ) -> Result<(), ServiceError> {
-        let Parts { whole, setups, boards, api_streams, tokens, desk, feed, desired, data_dir } = parts;
+        let Parts { whole, setups, boards, api_streams, tokens, desk, feed, desired, notifier, data_dir } = parts;
         let catalogue = Arc::new(ArcSwap::from_pointee(whole.catalogue()));
         let Whole { plan, resolved } = whole;
         let loaded = Arc::new(ArcSwap::from_pointee(loaded));
@@ -295,7 +324,8 @@ impl Service {
         let health = Arc::<Health>::default();
         let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
         let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
-        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &boards, build.clone(), None)));
+        let receivers = notifier.snapshot();
+        let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &boards, receivers, build.clone(), None)));
         // Before any actor is made: a port in use ends the service while there is nothing to end.
         let source = shared.clone();
         let state = ApiState {
@@ -310,10 +340,17 @@ impl Service {
             tokens: Arc::new(ArcSwap::from_pointee(tokens)),
             live: boards.live.clone(),
             past: boards.past(&plan),
+            notifier: notifier.clone(),
             data_dir,
         };
         let own = loaded.load().own.clone();
         let server = plan.server.listen.map(|listen| serve(listen, &plan.server, state, &own)).transpose()?;
+        let server = server.map(|(server, address)| {
+            if let Some(base) = reached_at(&plan.server, address) {
+                notifier.reached_at(base);
+            }
+            server
+        });
         let arbiters = Arbiters::start(plan.runtime.detector_arbiters.get());
         let limits = &plan.limits;
         let bucket = ConnectBucket::new(
@@ -346,6 +383,7 @@ impl Service {
             catalogue,
             feed,
             states,
+            notifier,
             build,
             last_reload: None,
         };
@@ -384,7 +422,9 @@ impl Service {
             }
             if published.elapsed() >= SNAPSHOT_EVERY {
                 published = Instant::now();
-                let newest = Arc::new(snapshot(&self.board, &self.boards, self.build.clone(), self.last_reload));
+                let receivers = self.notifier.snapshot();
+                let newest = snapshot(&self.board, &self.boards, receivers, self.build.clone(), self.last_reload);
+                let newest = Arc::new(newest);
                 self.states.tell(&self.feed, &self.catalogue.load(), &newest);
                 self.snapshot.store(newest);
                 if self.board.health.is_live() {
@@ -401,7 +441,7 @@ fn serve(
     plan: &ServerPlan,
     state: ApiState,
     own: &OwnSockets,
-) -> Result<actix_web::dev::ServerHandle, ServiceError> {
+) -> Result<(actix_web::dev::ServerHandle, SocketAddr), ServiceError> {
     let (server, handle, address) = api::serve(listen, plan, state)?;
     // Before any stream is opened.
     own.add(address);
@@ -417,7 +457,7 @@ fn serve(
             "tokens travel in the clear beyond loopback: set server.tls_certificate, or use a proxy that does"
         );
     }
-    Ok(handle)
+    Ok((handle, address))
 }
 
 /// Tells systemd, where it listens.

@@ -9,7 +9,8 @@ use avwatch_actors::latency::Stage;
 use avwatch_actors::status::{StatusBoard, StreamStatus};
 
 use crate::node_snapshot::{
-    BuildSnapshot, EventCount, NodeSnapshot, ProcessSnapshot, StageSnapshot, StreamSnapshot, TrackSnapshot,
+    BuildSnapshot, EventCount, NodeSnapshot, ProcessSnapshot, ReceiverSnapshot, StageSnapshot, StreamSnapshot,
+    TrackSnapshot,
 };
 use crate::stream_boards::StreamBoards;
 
@@ -24,6 +25,7 @@ pub const OFF_AIR: &str = "off_air";
 pub fn snapshot(
     board: &StatusBoard,
     boards: &StreamBoards,
+    receivers: Vec<ReceiverSnapshot>,
     build: BuildSnapshot,
     last_reload: Option<bool>,
 ) -> NodeSnapshot {
@@ -58,7 +60,7 @@ pub fn snapshot(
         detector_cpu: board.cpu.totals(),
         incidents_open: board.desk.incidents.open().map(|(kind, count)| (kind.name(), count)).to_vec(),
         blind: board.desk.incidents.is_blind(),
-        receivers: Vec::new(),
+        receivers,
         lost: lost(board, boards),
         build,
         config_last_reload_successful: last_reload,

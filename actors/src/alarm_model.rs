@@ -378,9 +378,22 @@ pub fn monitor_change(
     message: String,
     now: Wall,
 ) -> EventChange {
+    monitor_change_of(MONITOR_STREAM, detector, what, severity, message, now)
+}
+
+/// The same for a condition of one part of the monitor, which has a pseudo-stream of its own beginning
+/// with an `@`.
+pub fn monitor_change_of(
+    stream: &str,
+    detector: &'static str,
+    what: ChangeKind,
+    severity: Severity,
+    message: String,
+    now: Wall,
+) -> EventChange {
     use crate::event::StreamCard;
     use crate::media_time::MediaTime;
-    let card = StreamCard { stream: MONITOR_STREAM.into(), ..StreamCard::default() };
+    let card = StreamCard { stream: stream.into(), ..StreamCard::default() };
     EventChange {
         key: EventKey { stream: card.stream.clone(), track: TrackId::INPUT, detector: detector.into() },
         card: Arc::new(card),

@@ -24,6 +24,7 @@ mod probe;
 mod problem;
 mod query;
 mod rate;
+mod receivers;
 mod reload;
 mod routes;
 mod server;

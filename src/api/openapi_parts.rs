@@ -221,8 +221,37 @@ fn schemas() -> Value {
         ),
     );
     add("NoteList", object(&["notes"], json!({ "notes": list_of("Note") })));
+    receivers(&mut add);
     add("Reloaded", object(&["changes"], json!({ "changes": text() })));
     Value::Object(all)
+}
+
+fn receivers(add: &mut impl FnMut(&str, Value) -> Option<Value>) {
+    let receiver = object(
+        &["name", "kind", "target", "from", "state", "pending", "oldest_s", "parked", "outcomes"],
+        json!({
+            "name": text(), "kind": text(), "target": described("Where it leads, without secrets."), "from": severity(),
+            "fallback": text(), "state": { "type": "string", "enum": ["idle", "ok", "failing", "refusing"] },
+            "pending": described_whole("Changes that wait."), "oldest_s": number(),
+            "parked": described_whole("Messages that are tried no more."), "outcomes": counts(),
+            "last_success": moment(), "last_failure": moment(), "last_error": text(),
+        }),
+    );
+    add("ReceiverList", object(&["receivers"], json!({ "receivers": { "type": "array", "items": receiver } })));
+    let tried = json!({ "delivered": { "type": "boolean" }, "error": described("Why it was not taken.") });
+    add("Tried", object(&["delivered"], tried));
+    let parked = object(
+        &["id", "created_at", "parked_at", "attempts", "why", "changes"],
+        json!({
+            "id": text(), "created_at": moment(), "parked_at": moment(), "attempts": whole(), "why": text(),
+            "changes": whole(),
+        }),
+    );
+    add("ParkedList", object(&["parked"], json!({ "parked": { "type": "array", "items": parked } })));
+}
+
+fn described_whole(what: &str) -> Value {
+    json!({ "type": "integer", "minimum": 0, "description": what })
 }
 
 fn names() -> Value {

@@ -14,7 +14,7 @@ use super::access::Principal;
 use super::problem::Problem;
 use super::query::{Param, check_query};
 use super::{
-    apply, events, health, incidents, live, metrics, notes, openapi, past, probe, reload, silences, status,
+    apply, events, health, incidents, live, metrics, notes, openapi, past, probe, receivers, reload, silences, status,
     stream_changes, streams, thumbnail, tokens,
 };
 use crate::access::Role;
@@ -293,6 +293,30 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         answer: (204, "", ""),
         attach: |route| route.to(silences::end_maintenance),
         ..endpoint(Verb::Delete, "/api/v1/maintenance/{id}", OPERATOR, "end_maintenance")
+    },
+    Endpoint {
+        summary: "Lists who is notified, and how that goes",
+        answer: (200, "ReceiverList", JSON),
+        attach: |route| route.to(receivers::list),
+        ..endpoint(Verb::Get, "/api/v1/receivers", VIEWER, "receivers")
+    },
+    Endpoint {
+        summary: "Sends a receiver a test message and tells whether it was taken; 6 times a minute",
+        answer: (200, "Tried", JSON),
+        attach: |route| route.to(receivers::test),
+        ..endpoint(Verb::Post, "/api/v1/receivers/{name}/test", OPERATOR, "test_receiver")
+    },
+    Endpoint {
+        summary: "Lists messages that a receiver did not take and that are tried no more, newest first",
+        answer: (200, "ParkedList", JSON),
+        attach: |route| route.to(receivers::parked),
+        ..endpoint(Verb::Get, "/api/v1/receivers/{name}/parked", VIEWER, "parked")
+    },
+    Endpoint {
+        summary: "Sends a parked message again",
+        answer: (202, "", ""),
+        attach: |route| route.to(receivers::retry),
+        ..endpoint(Verb::Post, "/api/v1/receivers/{name}/parked/{id}/retry", OPERATOR, "retry_parked")
     },
     Endpoint {
         summary: "Lists tokens by name, without their text",

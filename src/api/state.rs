@@ -11,12 +11,14 @@ use avwatch_actors::status::Health;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::problem::Problem;
+use super::receivers::Tries;
 use crate::access::Token;
 use crate::catalogue::Catalogue;
 use crate::config::Loaded;
 use crate::desired::Desired;
 use crate::live::LiveBoard;
 use crate::node_snapshot::NodeSnapshot;
+use crate::notify::Notifier;
 use crate::service::ServiceCommand;
 use crate::sinks::live_feed::LiveFeed;
 use crate::sinks::store::{EventReader, StoreError};
@@ -53,6 +55,8 @@ pub struct ApiState {
     pub live: Arc<LiveBoard>,
     /// What is kept of the past.
     pub past: Past,
+    /// Who is notified.
+    pub notifier: Arc<Notifier>,
     /// Where the event store is.
     pub data_dir: PathBuf,
 }
@@ -76,6 +80,9 @@ pub(super) struct Node {
     pub probes: Arc<Semaphore>,
     pub live: Arc<LiveBoard>,
     pub past: Past,
+    pub notifier: Arc<Notifier>,
+    /// Tries of receivers.
+    pub tries: Tries,
     pub started: SystemTime,
     data_dir: PathBuf,
     /// Readers that nobody uses now: at most as many as threads that may block.
@@ -99,6 +106,8 @@ impl Node {
             probes: Arc::new(Semaphore::new(PROBES_MAX)),
             live: state.live,
             past: state.past,
+            notifier: state.notifier,
+            tries: Tries::default(),
             started: SystemTime::now(),
             data_dir: state.data_dir,
             readers: Mutex::default(),

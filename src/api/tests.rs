@@ -61,6 +61,7 @@ fn idle_state() -> (ServerPlan, ApiState, tempfile::TempDir) {
         tokens: Arc::default(),
         live: Arc::new(crate::live::LiveBoard::start().unwrap()),
         past: crate::stream_boards::Past::of(folder.path(), crate::journal::JournalKeep::default(), 0),
+        notifier: crate::notify::Notifier::new(&[], folder.path(), None),
         data_dir: folder.path().to_owned(),
     };
     (plan, state, folder)

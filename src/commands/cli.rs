@@ -67,6 +67,10 @@ pub enum Command {
     /// Exit status: 0; 2 bad usage, or the service does not answer.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Have a running service send a test message to one of its receivers
+    ///
+    /// Exit status: 0 delivered; 1 not; 2 bad usage, or the service does not answer.
+    TestReceiver(TestReceiverArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual pages
@@ -186,6 +190,17 @@ pub enum TokenCommand {
         #[command(flatten)]
         service: ServiceArgs,
     },
+}
+
+/// Arguments of `test-receiver`.
+#[derive(Clone, Debug, Args)]
+pub struct TestReceiverArgs {
+    /// Its name, as in [receivers.NAME]
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Which service is asked.
+    #[command(flatten)]
+    pub service: ServiceArgs,
 }
 
 /// Arguments of `check`.

@@ -83,7 +83,11 @@ impl Client {
     /// # Errors
     /// What a person reads when there is no answer.
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, String> {
-        let mut reader = self.send(method, path, body, WAIT_MAX)?;
+        self.ask_within(method, path, body, WAIT_MAX)
+    }
+
+    fn ask_within(&self, method: &str, path: &str, body: Option<&Value>, within: Duration) -> Result<Answer, String> {
+        let mut reader = self.send(method, path, body, within)?;
         let status = head(&mut reader)?;
         let mut body = String::new();
         match reader.take(ANSWER_BYTES_MAX).read_to_string(&mut body) {
@@ -100,18 +104,15 @@ impl Client {
     /// # Errors
     /// No answer, or one that says what is wrong.
     pub fn json(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
-        let answer = self.ask(method, path, body)?;
-        if (200..300).contains(&answer.status) {
-            if answer.body.is_empty() {
-                return Ok(Value::Null);
-            }
-            return serde_json::from_str(&answer.body)
-                .map_err(|_| "the answer is no JSON: is this avwatch?".to_owned());
-        }
-        let problem: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-        let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("no reason given");
-        let hint = if answer.status == 401 { "; give it with --token or AVWATCH_TOKEN" } else { "" };
-        Err(format!("the service answered {}: {detail}{hint}", answer.status))
+        judge(&self.ask(method, path, body)?)
+    }
+
+    /// The same without a body, for what takes its time: as long as given between two bytes.
+    ///
+    /// # Errors
+    /// As for [`Client::json`].
+    pub fn json_within(&self, method: &str, path: &str, within: Duration) -> Result<Value, String> {
+        judge(&self.ask_within(method, path, None, within)?)
     }
 
     /// Reads server-sent events for as long as they come; `take` is given kind and data of each.
@@ -270,4 +271,18 @@ impl ServerCertVerifier for OnlyThis {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// The JSON of an answer that is one; else what is wrong.
+fn judge(answer: &Answer) -> Result<Value, String> {
+    if (200..300).contains(&answer.status) {
+        if answer.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        return serde_json::from_str(&answer.body).map_err(|_| "the answer is no JSON: is this avwatch?".to_owned());
+    }
+    let problem: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("no reason given");
+    let hint = if answer.status == 401 { "; give it with --token or AVWATCH_TOKEN" } else { "" };
+    Err(format!("the service answered {}: {detail}{hint}", answer.status))
 }

@@ -11,4 +11,5 @@ pub mod health;
 pub mod import;
 pub mod man;
 pub mod run;
+pub mod test_receiver;
 pub mod token;

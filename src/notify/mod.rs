@@ -4,11 +4,33 @@
 //! from there it is sent until it was taken. A [`Channel`] is one way to reach people or programs, a
 //! [`ReceiverPlan`] one of those who are told over it.
 
+mod board;
+pub mod build;
 mod channel;
+mod cloud_event;
+mod complaint;
+mod dispatch;
+mod dispatcher;
+#[cfg(test)]
+mod flow_tests;
+mod http;
+mod inbox;
+mod notifier;
 mod plan;
+mod router;
+#[cfg(test)]
+pub(crate) mod testing;
+mod urgent;
+pub mod webhook;
 
+pub use board::{ReceiverBoard, ReceiverState, Standing};
 pub use channel::{Channel, Content, Links, Message, RESPONSE_BYTES_MAX, SEND_WITHIN, SendFailure};
+pub use dispatch::{Dispatch, Next, TRIED_FOR, Waiting};
+pub use http::HttpPoster;
+pub use inbox::Doorbell;
+pub use notifier::{Notifier, NotifyError, ReceiverView};
 pub use plan::{
     AlertmanagerPlan, ApprisePlan, Audience, ChannelPlan, EmailPlan, ExecPlan, PagerDutyPlan, ReceiverPlan, SlackPlan,
     SnmpPlan, WebhookPlan,
 };
+pub use router::{Route, Router, Routing, stream_of};

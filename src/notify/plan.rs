@@ -93,6 +93,26 @@ impl ChannelPlan {
     }
 }
 
+impl ChannelPlan {
+    /// Where it leads, as it may be shown.
+    pub fn target(&self) -> String {
+        match self {
+            Self::Webhook(plan) => plan.url.to_string(),
+            Self::Alertmanager(plan) => plan.urls.iter().map(SecretUrl::to_string).collect::<Vec<_>>().join(", "),
+            // All of it is secret but the host.
+            Self::Slack(plan) => plan.url.expose().parse::<SecretUrl>().map_or_else(
+                |_| "***".to_owned(),
+                |url| format!("{}://{}/***", url.scheme(), url.host().unwrap_or_default()),
+            ),
+            Self::PagerDuty(plan) => plan.url.to_string(),
+            Self::Email(plan) => plan.to.join(", "),
+            Self::Apprise(plan) => plan.url.to_string(),
+            Self::Exec(plan) => plan.program.display().to_string(),
+            Self::Snmp(plan) => format!("{}:{}", plan.host, plan.port),
+        }
+    }
+}
+
 /// `[receivers.NAME.webhook]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WebhookPlan {

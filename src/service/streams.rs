@@ -159,6 +159,9 @@ impl Service {
         }
         // Before any stream speaks under them.
         self.rules.store(Arc::new(new.alarm_rules()));
+        if !changes.receivers.is_empty() {
+            self.notifier.reload(&new.receivers).map_err(|error| error.to_string())?;
+        }
         for name in &changes.removed {
             self.monitor.do_send(RemoveStream(name.clone()));
             self.boards.remove(name);
@@ -186,6 +189,9 @@ fn summary_of(changes: &PlanChanges) -> String {
         changes.restarted.len(),
         changes.retuned.len()
     );
+    if !changes.receivers.is_empty() {
+        text.push_str(&format!("; receivers changed: {}", changes.receivers.join(", ")));
+    }
     if !changes.at_next_start.is_empty() {
         text.push_str(&format!("; changes of {} take effect at the next start", changes.at_next_start.join(", ")));
     }

@@ -7,6 +7,7 @@
 pub mod binary;
 pub mod damage;
 pub mod data_recipes;
+pub mod hook;
 pub mod http;
 pub mod media;
 pub mod naive;

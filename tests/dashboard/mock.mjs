@@ -30,6 +30,21 @@ const random = (() => {
 })();
 const pick = (list) => list[Math.floor(random() * list.length)];
 
+/** Receivers of notifications, one of them in trouble. */
+const RECEIVERS = [
+  { name: 'desk', kind: 'webhook', target: 'https://alerts.example/hook', state: 'ok', pending: 0, oldest_s: 0, parked: 0 },
+  {
+    name: 'night',
+    kind: 'email',
+    target: 'night@example.com',
+    state: 'failing',
+    pending: 12,
+    oldest_s: 95,
+    parked: 1,
+    last_error: 'cannot connect to mail.example:587: connection refused',
+  },
+];
+
 export class Mock {
   constructor({ streams = 48, calm = false, token = null } = {}) {
     this.token = token;
@@ -317,6 +332,7 @@ export class Mock {
     if (kind === 'notes')
       return this.rows(request.method, this.notes, 'notes', id, json && { ...json, at: iso(Date.now()) }, give);
     if (kind === 'status') return give(this.status());
+    if (kind === 'receivers' && !id) return give({ receivers: RECEIVERS });
     return missing();
   }
 

@@ -1,6 +1,6 @@
 //! What a reload changes: the difference between two plans.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config::plan::{Plan, StreamPlan};
@@ -16,6 +16,8 @@ pub struct PlanChanges {
     pub restarted: Vec<Arc<str>>,
     /// Streams of which only detectors, labels or the like differ: their session goes on.
     pub retuned: Vec<Arc<str>>,
+    /// Receivers that are added, removed or changed.
+    pub receivers: Vec<Arc<str>>,
     /// Sections that differ but take effect at the next start only; to be told, not refused.
     pub at_next_start: Vec<&'static str>,
 }
@@ -41,6 +43,7 @@ pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
     for (key, differs) in [
         ("server.listen", before.listen != after.listen),
         ("server.hosts", before.hosts != after.hosts),
+        ("server.external_url", before.external_url != after.external_url),
         ("server.tls_certificate", before.tls != after.tls),
         ("server.user_header", before.user_header != after.user_header),
         ("server.trusted_proxies", before.proxies != after.proxies),
@@ -65,9 +68,9 @@ pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
         ("limits", old.limits != new.limits),
         ("runtime", old.runtime != new.runtime),
         ("incidents", old.incidents != new.incidents),
-        ("receivers", old.receivers != new.receivers),
     ];
     changes.at_next_start = sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect();
+    changes.receivers = receivers(old, new);
 
     let running: BTreeMap<&str, &StreamPlan> = old.streams.iter().map(|stream| (&*stream.name, stream)).collect();
     let wanted: BTreeMap<&str, &StreamPlan> = new.streams.iter().map(|stream| (&*stream.name, stream)).collect();
@@ -86,4 +89,15 @@ pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
         }
     }
     Ok(changes)
+}
+
+/// Names of the receivers that differ.
+fn receivers(old: &Plan, new: &Plan) -> Vec<Arc<str>> {
+    let both = old.receivers.iter().chain(&new.receivers);
+    let is_same = |name: &Arc<str>| {
+        let of = |plan: &Plan| plan.receivers.iter().find(|receiver| receiver.name == *name).cloned();
+        of(old) == of(new)
+    };
+    let names: BTreeSet<Arc<str>> = both.map(|receiver| receiver.name.clone()).collect();
+    names.into_iter().filter(|name| !is_same(name)).collect()
 }

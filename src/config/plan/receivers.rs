@@ -12,6 +12,7 @@ use crate::config::secret::{AddressText, Secret};
 use crate::config::settings::{
     EmailSettings, ExecSettings, LeastSeverity, MailSecurity, ReceiverSettings, Recovery, SnmpSettings,
 };
+use crate::notify::webhook::SigningKey;
 use crate::notify::{
     AlertmanagerPlan, ApprisePlan, Audience, ChannelPlan, EmailPlan, ExecPlan, PagerDutyPlan, ReceiverPlan, SlackPlan,
     SnmpPlan, WebhookPlan,
@@ -125,6 +126,11 @@ fn webhook(building: &mut Building<'_>, receiver: &ReceiverSettings, path: &KeyP
     let url = address(building, webhook.url.as_ref(), &path.key("url"))?;
     if webhook.secret.is_none() && webhook.next_secret.is_some() {
         building.missing(&path.key("secret"));
+    }
+    for (key, secret) in [("secret", &webhook.secret), ("next_secret", &webhook.next_secret)] {
+        if let Some(Err(why)) = secret.as_ref().map(|secret| SigningKey::parse(secret.expose())) {
+            building.invalid(&path.key(key), why.to_string());
+        }
     }
     let secrets = webhook.secret.iter().chain(&webhook.next_secret).cloned().collect();
     let headers = headers(building, &webhook.headers, &path.key("headers"));

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use url::Url;
+
 use crate::access::{TOKEN_BYTES_MIN, TOKENS_MAX, Token, TokenHash, TokenOrigin};
 use crate::api::is_loopback;
 use crate::cidr::Cidr;
@@ -17,6 +19,9 @@ pub struct ServerPlan {
     pub listen: Option<SocketAddr>,
     /// Further names under which it may be asked for.
     pub hosts: Vec<String>,
+    /// Address under which people reach the service, with a path that ends in a slash; absent when it was
+    /// not said.
+    pub external_url: Option<Url>,
     /// How HTTPS is spoken; plain HTTP when absent.
     pub tls: Option<TlsPlan>,
     /// The header in which a trusted proxy names the user, in lower case.
@@ -43,6 +48,7 @@ pub(super) fn build(building: &mut Building<'_>) -> ServerPlan {
     ServerPlan {
         listen: listen(building, tokens.is_empty()),
         hosts: hosts(building),
+        external_url: external_url(building),
         tls: tls(building),
         user_header: user_header(building),
         proxies: proxies(building),
@@ -88,6 +94,20 @@ fn hosts(building: &mut Building<'_>) -> Vec<String> {
         }
     }
     settings.server.hosts.clone()
+}
+
+fn external_url(building: &mut Building<'_>) -> Option<Url> {
+    let text = building.settings.server.external_url.as_deref()?;
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let is_plain = |url: &Url| url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    let Some(mut url) = url.filter(is_plain) else {
+        building.invalid(&path("external_url"), "must be an http or https URL without user, password and query");
+        return None;
+    };
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Some(url)
 }
 
 fn tls(building: &mut Building<'_>) -> Option<TlsPlan> {

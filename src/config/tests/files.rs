@@ -115,7 +115,13 @@ fn every_key_is_documented() {
 fn the_example_is_valid() {
     let sources = Sources {
         files: vec![path_of("example.toml")],
-        environment: vec![("LOBBY_PASSPHRASE".to_owned(), "correct horse".to_owned())],
+        environment: [
+            ("LOBBY_PASSPHRASE", "correct horse"),
+            ("DESK_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            ("NIGHT_TOKEN", "a-token-of-tests"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into(),
         ..Sources::default()
     };
     let loaded = load_with(&sources, &testing::rows_for_our_files()).unwrap_or_else(|errors| panic!("{errors}"));

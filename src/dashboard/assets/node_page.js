@@ -22,6 +22,7 @@ export function nodePage({ model }) {
     stages: h('div', {}),
     drops: h('div', {}),
     restarts: h('div', {}),
+    receivers: h('div', {}),
     build: h('dl', { class: 'facts' }),
     cpu: h('div', {}),
   };
@@ -35,6 +36,7 @@ export function nodePage({ model }) {
     panel('Time of detectors', parts.cpu),
     panel('Coverage and lanes', parts.drops),
     panel('Restarts', parts.restarts),
+    panel('Receivers of notifications', parts.receivers),
     panel('Build', parts.build),
   );
   fill(inner, h('h1', {}, 'Node'), note, panels);
@@ -47,6 +49,7 @@ export function nodePage({ model }) {
       attribute(note, 'hidden', true);
       attribute(panels, 'hidden', false);
       draw(parts, status, before, model);
+      await loadReceivers(parts.receivers);
       before = { ...status, at: performance.now() };
     } catch (error) {
       note.textContent = error.message;
@@ -239,6 +242,47 @@ function drawCpu(node, detectors) {
       ),
     );
   }
+}
+
+async function loadReceivers(node) {
+  try {
+    drawReceivers(node, shapes.receivers(await get('/api/v1/receivers')));
+  } catch (error) {
+    fill(node, h('p', { class: 'soft' }, error.message));
+  }
+}
+
+/** Who is notified, and how that goes. */
+function drawReceivers(node, receivers) {
+  if (receivers.length === 0) {
+    fill(node, h('p', { class: 'soft' }, 'Nobody is notified: the configuration has no receivers.'));
+    return;
+  }
+  const heads = ['Receiver', 'State', 'Waiting', 'Parked', 'Last error'];
+  const waiting = (one) => (one.pending > 0 ? `${one.pending.toLocaleString('en')}, ${lasted(one.oldest * 1000)}` : '0');
+  fill(
+    node,
+    sideways(
+      'Receivers',
+      h(
+        'table',
+        {},
+        h('thead', {}, h('tr', {}, heads.map((head) => h('th', { scope: 'col' }, head)))),
+        h(
+          'tbody',
+          {},
+          receivers.map((one) =>
+            h(
+              'tr',
+              {},
+              h('th', { scope: 'row', title: one.target }, `${one.name} (${one.kind})`),
+              [one.state, waiting(one), one.parked.toLocaleString('en'), one.error].map((cell) => h('td', {}, cell)),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function drawWorst(node, streams, calm, heads, weight, cells) {

@@ -164,6 +164,20 @@ export function silences(json) {
   }));
 }
 
+/** Who is notified, of `GET /api/v1/receivers`. */
+export function receivers(json) {
+  return list(json.receivers).map((one) => ({
+    name: String(one.name),
+    kind: String(one.kind),
+    target: String(one.target),
+    state: String(one.state),
+    pending: one.pending ?? 0,
+    oldest: one.oldest_s ?? 0,
+    parked: one.parked ?? 0,
+    error: one.state === 'ok' ? '' : String(one.last_error ?? ''),
+  }));
+}
+
 /** The node, of `GET /api/v1/status`. */
 export function status(json) {
   const { process = {}, store = {} } = json;

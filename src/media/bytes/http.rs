@@ -25,7 +25,7 @@ use crate::secret_url::SecretUrl;
 const REDIRECTS_MAX: u32 = 3;
 
 /// Most bytes of response headers.
-const HEADER_BYTES_MAX: usize = 64 * 1024;
+pub(super) const HEADER_BYTES_MAX: usize = 64 * 1024;
 
 /// Buffer of a connection for what comes in.
 const INPUT_BYTES: usize = 32 * 1024;
@@ -139,27 +139,27 @@ impl HttpClient {
         if let Some(range) = range.header() {
             request = request.header("range", range);
         }
-        request.call().map_err(|error| self.explain(error, what))
+        request.call().map_err(|error| explain(&self.patience, error, what))
     }
+}
 
-    /// Says in our words what ureq could not do.
-    fn explain(&self, error: ureq::Error, what: &str) -> SourceError {
-        if let Some(reason) = self.patience.verdict() {
-            return self.patience.error(&reason, what);
+/// Says in our words what ureq could not do.
+pub(super) fn explain(patience: &Patience, error: ureq::Error, what: &str) -> SourceError {
+    if let Some(reason) = patience.verdict() {
+        return patience.error(&reason, what);
+    }
+    let what = what.to_owned();
+    match error {
+        ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<SourceError>()) {
+            Some(ours) => ours.clone(),
+            None => SourceError::Connect { what, why: plain(&error) },
+        },
+        ureq::Error::BadUri(_) => {
+            SourceError::Forbidden { what, why: "its address is neither http nor https".to_owned() }
         }
-        let what = what.to_owned();
-        match error {
-            ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<SourceError>()) {
-                Some(ours) => ours.clone(),
-                None => SourceError::Connect { what, why: plain(&error) },
-            },
-            ureq::Error::BadUri(_) => {
-                SourceError::Forbidden { what, why: "its address is neither http nor https".to_owned() }
-            }
-            ureq::Error::HostNotFound => SourceError::Resolve { host: what, why: "it has no address".to_owned() },
-            // Headers of the configuration end here too; neither names a value.
-            other => SourceError::Read { what, why: format!("HTTP failed: {}", kind(&other)) },
-        }
+        ureq::Error::HostNotFound => SourceError::Resolve { host: what, why: "it has no address".to_owned() },
+        // Headers of the configuration end here too; neither names a value.
+        other => SourceError::Read { what, why: format!("HTTP failed: {}", kind(&other)) },
     }
 }
 
@@ -307,7 +307,7 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
 }
 
 /// Takes user and password out of an address, as the value of an `Authorization` header.
-fn split_credentials(url: &Url) -> (Url, Option<String>) {
+pub(super) fn split_credentials(url: &Url) -> (Url, Option<String>) {
     if url.username().is_empty() && url.password().is_none() {
         return (url.clone(), None);
     }

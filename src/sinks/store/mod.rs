@@ -9,25 +9,35 @@ mod data_dir;
 mod error;
 mod incidents;
 mod open;
+mod outbox;
 mod reader;
 mod retention;
+mod route;
+mod salvage;
 mod schema;
 mod write;
 
 #[cfg(test)]
+mod outbox_tests;
+#[cfg(test)]
 mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use avwatch_actors::record::Record;
 use avwatch_actors::sink::{EventStore, Recovered, SinkError};
 use rusqlite::Connection;
+
+use crate::notify::Router;
 
 pub use data_dir::DataDir;
 pub use error::StoreError;
 pub use incidents::{IncidentFilter, IncidentPage};
 pub use open::StartUp;
+pub use outbox::{Formed, Outbox, PARKED_MAX, Parked};
 pub use reader::{EventFilter, EventPage, EventReader, PAGE_ROWS_MAX, StateFilter};
 pub use retention::Retention;
 
@@ -51,6 +61,7 @@ const LOG_BYTES_KEPT: u64 = 4 << 20;
 pub struct Store {
     data_dir: DataDir,
     keep: Retention,
+    router: Arc<ArcSwap<Router>>,
     /// Absent only between the loss of a damaged or deleted file and the next attempt.
     connection: Option<Connection>,
     file: Option<(u64, u64)>,
@@ -79,12 +90,19 @@ impl Store {
         Ok(Self {
             data_dir,
             keep,
+            router: Arc::default(),
             connection: Some(connection),
             file,
             start_up,
             next_upkeep: now + UPKEEP_EVERY,
             next_checkpoint: now + CHECKPOINT_EVERY,
         })
+    }
+
+    /// With the receivers of notifications: what they are to be told is written with each change.
+    #[must_use]
+    pub fn with_router(self, router: Arc<ArcSwap<Router>>) -> Self {
+        Self { router, ..self }
     }
 
     /// What happened when it was opened: a moved database is worth an event.
@@ -117,7 +135,8 @@ impl Store {
 
     fn try_commit(&mut self, changes: &[Record]) -> Result<(), StoreError> {
         let failed = self.failed("write to");
-        write::commit(self.connection()?, changes).map_err(failed)
+        let router = self.router.load_full();
+        write::commit(self.connection()?, changes, &router).map_err(failed)
     }
 
     /// Replaces a database that turned out damaged while in use.
@@ -134,11 +153,12 @@ impl Store {
     fn sweep(&mut self, time_max: Duration) -> Result<(), StoreError> {
         self.next_upkeep = Instant::now() + UPKEEP_EVERY;
         let failed = self.failed("delete old events from");
-        let keep = self.keep;
+        let (keep, router) = (self.keep, self.router.load_full());
         let connection = self.connection()?;
         let mut sweep = || -> Result<(), rusqlite::Error> {
             let started = Instant::now();
             while retention::sweep(connection, keep, SystemTime::now())? > 0 && started.elapsed() < time_max {}
+            route::sweep(connection, &router, SystemTime::now())?;
             while started.elapsed() < time_max && retention::shrink(connection)? {}
             Ok(())
         };

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::data_dir::DataDir;
 use super::error::StoreError;
+use super::salvage;
 use super::schema;
 use super::write;
 
@@ -17,7 +18,7 @@ use super::write;
 const SQLITE_NEEDED: i32 = 3_051_003;
 
 /// Longest that the check of the whole file may delay the start; a larger file is checked in part.
-const CHECK_TIME_MAX: Duration = Duration::from_secs(10);
+pub(super) const CHECK_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// How long a commit waits for another program that writes to the file, such as the `sqlite3` shell.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(1);
@@ -65,6 +66,7 @@ pub(super) fn replace_damaged(
     let mut connection = open_checked(data_dir, migrations)?;
     let failed = |source| StoreError::Database { what: "carry open events over to", path: data_dir.database(), source };
     write::carry_over(&mut connection, &open, sequence).map_err(failed)?;
+    salvage::carry_outbox(&mut connection, &aside).map_err(failed)?;
     Ok((connection, StartUp { moved_aside: Some(aside), salvaged: open.len() }))
 }
 

@@ -126,6 +126,7 @@ mod tests {
 
     use super::super::{schema, write};
     use super::*;
+    use crate::notify::Router;
     use crate::sinks::samples::{event, incident, wall};
 
     const KEEP_ALL: Retention = Retention { days_max: 36_500, rows_max: u64::MAX, bytes_max: u64::MAX };
@@ -134,7 +135,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection, "memory".as_ref(), schema::MIGRATIONS).unwrap();
         let changes: Vec<_> = changes.into_iter().map(|event| Record::Event(Arc::new(event))).collect();
-        write::commit(&mut connection, &changes).unwrap();
+        write::commit(&mut connection, &changes, &Router::default()).unwrap();
         connection
     }
 

@@ -63,6 +63,41 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CREATE INDEX incidents_ended ON incidents (changed) WHERE state = 'ended';
     CREATE INDEX changes_by_event ON changes (json_extract(json, '$.id'));
 ",
+    // What is to be told to receivers. `outbox` holds a row for each change and receiver until it was
+    // taken; `message` names the message that carries it, once one was made. `told` remembers which open
+    // events and incidents a receiver was told of, and with which severity.
+    "
+    CREATE TABLE outbox (
+        number INTEGER PRIMARY KEY NOT NULL,
+        receiver TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        change_id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        part TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        message TEXT,
+        json TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX outbox_by_message ON outbox (receiver, message);
+    CREATE INDEX outbox_waiting ON outbox (receiver, number) WHERE message IS NULL AND part <> 'ride';
+    CREATE TABLE messages (
+        receiver TEXT NOT NULL,
+        id TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        parked INTEGER,
+        why TEXT,
+        PRIMARY KEY (receiver, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX messages_waiting ON messages (receiver, created) WHERE parked IS NULL;
+    CREATE INDEX messages_parked ON messages (receiver, parked) WHERE parked IS NOT NULL;
+    CREATE TABLE told (
+        receiver TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        severity INTEGER NOT NULL,
+        PRIMARY KEY (receiver, subject)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// The schema version of an open file.

@@ -8,6 +8,8 @@ use avwatch_actors::record::{Record, events};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
+use super::route;
+use crate::notify::Router;
 use crate::sinks::state_name;
 
 const INSERT_CHANGE: &str = "INSERT INTO changes (sequence, change_id, changed, json) VALUES (?1, ?2, ?3, ?4)
@@ -31,8 +33,9 @@ const UPSERT_INCIDENT: &str = "INSERT INTO incidents (id, state, severity, start
      ON CONFLICT (id) DO UPDATE SET
         state = excluded.state, severity = excluded.severity, changed = excluded.changed, json = excluded.json";
 
-/// Writes all changes in one transaction; a change that is there already is passed over.
-pub(super) fn commit(connection: &mut Connection, changes: &[Record]) -> Result<(), rusqlite::Error> {
+/// Writes all changes in one transaction, with what receivers are to be told of them; a change that is
+/// there already is passed over.
+pub(super) fn commit(connection: &mut Connection, changes: &[Record], router: &Router) -> Result<(), rusqlite::Error> {
     if changes.is_empty() {
         return Ok(());
     }
@@ -41,7 +44,8 @@ pub(super) fn commit(connection: &mut Connection, changes: &[Record]) -> Result<
         let event = match change {
             Record::Event(event) => event,
             Record::Incident(incident) => {
-                upsert_incident(&transaction, incident)?;
+                let json = upsert_incident(&transaction, incident)?;
+                route::route(&transaction, router, change, &json)?;
                 continue;
             }
         };
@@ -54,6 +58,7 @@ pub(super) fn commit(connection: &mut Connection, changes: &[Record]) -> Result<
         ])?;
         if inserted > 0 {
             upsert(&transaction, event, &json)?;
+            route::route(&transaction, router, change, &json)?;
         }
     }
     if let Some(last) = events(changes).map(|event| event.sequence).max() {
@@ -89,7 +94,8 @@ fn upsert(transaction: &Transaction<'_>, event: &Event, json: &str) -> Result<()
     Ok(())
 }
 
-fn upsert_incident(transaction: &Transaction<'_>, incident: &Incident) -> Result<(), rusqlite::Error> {
+/// Returns the record as it is kept.
+fn upsert_incident(transaction: &Transaction<'_>, incident: &Incident) -> Result<String, rusqlite::Error> {
     let state = if incident.is_open() { "open" } else { "ended" };
     let json = json(&Incident { stored: None, ..incident.clone() })?;
     transaction.prepare_cached(UPSERT_INCIDENT)?.execute(params![
@@ -100,7 +106,7 @@ fn upsert_incident(transaction: &Transaction<'_>, incident: &Incident) -> Result
         millis(incident.changed_at),
         json
     ])?;
-    Ok(())
+    Ok(json)
 }
 
 /// The record as it is kept. What is written here is stored, whatever it was when it went out.

@@ -1,0 +1,285 @@
+//! When the next message to a receiver leaves.
+//!
+//! Pure: it is told what waits, what happened and what time it is, and decides. Owned by the
+//! receiver's thread. Times are spans since that thread began.
+//!
+//! | state | leaves it by |
+//! |---|---|
+//! | calm: nothing left for [`Dispatch`]'s group interval | a change: it is sent at once |
+//! | gathering: a message left not long ago | the interval has passed since then, or the oldest change has waited that long |
+//! | failing: a message was not taken | the pause has passed: it is tried again; taken or parked: gathering |
+
+use std::time::Duration;
+
+/// First pause after a failure; doubled with every further one.
+const PAUSE_FIRST: Duration = Duration::from_secs(1);
+
+/// Longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(300);
+
+/// Longest pause while more waits than the message that failed: on return nobody waits longer.
+const PROBE_EVERY: Duration = Duration::from_secs(60);
+
+/// For so long a message is tried; then it is parked.
+pub const TRIED_FOR: Duration = Duration::from_secs(24 * 3_600);
+
+/// Pause after a message that had no room for all that waited.
+const FULL_PAUSE: Duration = Duration::from_secs(5);
+
+/// What waits for a receiver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Changes that are in no message yet.
+    pub changes: u64,
+    /// For how long the oldest of them has waited.
+    pub oldest: Duration,
+    /// Whether there is a message that was made and not taken yet.
+    pub has_message: bool,
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing waits.
+    Idle,
+    /// Send the message that waits, or make one.
+    Send,
+    /// Look again after that time, unless something changes before.
+    Wait(Duration),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Failing {
+    attempts: u32,
+    since: Duration,
+    at: Duration,
+    until: Duration,
+    /// The receiver itself asked for the pause.
+    is_asked: bool,
+}
+
+/// Decides when messages leave.
+#[derive(Debug)]
+pub struct Dispatch {
+    group_interval: Duration,
+    left_at: Option<Duration>,
+    /// The last message had no room for all that waited.
+    was_full: bool,
+    failing: Option<Failing>,
+}
+
+impl Dispatch {
+    /// For a receiver whose changes are gathered for that long.
+    pub fn new(group_interval: Duration) -> Self {
+        Self { group_interval, left_at: None, was_full: false, failing: None }
+    }
+
+    /// What to do now.
+    pub fn next(&self, now: Duration, waiting: Waiting) -> Next {
+        if waiting.changes == 0 && !waiting.has_message {
+            return Next::Idle;
+        }
+        let due = match self.failing {
+            Some(failing) if failing.is_asked || waiting.changes == 0 => failing.until,
+            Some(failing) => failing.until.min(failing.at + PROBE_EVERY),
+            None if waiting.has_message => now,
+            None => self.gathered(now, waiting.oldest),
+        };
+        if due <= now { Next::Send } else { Next::Wait(due - now) }
+    }
+
+    /// When what is gathered leaves.
+    fn gathered(&self, now: Duration, oldest: Duration) -> Duration {
+        let Some(left_at) = self.left_at else { return now };
+        let interval = if self.was_full { self.group_interval.min(FULL_PAUSE) } else { self.group_interval };
+        // What has waited through a failure has waited long enough.
+        (left_at + interval).min((now + self.group_interval).saturating_sub(oldest))
+    }
+
+    /// A message was taken, or set aside for good; `is_full` when it had no room for all that waited.
+    pub fn left(&mut self, now: Duration, is_full: bool) {
+        (self.left_at, self.was_full, self.failing) = (Some(now), is_full, None);
+    }
+
+    /// A message was not taken. The receiver may ask for a pause; else it is a random share, `dice` of
+    /// 0 to 1, of one that doubles: receivers that fail together do not come back together.
+    pub fn failed(&mut self, now: Duration, asked: Option<Duration>, dice: f64) {
+        let (attempts, since) = self.failing.map_or((0, now), |failing| (failing.attempts, failing.since));
+        let longest = PAUSE_MAX.min(PAUSE_FIRST.saturating_mul(1 << attempts.min(16)));
+        let pause = asked.unwrap_or_else(|| longest.mul_f64(dice.clamp(0.0, 1.0)));
+        let attempts = attempts.saturating_add(1);
+        self.failing = Some(Failing { attempts, since, at: now, until: now + pause, is_asked: asked.is_some() });
+    }
+
+    /// The receiver was found to be there again: what waits is tried now.
+    pub fn found(&mut self, now: Duration) {
+        if let Some(failing) = &mut self.failing {
+            failing.until = now;
+        }
+    }
+
+    /// For how long nothing was taken.
+    pub fn failing_for(&self, now: Duration) -> Option<Duration> {
+        self.failing.map(|failing| now.saturating_sub(failing.since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(30);
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn changes(count: u64, oldest: u64) -> Waiting {
+        Waiting { changes: count, oldest: secs(oldest), has_message: false }
+    }
+
+    #[test]
+    fn the_first_message_after_a_calm_leaves_at_once() {
+        let mut dispatch = Dispatch::new(INTERVAL);
+        assert_eq!(dispatch.next(secs(0), Waiting::default()), Next::Idle);
+        assert_eq!(dispatch.next(secs(0), changes(1, 0)), Next::Send);
+        dispatch.left(secs(0), false);
+        assert_eq!(dispatch.next(secs(31), changes(1, 0)), Next::Send);
+    }
+
+    #[test]
+    fn what_follows_a_message_is_gathered() {
+        let mut dispatch = Dispatch::new(INTERVAL);
+        dispatch.left(secs(100), false);
+        assert_eq!(dispatch.next(secs(110), changes(7, 0)), Next::Wait(secs(20)));
+        assert_eq!(dispatch.next(secs(130), changes(900, 20)), Next::Send);
+    }
+
+    #[test]
+    fn what_had_no_room_follows_soon() {
+        let mut dispatch = Dispatch::new(INTERVAL);
+        dispatch.left(secs(100), true);
+        assert_eq!(dispatch.next(secs(101), changes(1, 3)), Next::Wait(secs(4)));
+    }
+
+    #[test]
+    fn what_waited_through_a_failure_is_not_gathered_again() {
+        let mut dispatch = Dispatch::new(INTERVAL);
+        dispatch.failed(secs(0), None, 0.5);
+        dispatch.left(secs(600), false);
+        assert_eq!(dispatch.next(secs(600), changes(199, 500)), Next::Send);
+    }
+
+    #[test]
+    fn pauses_double_up_to_five_minutes_and_to_one_with_a_backlog() {
+        let mut dispatch = Dispatch::new(INTERVAL);
+        let one = Waiting { has_message: true, ..Waiting::default() };
+        let mut now = secs(0);
+        for longest in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+            dispatch.failed(now, None, 1.0);
+            assert_eq!(dispatch.next(now, one), Next::Wait(secs(longest)));
+            let more = Waiting { changes: 1, ..one };
+            assert_eq!(dispatch.next(now, more), Next::Wait(secs(longest.min(60))));
+            now += secs(longest);
+            assert_eq!(dispatch.next(now, one), Next::Send);
+        }
+        assert_eq!(dispatch.failing_for(now), Some(now));
+    }
+
+    #[test]
+    fn a_pause_that_the_receiver_asks_for_is_kept() {
+        let mut dispatch = Dispatch::new(INTERVAL);
+        dispatch.failed(secs(0), Some(secs(600)), 0.0);
+        let waiting = Waiting { changes: 99, oldest: secs(500), has_message: true };
+        assert_eq!(dispatch.next(secs(599), waiting), Next::Wait(secs(1)));
+        assert_eq!(dispatch.next(secs(600), waiting), Next::Send);
+        dispatch.failed(secs(600), Some(secs(600)), 0.0);
+        dispatch.found(secs(601));
+        assert_eq!(dispatch.next(secs(601), waiting), Next::Send);
+    }
+
+    /// A receiver with a script, and changes that come whenever they like: everything in virtual time.
+    #[derive(Debug, Clone)]
+    struct Play {
+        /// Seconds between changes, each with its stream.
+        changes: Vec<(u64, u8)>,
+        /// Whether the receiver takes what comes in these seconds, from the begin on, 10 s each.
+        up: Vec<bool>,
+        interval: u64,
+    }
+
+    fn plays() -> impl Strategy<Value = Play> {
+        let changes = proptest::collection::vec((0..40_u64, 0..4_u8), 1..60);
+        let up = proptest::collection::vec(any::<bool>(), 0..40);
+        (changes, up, 1..120_u64).prop_map(|(changes, up, interval)| Play { changes, up, interval })
+    }
+
+    /// Messages as they were taken: when, and which changes by number.
+    fn play(play: &Play) -> Vec<(u64, Vec<usize>)> {
+        let mut dispatch = Dispatch::new(secs(play.interval));
+        let mut at = 0;
+        let arrivals: Vec<u64> = play
+            .changes
+            .iter()
+            .map(|(gap, _)| {
+                at += gap;
+                at
+            })
+            .collect();
+        let (mut next, mut queue, mut hand) = (0, Vec::<usize>::new(), None::<Vec<usize>>);
+        let mut taken = Vec::new();
+        let end = at + play.up.len() as u64 * 10 + 1_000;
+        for now in 0..end {
+            while next < arrivals.len() && arrivals[next] <= now {
+                queue.push(next);
+                next += 1;
+            }
+            let oldest = queue.first().map_or(0, |first| now - arrivals[*first]);
+            let waiting = Waiting { changes: queue.len() as u64, oldest: secs(oldest), has_message: hand.is_some() };
+            if dispatch.next(secs(now), waiting) != Next::Send {
+                continue;
+            }
+            let message = hand.take().unwrap_or_else(|| std::mem::take(&mut queue));
+            if play.up.get((now / 10) as usize).copied().unwrap_or(true) {
+                dispatch.left(secs(now), false);
+                taken.push((now, message));
+            } else {
+                dispatch.failed(secs(now), None, 0.7);
+                hand = Some(message);
+            }
+        }
+        taken
+    }
+
+    proptest! {
+        #[test]
+        fn every_change_is_told_once_and_in_order(script in plays()) {
+            let told: Vec<usize> = play(&script).into_iter().flat_map(|(_, changes)| changes).collect();
+            prop_assert_eq!(told, (0..script.changes.len()).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn there_are_no_more_messages_than_the_interval_allows(script in plays()) {
+            let script = Play { up: Vec::new(), ..script };
+            let times: Vec<u64> = play(&script).into_iter().map(|(at, _)| at).collect();
+            for pair in times.windows(2) {
+                prop_assert!(pair[1] - pair[0] >= script.interval, "{:?}", times);
+            }
+        }
+
+        #[test]
+        fn on_return_nobody_waits_longer_than_the_probe_and_the_interval(script in plays()) {
+            let back = script.up.len() as u64 * 10;
+            let mut at = 0;
+            let arrivals: Vec<u64> = script.changes.iter().map(|(gap, _)| { at += gap; at }).collect();
+            for (when, changes) in play(&script) {
+                for change in changes {
+                    let from = arrivals[change].max(back);
+                    prop_assert!(when <= from + 300 + script.interval, "{} told at {}", from, when);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Changes that could not be stored, on their way to a receiver without the outbox.
+//!
+//! A full disk must not keep the alarm from people, least of all the one about the disk. What goes this
+//! way is held in memory and is not there after a crash; when the store takes it after all, it is taken
+//! out of the outbox again. Owned by the receiver's thread.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use avwatch_actors::event::{EventState, Wall};
+use avwatch_actors::record::Record;
+use uuid::Uuid;
+
+use super::dispatch::Waiting;
+use super::router::Route;
+
+/// Changes that may wait; beyond them the oldest go, and are counted.
+const URGENT_MAX: usize = 1_000;
+
+/// Changes of which it is remembered that they were told; beyond them all are forgotten, and may be told twice.
+const TOLD_MAX: usize = 10_000;
+
+/// A message of changes that are not stored.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct UrgentMessage {
+    /// Its id.
+    pub id: String,
+    /// When it was made.
+    pub created: Wall,
+    /// What it says.
+    pub records: Vec<Record>,
+}
+
+/// What waits on this way.
+#[derive(Debug, Default)]
+pub(super) struct Urgent {
+    queue: VecDeque<(Duration, Record)>,
+    message: Option<UrgentMessage>,
+    told: HashSet<String>,
+}
+
+impl Urgent {
+    /// Takes up what concerns the receiver. Returns how many older changes were lost for lack of room.
+    pub(super) fn offer(&mut self, route: &Route, records: &[Record], now: Duration) -> u64 {
+        // Without the store nobody knows what was told before: ends are told whenever the event concerns
+        // the receiver, and incidents are left to the store.
+        let is_told = |record: &&Record| {
+            record.event().is_some_and(|event| {
+                let is_change = matches!(event.state, EventState::Raised | EventState::Escalated | EventState::Ended);
+                let is_end_wanted = event.is_open() || route.audience.recovery;
+                is_change && is_end_wanted && event.suppressed_by.is_none() && route.hears_of(event)
+            })
+        };
+        self.queue.extend(records.iter().filter(is_told).map(|record| (now, record.clone())));
+        let lost = self.queue.len().saturating_sub(URGENT_MAX);
+        self.queue.drain(..lost);
+        lost as u64
+    }
+
+    /// What waits; nothing when all is well.
+    pub(super) fn waiting(&self, now: Duration) -> Option<Waiting> {
+        let oldest = self.queue.front().map_or(Duration::ZERO, |(at, _)| now.saturating_sub(*at));
+        let (changes, has_message) = (self.queue.len() as u64, self.message.is_some());
+        (changes > 0 || has_message).then_some(Waiting { changes, oldest, has_message })
+    }
+
+    /// The message to be sent: the same until it was taken.
+    pub(super) fn next(&mut self, now: Wall) -> Option<UrgentMessage> {
+        if self.message.is_none() && !self.queue.is_empty() {
+            let records: Vec<Record> = self.queue.drain(..).map(|(_, record)| record).collect();
+            let single = records.first().filter(|_| records.len() == 1).map(|record| record.change_id().to_owned());
+            let id = single.unwrap_or_else(|| Uuid::now_v7().to_string());
+            self.message = Some(UrgentMessage { id, created: now, records });
+        }
+        self.message.clone()
+    }
+
+    /// The message was taken, or set aside.
+    pub(super) fn settled(&mut self) {
+        let Some(message) = self.message.take() else { return };
+        if self.told.len() > TOLD_MAX {
+            self.told.clear();
+        }
+        self.told.extend(message.records.iter().map(|record| record.change_id().to_owned()));
+    }
+
+    /// Changes that were told on this way and may come again from the store.
+    pub(super) fn told(&self) -> Vec<String> {
+        self.told.iter().cloned().collect()
+    }
+
+    /// They came, and were taken out of the outbox.
+    pub(super) fn came(&mut self, changes: &[String]) {
+        for change in changes {
+            self.told.remove(change);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use avwatch_actors::severity::Severity;
+
+    use super::*;
+    use crate::notify::Audience;
+    use crate::sinks::samples::{event, wall};
+
+    fn route() -> Route {
+        let audience = Audience {
+            from: Severity::Warning,
+            streams: Vec::new(),
+            detectors: Vec::new(),
+            labels: Default::default(),
+            recovery: true,
+        };
+        Route { name: "pager".into(), audience, board: Arc::default(), bell: None }
+    }
+
+    fn raised(sequence: u64) -> Record {
+        Record::Event(Arc::new(event("e", "lobby", "black", sequence, EventState::Raised)))
+    }
+
+    #[test]
+    fn a_message_stays_the_same_until_it_is_settled() {
+        let mut urgent = Urgent::default();
+        assert_eq!(urgent.waiting(Duration::ZERO), None);
+        urgent.offer(&route(), &[raised(1)], Duration::ZERO);
+        let message = urgent.next(wall(0)).unwrap();
+        assert_eq!(message.id, "change-1");
+        urgent.offer(&route(), &[raised(2)], Duration::from_secs(1));
+        assert_eq!(urgent.next(wall(1)), Some(message));
+        urgent.settled();
+        assert_eq!(urgent.next(wall(1)).unwrap().id, "change-2");
+        assert_eq!(urgent.told(), ["change-1"]);
+        urgent.came(&["change-1".to_owned()]);
+        assert!(urgent.told().is_empty());
+    }
+
+    #[test]
+    fn beyond_its_bound_the_oldest_goes_and_is_counted() {
+        let mut urgent = Urgent::default();
+        let many: Vec<Record> = (1..=URGENT_MAX as u64 + 3).map(raised).collect();
+        assert_eq!(urgent.offer(&route(), &many, Duration::ZERO), 3);
+        assert_eq!(urgent.next(wall(0)).unwrap().records[0].change_id(), "change-4");
+    }
+}

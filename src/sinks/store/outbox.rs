@@ -1,0 +1,384 @@
+//! The outbox as a receiver's thread sees it: what waits, made into messages, until it was taken.
+//!
+//! Each owner has a connection of its own and waits for the writer at most [`BUSY_WAIT`]. A message is
+//! on disk, with its id and what it says, before it is sent: after a crash the same message goes out
+//! again. Its changes leave the outbox when it was taken.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use avwatch_actors::event::Wall;
+use avwatch_actors::record::Record;
+use rusqlite::config::DbConfig;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::data_dir::{database_path, identity};
+use super::error::StoreError;
+use super::open::BUSY_WAIT;
+use super::reader::parse;
+use super::route;
+use super::write::since_epoch;
+use crate::notify::{Route, Waiting};
+
+pub use super::route::PARKED_MAX;
+
+/// Most changes of one message.
+const CHANGES_MAX: usize = 2_000;
+
+/// Most bytes of the changes of one message, as they are kept.
+const BYTES_MAX: usize = 3 << 20;
+
+/// Longest reason that is kept, in bytes.
+const WHY_BYTES_MAX: usize = 1_000;
+
+/// Most parked messages of one answer.
+const LIST_MAX: usize = 1_000;
+
+/// A message as it stands in the outbox.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Formed {
+    /// Its id.
+    pub id: String,
+    /// When it was made.
+    pub created: Wall,
+    /// For how long its oldest change has waited.
+    pub age: Duration,
+    /// What it says.
+    pub records: Vec<Record>,
+    /// It had no room for all that waited.
+    pub is_full: bool,
+}
+
+/// A message that was set aside.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Parked {
+    /// Its id.
+    pub id: String,
+    /// When it was made.
+    pub created_at: Wall,
+    /// When it was set aside.
+    pub parked_at: Wall,
+    /// How often it was tried before.
+    pub attempts: u64,
+    /// Why.
+    pub why: String,
+    /// How many changes it tells.
+    pub changes: u64,
+}
+
+/// The outbox of all receivers.
+#[derive(Debug)]
+pub struct Outbox {
+    path: PathBuf,
+    /// The connection and which file it means: a damaged file is replaced while the service runs.
+    opened: Option<(Connection, Option<(u64, u64)>)>,
+}
+
+impl Outbox {
+    /// The outbox in that data directory, where the store was opened before.
+    pub fn new(data_dir: &Path) -> Self {
+        Self { path: database_path(data_dir), opened: None }
+    }
+
+    /// What waits for a receiver, and how many of its messages are parked.
+    pub fn waiting(&mut self, receiver: &str, now: SystemTime) -> Result<(Waiting, u64), StoreError> {
+        self.run("read the outbox of", |connection| {
+            let sql = "SELECT count(*), min(number) FROM outbox
+                WHERE receiver = ?1 AND message IS NULL AND part <> 'ride'";
+            let (changes, first): (u64, Option<i64>) =
+                connection.prepare_cached(sql)?.query_row([receiver], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let created = connection
+                .prepare_cached("SELECT created FROM outbox WHERE number = ?1")?
+                .query_row([first], |row| row.get::<_, i64>(0))
+                .optional()?;
+            let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE receiver = ?1 AND parked IS NULL)";
+            let has_message = connection.prepare_cached(sql)?.query_row([receiver], |row| row.get(0))?;
+            let sql = "SELECT count(*) FROM messages WHERE receiver = ?1 AND parked IS NOT NULL";
+            let parked = connection.prepare_cached(sql)?.query_row([receiver], |row| row.get(0))?;
+            let oldest = created.map_or(Duration::ZERO, |created| age(created, now));
+            Ok((Waiting { changes, oldest, has_message }, parked))
+        })
+    }
+
+    /// The message that is to be sent: one that was made before, or a new one of all that waits.
+    pub fn next(&mut self, receiver: &str, now: SystemTime) -> Result<Option<Formed>, StoreError> {
+        self.run("make a message from the outbox of", |connection| {
+            let sql = "SELECT id FROM messages WHERE receiver = ?1 AND parked IS NULL ORDER BY created, id LIMIT 1";
+            let waits = connection.prepare_cached(sql)?.query_row([receiver], |row| row.get(0)).optional()?;
+            let (id, is_full) = match waits {
+                Some(id) => (id, false),
+                None => match form(connection, receiver, now)? {
+                    Some(formed) => formed,
+                    None => return Ok(None),
+                },
+            };
+            read(connection, receiver, &id, now).map(|formed| Some(Formed { is_full, ..formed }))
+        })
+    }
+
+    /// A message was taken: what it said leaves the outbox.
+    pub fn taken(&mut self, receiver: &str, id: &str) -> Result<(), StoreError> {
+        self.transact("settle a message in", |transaction| remove(transaction, receiver, id))
+    }
+
+    /// A message was not taken.
+    pub fn failed(&mut self, receiver: &str, id: &str, why: &str) -> Result<(), StoreError> {
+        self.transact("note a failure in", |transaction| {
+            let sql = "UPDATE messages SET attempts = attempts + 1, why = ?3 WHERE receiver = ?1 AND id = ?2";
+            transaction.prepare_cached(sql)?.execute(params![receiver, id, bounded(why)]).map(|_| ())
+        })
+    }
+
+    /// Sets a message aside. What it says goes to the fallback, if there is one and it is not there yet.
+    pub fn park(
+        &mut self,
+        receiver: &str,
+        id: &str,
+        why: &str,
+        fallback: Option<&Route>,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        self.transact("set a message aside in", |transaction| {
+            if let Some(fallback) = fallback {
+                hand_over(transaction, receiver, fallback, "message = ?2", &id.to_owned().into(), now)?;
+            }
+            let sql = "UPDATE messages SET attempts = attempts + 1, parked = ?3, why = ?4
+                WHERE receiver = ?1 AND id = ?2";
+            let row = params![receiver, id, since_epoch(now), bounded(why)];
+            transaction.prepare_cached(sql)?.execute(row).map(|_| ())
+        })
+    }
+
+    /// Gives what has waited for longer than a time to the fallback as well. Returns how many changes.
+    pub fn relay(
+        &mut self,
+        receiver: &str,
+        fallback: &Route,
+        longer_than: Duration,
+        now: SystemTime,
+    ) -> Result<usize, StoreError> {
+        let before = since_epoch(now.checked_sub(longer_than).unwrap_or(SystemTime::UNIX_EPOCH));
+        self.transact("hand changes over in", |transaction| {
+            hand_over(transaction, receiver, fallback, "created <= ?2", &before.into(), now)
+        })
+    }
+
+    /// Takes changes out that reached the receiver on another way. Returns those that were there.
+    pub fn forget(&mut self, receiver: &str, changes: &[String]) -> Result<Vec<String>, StoreError> {
+        self.transact("settle changes in", |transaction| {
+            let sql = "DELETE FROM outbox WHERE receiver = ?1 AND change_id = ?2 AND message IS NULL";
+            let mut gone = Vec::new();
+            for change in changes {
+                if transaction.prepare_cached(sql)?.execute([receiver, change])? > 0 {
+                    gone.push(change.clone());
+                }
+            }
+            Ok(gone)
+        })
+    }
+
+    /// Messages of a receiver that were set aside, newest first.
+    pub fn parked(&mut self, receiver: &str) -> Result<Vec<Parked>, StoreError> {
+        self.run("list parked messages of", |connection| {
+            let sql = "SELECT id, created, parked, attempts, coalesce(why, ''),
+                    (SELECT count(*) FROM outbox WHERE outbox.receiver = messages.receiver AND message = id)
+                FROM messages WHERE receiver = ?1 AND parked IS NOT NULL ORDER BY parked DESC LIMIT ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![receiver, LIST_MAX], |row| {
+                Ok(Parked {
+                    id: row.get(0)?,
+                    created_at: wall(row.get(1)?),
+                    parked_at: wall(row.get(2)?),
+                    attempts: row.get(3)?,
+                    why: row.get(4)?,
+                    changes: row.get(5)?,
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// Has a parked message sent again. False when there is none of that id.
+    pub fn retry(&mut self, receiver: &str, id: &str) -> Result<bool, StoreError> {
+        self.transact("take up a message in", |transaction| {
+            let sql = "UPDATE messages SET parked = NULL WHERE receiver = ?1 AND id = ?2 AND parked IS NOT NULL";
+            transaction.prepare_cached(sql)?.execute([receiver, id]).map(|rows| rows > 0)
+        })
+    }
+
+    /// Removes everything that is kept for receivers that are not among these. Returns how many changes of whom.
+    pub fn keep_only(&mut self, receivers: &[Arc<str>]) -> Result<Vec<(String, u64)>, StoreError> {
+        self.transact("tidy up", |transaction| {
+            let sql = "SELECT DISTINCT receiver FROM outbox UNION SELECT DISTINCT receiver FROM told
+                UNION SELECT DISTINCT receiver FROM messages";
+            let known: Vec<String> =
+                transaction.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let mut gone = Vec::new();
+            for name in known.into_iter().filter(|name| !receivers.iter().any(|kept| **kept == **name)) {
+                let changes = transaction.execute("DELETE FROM outbox WHERE receiver = ?1", [&name])?;
+                transaction.execute("DELETE FROM messages WHERE receiver = ?1", [&name])?;
+                transaction.execute("DELETE FROM told WHERE receiver = ?1", [&name])?;
+                gone.push((name, changes as u64));
+            }
+            Ok(gone)
+        })
+    }
+
+    fn transact<T>(
+        &mut self,
+        what: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, StoreError> {
+        self.run(what, |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let answer = work(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
+        })
+    }
+
+    fn run<T>(
+        &mut self,
+        what: &'static str,
+        work: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let failed = |source| StoreError::Database { what, path, source };
+        self.connection().and_then(work).map_err(failed)
+    }
+
+    fn connection(&mut self) -> Result<&mut Connection, rusqlite::Error> {
+        let now = identity(&self.path);
+        if self.opened.as_ref().is_none_or(|(_, then)| *then != now) {
+            self.opened = None;
+        }
+        let opened = match self.opened.take() {
+            Some(opened) => opened,
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection = Connection::open_with_flags(&self.path, flags)?;
+                connection.busy_timeout(BUSY_WAIT)?;
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+                connection.pragma_update(None, "synchronous", "FULL")?;
+                (connection, now)
+            }
+        };
+        Ok(&mut self.opened.insert(opened).0)
+    }
+}
+
+/// Makes a message of what waits, within the bounds of one: its id, and whether some had no room.
+fn form(
+    connection: &mut Connection,
+    receiver: &str,
+    now: SystemTime,
+) -> Result<Option<(String, bool)>, rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let sql = "SELECT number, change_id, part, length(json) FROM outbox WHERE receiver = ?1 AND message IS NULL
+        ORDER BY number LIMIT ?2";
+    let rows: Vec<(i64, String, String, usize)> = transaction
+        .prepare_cached(sql)?
+        .query_map(params![receiver, CHANGES_MAX + 1], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut bytes = 0;
+    let fitting = rows.iter().take(CHANGES_MAX).take_while(|(_, _, _, length)| {
+        let fits = bytes == 0 || bytes + length <= BYTES_MAX;
+        bytes += length;
+        fits
+    });
+    let fitting: Vec<_> = fitting.collect();
+    let Some(last) = fitting.last().filter(|_| rows.iter().any(|(_, _, part, _)| part != "ride")) else {
+        return Ok(None);
+    };
+    // A message of one change has the change's name. It may be taken by a message that was parked.
+    let single = fitting.first().filter(|_| fitting.len() == 1).map(|(_, change_id, _, _)| change_id.clone());
+    let sql = "INSERT INTO messages (receiver, id, created) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    let mut id = single.unwrap_or_else(|| Uuid::now_v7().to_string());
+    if transaction.prepare_cached(sql)?.execute(params![receiver, id, since_epoch(now)])? == 0 {
+        id = Uuid::now_v7().to_string();
+        transaction.prepare_cached(sql)?.execute(params![receiver, id, since_epoch(now)])?;
+    }
+    transaction
+        .prepare_cached("UPDATE outbox SET message = ?2 WHERE receiver = ?1 AND message IS NULL AND number <= ?3")?
+        .execute(params![receiver, id, last.0])?;
+    transaction.commit()?;
+    Ok(Some((id, fitting.len() < rows.len())))
+}
+
+fn read(connection: &Connection, receiver: &str, id: &str, now: SystemTime) -> Result<Formed, rusqlite::Error> {
+    let sql = "SELECT created FROM messages WHERE receiver = ?1 AND id = ?2";
+    let created: i64 = connection.prepare_cached(sql)?.query_row([receiver, id], |row| row.get(0))?;
+    let sql = "SELECT kind, created, json FROM outbox WHERE receiver = ?1 AND message = ?2 ORDER BY number";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([receiver, id])?;
+    let (mut records, mut oldest) = (Vec::new(), created);
+    while let Some(row) = rows.next()? {
+        let (kind, created, json): (String, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        oldest = oldest.min(created);
+        records.extend(record(&kind, &json));
+    }
+    Ok(Formed { id: id.to_owned(), created: wall(created), age: age(oldest, now), records, is_full: false })
+}
+
+fn remove(transaction: &Transaction<'_>, receiver: &str, id: &str) -> Result<(), rusqlite::Error> {
+    let sql = "DELETE FROM outbox WHERE receiver = ?1 AND message = ?2";
+    transaction.prepare_cached(sql)?.execute([receiver, id])?;
+    let sql = "DELETE FROM messages WHERE receiver = ?1 AND id = ?2";
+    transaction.prepare_cached(sql)?.execute([receiver, id])?;
+    Ok(())
+}
+
+/// Copies changes of a receiver once, but for those that came from another one, and those of which the
+/// fallback is told anyway.
+fn hand_over(
+    transaction: &Transaction<'_>,
+    receiver: &str,
+    fallback: &Route,
+    which: &str,
+    value: &Value,
+    now: SystemTime,
+) -> Result<usize, rusqlite::Error> {
+    let sql = format!(
+        "SELECT number, subject, change_id, kind, json FROM outbox
+         WHERE receiver = ?1 AND part = 'own' AND {which} ORDER BY number LIMIT ?3"
+    );
+    let mut statement = transaction.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![receiver, value, CHANGES_MAX])?;
+    let mut copied = 0;
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        let (subject, change, kind): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let json: String = row.get(4)?;
+        if record(&kind, &json).is_some_and(|record| fallback.takes_over(&record)) {
+            let row = params![fallback.name, subject, change, kind, "relayed", since_epoch(now), json];
+            copied += transaction.prepare_cached(route::INSERT)?.execute(row)?;
+        }
+        transaction.prepare_cached("UPDATE outbox SET part = 'handed' WHERE number = ?1")?.execute([number])?;
+    }
+    Ok(copied)
+}
+
+/// A change as it is kept; nothing when it cannot be read.
+fn record(kind: &str, json: &str) -> Option<Record> {
+    match kind {
+        "event" => parse(json).map(|event| Record::Event(Arc::new(event))),
+        _ => parse(json).map(|incident| Record::Incident(Arc::new(incident))),
+    }
+}
+
+fn bounded(why: &str) -> &str {
+    &why[..why.floor_char_boundary(WHY_BYTES_MAX)]
+}
+
+fn age(created: i64, now: SystemTime) -> Duration {
+    Duration::from_millis(u64::try_from(since_epoch(now) - created).unwrap_or(0))
+}
+
+fn wall(millis: i64) -> Wall {
+    Wall(SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+}

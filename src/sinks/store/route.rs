@@ -1,0 +1,166 @@
+//! Writing what receivers are to be told: part of the transaction that commits a change.
+//!
+//! Whether a receiver is told is decided by the [`Router`]; here it is remembered which open events it
+//! was told of, and what waits for it is kept within bounds. Runs on the store's thread.
+
+use std::time::{Duration, SystemTime};
+
+use avwatch_actors::incident::Incident;
+use avwatch_actors::record::Record;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::write::since_epoch;
+use crate::notify::{Route, Router, Routing};
+
+/// Changes that may wait for a receiver; beyond them the oldest go, and are counted.
+pub(super) const OUTBOX_ROWS_MAX: u64 = 100_000;
+
+/// Messages of a receiver that stay parked; beyond them the oldest go.
+pub const PARKED_MAX: u64 = 10_000;
+
+/// For how long a message stays parked.
+pub(super) const PARKED_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Rows deleted in one transaction.
+const BATCH: u64 = 500;
+
+/// Events of an incident that are asked whether they are silenced.
+const LOOKED_AT_MAX: usize = 200;
+
+const TOLD: &str = "SELECT severity FROM told WHERE receiver = ?1 AND subject = ?2";
+
+const TELL: &str = "INSERT INTO told (receiver, subject, severity) VALUES (?1, ?2, ?3)
+     ON CONFLICT DO UPDATE SET severity = max(severity, excluded.severity)";
+
+const FORGET: &str = "DELETE FROM told WHERE receiver = ?1 AND subject = ?2";
+
+pub(super) const INSERT: &str = "INSERT INTO outbox (receiver, subject, change_id, kind, part, created, json)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+/// A newer word on an incident that rides along takes the place of an older one.
+const DROP_RIDES: &str =
+    "DELETE FROM outbox WHERE receiver = ?1 AND message IS NULL AND part = 'ride' AND subject = ?2";
+
+/// Writes a change, which is `json` as it is kept, into the outbox of every receiver that is to be told.
+pub(super) fn route(
+    transaction: &Transaction<'_>,
+    router: &Router,
+    change: &Record,
+    json: &str,
+) -> Result<(), rusqlite::Error> {
+    let now = since_epoch(SystemTime::now());
+    for route in &router.routes {
+        if route.is_concerned(change) {
+            route_to(transaction, route, change, json, now)?;
+        }
+    }
+    Ok(())
+}
+
+fn route_to(
+    transaction: &Transaction<'_>,
+    route: &Route,
+    change: &Record,
+    json: &str,
+    now: i64,
+) -> Result<(), rusqlite::Error> {
+    let (kind, subject, severity) = match change {
+        Record::Event(event) => ("event", event.id.as_str(), event.severity as u8),
+        Record::Incident(incident) => ("incident", incident.id.as_str(), incident.severity as u8),
+    };
+    let told =
+        transaction.prepare_cached(TOLD)?.query_row(params![route.name, subject], |row| row.get(0)).optional()?;
+    let insert = |part: &str| -> Result<(), rusqlite::Error> {
+        let row = params![route.name, subject, change.change_id(), kind, part, now, json];
+        transaction.prepare_cached(INSERT)?.execute(row).map(|_| ())
+    };
+    let drop_rides = || transaction.prepare_cached(DROP_RIDES)?.execute(params![route.name, subject]);
+    match route.judge(change, told) {
+        Routing::Nothing => {}
+        Routing::Tell => {
+            if let Some(incident) = change.incident()
+                && told.is_none()
+                && is_silenced(transaction, incident)?
+            {
+                return Ok(());
+            }
+            transaction.prepare_cached(TELL)?.execute(params![route.name, subject, severity])?;
+            drop_rides()?;
+            insert("own")?;
+        }
+        Routing::Ride => {
+            drop_rides()?;
+            insert("ride")?;
+        }
+        Routing::TellEnd => {
+            transaction.prepare_cached(FORGET)?.execute(params![route.name, subject])?;
+            drop_rides()?;
+            insert("own")?;
+        }
+        Routing::Forget => {
+            transaction.prepare_cached(FORGET)?.execute(params![route.name, subject])?;
+            drop_rides()?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether people said of every event of an incident that it shall page nobody.
+fn is_silenced(transaction: &Transaction<'_>, incident: &Incident) -> Result<bool, rusqlite::Error> {
+    let ids: Vec<&str> = incident.events.iter().rev().take(LOOKED_AT_MAX).map(String::as_str).collect();
+    if ids.is_empty() {
+        return Ok(false);
+    }
+    let ids = serde_json::to_string(&ids).unwrap_or_default();
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM json_each(?1) AS wanted
+        LEFT JOIN events ON events.id = wanted.value
+        WHERE coalesce(json_extract(events.json, '$.suppressed_by'), '') NOT LIKE 'silence:%'
+          AND coalesce(json_extract(events.json, '$.suppressed_by'), '') NOT LIKE 'maintenance:%')";
+    transaction.prepare_cached(sql)?.query_row([ids], |row| row.get(0))
+}
+
+/// Keeps what waits, and what is parked, within its bounds.
+pub(super) fn sweep(connection: &mut Connection, router: &Router, now: SystemTime) -> Result<(), rusqlite::Error> {
+    for route in &router.routes {
+        let waiting: u64 = connection
+            .prepare_cached("SELECT count(*) FROM outbox WHERE receiver = ?1 AND message IS NULL AND part <> 'ride'")?
+            .query_row([&*route.name], |row| row.get(0))?;
+        if waiting > OUTBOX_ROWS_MAX {
+            let sql = "DELETE FROM outbox WHERE number IN
+                (SELECT number FROM outbox WHERE receiver = ?1 AND message IS NULL ORDER BY number LIMIT ?2)";
+            let dropped = connection.prepare_cached(sql)?.execute(params![route.name, waiting - OUTBOX_ROWS_MAX])?;
+            route.board.dropped(dropped as u64);
+            tracing::error!(receiver = &*route.name, dropped, "too many notifications wait: the oldest are lost");
+        }
+        let parked: u64 = connection
+            .prepare_cached("SELECT count(*) FROM messages WHERE receiver = ?1 AND parked IS NOT NULL")?
+            .query_row([&*route.name], |row| row.get(0))?;
+        let oldest = since_epoch(now.checked_sub(PARKED_FOR).unwrap_or(SystemTime::UNIX_EPOCH));
+        sweep_parked(connection, &route.name, parked.saturating_sub(PARKED_MAX).min(BATCH), oldest)?;
+    }
+    Ok(())
+}
+
+/// Removes so many of the oldest parked messages, and those parked before a time.
+fn sweep_parked(connection: &mut Connection, receiver: &str, many: u64, oldest: i64) -> Result<(), rusqlite::Error> {
+    let sql = "SELECT id, parked FROM messages WHERE receiver = ?1 AND parked IS NOT NULL ORDER BY parked LIMIT ?2";
+    let rows: Vec<(String, i64)> = connection
+        .prepare_cached(sql)?
+        .query_map(params![receiver, BATCH], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let doomed = rows.into_iter().zip(0_u64..).filter(|((_, parked), at)| *at < many || *parked < oldest);
+    let doomed: Vec<String> = doomed.map(|((id, _), _)| id).collect();
+    if doomed.is_empty() {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for id in &doomed {
+        transaction
+            .prepare_cached("DELETE FROM outbox WHERE receiver = ?1 AND message = ?2")?
+            .execute(params![receiver, id])?;
+        transaction.prepare_cached("DELETE FROM messages WHERE receiver = ?1 AND id = ?2")?.execute([receiver, id])?;
+    }
+    transaction.commit()?;
+    tracing::warn!(receiver, messages = doomed.len(), "parked notifications were too old or too many and are gone");
+    Ok(())
+}
