@@ -29,6 +29,12 @@ impl fmt::Display for Secret {
 pub struct AddressText(pub(in crate::config) String);
 
 impl Secret {
+    /// One for tests of others.
+    #[cfg(test)]
+    pub(crate) fn for_tests(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The text itself, for the one place that sends it.
     pub fn expose(&self) -> &str {
         self.0.trim_end_matches(['\r', '\n'])

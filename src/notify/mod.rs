@@ -5,9 +5,13 @@
 //! [`ReceiverPlan`] one of those who are told over it.
 
 mod channel;
+mod http;
 mod plan;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use channel::{Channel, Content, Links, Message, RESPONSE_BYTES_MAX, SEND_WITHIN, SendFailure};
+pub use http::HttpPoster;
 pub use plan::{
     AlertmanagerPlan, ApprisePlan, Audience, ChannelPlan, EmailPlan, ExecPlan, PagerDutyPlan, ReceiverPlan, SlackPlan,
     SnmpPlan, WebhookPlan,

@@ -24,7 +24,7 @@ use crate::secret_url::SecretUrl;
 const REDIRECTS_MAX: u32 = 3;
 
 /// Most bytes of response headers.
-const HEADER_BYTES_MAX: usize = 64 * 1024;
+pub(super) const HEADER_BYTES_MAX: usize = 64 * 1024;
 
 /// Buffer of a connection for what comes in.
 const INPUT_BYTES: usize = 32 * 1024;
@@ -109,30 +109,29 @@ impl HttpClient {
         source.request()?;
         Ok(source)
     }
+}
 
-    /// Says in our words what ureq could not do.
-    fn explain(&self, error: ureq::Error, what: &str) -> SourceError {
-        if let Some(reason) = self.patience.verdict() {
-            return self.patience.error(&reason, what);
+/// Says in our words what ureq could not do.
+pub(super) fn explain(patience: &Patience, error: ureq::Error, what: &str) -> SourceError {
+    if let Some(reason) = patience.verdict() {
+        return patience.error(&reason, what);
+    }
+    let what = what.to_owned();
+    match error {
+        ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<SourceError>()) {
+            Some(ours) => ours.clone(),
+            None => SourceError::Connect { what, why: plain(&error) },
+        },
+        ureq::Error::TooManyRedirects => {
+            SourceError::Refused { what, why: format!("more than {REDIRECTS_MAX} redirects") }
         }
-        let what = what.to_owned();
-        match error {
-            ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<SourceError>()) {
-                Some(ours) => ours.clone(),
-                None => SourceError::Connect { what, why: plain(&error) },
-            },
-            ureq::Error::TooManyRedirects => {
-                SourceError::Refused { what, why: format!("more than {REDIRECTS_MAX} redirects") }
-            }
-            ureq::Error::BadUri(_) => SourceError::Forbidden {
-                what,
-                why: "it redirects to an address that is neither http nor https".to_owned(),
-            },
-            ureq::Error::RedirectFailed => SourceError::Refused { what, why: "a redirect leads nowhere".to_owned() },
-            ureq::Error::HostNotFound => SourceError::Resolve { host: what, why: "it has no address".to_owned() },
-            // Headers of the configuration end here too; neither names a value.
-            other => SourceError::Read { what, why: format!("HTTP failed: {}", kind(&other)) },
+        ureq::Error::BadUri(_) => {
+            SourceError::Forbidden { what, why: "it redirects to an address that is neither http nor https".to_owned() }
         }
+        ureq::Error::RedirectFailed => SourceError::Refused { what, why: "a redirect leads nowhere".to_owned() },
+        ureq::Error::HostNotFound => SourceError::Resolve { host: what, why: "it has no address".to_owned() },
+        // Headers of the configuration end here too; neither names a value.
+        other => SourceError::Read { what, why: format!("HTTP failed: {}", kind(&other)) },
     }
 }
 
@@ -184,7 +183,7 @@ impl HttpSource {
         if let Some(range) = range.header() {
             request = request.header("range", range);
         }
-        let response = request.call().map_err(|error| self.client.explain(error, &self.what))?;
+        let response = request.call().map_err(|error| explain(&self.client.patience, error, &self.what))?;
         let status = response.status();
         let partial = status == StatusCode::PARTIAL_CONTENT;
         if !status.is_success() || (range.header().is_some() && !partial) {
@@ -261,7 +260,7 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
 }
 
 /// Takes user and password out of an address, as the value of an `Authorization` header.
-fn split_credentials(url: &Url) -> (Url, Option<String>) {
+pub(super) fn split_credentials(url: &Url) -> (Url, Option<String>) {
     if url.username().is_empty() && url.password().is_none() {
         return (url.clone(), None);
     }

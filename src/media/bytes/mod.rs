@@ -4,6 +4,7 @@
 //! callback. It may wait, but never longer than its [`Patience`] lasts, and it may never panic.
 
 mod decrypt;
+mod exchange;
 mod file;
 mod guard;
 mod http;
@@ -30,6 +31,7 @@ mod udp_tests;
 use avwatch_actors::source::SourceError;
 
 pub use decrypt::{DecryptingSource, SegmentKey};
+pub use exchange::{Answer, Exchange, Method};
 pub use file::FileSource;
 pub use guard::{Guard, OwnSockets, Reach};
 pub use http::{ByteRange, HttpClient, HttpSource};
