@@ -11,6 +11,7 @@ pub mod build;
 mod channel;
 pub mod email;
 pub mod exec;
+pub mod heartbeat;
 mod http;
 pub mod json;
 mod letter;

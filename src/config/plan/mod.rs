@@ -5,6 +5,7 @@
 
 mod changes;
 mod detectors;
+mod heartbeat;
 mod receivers;
 mod server;
 mod stream;
@@ -30,6 +31,7 @@ use crate::config::settings::{EvidenceFrom, LogFormat, LogLevel, Settings, Strea
 use crate::journal::JournalKeep;
 use crate::media::spec::Address;
 use crate::notify::ReceiverPlan;
+use crate::notify::heartbeat::HeartbeatPlan;
 
 /// Most streams of one configuration.
 const STREAMS_MAX: usize = 10_000;
@@ -59,6 +61,8 @@ pub struct Plan {
     pub runtime: RuntimePlan,
     /// Who is told of events, by name.
     pub receivers: Vec<ReceiverPlan>,
+    /// Who misses this service when it is gone.
+    pub heartbeat: Option<HeartbeatPlan>,
     /// The streams, by name.
     pub streams: Vec<StreamPlan>,
     /// True when nothing was configured and the demo runs.
@@ -221,6 +225,7 @@ pub(in crate::config) fn build(
         },
         runtime: RuntimePlan { detector_arbiters: detector_arbiters(settings) },
         receivers: receivers::build(&mut building),
+        heartbeat: heartbeat::build(&mut building),
         streams,
         demo,
     };

@@ -4,6 +4,7 @@
 //! the check for unknown keys and `config/default.toml` are all made from them.
 
 mod detector;
+mod heartbeat;
 mod receiver;
 mod stream;
 
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use detector::DetectorTable;
 pub use detector::Detectors;
+pub use heartbeat::HeartbeatMethod;
+use heartbeat::HeartbeatSettings;
 pub(crate) use receiver::ReceiverSettings;
 pub(crate) use receiver::{EmailSettings, ExecSettings, LeastSeverity, Recovery, SnmpSettings};
 pub use receiver::{MailSecurity, SeverityPlace};
@@ -53,6 +56,8 @@ pub struct Settings {
     pub detectors: Detectors,
     /// Profiles of your own: sets of detector settings that streams choose by name.
     pub profiles: BTreeMap<String, ProfileSettings>,
+    /// Who misses this service when it is gone.
+    pub heartbeat: HeartbeatSettings,
     /// Who is told of events, by name.
     pub receivers: BTreeMap<String, ReceiverSettings>,
     /// What to watch. In files one `[[streams]]` each; layers merge by name.
@@ -74,6 +79,7 @@ impl Default for Settings {
             runtime: RuntimeSettings::default(),
             detectors: Detectors::default(),
             profiles: BTreeMap::new(),
+            heartbeat: HeartbeatSettings::default(),
             receivers: BTreeMap::new(),
             streams: BTreeMap::new(),
         }
