@@ -75,7 +75,7 @@ fn text(message: &Message) -> String {
     let Content::Changes(records) = &message.content else {
         return [Some(words::head(message)), here].into_iter().flatten().collect::<Vec<_>>().join("\n");
     };
-    let told = words::newest(records);
+    let told = words::ranked(records);
     let listing = words::listing(&told, LINES_MAX, BYTES_MAX, one);
     let mut lines = listing.lines;
     if listing.omitted > 0 {

@@ -8,6 +8,8 @@
 //! the message counts as refused only when nobody is left. No text of the server is shown, for it may
 //! repeat what we said; its code is.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,12 +105,16 @@ impl EmailChannel {
     /// What becomes of a message when a step failed so.
     fn failed(&self, step: &str, error: &smtp::Error) -> SendFailure {
         let Some(code) = error.status() else {
-            let what = match error {
-                error if error.is_timeout() => "did not answer in time",
-                error if error.is_tls() => "cannot be trusted, or does not speak TLS",
-                error if error.is_response() => "answered what is no SMTP",
-                error if error.is_client() => "does not offer what is needed",
-                _ => "cannot be reached, or left",
+            let what = match cause(error) {
+                Some(ErrorKind::TimedOut | ErrorKind::WouldBlock) => "did not answer in time",
+                // How a TLS session fails that rides on a connection.
+                Some(ErrorKind::InvalidData) => "cannot be trusted, or does not speak TLS",
+                _ => match error {
+                    error if error.is_tls() => "cannot be trusted, or does not speak TLS",
+                    error if error.is_response() => "answered what is no SMTP",
+                    error if error.is_client() => "does not offer what is needed",
+                    _ => "cannot be reached, or left",
+                },
             };
             return self.later(&format!("{what} ({step})"));
         };
@@ -232,6 +238,18 @@ impl EmailChannel {
         let limited = connection.set_timeout(Some(deadline.left().max(STEP_LEAST)));
         limited.map_err(|error| self.later(&format!("cannot be limited in time: {}", error.kind())))
     }
+}
+
+/// What the system, or TLS, said of the connection.
+fn cause(error: &smtp::Error) -> Option<ErrorKind> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(error) = inner.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        source = inner.source();
+    }
+    None
 }
 
 impl Channel for EmailChannel {

@@ -143,7 +143,7 @@ fn entry(message: &Message, told: &Told<'_>, is_alone: bool) -> Vec<(&'static st
 fn plain(message: &Message) -> String {
     let mut text = format!("{}\n", words::head(message));
     if let Content::Changes(records) = &message.content {
-        let told = words::newest(records);
+        let told = words::ranked(records);
         let is_alone = told.len() == 1;
         let listing = words::listing(&told, usize::MAX, LIST_BYTES_MAX, |told| {
             let mut entry_text = if is_alone { String::new() } else { format!("\n* {}", words::line(told)) };
@@ -171,7 +171,7 @@ fn html(message: &Message) -> String {
         escape(&words::head(message))
     );
     if let Content::Changes(records) = &message.content {
-        let told = words::newest(records);
+        let told = words::ranked(records);
         let is_alone = told.len() == 1;
         let listing = words::listing(&told, usize::MAX, LIST_BYTES_MAX, |told| {
             let line = if is_alone { String::new() } else { format!("<p>{}</p>", escape(&words::line(told))) };

@@ -68,7 +68,10 @@ fn body(message: &Message) -> Value {
 }
 
 fn lines(message: &Message, records: &[Record]) -> String {
-    let told = words::newest(records);
+    let told = words::ranked(records);
+    if let [only] = &told[..] {
+        return alone(message, only);
+    }
     let listing = words::listing(&told, LINES_MAX, BYTES_MAX, |told| one(message, told));
     let mut text = listing.lines.join("\n");
     if listing.omitted > 0 {
@@ -76,6 +79,34 @@ fn lines(message: &Message, records: &[Record]) -> String {
         text.push_str(&format!("\n… and {} more: {here}", listing.omitted));
     }
     text
+}
+
+/// What there is to say of a message's only change beside its line, which is the head.
+fn alone(message: &Message, told: &Told<'_>) -> String {
+    match told.record {
+        Record::Event(event) => {
+            let number =
+                |name: &str, number: Option<f64>| number.map(|number| format!("{name} {number} {}", event.unit));
+            let labels = event.labels.iter().map(|(name, value)| format!("{name}={value}"));
+            let facts: Vec<String> = [Some(format!("since {}", event.started_at))]
+                .into_iter()
+                .chain([number("value", event.value), number("threshold", event.threshold)])
+                .flatten()
+                .chain(labels)
+                .collect();
+            let facts = escape(&words::clean(&facts.join(" · "), BYTES_MAX / 2));
+            let details = message.links.event(&event.id).map(|url| link(Some(url), "details"));
+            let runbook = event.runbook_url.clone().map(|url| link(Some(words::clean(&url, 1_000)), "what to do"));
+            let links: Vec<String> = details.into_iter().chain(runbook).collect();
+            format!("{facts}\n{}", links.join(" · ")).trim_end().to_owned()
+        }
+        Record::Incident(incident) => {
+            let causes = incident.causes.iter().chain(&incident.evidence).map(String::as_str);
+            let facts = words::clean(&causes.collect::<Vec<_>>().join(" · "), BYTES_MAX / 2);
+            let names = words::names(incident.streams.iter().map(|name| &**name), BYTES_MAX / 4);
+            format!("{}\n{}", escape(&facts), escape(&names))
+        }
+    }
 }
 
 /// One change, with a link on an event and the streams of an incident.
@@ -148,10 +179,14 @@ mod tests {
         assert_eq!(body["text"], "CRITICAL lobby video:0 black: picture black for 30 s");
         let attachment = &body["attachments"][0];
         assert_eq!(attachment["color"], "#a30200");
+        let text = attachment["text"].as_str().unwrap();
+        let (facts, links) = text.split_once('\n').unwrap();
+        assert!(
+            facts.starts_with("since 20") && facts.ends_with(" · value 1 ratio · threshold 0.98 ratio · site=north")
+        );
         assert_eq!(
-            attachment["text"],
-            "CRITICAL lobby video:0 black: picture black for 30 s \
-             <https://monitor.example/?view=event&amp;id=0193-lobby-black|details>"
+            links,
+            "<https://monitor.example/?view=event&amp;id=0193-lobby-black|details> · <https://wiki.example/black|what to do>"
         );
         assert!(attachment["ts"].is_u64());
         let over = posted(&message(vec![ended("lobby", "black")]));
@@ -163,9 +198,11 @@ mod tests {
     fn a_digest_stays_within_slacks_limits_and_counts_the_rest() {
         let mut records: Vec<Record> = (0..1_000).map(|index| raised(&format!("s{index}"), "black")).collect();
         records.push(incident("one", 1_000, true));
-        records.reverse();
         let body = posted(&message(records));
-        assert_eq!(body["text"], "1001 changes: 1000 raised, 1 of incidents");
+        let head = body["text"].as_str().unwrap();
+        assert!(
+            head.starts_with("CRITICAL incident: ") && head.ends_with("; 1001 changes: 1000 raised, 1 of incidents")
+        );
         let text = body["attachments"][0]["text"].as_str().unwrap();
         assert!(text.chars().count() <= 3_900 && text.lines().count() <= LINES_MAX + 1, "{}", text.len());
         let listed = text.lines().count() - 1;
@@ -182,5 +219,10 @@ mod tests {
         for bad in ["<", "@all", "](", "\n"] {
             assert!(!text.contains(bad), "{bad}: {text}");
         }
+        let mut nasty = event("lobby", "black");
+        nasty.labels.insert("site".to_owned(), "<!here> @all".to_owned());
+        let body = posted(&message(vec![Record::Event(Arc::new(nasty))]));
+        let text = body["attachments"][0]["text"].as_str().unwrap();
+        assert!(!text.contains("<!here>") && !text.contains("@all"), "{text}");
     }
 }

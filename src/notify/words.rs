@@ -213,9 +213,33 @@ pub fn head(message: &Message) -> String {
         Content::Test { by } => clean(&format!("test: {by} tries whether messages arrive here"), LINE_BYTES_MAX),
         Content::Changes(records) => match newest(records)[..] {
             [only] => line(&only),
-            _ => counts(records),
+            ref told => match only_incident(told) {
+                Some(incident) => clean(&format!("{}; {}", line(&incident), counts(records)), LINE_BYTES_MAX),
+                None => counts(records),
+            },
         },
     }
+}
+
+/// The incident that all is about: the only one told of.
+fn only_incident<'a>(told: &[Told<'a>]) -> Option<Told<'a>> {
+    let mut incidents = told.iter().filter(|told| told.record.incident().is_some());
+    let first = incidents.next()?;
+    incidents.next().is_none().then_some(*first)
+}
+
+/// The gravest first: incidents, then what is open by its severity, then what is over. So what finds no room
+/// is what matters least.
+pub fn ranked(records: &[Record]) -> Vec<Told<'_>> {
+    let mut told = newest(records);
+    told.sort_by_key(|told| {
+        let (is_incident, is_open, severity) = match told.record {
+            Record::Event(event) => (false, event.is_open(), event.severity),
+            Record::Incident(incident) => (true, incident.is_open(), incident.severity),
+        };
+        std::cmp::Reverse((is_incident, is_open, severity))
+    });
+    told
 }
 
 /// `12 changes: 9 raised, 3 over`.
@@ -360,6 +384,18 @@ mod tests {
                 "over: c video:0 black after 42 s",
             ]
         );
+    }
+
+    #[test]
+    fn a_digest_of_an_incident_says_so_first() {
+        let records = vec![raised("s0", "black"), ended("b", "black"), incident("one", 3, true)];
+        assert_eq!(
+            head(&message(records.clone())),
+            "CRITICAL incident: 3 streams of host origin-1 fail (3 of 3 events open, 3 streams); \
+             3 changes: 1 raised, 1 over, 1 of incidents"
+        );
+        let order: Vec<&str> = ranked(&records).iter().map(|told| told.record.change_id()).collect();
+        assert_eq!(order, ["change-one", "change-s0-black", "change-b-black"]);
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn a_server_without_tls_or_with_a_certificate_of_nobody_is_told_nothing() {
     {
         let server = MailServer::start(protection, Answers::new());
         let failure = send(&server, security, false).expect_err("nobody vouches for it");
-        assert!(matches!(failure, SendFailure::Later { .. }), "{failure:?}");
+        assert!(matches!(&failure, SendFailure::Later { why, .. } if why.contains("cannot be trusted")), "{failure:?}");
         assert!(server.taken().is_empty());
         send(&server, security, true).expect("the file of certificates vouches for it");
     }
@@ -121,6 +121,6 @@ fn a_server_that_says_nothing_is_given_up_in_time() {
     let port = silent.local_addr().expect("it is bound").port();
     let start = Instant::now();
     let failure = channel(&plan(port, MailSecurity::None, None)).send(&test("anna")).expect_err("nobody speaks");
-    assert!(matches!(failure, SendFailure::Later { .. }), "{failure:?}");
+    assert!(matches!(&failure, SendFailure::Later { why, .. } if why.contains("in time")), "{failure:?}");
     assert!(start.elapsed() < SEND_WITHIN + Duration::from_secs(1), "{:?}", start.elapsed());
 }
