@@ -62,7 +62,7 @@ pub(super) fn oid(arcs: &[u32]) -> Vec<u8> {
         let digits = (1..10).find(|digits| arc >> (7 * digits) == 0).expect("ten times seven bits hold any arc");
         for digit in (0..digits).rev() {
             let more = if digit > 0 { 0x80 } else { 0 };
-            content.push(more | u8::try_from(arc >> (7 * digit) & 0x7f).expect("seven bits"));
+            content.push(more | u8::try_from((arc >> (7 * digit)) & 0x7f).expect("seven bits"));
         }
     }
     value(tag::OID, &content)

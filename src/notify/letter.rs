@@ -16,7 +16,7 @@ use super::words::{self, Told};
 use super::{Content, Message};
 
 /// Most bytes of the list of changes in each body.
-const LIST_BYTES_MAX: usize = 256 * 1024;
+const LIST_BYTES_MAX: usize = 512 * 1024;
 
 /// Most bytes of the streams, and of the events, of one incident.
 const NAMES_BYTES_MAX: usize = 32 * 1024;

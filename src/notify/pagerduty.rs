@@ -43,6 +43,9 @@ const SUMMARY_BYTES_MAX: usize = 1_024;
 /// Most bytes of each list in the details: PagerDuty takes 512 KB in all.
 const LIST_BYTES_MAX: usize = 120 * 1024;
 
+/// Most bytes of the list of an incident's events: some 8,000 ids.
+const EVENTS_BYTES_MAX: usize = 300 * 1024;
+
 /// Where an event went that has no alert of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fold {
@@ -90,12 +93,12 @@ impl PagerDutyChannel {
     /// Makes the calls that are left of a message.
     fn call_all(&mut self, message: &Message, calls: &[Value]) -> Result<(), SendFailure> {
         let until = Instant::now() + SEND_WITHIN;
-        let mut done = match self.progress.take() {
+        let begin = match self.progress.take() {
             Some((id, done)) if id == message.id => done,
             _ => 0,
         };
         let mut refused = None;
-        for call in calls.iter().skip(done) {
+        for (done, call) in calls.iter().enumerate().skip(begin) {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 self.progress = Some((message.id.clone(), done));
@@ -112,7 +115,6 @@ impl PagerDutyChannel {
                 // The others are told all the same.
                 Err(failure @ SendFailure::Refused { .. }) => refused = Some(failure),
             }
-            done += 1;
         }
         refused.map_or(Ok(()), Err)
     }
@@ -289,7 +291,7 @@ fn of_incident(incident: &Arc<Incident>, told: &Told<'_>, links: &Links) -> Valu
         return bare("resolve", &incident.id);
     }
     let streams = words::names(incident.streams.iter().map(|name| &**name), LIST_BYTES_MAX);
-    let events = words::names(incident.events.iter().map(String::as_str), LIST_BYTES_MAX);
+    let events = words::names(incident.events.iter().map(String::as_str), EVENTS_BYTES_MAX);
     let payload = json!({
         "summary": words::clean(&words::line(told), SUMMARY_BYTES_MAX),
         "source": incident.node, "severity": severity(incident.severity), "timestamp": incident.started_at,

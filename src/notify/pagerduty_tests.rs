@@ -84,6 +84,20 @@ fn a_storm_with_an_incident_is_one_alert_that_lists_all_and_resolves() {
 }
 
 #[test]
+fn the_largest_incident_stays_below_what_pagerduty_takes() {
+    let server = server();
+    let Record::Incident(sample) = incident("one", 10_000, true) else { unreachable!() };
+    let long = |index: usize| format!("01939e2a-7b1c-7d4e-8f00-{index:012}");
+    let streams = (0..10_000).map(|index| Arc::from(format!("{index:0100}"))).collect();
+    let sample = Incident { events: (0..10_000).map(long).collect(), streams, ..(*sample).clone() };
+    channel(&server).send(&message(vec![Record::Incident(Arc::new(sample))])).unwrap();
+    let body = &server.requests()[0].body;
+    assert!(body.len() < 512 * 1024, "{}", body.len());
+    let events = server.requests()[0].json()["payload"]["custom_details"]["events"].as_str().unwrap().to_owned();
+    assert!(events.contains(" and ") && events.ends_with(" more"), "what finds no room is counted");
+}
+
+#[test]
 fn a_storm_without_an_incident_triggers_ten_alerts_and_one_for_the_rest() {
     let server = server();
     let mut channel = channel(&server);

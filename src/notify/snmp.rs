@@ -22,7 +22,7 @@ use super::words::{self, Told};
 use super::{Channel, Content, Links, Message, SEND_WITHIN, SendFailure, SnmpPlan, resolving};
 
 /// Most traps of one message.
-pub const TRAPS_MAX: usize = 1_000;
+pub const TRAPS_MAX: usize = 2_000;
 
 /// Traps between pauses: what a receive buffer of common size holds easily.
 const BURST: usize = 50;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
@@ -79,7 +79,7 @@ impl MailServer {
     }
 }
 
-fn make_certificate(certificate: &PathBuf, key: &PathBuf) {
+fn make_certificate(certificate: &Path, key: &Path) {
     let run = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
         .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
@@ -92,7 +92,7 @@ fn make_certificate(certificate: &PathBuf, key: &PathBuf) {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }
 
-fn server_config(certificate: &PathBuf, key: &PathBuf) -> Arc<ServerConfig> {
+fn server_config(certificate: &Path, key: &Path) -> Arc<ServerConfig> {
     let chain = vec![CertificateDer::from_pem_file(certificate).expect("a certificate")];
     let key = PrivateKeyDer::from_pem_file(key).expect("a key");
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -136,10 +136,11 @@ fn talk(wire: &mut BufReader<Box<dyn Wire>>, rules: &Rules, first: Taken, greets
     }
     let offers_tls = rules.protection == Protection::Starttls && !mail.is_protected;
     let mut line = String::new();
-    while {
+    loop {
         line.clear();
-        wire.read_line(&mut line)? > 0
-    } {
+        if wire.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
         let command = line.trim_end();
         let word = command.to_uppercase();
         if let Some((_, answer)) = rules.answers.iter().find(|(begin, _)| word.starts_with(*begin)) {
@@ -171,7 +172,6 @@ fn talk(wire: &mut BufReader<Box<dyn Wire>>, rules: &Rules, first: Taken, greets
             say(wire, "502 not known")?;
         }
     }
-    Ok(())
 }
 
 fn body(wire: &mut BufReader<Box<dyn Wire>>) -> std::io::Result<String> {
