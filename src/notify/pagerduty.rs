@@ -74,13 +74,21 @@ struct Memory {
     rest: Rest,
 }
 
+/// How far a message is that comes again.
+struct Progress {
+    id: String,
+    /// Calls that were made.
+    done: usize,
+    /// What became of one of them, if it was refused.
+    refused: Option<SendFailure>,
+}
+
 /// The channel.
 pub struct PagerDutyChannel {
     poster: HttpPoster,
     routing_key: Secret,
     memory: Memory,
-    /// Calls that were made of the message that comes again.
-    progress: Option<(String, usize)>,
+    progress: Option<Progress>,
 }
 
 impl PagerDutyChannel {
@@ -93,23 +101,21 @@ impl PagerDutyChannel {
     /// Makes the calls that are left of a message.
     fn call_all(&mut self, message: &Message, calls: &[Value]) -> Result<(), SendFailure> {
         let until = Instant::now() + SEND_WITHIN;
-        let begin = match self.progress.take() {
-            Some((id, done)) if id == message.id => done,
-            _ => 0,
-        };
-        let mut refused = None;
+        let known = self.progress.take().filter(|progress| progress.id == message.id);
+        let (begin, mut refused) = known.map_or((0, None), |progress| (progress.done, progress.refused));
         for (done, call) in calls.iter().enumerate().skip(begin) {
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                self.progress = Some((message.id.clone(), done));
+            let called = if left.is_zero() {
                 let why = format!("{done} of {} calls were made, the others follow", calls.len());
-                return Err(SendFailure::Later { why, after: Some(Duration::from_secs(1)) });
-            }
-            let body = self.with_key(call).to_string();
-            match self.poster.within(left).post(&[("content-type", "application/json")], body.as_bytes()) {
+                Err(SendFailure::Later { why, after: Some(Duration::from_secs(1)) })
+            } else {
+                let body = self.with_key(call).to_string();
+                self.poster.within(left).post(&[("content-type", "application/json")], body.as_bytes())
+            };
+            match called {
                 Ok(_) => {}
                 Err(later @ SendFailure::Later { .. }) => {
-                    self.progress = Some((message.id.clone(), done));
+                    self.progress = Some(Progress { id: message.id.clone(), done, refused });
                     return Err(later);
                 }
                 // The others are told all the same.

@@ -173,6 +173,16 @@ fn one_call_that_is_refused_does_not_keep_the_others() {
 }
 
 #[test]
+fn a_refusal_is_remembered_while_the_rest_of_the_message_waits() {
+    let server = Scripted::start(|before| Reply::status([400, 503].get(before).copied().unwrap_or(202)).body("{}"));
+    let mut channel = channel(&server);
+    let message = message((0..3).map(|index| raised(&format!("s{index}"), "black")).collect());
+    assert!(matches!(channel.send(&message), Err(SendFailure::Later { .. })));
+    assert!(matches!(channel.send(&message), Err(SendFailure::Refused { .. })));
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[test]
 fn what_came_and_went_triggers_and_resolves() {
     let server = server();
     channel(&server).send(&message(vec![raised("lobby", "flash"), ended("lobby", "flash")])).unwrap();
