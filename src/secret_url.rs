@@ -38,6 +38,18 @@ impl SecretUrl {
         &self.0
     }
 
+    /// The same with segments added to its path, unless it ends in them already.
+    #[must_use]
+    pub fn joined(&self, segments: &str) -> Self {
+        let mut url = self.0.clone();
+        let path = url.path().trim_end_matches('/');
+        if !path.ends_with(&format!("/{segments}")) {
+            let path = format!("{path}/{segments}");
+            url.set_path(&path);
+        }
+        Self(url)
+    }
+
     /// The scheme, in lower case.
     pub fn scheme(&self) -> &str {
         self.0.scheme()
@@ -145,6 +157,18 @@ mod tests {
                 assert!(shown.contains("host"), "{shown}");
             }
             assert!(url.expose().as_str().contains("S3cret"));
+        }
+    }
+
+    #[test]
+    fn segments_are_added_once_and_keep_credentials_and_query() {
+        for (base, joined) in [
+            ("http://host:9093", "http://host:9093/api/v2/alerts"),
+            ("http://u:p@host/am/?x=1", "http://u:p@host/am/api/v2/alerts?x=1"),
+            ("http://host/api/v2/alerts", "http://host/api/v2/alerts"),
+        ] {
+            let url: SecretUrl = base.parse().expect("valid");
+            assert_eq!(url.joined("api/v2/alerts").expose().as_str(), joined);
         }
     }
 

@@ -40,6 +40,7 @@ use crate::detectors;
 use crate::media::bytes::OwnSockets;
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
+use crate::notify::heartbeat::{self, Heartbeat, HeartbeatError, HeartbeatPlan};
 use crate::notify::{Notifier, NotifyError};
 use crate::probes;
 use crate::sinks;
@@ -105,6 +106,9 @@ pub enum ServiceError {
     /// A receiver cannot be put together.
     #[error(transparent)]
     Notify(#[from] NotifyError),
+    /// The heartbeat cannot start.
+    #[error(transparent)]
+    Heartbeat(#[from] HeartbeatError),
     /// The system refuses a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -263,6 +267,14 @@ fn start_desk(
     Ok(desk)
 }
 
+/// Tells a dead man's switch that all is well, as long as it is.
+fn start_heartbeat(plan: Option<&HeartbeatPlan>, board: &Arc<StatusBoard>) -> Result<Option<Heartbeat>, ServiceError> {
+    let Some(plan) = plan else { return Ok(None) };
+    let board = board.clone();
+    let is_healthy = move || board.health.is_ready() && !board.desk.is_degraded();
+    Ok(Some(heartbeat::start(plan, is_healthy)?))
+}
+
 /// The longest that the event's detector may take to raise it again: its first hold time.
 fn hold_of(event: &Event) -> Duration {
     let Some(kind) = detectors::by_name(&event.detector) else { return Duration::ZERO };
@@ -391,6 +403,7 @@ impl Service {
             service.monitor.do_send(AddStream(setup));
         }
         health.set_ready(true);
+        let _heartbeat = start_heartbeat(service.plan.heartbeat.as_ref(), &service.board)?;
         notify(&[sd_notify::NotifyState::Ready]);
         tracing::info!(streams = service.plan.streams.len(), "watching");
         service.attend(sources, requests).await;

@@ -76,7 +76,15 @@ fn the_architecture_mentions_every_folder_and_file_at_the_top_of_the_application
 fn the_documents_name_only_metrics_that_exist() {
     let families = read("src/sinks/metrics/families.rs");
     let word = Regex::new(r"\bavwatch_[a-z_]+").expect("the pattern is valid");
-    for path in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/api.md", "docs/operating.md", "docs/report.md"] {
+    for path in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "docs/api.md",
+        "docs/operating.md",
+        "docs/receivers.md",
+        "docs/report.md",
+    ] {
         for found in word.find_iter(&read(path)) {
             let name = found.as_str().trim_end_matches("_total").trim_end_matches("_bucket");
             assert!(families.contains(&format!("\"{name}\"")), "{path} names {name}");
@@ -87,7 +95,15 @@ fn the_documents_name_only_metrics_that_exist() {
 #[test]
 fn links_between_documents_lead_somewhere() {
     let link = Regex::new(r"\]\(([^)#:]+)\)").expect("the pattern is valid");
-    for path in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/api.md", "docs/operating.md", "docs/report.md"] {
+    for path in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "docs/api.md",
+        "docs/operating.md",
+        "docs/receivers.md",
+        "docs/report.md",
+    ] {
         let folder = root().join(path).parent().expect("is in a folder").to_owned();
         for found in link.captures_iter(&read(path)) {
             assert!(folder.join(&found[1]).exists(), "{path} links to {}", &found[1]);

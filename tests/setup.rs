@@ -59,6 +59,11 @@ impl Machine {
         self.bash(&["-c", concat!(". ", env!("CARGO_MANIFEST_DIR"), "/scripts/setup; setup_dashboard")])
     }
 
+    /// Sets up what notifications are tested against.
+    fn setup_receivers(&self) -> Output {
+        self.bash(&["-c", concat!(". ", env!("CARGO_MANIFEST_DIR"), "/scripts/setup; setup_receivers")])
+    }
+
     fn bash(&self, arguments: &[&str]) -> Output {
         Command::new(self.path("bash"))
             .args(arguments)
@@ -146,4 +151,24 @@ fn the_dashboard_gets_a_browser_and_its_packages_once() {
     assert!(before.contains("npm ci "), "{before}");
     assert!(machine.setup_dashboard().status.success());
     assert_eq!(fs::read_to_string(machine.path("log")).expect("is there"), before, "nothing is installed twice");
+}
+
+#[test]
+fn receivers_are_installed_where_they_are_missing() {
+    let machine = Machine::new(&[], Some("1.95.0"));
+    machine.tool("smilint", "exit 0");
+    machine.tool("snmptranslate", "exit 0");
+    let output = machine.setup_receivers();
+    assert!(output.status.success(), "{}", said(&output));
+    let installed = &machine.installed()[0];
+    // Its place is fixed, so it may be here already.
+    let names: Vec<&String> = installed.iter().filter(|name| *name != "snmptrapd").collect();
+    assert_eq!(names, ["prometheus", "prometheus-alertmanager"]);
+    for tool in ["amtool", "prometheus-alertmanager", "promtool"] {
+        machine.tool(tool, "exit 0");
+    }
+    let before = fs::read_to_string(machine.path("log")).expect("is there");
+    machine.setup_receivers();
+    let again = fs::read_to_string(machine.path("log")).expect("is there");
+    assert!(!again[before.len()..].contains("prometheus"), "{again}");
 }

@@ -43,7 +43,9 @@ pub use plan::{
 };
 pub use render::{default_toml, resolved_toml};
 pub use secret::Secret;
-pub use settings::{Detectors, LogFormat, LogLevel, MailSecurity, Mode, Settings, SeverityPlace, StreamSettings};
+pub use settings::{
+    Detectors, HeartbeatMethod, LogFormat, LogLevel, MailSecurity, Mode, Settings, SeverityPlace, StreamSettings,
+};
 pub use span::{Span, SpanError};
 
 use crate::media::bytes::OwnSockets;

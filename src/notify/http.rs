@@ -33,6 +33,7 @@ pub struct HttpPoster {
     headers: Vec<(String, Secret)>,
     tls_ca: Option<PathBuf>,
     line: Arc<Lifeline>,
+    within: Duration,
 }
 
 impl HttpPoster {
@@ -44,6 +45,7 @@ impl HttpPoster {
             headers: Vec::new(),
             tls_ca: tls_ca.map(Path::to_owned),
             line: line.clone(),
+            within: SEND_WITHIN,
         }
     }
 
@@ -62,6 +64,12 @@ impl HttpPoster {
     pub fn with_headers(mut self, headers: &[(String, Secret)]) -> Self {
         self.headers = headers.to_vec();
         self
+    }
+
+    /// The same, for calls that last so long at most: for who makes several in one.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        Self { within: limit.min(SEND_WITHIN), ..self.clone() }
     }
 
     /// The address as it may be shown.
@@ -99,7 +107,7 @@ impl HttpPoster {
             tls_ca: self.tls_ca.as_deref(),
             answer_bytes_max: RESPONSE_BYTES_MAX,
         };
-        let limits = SourceLimits { open: SEND_WITHIN, stall: SEND_WITHIN, cut_when_silent: true };
+        let limits = SourceLimits { open: self.within, stall: self.within, cut_when_silent: true };
         let patience = Patience::opening(&self.line, limits);
         // Receivers stand in the configuration's files: whoever writes those runs this machine.
         match exchange.call(&Reach::Trusted, &patience) {

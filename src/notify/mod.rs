@@ -4,6 +4,9 @@
 //! from there it is sent until it was taken. A [`Channel`] is one way to reach people or programs, a
 //! [`ReceiverPlan`] one of those who are told over it.
 
+pub mod alertmanager;
+pub mod apprise;
+mod ber;
 mod board;
 pub mod build;
 mod channel;
@@ -11,17 +14,29 @@ mod cloud_event;
 mod complaint;
 mod dispatch;
 mod dispatcher;
+pub mod email;
+pub mod exec;
 #[cfg(test)]
 mod flow_tests;
+pub mod heartbeat;
 mod http;
 mod inbox;
+pub mod json;
+mod letter;
 mod notifier;
+pub mod pagerduty;
 mod plan;
+mod resolving;
 mod router;
+#[cfg(test)]
+mod samples;
+pub mod slack;
+pub mod snmp;
 #[cfg(test)]
 pub(crate) mod testing;
 mod urgent;
 pub mod webhook;
+pub mod words;
 
 pub use board::{ReceiverBoard, ReceiverState, Standing};
 pub use channel::{Channel, Content, Links, Message, RESPONSE_BYTES_MAX, SEND_WITHIN, SendFailure};

@@ -213,4 +213,6 @@ pub struct SnmpPlan {
     pub port: u16,
     /// Community.
     pub community: Secret,
+    /// The node under which the objects of the MIB stand, at least two arcs.
+    pub enterprise_oid: Vec<u32>,
 }

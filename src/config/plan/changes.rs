@@ -68,6 +68,7 @@ pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
         ("limits", old.limits != new.limits),
         ("runtime", old.runtime != new.runtime),
         ("incidents", old.incidents != new.incidents),
+        ("heartbeat", old.heartbeat != new.heartbeat),
     ];
     changes.at_next_start = sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect();
     changes.receivers = receivers(old, new);

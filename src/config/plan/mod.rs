@@ -6,6 +6,7 @@
 mod alarms;
 mod changes;
 mod detectors;
+mod heartbeat;
 mod incidents;
 mod receivers;
 mod server;
@@ -34,6 +35,7 @@ use crate::config::settings::{EvidenceFrom, LogFormat, LogLevel, Settings, Strea
 use crate::journal::JournalKeep;
 use crate::media::spec::Address;
 use crate::notify::ReceiverPlan;
+use crate::notify::heartbeat::HeartbeatPlan;
 
 /// Most streams of one configuration.
 const STREAMS_MAX: usize = 10_000;
@@ -67,6 +69,8 @@ pub struct Plan {
     pub incidents: IncidentsPlan,
     /// Who is told of events, by name.
     pub receivers: Vec<ReceiverPlan>,
+    /// Who misses this service when it is gone.
+    pub heartbeat: Option<HeartbeatPlan>,
     /// The streams, by name.
     pub streams: Vec<StreamPlan>,
     /// True when nothing was configured and the demo runs.
@@ -231,6 +235,7 @@ pub(in crate::config) fn build(
         runtime: RuntimePlan { detector_arbiters: detector_arbiters(settings) },
         incidents: incidents::build(&mut building),
         receivers: receivers::build(&mut building),
+        heartbeat: heartbeat::build(&mut building),
         streams,
         demo,
     };

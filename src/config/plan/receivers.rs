@@ -12,6 +12,7 @@ use crate::config::secret::{AddressText, Secret};
 use crate::config::settings::{
     EmailSettings, ExecSettings, LeastSeverity, MailSecurity, ReceiverSettings, Recovery, SnmpSettings,
 };
+use crate::notify::email::mailbox;
 use crate::notify::webhook::SigningKey;
 use crate::notify::{
     AlertmanagerPlan, ApprisePlan, Audience, ChannelPlan, EmailPlan, ExecPlan, PagerDutyPlan, ReceiverPlan, SlackPlan,
@@ -185,6 +186,12 @@ fn email(building: &mut Building<'_>, email: &EmailSettings, path: &KeyPath) -> 
         MailSecurity::Tls => 465,
         MailSecurity::None => 25,
     });
+    for (index, to) in email.to.iter().enumerate() {
+        check_mailbox(building, to, &path.key("to").index(index));
+    }
+    if let Some(from) = &email.from {
+        check_mailbox(building, from, &path.key("from"));
+    }
     if credentials.is_some() && email.security == MailSecurity::None {
         building.warn(&path.key("security"), "the password travels in the clear");
     }
@@ -197,6 +204,12 @@ fn email(building: &mut Building<'_>, email: &EmailSettings, path: &KeyPath) -> 
         credentials,
         tls_ca: email.tls_ca.clone(),
     })
+}
+
+fn check_mailbox(building: &mut Building<'_>, text: &str, path: &KeyPath) {
+    if mailbox(text).is_err() {
+        building.invalid(path, "must be an address such as noc@example.org or 'Operators <noc@example.org>'");
+    }
 }
 
 fn exec(building: &mut Building<'_>, exec: &ExecSettings, path: &KeyPath) -> Option<ExecPlan> {
@@ -212,7 +225,22 @@ fn snmp(building: &mut Building<'_>, snmp: &SnmpSettings, path: &KeyPath) -> Opt
         building.missing(&path.key("host"));
     }
     let community = snmp.community.clone().unwrap_or_else(|| Secret("public".to_owned()));
-    Some(SnmpPlan { host: snmp.host.clone()?, port: snmp.port, community })
+    let at = path.key("enterprise_oid");
+    let enterprise_oid = object_identifier(&snmp.enterprise_oid);
+    if enterprise_oid.is_none() {
+        building.invalid(&at, "must be 2 to 32 whole numbers with dots between, such as 1.3.6.1.4.1.32473");
+    }
+    Some(SnmpPlan { host: snmp.host.clone()?, port: snmp.port, community, enterprise_oid: enterprise_oid? })
+}
+
+/// The numbers of an object identifier; the first is 0 to 2, and under 0 and 1 the second is below 40.
+fn object_identifier(text: &str) -> Option<Vec<u32>> {
+    let arcs = text.split('.').map(|arc| arc.parse().ok()).collect::<Option<Vec<u32>>>()?;
+    match arcs[..] {
+        [0 | 1, second, ..] if second >= 40 => None,
+        [0..=2, _, ..] if arcs.len() <= 32 => Some(arcs),
+        _ => None,
+    }
 }
 
 fn secret(building: &mut Building<'_>, secret: Option<&Secret>, path: &KeyPath) -> Option<Secret> {
@@ -230,7 +258,7 @@ fn address(building: &mut Building<'_>, text: Option<&AddressText>, path: &KeyPa
     http_url(building, &text.0, path)
 }
 
-fn http_url(building: &mut Building<'_>, text: &str, path: &KeyPath) -> Option<SecretUrl> {
+pub(super) fn http_url(building: &mut Building<'_>, text: &str, path: &KeyPath) -> Option<SecretUrl> {
     let url = text.trim_end().parse::<SecretUrl>().ok();
     let url = url.filter(|url| matches!(url.expose().scheme(), "http" | "https") && url.expose().has_host());
     if url.is_none() {

@@ -5,6 +5,7 @@
 
 mod alarms;
 mod detector;
+mod heartbeat;
 mod incidents;
 mod receiver;
 mod stream;
@@ -18,6 +19,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use alarms::AlarmSettings;
 pub(crate) use detector::DetectorTable;
 pub use detector::Detectors;
+pub use heartbeat::HeartbeatMethod;
+use heartbeat::HeartbeatSettings;
 pub(crate) use incidents::IncidentsSettings;
 pub(crate) use receiver::ReceiverSettings;
 pub(crate) use receiver::{EmailSettings, ExecSettings, LeastSeverity, Recovery, SnmpSettings};
@@ -61,6 +64,8 @@ pub struct Settings {
     pub detectors: Detectors,
     /// Profiles of your own: sets of detector settings that streams choose by name.
     pub profiles: BTreeMap<String, ProfileSettings>,
+    /// Who misses this service when it is gone.
+    pub heartbeat: HeartbeatSettings,
     /// Who is told of events, by name.
     pub receivers: BTreeMap<String, ReceiverSettings>,
     /// What to watch. In files one `[[streams]]` each; layers merge by name.
@@ -84,6 +89,7 @@ impl Default for Settings {
             incidents: IncidentsSettings::default(),
             detectors: Detectors::default(),
             profiles: BTreeMap::new(),
+            heartbeat: HeartbeatSettings::default(),
             receivers: BTreeMap::new(),
             streams: BTreeMap::new(),
         }

@@ -285,10 +285,13 @@ pub struct SnmpSettings {
     /// Community. Never shown. Default: public.
     #[schemars(extend("examples" = ["${file:/run/secrets/snmp_community}"]))]
     pub community: Option<Secret>,
+    /// Object identifier under which the traps and their objects stand. The default lies in an arc for experiments;
+    /// with a number of your own, change the one line of config/snmp/AVWATCH-MIB.txt that names it as well.
+    pub enterprise_oid: String,
 }
 
 impl Default for SnmpSettings {
     fn default() -> Self {
-        Self { host: None, port: 162, community: None }
+        Self { host: None, port: 162, community: None, enterprise_oid: "1.3.6.1.4.1.8072.9999.9999.7268".to_owned() }
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration as its users see it: what is read, what wins, what is refused and how.
 
+mod channels;
 mod errors;
 mod files;
 mod layers;

@@ -36,12 +36,7 @@ impl Reach {
     ///
     /// # Errors
     /// The name does not resolve, or the guard refuses everything that it resolves to.
-    pub(in crate::media) fn resolve(
-        &self,
-        host: &str,
-        port: u16,
-        patience: &Patience,
-    ) -> Result<Vec<SocketAddr>, SourceError> {
+    pub(crate) fn resolve(&self, host: &str, port: u16, patience: &Patience) -> Result<Vec<SocketAddr>, SourceError> {
         match self {
             Self::Trusted => resolve(host, port, &system(), patience),
             Self::Guarded(guard) => guard.pass(host, port, resolve(host, port, &guard.lookup, patience)?),

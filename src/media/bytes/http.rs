@@ -123,6 +123,7 @@ impl HttpClient {
         source.request()?;
         Ok(source)
     }
+}
 
     /// One request, without following what it answers.
     fn call(&self, url: &Url, range: ByteRange, what: &str) -> Result<Response<Body>, SourceError> {

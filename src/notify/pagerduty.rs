@@ -1,0 +1,346 @@
+//! PagerDuty, Events API version 2: conditions trigger and resolve alerts there.
+//!
+//! Owned by its receiver's thread. An alert's `dedup_key` is the fingerprint of its event, so whatever is
+//! sent twice changes nothing: a message that failed half-way is simply sent again.
+//!
+//! **Storms.** Every alert may wake a person, so one message triggers [`TRIGGERS_MAX`] alerts for single
+//! events at most, the gravest first. Events of an incident of the same message are folded into the
+//! incident's alert, whose key is the incident's id; what else is too much goes into one alert of the
+//! receiver, `avwatch:NAME:more`. Both list all their events. This channel remembers what it folded
+//! ([`FOLDED_MAX`] events): the end of such an event makes no call, and when the last one is over, so is
+//! the alert of the rest. The end of any other event resolves its own alert; PagerDuty takes no notice
+//! where there is none. So every alert that was triggered is resolved, whether it was remembered or not,
+//! but for the alert of the rest across a restart: that one is resolved with the next end that is told.
+//!
+//! **Limits.** One message may need many calls. It makes as many as fit into [`SEND_WITHIN`], then asks
+//! to be called again, and goes on where it was.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use avwatch_actors::event::{Event, EventState};
+use avwatch_actors::incident::Incident;
+use avwatch_actors::lifeline::Lifeline;
+use avwatch_actors::record::Record;
+use avwatch_actors::severity::Severity;
+use serde_json::{Value, json};
+
+use super::http::HttpPoster;
+use super::words::{self, Told};
+use super::{Channel, Content, Links, Message, PagerDutyPlan, SEND_WITHIN, SendFailure};
+use crate::config::Secret;
+
+/// Most alerts of single events that one message triggers.
+pub const TRIGGERS_MAX: usize = 10;
+
+/// Most folded events that are remembered; the end of others makes a call of its own.
+pub const FOLDED_MAX: usize = 20_000;
+
+/// Longest summary that PagerDuty takes, in bytes.
+const SUMMARY_BYTES_MAX: usize = 1_024;
+
+/// Most bytes of each list in the details: PagerDuty takes 512 KB in all.
+const LIST_BYTES_MAX: usize = 120 * 1024;
+
+/// Most bytes of the list of an incident's events: some 8,000 ids.
+const EVENTS_BYTES_MAX: usize = 300 * 1024;
+
+/// Where an event went that has no alert of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fold {
+    /// Into the alert of its incident.
+    Incident,
+    /// Into the alert of the rest.
+    Rest,
+}
+
+/// The alert of the rest, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rest {
+    /// It may be open from before the start.
+    #[default]
+    Unknown,
+    /// Triggered.
+    Open,
+    /// Resolved.
+    Closed,
+}
+
+/// What is remembered from message to message.
+#[derive(Clone, Debug, Default)]
+struct Memory {
+    folded: BTreeMap<String, Fold>,
+    rest: Rest,
+}
+
+/// How far a message is that comes again.
+struct Progress {
+    id: String,
+    /// Calls that were made.
+    done: usize,
+    /// What became of one of them, if it was refused.
+    refused: Option<SendFailure>,
+}
+
+/// The channel.
+pub struct PagerDutyChannel {
+    poster: HttpPoster,
+    routing_key: Secret,
+    memory: Memory,
+    progress: Option<Progress>,
+}
+
+impl PagerDutyChannel {
+    /// To the plan's service.
+    pub fn new(plan: &PagerDutyPlan, line: &Arc<Lifeline>) -> Self {
+        let poster = HttpPoster::new(&plan.url, plan.tls_ca.as_deref(), line);
+        Self { poster, routing_key: plan.routing_key.clone(), memory: Memory::default(), progress: None }
+    }
+
+    /// Makes the calls that are left of a message.
+    fn call_all(&mut self, message: &Message, calls: &[Value]) -> Result<(), SendFailure> {
+        let until = Instant::now() + SEND_WITHIN;
+        let known = self.progress.take().filter(|progress| progress.id == message.id);
+        let (begin, mut refused) = known.map_or((0, None), |progress| (progress.done, progress.refused));
+        for (done, call) in calls.iter().enumerate().skip(begin) {
+            let left = until.saturating_duration_since(Instant::now());
+            let called = if left.is_zero() {
+                let why = format!("{done} of {} calls were made, the others follow", calls.len());
+                Err(SendFailure::Later { why, after: Some(Duration::from_secs(1)) })
+            } else {
+                let body = self.with_key(call).to_string();
+                self.poster.within(left).post(&[("content-type", "application/json")], body.as_bytes())
+            };
+            match called {
+                Ok(_) => {}
+                Err(later @ SendFailure::Later { .. }) => {
+                    self.progress = Some(Progress { id: message.id.clone(), done, refused });
+                    return Err(later);
+                }
+                // The others are told all the same.
+                Err(failure @ SendFailure::Refused { .. }) => refused = Some(failure),
+            }
+        }
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// The call with the integration key, which stands nowhere else.
+    fn with_key(&self, call: &Value) -> Value {
+        let mut call = call.clone();
+        call["routing_key"] = json!(self.routing_key.expose());
+        call
+    }
+}
+
+impl Channel for PagerDutyChannel {
+    fn send(&mut self, message: &Message) -> Result<(), SendFailure> {
+        let mut memory = self.memory.clone();
+        let calls = match &message.content {
+            Content::Test { .. } => test(message),
+            Content::Changes(records) => memory.calls(message, records),
+        };
+        self.call_all(message, &calls)?;
+        // Not before: the same message must give the same calls when it comes again.
+        self.memory = memory;
+        Ok(())
+    }
+}
+
+impl Memory {
+    /// The calls of a message; the memory becomes that after them.
+    fn calls(&mut self, message: &Message, records: &[Record]) -> Vec<Value> {
+        let told = words::conditions(records);
+        let is_open = |told: &Told<'_>| told.record.incident().filter(|incident| incident.is_open()).cloned();
+        let incidents: HashSet<String> = told.iter().filter_map(is_open).map(|incident| incident.id.clone()).collect();
+        let mut calls = Vec::new();
+        let (mut candidates, mut ends) = (Vec::new(), false);
+        for told in &told {
+            match told.record {
+                Record::Incident(incident) => calls.push(of_incident(incident, told, &message.links)),
+                Record::Event(event) => match event.state {
+                    EventState::Raised | EventState::Escalated => {
+                        let id = event.incident_id.as_deref();
+                        if id.is_some_and(|id| incidents.contains(id)) {
+                            self.fold(event, Fold::Incident);
+                        } else {
+                            candidates.push(*told);
+                        }
+                    }
+                    EventState::Acked | EventState::Suppressed => {
+                        if !self.folded.contains_key(&event.fingerprint) {
+                            calls.push(bare("acknowledge", &event.fingerprint));
+                        }
+                    }
+                    EventState::Ended => {
+                        ends = true;
+                        if self.folded.remove(&event.fingerprint).is_none() {
+                            if told.is_new {
+                                candidates.push(*told);
+                            } else {
+                                calls.push(bare("resolve", &event.fingerprint));
+                            }
+                        }
+                    }
+                },
+            }
+        }
+        self.trigger(message, candidates, &mut calls);
+        self.settle_rest(message, ends, &mut calls);
+        calls
+    }
+
+    /// Triggers the gravest events by themselves and the others in one alert.
+    fn trigger(&mut self, message: &Message, mut candidates: Vec<Told<'_>>, calls: &mut Vec<Value>) {
+        candidates.sort_by_key(|told| std::cmp::Reverse(told.record.event().map(|event| event.severity)));
+        let rest = candidates.split_off(candidates.len().min(TRIGGERS_MAX));
+        for told in &candidates {
+            let Record::Event(event) = told.record else { continue };
+            self.folded.remove(&event.fingerprint);
+            calls.push(of_event(event, told, &message.links));
+            if !event.is_open() {
+                // It came and went within the message.
+                calls.push(bare("resolve", &event.fingerprint));
+            }
+        }
+        if rest.is_empty() {
+            return;
+        }
+        calls.push(of_rest(message, &rest));
+        self.rest = Rest::Open;
+        for event in rest.iter().filter_map(|told| told.record.event()).filter(|event| event.is_open()) {
+            self.fold(event, Fold::Rest);
+        }
+    }
+
+    /// Resolves the alert of the rest when none of its events is open any more.
+    fn settle_rest(&mut self, message: &Message, ends: bool, calls: &mut Vec<Value>) {
+        let is_held = self.folded.values().any(|fold| *fold == Fold::Rest);
+        let may_be_open = match self.rest {
+            Rest::Open => true,
+            Rest::Unknown => ends,
+            Rest::Closed => false,
+        };
+        if may_be_open && !is_held {
+            calls.push(bare("resolve", &rest_key(message)));
+            self.rest = Rest::Closed;
+        }
+    }
+
+    fn fold(&mut self, event: &Event, fold: Fold) {
+        if self.folded.len() < FOLDED_MAX || self.folded.contains_key(&event.fingerprint) {
+            self.folded.insert(event.fingerprint.clone(), fold);
+        }
+    }
+}
+
+/// PagerDuty's word for a severity.
+const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Warning | Severity::Minor => "warning",
+        Severity::Major => "error",
+        Severity::Critical => "critical",
+    }
+}
+
+fn rest_key(message: &Message) -> String {
+    format!("avwatch:{}:more", message.receiver)
+}
+
+/// A call that needs no more than the key.
+fn bare(action: &str, key: &str) -> Value {
+    json!({ "event_action": action, "dedup_key": key })
+}
+
+/// A call that triggers.
+fn trigger(key: &str, payload: Value, links: &Links, more: &[(Option<String>, &str)]) -> Value {
+    let mut call = bare("trigger", key);
+    call["payload"] = payload;
+    call["client"] = json!("avwatch");
+    if let Some(base) = &links.base {
+        call["client_url"] = json!(base.as_str());
+    }
+    let more: Vec<Value> =
+        more.iter().filter_map(|(url, text)| url.as_ref().map(|url| json!({ "href": url, "text": text }))).collect();
+    if !more.is_empty() {
+        call["links"] = Value::Array(more);
+    }
+    call
+}
+
+fn of_event(event: &Event, told: &Told<'_>, links: &Links) -> Value {
+    let mut details = json!({
+        "event_id": event.id, "severity": event.severity, "track": event.track.to_string(), "node": event.node,
+        "started_at": event.started_at, "raised_at": event.raised_at, "message": event.message,
+        "profile": event.profile, "labels": event.labels, "unit": event.unit,
+    });
+    for (name, number) in [("value", event.value), ("threshold", event.threshold), ("peak", event.peak)] {
+        if let Some(number) = number {
+            details[name] = json!(number);
+        }
+    }
+    let mut payload = json!({
+        "summary": words::clean(&words::line(told), SUMMARY_BYTES_MAX),
+        "source": event.stream, "severity": severity(event.max_severity), "timestamp": event.started_at,
+        "component": event.track.to_string(), "class": event.detector, "custom_details": details,
+    });
+    if let Some(group) = event.labels.get("group") {
+        payload["group"] = json!(group);
+    }
+    let more = [(links.event(&event.id), "Event"), (event.runbook_url.clone(), "Runbook")];
+    trigger(&event.fingerprint, payload, links, &more)
+}
+
+fn of_incident(incident: &Arc<Incident>, told: &Told<'_>, links: &Links) -> Value {
+    if !incident.is_open() {
+        return bare("resolve", &incident.id);
+    }
+    let streams = words::names(incident.streams.iter().map(|name| &**name), LIST_BYTES_MAX);
+    let events = words::names(incident.events.iter().map(String::as_str), EVENTS_BYTES_MAX);
+    let payload = json!({
+        "summary": words::clean(&words::line(told), SUMMARY_BYTES_MAX),
+        "source": incident.node, "severity": severity(incident.severity), "timestamp": incident.started_at,
+        "class": "incident",
+        "custom_details": {
+            "incident_id": incident.id, "causes": incident.causes, "evidence": incident.evidence,
+            "common": incident.common, "streams": streams, "events": events,
+            "events_open": incident.events_open, "events_total": incident.events_total,
+        },
+    });
+    trigger(&incident.id, payload, links, &[])
+}
+
+/// The alert of all events that have none of their own.
+fn of_rest(message: &Message, rest: &[Told<'_>]) -> Value {
+    let events: Vec<&Arc<Event>> = rest.iter().filter_map(|told| told.record.event()).collect();
+    let worst = events.iter().map(|event| event.severity).max().unwrap_or(Severity::Info);
+    let streams = words::names(events.iter().map(|event| &*event.stream), LIST_BYTES_MAX);
+    let ids = words::names(events.iter().map(|event| event.id.as_str()), LIST_BYTES_MAX);
+    let lines = words::listing(rest, usize::MAX, LIST_BYTES_MAX, words::line);
+    let summary =
+        format!("{}: {} in one alert", words::loud(worst), words::counted(events.len() as u64, "further event"));
+    let source = events.first().map(|event| event.node.clone()).unwrap_or_default();
+    let payload = json!({
+        "summary": summary, "source": source, "severity": severity(worst), "timestamp": message.created_at,
+        "class": "digest",
+        "custom_details": {
+            "streams": streams, "events": ids, "changes": lines.lines, "changes_not_listed": lines.omitted,
+        },
+    });
+    trigger(&rest_key(message), payload, &message.links, &[])
+}
+
+/// A test opens an alert and closes it.
+fn test(message: &Message) -> Vec<Value> {
+    let key = format!("avwatch:test:{}", message.id);
+    let payload = json!({
+        "summary": words::head(message), "source": "avwatch", "severity": severity(Severity::Info),
+        "timestamp": message.created_at, "class": "test",
+    });
+    vec![trigger(&key, payload, &message.links, &[]), bare("resolve", &key)]
+}
+
+#[cfg(test)]
+#[path = "pagerduty_tests.rs"]
+mod tests;

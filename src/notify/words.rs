@@ -1,0 +1,428 @@
+//! Wording: what people read of committed changes, whatever the channel.
+//!
+//! Pure functions over records. Texts in records come from configurations and from streams: here they
+//! lose control characters and their length; escaping for a target is the channel's own, for nobody
+//! else knows it. What does not fit a message is counted in it, never left out silently.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use avwatch_actors::event::{Event, EventEnd, EventState, Wall};
+use avwatch_actors::incident::{Incident, IncidentKind};
+use avwatch_actors::record::Record;
+use avwatch_actors::severity::Severity;
+
+use super::{Content, Message};
+
+/// Most bytes of one line.
+pub const LINE_BYTES_MAX: usize = 500;
+
+/// Most bytes of a subject.
+pub const SUBJECT_BYTES_MAX: usize = 200;
+
+/// How a message as a whole is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Something is wrong; the worst of it.
+    Open(Severity),
+    /// All that it tells of is over.
+    Over,
+    /// Somebody tries whether messages arrive.
+    Test,
+}
+
+/// The newest change of an event or incident among those of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The change.
+    pub record: &'a Record,
+    /// Its begin is among the changes of the message, too.
+    pub is_new: bool,
+}
+
+/// Lines of a message, as many as fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// One for each change.
+    pub lines: Vec<String>,
+    /// Changes that found no room.
+    pub omitted: usize,
+}
+
+/// A text of one line and at most so many bytes: what controls terminals or turns the direction of
+/// writing becomes a space, and what is cut off leaves '…'.
+pub fn clean(text: &str, bytes_max: usize) -> String {
+    let is_unsafe = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
+            || ('\u{202a}'..='\u{202e}').contains(&letter)
+            || ('\u{2066}'..='\u{2069}').contains(&letter)
+    };
+    let cleaned: String = text.trim().chars().map(|letter| if is_unsafe(letter) { ' ' } else { letter }).collect();
+    if cleaned.len() <= bytes_max {
+        return cleaned;
+    }
+    let mut end = bytes_max.saturating_sub('…'.len_utf8());
+    while !cleaned.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", cleaned[..end].trim_end())
+}
+
+/// A span as people say it: `2.5 s`, `42 s`, `3 min 5 s`, `2 h 4 min`, `3 d 2 h`.
+pub fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", span.as_secs_f64()),
+        10..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+/// How long something lasted, or has lasted by this change.
+pub fn lasted(started: Wall, changed: Wall, ended: Option<Wall>) -> Duration {
+    ended.unwrap_or(changed).0.duration_since(started.0).unwrap_or_default()
+}
+
+/// Where it is: `lobby video:0 black`.
+pub fn place(event: &Event) -> String {
+    let program = event.program.map(|number| format!(" program {number}")).unwrap_or_default();
+    clean(&format!("{}{program} {} {}", event.stream, event.track, event.detector), LINE_BYTES_MAX / 2)
+}
+
+/// A severity as it is shouted: `CRITICAL`.
+pub fn loud(severity: Severity) -> String {
+    severity.name().to_uppercase()
+}
+
+/// One change in one line of at most [`LINE_BYTES_MAX`] bytes, without escaping.
+pub fn line(told: &Told<'_>) -> String {
+    let line = match told.record {
+        Record::Event(event) => event_line(event, told.is_new),
+        Record::Incident(incident) => incident_line(incident, told.is_new),
+    };
+    clean(&line, LINE_BYTES_MAX)
+}
+
+fn event_line(event: &Event, is_new: bool) -> String {
+    let (place, severity) = (place(event), loud(event.severity));
+    let lasted = span(lasted(event.started_at, event.changed_at, event.ended_at));
+    let mut line = match event.state {
+        EventState::Raised => format!("{severity} {place}: {}", event.message),
+        EventState::Escalated => format!("{severity} now, {place}: {}", event.message),
+        EventState::Acked => {
+            let by = event.acked_by.as_deref().unwrap_or("somebody");
+            format!("taken by {by}: {severity} {place}")
+        }
+        EventState::Suppressed => {
+            let by = event.suppressed_by.as_deref().or(event.parent_id.as_deref()).unwrap_or("another event");
+            format!("held back by {by}: {severity} {place}")
+        }
+        EventState::Ended if is_new => {
+            format!("came and went: {} {place} for {lasted}: {}", loud(event.max_severity), event.message)
+        }
+        EventState::Ended => format!("over: {place} after {lasted}"),
+    };
+    if let Some(why) = event.end_reason.and_then(odd_end) {
+        let _ = write!(line, " ({why})");
+    }
+    if event.stored == Some(false) {
+        line.push_str(" (not stored)");
+    }
+    line
+}
+
+/// Why it ended, where it is not that all is well again.
+fn odd_end(end: EventEnd) -> Option<&'static str> {
+    match end {
+        EventEnd::Cleared => None,
+        EventEnd::Suspended => Some("no longer looked at"),
+        EventEnd::StreamRemoved => Some("the stream was removed"),
+        EventEnd::ConfigChanged => Some("the configuration changed"),
+        EventEnd::Unconfirmed => Some("not seen again after a restart"),
+    }
+}
+
+fn incident_line(incident: &Incident, is_new: bool) -> String {
+    let what = match incident.kind {
+        IncidentKind::Stream | IncidentKind::Group => "incident",
+        IncidentKind::Outage => "outage",
+        IncidentKind::Blind => "monitor blind",
+    };
+    let (events, streams) = (counted(incident.events_total, "event"), counted(incident.streams.len() as u64, "stream"));
+    let lasted = span(lasted(incident.started_at, incident.changed_at, incident.ended_at));
+    let mut line = if incident.is_open() {
+        let open = incident.events_open;
+        format!("{} {what}: {} ({open} of {events} open, {streams})", loud(incident.severity), incident.message)
+    } else if is_new {
+        format!("came and went: {what} for {lasted}: {} ({events}, {streams})", incident.message)
+    } else {
+        format!("over: {what} after {lasted}: {} ({events}, {streams})", incident.message)
+    };
+    if incident.stored == Some(false) {
+        line.push_str(" (not stored)");
+    }
+    line
+}
+
+/// A count with its noun: `1 event`, `3 events`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The newest change of each event and incident, in the order of these changes.
+pub fn newest(records: &[Record]) -> Vec<Told<'_>> {
+    let mut last: HashMap<&str, (usize, bool)> = HashMap::with_capacity(records.len());
+    for (index, record) in records.iter().enumerate() {
+        let (id, begins) = match record {
+            Record::Event(event) => (event.id.as_str(), event.state == EventState::Raised),
+            // Whether an open one is its begin is not in its record.
+            Record::Incident(incident) => (incident.id.as_str(), false),
+        };
+        let told = last.entry(id).or_insert((index, false));
+        *told = (index, told.1 || begins);
+    }
+    let mut order: Vec<(usize, bool)> = last.into_values().collect();
+    order.sort_unstable();
+    order.into_iter().map(|(index, is_new)| Told { record: &records[index], is_new }).collect()
+}
+
+/// As [`newest`], but of events of one condition that follow each other the last one only: for targets that
+/// know conditions by their fingerprint.
+pub fn conditions(records: &[Record]) -> Vec<Told<'_>> {
+    let told = newest(records);
+    let mut last: HashMap<(bool, &str), usize> = HashMap::with_capacity(told.len());
+    for (index, one) in told.iter().enumerate() {
+        let key = match one.record {
+            Record::Event(event) => (true, event.fingerprint.as_str()),
+            Record::Incident(incident) => (false, incident.id.as_str()),
+        };
+        last.insert(key, index);
+    }
+    let mut order: Vec<usize> = last.into_values().collect();
+    order.sort_unstable();
+    order.into_iter().map(|index| told[index]).collect()
+}
+
+/// What a message says in one line: the change itself, or how many of what.
+pub fn head(message: &Message) -> String {
+    match &message.content {
+        Content::Test { by } => clean(&format!("test: {by} tries whether messages arrive here"), LINE_BYTES_MAX),
+        Content::Changes(records) => match newest(records)[..] {
+            [only] => line(&only),
+            ref told => match only_incident(told) {
+                Some(incident) => clean(&format!("{}; {}", line(&incident), counts(records)), LINE_BYTES_MAX),
+                None => counts(records),
+            },
+        },
+    }
+}
+
+/// The incident that all is about: the only one told of.
+fn only_incident<'a>(told: &[Told<'a>]) -> Option<Told<'a>> {
+    let mut incidents = told.iter().filter(|told| told.record.incident().is_some());
+    let first = incidents.next()?;
+    incidents.next().is_none().then_some(*first)
+}
+
+/// The gravest first: incidents, then what is open by its severity, then what is over. So what finds no room
+/// is what matters least.
+pub fn ranked(records: &[Record]) -> Vec<Told<'_>> {
+    let mut told = newest(records);
+    told.sort_by_key(|told| {
+        let (is_incident, is_open, severity) = match told.record {
+            Record::Event(event) => (false, event.is_open(), event.severity),
+            Record::Incident(incident) => (true, incident.is_open(), incident.severity),
+        };
+        std::cmp::Reverse((is_incident, is_open, severity))
+    });
+    told
+}
+
+/// `12 changes: 9 raised, 3 over`.
+fn counts(records: &[Record]) -> String {
+    const WORDS: [&str; 7] = ["raised", "worse", "taken", "held back", "over", "of incidents", "incidents over"];
+    let mut counts = [0_usize; WORDS.len()];
+    for record in records {
+        let index = match record {
+            Record::Event(event) => match event.state {
+                EventState::Raised => 0,
+                EventState::Escalated => 1,
+                EventState::Acked => 2,
+                EventState::Suppressed => 3,
+                EventState::Ended => 4,
+            },
+            Record::Incident(incident) if incident.is_open() => 5,
+            Record::Incident(_) => 6,
+        };
+        counts[index] += 1;
+    }
+    let parts: Vec<String> = WORDS
+        .iter()
+        .zip(counts)
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
+    format!("{}: {}", counted(records.len() as u64, "change"), parts.join(", "))
+}
+
+/// How the message as a whole is meant: by what is still open at its end.
+pub fn tone(message: &Message) -> Tone {
+    let Content::Changes(records) = &message.content else { return Tone::Test };
+    let open = newest(records).into_iter().filter_map(|told| match told.record {
+        Record::Event(event) => event.is_open().then_some(event.severity),
+        Record::Incident(incident) => incident.is_open().then_some(incident.severity),
+    });
+    open.max().map_or(Tone::Over, Tone::Open)
+}
+
+/// One line that says whose message it is and what it says.
+pub fn subject(message: &Message) -> String {
+    let worst = match (tone(message), &message.content) {
+        (Tone::Open(severity), Content::Changes(records)) if newest(records).len() > 1 => {
+            format!("{}, ", loud(severity))
+        }
+        _ => String::new(),
+    };
+    clean(&format!("[avwatch] {worst}{}", head(message)), SUBJECT_BYTES_MAX)
+}
+
+/// As many lines as fit into that many lines and bytes, with line ends; `render` makes one of each.
+pub fn listing(
+    told: &[Told<'_>],
+    lines_max: usize,
+    bytes_max: usize,
+    mut render: impl FnMut(&Told<'_>) -> String,
+) -> Listing {
+    let mut listing = Listing::default();
+    let mut bytes = 0;
+    for (index, one) in told.iter().enumerate() {
+        let line = render(one);
+        bytes += line.len() + 1;
+        if index >= lines_max || bytes > bytes_max {
+            listing.omitted = told.len() - index;
+            break;
+        }
+        listing.lines.push(line);
+    }
+    listing
+}
+
+/// Names in one line: `a, b, c`, or `a, b and 17 more` when they would take more than that many bytes.
+pub fn names<'a>(names: impl ExactSizeIterator<Item = &'a str>, bytes_max: usize) -> String {
+    let total = names.len();
+    let mut text = String::new();
+    for (index, name) in names.enumerate() {
+        let name = clean(name, 128);
+        if text.len() + name.len() + 2 > bytes_max {
+            let _ = write!(text, " and {} more", total - index);
+            break;
+        }
+        if index > 0 {
+            text.push_str(", ");
+        }
+        text.push_str(&name);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::samples::{ended, escalated, incident, message, raised, test};
+
+    fn told(record: &Record) -> String {
+        line(&Told { record, is_new: false })
+    }
+
+    #[test]
+    fn a_change_reads_as_people_say_it() {
+        assert_eq!(told(&raised("lobby", "black")), "CRITICAL lobby video:0 black: picture black for 30 s");
+        assert_eq!(told(&ended("lobby", "black")), "over: lobby video:0 black after 42 s");
+        assert_eq!(told(&escalated("lobby", "black")), "CRITICAL now, lobby video:0 black: picture black for 30 s");
+        assert_eq!(
+            told(&incident("one", 3, true)),
+            "CRITICAL incident: 3 streams of host origin-1 fail (3 of 3 events open, 3 streams)"
+        );
+        assert_eq!(
+            told(&incident("one", 3, false)),
+            "over: incident after 42 s: 3 streams of host origin-1 fail (3 events, 3 streams)"
+        );
+    }
+
+    #[test]
+    fn spans_are_told_in_their_two_largest_units() {
+        for (seconds, text) in
+            [(2, "2.0 s"), (42, "42 s"), (185, "3 min 5 s"), (7_440, "2 h 4 min"), (266_400, "3 d 2 h")]
+        {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn a_digest_counts_all_changes_and_tells_of_each_event_once() {
+        let records = vec![
+            raised("a", "black"),
+            raised("b", "black"),
+            escalated("a", "black"),
+            ended("b", "black"),
+            ended("c", "black"),
+        ];
+        let message = message(records.clone());
+        assert_eq!(head(&message), "5 changes: 2 raised, 1 worse, 2 over");
+        assert_eq!(subject(&message), "[avwatch] CRITICAL, 5 changes: 2 raised, 1 worse, 2 over");
+        assert_eq!(tone(&message), Tone::Open(Severity::Critical));
+        let lines: Vec<String> = newest(&records).iter().map(line).collect();
+        assert_eq!(
+            lines,
+            [
+                "CRITICAL now, a video:0 black: picture black for 30 s",
+                "came and went: CRITICAL b video:0 black for 42 s: picture black for 30 s",
+                "over: c video:0 black after 42 s",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_digest_of_an_incident_says_so_first() {
+        let records = vec![raised("s0", "black"), ended("b", "black"), incident("one", 3, true)];
+        assert_eq!(
+            head(&message(records.clone())),
+            "CRITICAL incident: 3 streams of host origin-1 fail (3 of 3 events open, 3 streams); \
+             3 changes: 1 raised, 1 over, 1 of incidents"
+        );
+        let order: Vec<&str> = ranked(&records).iter().map(|told| told.record.change_id()).collect();
+        assert_eq!(order, ["change-one", "change-s0-black", "change-b-black"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let records: Vec<Record> = (0..1_000).map(|index| raised(&format!("s{index}"), "black")).collect();
+        let told = newest(&records);
+        let by_lines = listing(&told, 40, 1_000_000, line);
+        assert_eq!((by_lines.lines.len(), by_lines.omitted), (40, 960));
+        let by_bytes = listing(&told, 1_000, 3_000, line);
+        assert!(by_bytes.lines.iter().map(|line| line.len() + 1).sum::<usize>() <= 3_000);
+        assert_eq!(by_bytes.lines.len() + by_bytes.omitted, 1_000);
+        let names = names(["aa", "bb", "cc"].into_iter(), 9);
+        assert_eq!(names, "aa, bb and 1 more");
+    }
+
+    #[test]
+    fn no_text_breaks_a_line_or_turns_it_round() {
+        let nasty = "a\r\nBcc: x\u{202e}\u{2028}\u{1b}[31m\0";
+        let cleaned = clean(nasty, 100);
+        assert!(!cleaned.chars().any(char::is_control) && !cleaned.contains(['\u{202e}', '\u{2028}']), "{cleaned:?}");
+        assert_eq!(clean(&"ä".repeat(100), 10), "äää…");
+    }
+
+    #[test]
+    fn a_test_says_who_tries() {
+        let message = test("anna");
+        assert_eq!(subject(&message), "[avwatch] test: anna tries whether messages arrive here");
+        assert_eq!(tone(&message), Tone::Test);
+    }
+}
