@@ -4,6 +4,7 @@
 //! thread, which becomes the control arbiter.
 
 mod streams;
+mod upkeep;
 
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
@@ -43,9 +44,11 @@ use crate::sinks::store::{Retention, Store, StoreError};
 use crate::snapshot::snapshot;
 use crate::stream_boards::StreamBoards;
 use crate::stream_parts::PartsError;
+use crate::telemetry::{LatencyLog, LatencyLogSettings, LevelControl};
 
 pub use streams::ServiceCommand;
 use streams::{Resolved, Whole};
+use upkeep::Upkeep;
 
 /// Commands of the API that may wait.
 const COMMANDS_MAX: usize = 64;
@@ -142,7 +145,13 @@ impl Drop for DataFolder {
 }
 
 /// Runs the service until it is asked to stop.
-pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &FfmpegVersion) -> Result<(), ServiceError> {
+pub fn run(
+    loaded: Loaded,
+    sources: &Sources,
+    requests: &Requests,
+    ffmpeg: &FfmpegVersion,
+    levels: &LevelControl,
+) -> Result<(), ServiceError> {
     let folder = DataFolder::make(&loaded.plan.data_dir)?;
     let store = open_store(&loaded.plan, &folder.path)?;
     // Before anything is started: a stream that cannot be put together is a wrong configuration.
@@ -164,6 +173,7 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
         feed,
         desired,
         data_dir: folder.path.clone(),
+        levels: levels.clone(),
     };
     let result = System::new().block_on(Service::run(loaded, parts, sources, requests, ffmpeg));
     finish_desk(&desk);
@@ -195,6 +205,7 @@ struct Parts {
     feed: Arc<LiveFeed>,
     desired: Arc<Desired>,
     data_dir: PathBuf,
+    levels: LevelControl,
 }
 
 fn start_desk(
@@ -264,6 +275,8 @@ struct Service {
     states: LiveStates,
     build: BuildSnapshot,
     last_reload: Option<bool>,
+    levels: LevelControl,
+    upkeep: Upkeep,
 }
 
 impl Service {
@@ -274,7 +287,7 @@ impl Service {
         requests: &Requests,
         ffmpeg: &FfmpegVersion,
     ) -> Result<(), ServiceError> {
-        let Parts { whole, setups, boards, api_streams, tokens, desk, feed, desired, data_dir } = parts;
+        let Parts { whole, setups, boards, api_streams, tokens, desk, feed, desired, data_dir, levels } = parts;
         let catalogue = Arc::new(ArcSwap::from_pointee(whole.catalogue()));
         let Whole { plan, resolved } = whole;
         let loaded = Arc::new(ArcSwap::from_pointee(loaded));
@@ -298,6 +311,7 @@ impl Service {
             live: boards.live.clone(),
             past: boards.past(&plan),
             data_dir,
+            levels: levels.clone(),
         };
         let own = loaded.load().own.clone();
         let server = plan.server.listen.map(|listen| serve(listen, &plan.server, state, &own)).transpose()?;
@@ -313,6 +327,7 @@ impl Service {
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters.clone(), health.clone(), watchdog.clone(), monitor.clone().recipient())?;
         let newest = shared.clone();
+        let _latencies = latency_log(&plan, &board);
         let _journal = boards.start_journal(&plan, move || newest.load_full());
         let states = LiveStates::default();
         let snapshot = shared;
@@ -333,6 +348,8 @@ impl Service {
             states,
             build,
             last_reload: None,
+            levels,
+            upkeep: Upkeep::new(),
         };
         for setup in setups {
             service.monitor.do_send(AddStream(setup));
@@ -352,6 +369,7 @@ impl Service {
         if service.monitor.send(StopAll).await.is_err() {
             tracing::error!("the monitor ended before it was told to");
         }
+        service.upkeep.speak(&service.board);
         watchdog.cut(CutReason::Stopped);
         Ok(())
     }
@@ -372,10 +390,29 @@ impl Service {
                 let newest = Arc::new(snapshot(&self.board, &self.boards.live, self.build.clone(), self.last_reload));
                 self.states.tell(&self.feed, &self.catalogue.load(), &newest);
                 self.snapshot.store(newest);
+                self.upkeep.look(&self.board);
                 if self.board.health.is_live() {
                     notify(&[sd_notify::NotifyState::Watchdog]);
                 }
             }
+        }
+    }
+}
+
+/// Begins to write latencies beside the log files, if there are any.
+fn latency_log(plan: &Plan, board: &Arc<StatusBoard>) -> Option<LatencyLog> {
+    let directory = plan.log.directory.clone().filter(|_| !plan.log.latency_interval.is_zero())?;
+    let settings = LatencyLogSettings {
+        directory,
+        interval: plan.log.latency_interval,
+        file_bytes_max: plan.log.file_bytes_max,
+        files_max: plan.log.files_max as usize,
+    };
+    match LatencyLog::start(settings, board.clone()) {
+        Ok(log) => Some(log),
+        Err(error) => {
+            tracing::error!(fault = "latency_log", "latencies are not written: {error}");
+            None
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::service::ServiceCommand;
 use crate::sinks::live_feed::LiveFeed;
 use crate::sinks::store::{EventReader, StoreError};
 use crate::stream_boards::Past;
+use crate::telemetry::LevelControl;
 
 /// Probes that may run at the same time.
 pub(super) const PROBES_MAX: usize = 4;
@@ -55,6 +56,8 @@ pub struct ApiState {
     pub past: Past,
     /// Where the event store is.
     pub data_dir: PathBuf,
+    /// What is logged.
+    pub levels: LevelControl,
 }
 
 /// The node as handlers see it. One for all of them.
@@ -77,6 +80,7 @@ pub(super) struct Node {
     pub live: Arc<LiveBoard>,
     pub past: Past,
     pub started: SystemTime,
+    pub levels: LevelControl,
     data_dir: PathBuf,
     /// Readers that nobody uses now: at most as many as threads that may block.
     readers: Mutex<Vec<EventReader>>,
@@ -100,6 +104,7 @@ impl Node {
             live: state.live,
             past: state.past,
             started: SystemTime::now(),
+            levels: state.levels,
             data_dir: state.data_dir,
             readers: Mutex::default(),
         }

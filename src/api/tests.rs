@@ -57,6 +57,7 @@ fn idle_state() -> (ServerPlan, ApiState, tempfile::TempDir) {
         live: Arc::new(crate::live::LiveBoard::start().unwrap()),
         past: crate::stream_boards::Past::of(folder.path(), crate::journal::JournalKeep::default(), 0),
         data_dir: folder.path().to_owned(),
+        levels: crate::telemetry::LevelControl::new(tracing::level_filters::LevelFilter::INFO),
     };
     (plan, state, folder)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::plan::{Plan, StreamPlan};
+use crate::config::plan::{LogPlan, Plan, StreamPlan};
 
 /// The difference between the running plan and a new one, by names of streams in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,7 +58,8 @@ pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
     let mut changes = PlanChanges::default();
     let sections = [
         ("node", old.node != new.node),
-        ("log", old.log != new.log),
+        // Its level alone is taken over at once.
+        ("log", LogPlan { level: new.log.level, ..old.log.clone() } != new.log),
         ("store", old.store != new.store),
         ("journal", old.journal != new.journal),
         ("evidence", old.evidence != new.evidence),

@@ -87,6 +87,8 @@ pub struct LogPlan {
     pub file_bytes_max: u64,
     /// Files that are kept.
     pub files_max: u32,
+    /// How often latencies are written beside them; never when zero.
+    pub latency_interval: Duration,
 }
 
 /// How long events are kept.
@@ -190,6 +192,7 @@ pub(in crate::config) fn build(
             format: settings.log.format,
             file_bytes_max: settings.log.file_bytes_max,
             files_max: settings.log.files_max,
+            latency_interval: settings.log.latency_interval.0,
         },
         allow: allow(&mut building),
         store: StorePlan {

@@ -9,6 +9,7 @@ mod stream;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ pub use stream::{Mode, StreamSettings};
 
 use crate::access::Role;
 use crate::config::secret::Secret;
+use crate::config::span::Span;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -161,6 +163,10 @@ pub struct LogSettings {
     /// Number of log files that are kept.
     #[schemars(range(min = 1, max = 1000))]
     pub files_max: u32,
+    /// How often the latencies of the stages are written beside the log files, as HdrHistogram interval logs
+    /// (latency-*.hlog, of the same size and number); "0s" writes none. Changes need a restart.
+    #[schemars(extend("x-minimum" = "0s", "x-maximum" = "1h"))]
+    pub latency_interval: Span,
 }
 
 impl Default for LogSettings {
@@ -171,6 +177,7 @@ impl Default for LogSettings {
             format: LogFormat::Auto,
             file_bytes_max: 64 * 1024 * 1024,
             files_max: 10,
+            latency_interval: Span(Duration::from_secs(60)),
         }
     }
 }
@@ -190,6 +197,23 @@ pub enum LogLevel {
     Warn,
     /// What failed.
     Error,
+}
+
+impl LogLevel {
+    /// Every one, the most talkative first.
+    pub const ALL: [Self; 5] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error];
+
+    /// What passes at this level.
+    pub const fn filter(self) -> tracing::level_filters::LevelFilter {
+        use tracing::level_filters::LevelFilter;
+        match self {
+            Self::Trace => LevelFilter::TRACE,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Info => LevelFilter::INFO,
+            Self::Warn => LevelFilter::WARN,
+            Self::Error => LevelFilter::ERROR,
+        }
+    }
 }
 
 /// Form of a log line.
