@@ -16,6 +16,7 @@ pub mod inspect;
 pub mod journal;
 pub mod live;
 pub mod log_view;
+pub mod logs;
 pub mod measure;
 pub mod media;
 pub mod node_snapshot;

@@ -35,6 +35,7 @@ use crate::catalogue::Catalogue;
 use crate::config::{DataDir, Loaded, Plan, ServerPlan, Sources};
 use crate::desired::{ApiStreams, Desired, DesiredError};
 use crate::detectors;
+use crate::logs::{LogWatch, LogWatchParts};
 use crate::media::bytes::OwnSockets;
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
@@ -323,10 +324,15 @@ impl Service {
             Instant::now(),
         );
         let engine = Engine { arbiters: arbiters.clone(), bucket: Arc::new(bucket), desk, board: board.clone() };
-        let monitor = Monitor::new(engine).start();
+        let monitor = Monitor::new(engine.clone()).start();
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters.clone(), health.clone(), watchdog.clone(), monitor.clone().recipient())?;
         let newest = shared.clone();
+        let _logs = LogWatch::start(LogWatchParts {
+            inputs: plan.logs.clone(),
+            catalogue: catalogue.clone(),
+            desk: engine.desk.clone(),
+        })?;
         let _latencies = latency_log(&plan, &board);
         let _journal = boards.start_journal(&plan, move || newest.load_full());
         let states = LiveStates::default();

@@ -14,6 +14,7 @@ mod hangup;
 mod health;
 mod live;
 mod live_states;
+mod log;
 mod metrics;
 mod notes;
 mod openapi;

@@ -79,7 +79,9 @@ fn moment(option: &str, text: &str) -> Result<Moment, Halt> {
         return Ok(Moment::of(SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH)));
     }
     Moment::parse(text.as_bytes()).ok_or_else(|| {
-        Halt::Failed(format!("{option} must be a time such as 2026-11-28T18:00:00Z, or a span such as 2h for that long ago"))
+        Halt::Failed(format!(
+            "{option} must be a time such as 2026-11-28T18:00:00Z, or a span such as 2h for that long ago"
+        ))
     })
 }
 
@@ -89,7 +91,8 @@ fn paths(args: &LogsArgs, sources: &Sources) -> Result<Vec<PathBuf>, Halt> {
         return Ok(args.files.clone());
     }
     let loaded = load(sources).map_err(|errors| Halt::Failed(errors.to_string()))?;
-    let nowhere = "log.directory is not set, so the service writes to standard output: name files, or - for standard input";
+    let nowhere =
+        "log.directory is not set, so the service writes to standard output: name files, or - for standard input";
     loaded.plan.log.directory.map(|folder| vec![folder]).ok_or_else(|| Halt::Failed(nowhere.to_owned()))
 }
 

@@ -38,9 +38,8 @@ impl std::fmt::Display for Moment {
 
 /// `2026-11-23T01:01:01.000Z`.
 fn own_form(text: &[u8]) -> Option<Moment> {
-    let &[
-        y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1, b'.', f0, f1, f2, b'Z',
-    ] = text
+    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1, b'.', f0, f1, f2, b'Z'] =
+        text
     else {
         return None;
     };

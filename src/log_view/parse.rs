@@ -44,8 +44,7 @@ impl Importance {
 impl std::str::FromStr for Importance {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::of(text.to_ascii_lowercase().as_bytes())
-            .ok_or_else(|| "use trace, debug, info, warn or error".to_owned())
+        Self::of(text.to_ascii_lowercase().as_bytes()).ok_or_else(|| "use trace, debug, info, warn or error".to_owned())
     }
 }
 

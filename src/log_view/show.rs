@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn people_read_time_level_stream_message_and_fields() {
-        let expected = "1970-01-01T00:00:01.000Z WARN  lobby#7  it \"broke\"\\n\\u{1b}[2J fault=\"two words\" count=3\n";
+        let expected =
+            "1970-01-01T00:00:01.000Z WARN  lobby#7  it \"broke\"\\n\\u{1b}[2J fault=\"two words\" count=3\n";
         assert_eq!(printed(Style::Plain, LINE), expected);
         assert!(printed(Style::Coloured, LINE).contains("\u{1b}[33mWARN \u{1b}[0m"));
     }

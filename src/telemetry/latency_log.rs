@@ -135,13 +135,7 @@ impl IntervalWriter {
         Ok(())
     }
 
-    fn line(
-        &mut self,
-        stage: Stage,
-        since: Duration,
-        lasted: Duration,
-        gained: &Histogram<u64>,
-    ) -> io::Result<String> {
+    fn line(&mut self, stage: Stage, since: Duration, lasted: Duration, gained: &Histogram<u64>) -> io::Result<String> {
         let mut bytes = Vec::new();
         let encoded = self.serializer.serialize(gained, &mut bytes);
         encoded.map_err(|error| io::Error::other(error.to_string()))?;
@@ -192,9 +186,8 @@ fn remove_oldest(folder: &Path, keep: usize) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        let is_one = name.to_str().is_some_and(|name| {
-            name.starts_with(LATENCY_PREFIX) && name.ends_with(LATENCY_EXTENSION)
-        });
+        let is_one =
+            name.to_str().is_some_and(|name| name.starts_with(LATENCY_PREFIX) && name.ends_with(LATENCY_EXTENSION));
         files.extend(is_one.then(|| entry.path()));
     }
     files.sort();
@@ -256,7 +249,7 @@ mod tests {
                     assert_eq!(interval.tag().map(|tag| tag.as_str()), Some("decode"));
                     let bytes = STANDARD.decode(interval.encoded_histogram()).unwrap();
                     // The cookie of V2 with deflate, by the format's definition.
-                    assert_eq!(bytes[..4], 0x1c84_9304_u32.to_be_bytes());
+                    assert_eq!(bytes[..4], 0x1c84_9314_u32.to_be_bytes());
                     let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap();
                     read.push((interval.start_timestamp().as_secs(), interval.duration().as_secs(), histogram.len()));
                     assert!((interval.max() - histogram.max() as f64 / 1e3).abs() < 1e-3);

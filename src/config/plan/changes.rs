@@ -66,6 +66,7 @@ pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
         ("limits", old.limits != new.limits),
         ("runtime", old.runtime != new.runtime),
         ("receivers", old.receivers != new.receivers),
+        ("logs", old.logs != new.logs),
     ];
     changes.at_next_start = sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect();
 

@@ -5,6 +5,7 @@
 
 mod changes;
 mod detectors;
+mod logs;
 mod receivers;
 mod server;
 mod stream;
@@ -28,6 +29,7 @@ use crate::config::schema::Registry;
 use crate::config::secret::Secret;
 use crate::config::settings::{EvidenceFrom, LogFormat, LogLevel, Settings, StreamSettings};
 use crate::journal::JournalKeep;
+use crate::logs::LogInputPlan;
 use crate::media::spec::Address;
 use crate::notify::ReceiverPlan;
 
@@ -59,6 +61,8 @@ pub struct Plan {
     pub runtime: RuntimePlan,
     /// Who is told of events, by name.
     pub receivers: Vec<ReceiverPlan>,
+    /// Logs of other programs, by name.
+    pub logs: Vec<LogInputPlan>,
     /// The streams, by name.
     pub streams: Vec<StreamPlan>,
     /// True when nothing was configured and the demo runs.
@@ -224,6 +228,7 @@ pub(in crate::config) fn build(
         },
         runtime: RuntimePlan { detector_arbiters: detector_arbiters(settings) },
         receivers: receivers::build(&mut building),
+        logs: logs::build(&mut building),
         streams,
         demo,
     };

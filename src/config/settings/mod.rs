@@ -4,6 +4,7 @@
 //! the check for unknown keys and `config/default.toml` are all made from them.
 
 mod detector;
+mod log_input;
 mod receiver;
 mod stream;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use detector::DetectorTable;
 pub use detector::Detectors;
+pub(crate) use log_input::{LogDetector, LogInputSettings, LogLineFormat, LogMeasure, LogRuleSettings};
 pub(crate) use receiver::ReceiverSettings;
 pub(crate) use receiver::{EmailSettings, ExecSettings, LeastSeverity, Recovery, SnmpSettings};
 pub use receiver::{MailSecurity, SeverityPlace};
@@ -57,6 +59,9 @@ pub struct Settings {
     pub profiles: BTreeMap<String, ProfileSettings>,
     /// Who is told of events, by name.
     pub receivers: BTreeMap<String, ReceiverSettings>,
+    /// Logs of other programs whose faults are events of streams. In files one `[[logs]]` each; layers merge by name.
+    /// Changes need a restart.
+    pub logs: BTreeMap<String, LogInputSettings>,
     /// What to watch. In files one `[[streams]]` each; layers merge by name.
     pub streams: BTreeMap<String, StreamSettings>,
 }
@@ -77,6 +82,7 @@ impl Default for Settings {
             detectors: Detectors::default(),
             profiles: BTreeMap::new(),
             receivers: BTreeMap::new(),
+            logs: BTreeMap::new(),
             streams: BTreeMap::new(),
         }
     }

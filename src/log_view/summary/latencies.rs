@@ -72,8 +72,8 @@ impl Latencies {
             };
             let at = base.saturating_add(interval.start_timestamp());
             let moment = Moment(i64::try_from(at.as_millis()).unwrap_or(i64::MAX));
-            let is_asked_for = filter.since.is_none_or(|since| moment >= since)
-                && filter.until.is_none_or(|until| moment < until);
+            let is_asked_for =
+                filter.since.is_none_or(|since| moment >= since) && filter.until.is_none_or(|until| moment < until);
             if !is_asked_for {
                 continue;
             }

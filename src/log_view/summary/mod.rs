@@ -90,8 +90,7 @@ impl Summary {
                 return;
             }
             None => {
-                let fresh =
-                    EventReport { detector: key.0.clone(), severity: key.1.clone(), ..EventReport::default() };
+                let fresh = EventReport { detector: key.0.clone(), severity: key.1.clone(), ..EventReport::default() };
                 self.events.entry(key).or_insert(fresh)
             }
         };
@@ -122,7 +121,9 @@ impl Summary {
         let (faults, other_faults) = self.faults.finish();
         let (streams, other_streams) = self.streams.finish(end);
         let mut events: Vec<EventReport> = self.events.into_values().collect();
-        events.sort_by(|one, two| (two.raised, &one.detector, &one.severity).cmp(&(one.raised, &two.detector, &two.severity)));
+        events.sort_by(|one, two| {
+            (two.raised, &one.detector, &one.severity).cmp(&(one.raised, &two.detector, &two.severity))
+        });
         let mut cpu: Vec<CpuReport> =
             self.cpu.into_iter().map(|(detector, seconds)| CpuReport { detector, seconds }).collect();
         cpu.sort_by(|one, two| two.seconds.total_cmp(&one.seconds).then_with(|| one.detector.cmp(&two.detector)));
@@ -189,8 +190,14 @@ mod tests {
         assert_eq!(report.faults.len(), 2);
         let first = &report.faults[0];
         assert_eq!((first.count, &*first.fingerprint), (8, "session ended: no bytes for <n> s"));
-        assert_eq!((first.first.as_str(), first.last.as_str()), ("2026-11-28T00:00:01.000Z", "2026-11-28T00:00:20.000Z"));
-        assert_eq!((first.example.as_str(), first.streams.clone()), ("session ended: no bytes for 3 s", vec!["a".into(), "b".into()]));
+        assert_eq!(
+            (first.first.as_str(), first.last.as_str()),
+            ("2026-11-28T00:00:01.000Z", "2026-11-28T00:00:20.000Z")
+        );
+        assert_eq!(
+            (first.example.as_str(), first.streams.clone()),
+            ("session ended: no bytes for 3 s", vec!["a".into(), "b".into()])
+        );
     }
 
     #[test]

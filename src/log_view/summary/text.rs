@@ -15,8 +15,12 @@ impl fmt::Display for SummaryReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, last) = (self.first.as_deref().unwrap_or("-"), self.last.as_deref().unwrap_or("-"));
         writeln!(f, "{} lines from {first} to {last}", self.lines)?;
-        let levels: Vec<String> =
-            self.by_level.iter().filter(|(_, count)| **count > 0).map(|(level, count)| format!("{count} {level}")).collect();
+        let levels: Vec<String> = self
+            .by_level
+            .iter()
+            .filter(|(_, count)| **count > 0)
+            .map(|(level, count)| format!("{count} {level}"))
+            .collect();
         writeln!(f, "{}; service started {} times", levels.join(", "), self.service_starts)?;
         if self.malformed > 0 {
             writeln!(f, "{} lines are none of avwatch and were passed over", self.malformed)?;
