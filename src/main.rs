@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use avwatch::commands::cli::{Cli, Command, ConfigArgs, ConfigCommand, TokenCommand};
 use avwatch::commands::config::Printout;
-use avwatch::commands::{self, check, completions, detectors, events, health, import, man, token};
+use avwatch::commands::{self, check, completions, detectors, events, health, import, logs, man, token};
 use avwatch::config::Sources;
 use avwatch::media::ffmpeg_log;
 use avwatch::report::Destination;
@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::Events(args) => events::run(&args, &sources(args.service.config.clone(), true)),
         Command::TestReceiver(args) => commands::test_receiver::run(&args, &sources(args.service.config.clone(), true)),
+        Command::Logs(args) => logs::run(&args, &sources(args.config.clone(), true)),
         Command::Token(command) => {
             let config = match &command {
                 TokenCommand::New => ConfigArgs::default(),

@@ -4,6 +4,7 @@
 //! thread, which becomes the control arbiter.
 
 mod streams;
+mod upkeep;
 
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
@@ -37,6 +38,7 @@ use crate::catalogue::Catalogue;
 use crate::config::{DataDir, Loaded, Plan, ServerPlan, Sources};
 use crate::desired::{ApiStreams, Desired, DesiredError};
 use crate::detectors;
+use crate::logs::{LogWatch, LogWatchParts};
 use crate::media::bytes::OwnSockets;
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
@@ -49,9 +51,11 @@ use crate::sinks::store::{Retention, Store, StoreError};
 use crate::snapshot::snapshot;
 use crate::stream_boards::StreamBoards;
 use crate::stream_parts::PartsError;
+use crate::telemetry::{LatencyLog, LatencyLogSettings, LevelControl};
 
 pub use streams::ServiceCommand;
 use streams::{Resolved, Whole};
+use upkeep::Upkeep;
 
 /// Commands of the API that may wait.
 const COMMANDS_MAX: usize = 64;
@@ -157,7 +161,13 @@ impl Drop for DataFolder {
 }
 
 /// Runs the service until it is asked to stop.
-pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &FfmpegVersion) -> Result<(), ServiceError> {
+pub fn run(
+    loaded: Loaded,
+    sources: &Sources,
+    requests: &Requests,
+    ffmpeg: &FfmpegVersion,
+    levels: &LevelControl,
+) -> Result<(), ServiceError> {
     let folder = DataFolder::make(&loaded.plan.data_dir)?;
     let notifier = Notifier::new(&loaded.plan.receivers, &folder.path, address_of(&loaded.plan.server));
     let store = open_store(&loaded.plan, &folder.path)?.with_router(notifier.router());
@@ -183,6 +193,7 @@ pub fn run(loaded: Loaded, sources: &Sources, requests: &Requests, ffmpeg: &Ffmp
         desired,
         notifier: notifier.clone(),
         data_dir: folder.path.clone(),
+        levels: levels.clone(),
     };
     let result = System::new().block_on(Service::run(loaded, parts, sources, requests, ffmpeg));
     finish_desk(&desk);
@@ -217,6 +228,7 @@ struct Parts {
     desired: Arc<Desired>,
     notifier: Arc<Notifier>,
     data_dir: PathBuf,
+    levels: LevelControl,
 }
 
 /// The address under which people reach the service, as far as the configuration tells.
@@ -318,6 +330,8 @@ struct Service {
     notifier: Arc<Notifier>,
     build: BuildSnapshot,
     last_reload: Option<bool>,
+    levels: LevelControl,
+    upkeep: Upkeep,
 }
 
 impl Service {
@@ -328,7 +342,7 @@ impl Service {
         requests: &Requests,
         ffmpeg: &FfmpegVersion,
     ) -> Result<(), ServiceError> {
-        let Parts { whole, setups, boards, api_streams, tokens, desk, feed, desired, notifier, data_dir } = parts;
+        let Parts { whole, setups, boards, api_streams, tokens, desk, feed, desired, notifier, data_dir, levels } = parts;
         let catalogue = Arc::new(ArcSwap::from_pointee(whole.catalogue()));
         let Whole { plan, resolved } = whole;
         let loaded = Arc::new(ArcSwap::from_pointee(loaded));
@@ -354,6 +368,7 @@ impl Service {
             past: boards.past(&plan),
             notifier: notifier.clone(),
             data_dir,
+            levels: levels.clone(),
         };
         let own = loaded.load().own.clone();
         let server = plan.server.listen.map(|listen| serve(listen, &plan.server, state, &own)).transpose()?;
@@ -372,10 +387,16 @@ impl Service {
         );
         let rules = desk.rules.clone();
         let engine = Engine { arbiters: arbiters.clone(), bucket: Arc::new(bucket), desk, board: board.clone() };
-        let monitor = Monitor::new(engine).start();
+        let monitor = Monitor::new(engine.clone()).start();
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters.clone(), health.clone(), watchdog.clone(), monitor.clone().recipient())?;
         let newest = shared.clone();
+        let _logs = LogWatch::start(LogWatchParts {
+            inputs: plan.logs.clone(),
+            catalogue: catalogue.clone(),
+            desk: engine.desk.clone(),
+        })?;
+        let _latencies = latency_log(&plan, &board);
         let _journal = boards.start_journal(&plan, move || newest.load_full());
         let states = LiveStates::default();
         let snapshot = shared;
@@ -398,6 +419,8 @@ impl Service {
             notifier,
             build,
             last_reload: None,
+            levels,
+            upkeep: Upkeep::new(),
         };
         for setup in setups {
             service.monitor.do_send(AddStream(setup));
@@ -418,6 +441,7 @@ impl Service {
         if service.monitor.send(StopAll).await.is_err() {
             tracing::error!("the monitor ended before it was told to");
         }
+        service.upkeep.speak(&service.board);
         watchdog.cut(CutReason::Stopped);
         Ok(())
     }
@@ -440,10 +464,29 @@ impl Service {
                 let newest = Arc::new(newest);
                 self.states.tell(&self.feed, &self.catalogue.load(), &newest);
                 self.snapshot.store(newest);
+                self.upkeep.look(&self.board);
                 if self.board.health.is_live() {
                     notify(&[sd_notify::NotifyState::Watchdog]);
                 }
             }
+        }
+    }
+}
+
+/// Begins to write latencies beside the log files, if there are any.
+fn latency_log(plan: &Plan, board: &Arc<StatusBoard>) -> Option<LatencyLog> {
+    let directory = plan.log.directory.clone().filter(|_| !plan.log.latency_interval.is_zero())?;
+    let settings = LatencyLogSettings {
+        directory,
+        interval: plan.log.latency_interval,
+        file_bytes_max: plan.log.file_bytes_max,
+        files_max: plan.log.files_max as usize,
+    };
+    match LatencyLog::start(settings, board.clone()) {
+        Ok(log) => Some(log),
+        Err(error) => {
+            tracing::error!(fault = "latency_log", "latencies are not written: {error}");
+            None
         }
     }
 }

@@ -60,6 +60,8 @@ pub struct Supervisor {
     receive_dropped_before: u64,
     restarts: BTreeMap<&'static str, u64>,
     last_error: Option<String>,
+    /// The newest session that opened, and when.
+    opened: Option<(SessionNumber, Instant)>,
     unsent: VecDeque<DeskMessage>,
     ticks: u64,
     ending: Option<EventEnd>,
@@ -89,6 +91,7 @@ impl Supervisor {
             receive_dropped_before: 0,
             restarts: BTreeMap::new(),
             last_error: None,
+            opened: None,
             unsent: VecDeque::new(),
             ticks: 0,
             ending: None,
@@ -168,6 +171,9 @@ impl Supervisor {
         tracing::error!(
             stream = &**self.stream(),
             session = session.0,
+            life = "end",
+            lasted_s = self.lasted(session),
+            restart = "abandoned",
             fault = "hang",
             "a session's thread did not return after its cut and was abandoned"
         );
@@ -184,20 +190,29 @@ impl Supervisor {
         if line.is_fenced() {
             return;
         }
-        let stream = &**self.stream();
+        let (stream, lasted_s) = (&**self.stream(), self.lasted(session));
+        let (session, life) = (session.0, "end");
         match reason {
             EndReason::Failed(error) => {
-                tracing::warn!(stream, session = session.0, fault = error.cause(), "session ended: {error}");
+                let fault = error.cause();
+                tracing::warn!(stream, session, life, lasted_s, restart = fault, fault, "session ended: {error}");
                 self.last_error = Some(error.to_string());
                 self.count_end(error.cause());
             }
             EndReason::Finished => {
-                tracing::info!(stream, session = session.0, "session ended: the source finished");
+                let restart = "finished";
+                tracing::info!(stream, session, life, lasted_s, restart, "session ended: the source finished");
                 self.last_error = Some("the source finished".to_owned());
                 self.count_end("finished");
             }
-            EndReason::Stopped => tracing::debug!(stream, session = session.0, "session stopped"),
+            EndReason::Stopped => tracing::info!(stream, session, life, lasted_s, "session stopped"),
         }
+    }
+
+    /// How long a session has been open, in seconds; 0 for one that never opened.
+    fn lasted(&self, session: SessionNumber) -> f64 {
+        let opened = self.opened.filter(|(opened, _)| *opened == session);
+        opened.map_or(0.0, |(_, when)| control_now().saturating_duration_since(when).as_secs_f64())
     }
 
     fn count_end(&mut self, cause: &'static str) {
@@ -409,7 +424,8 @@ impl Handler<News> for Supervisor {
     fn handle(&mut self, News(news): News, ctx: &mut Context<Self>) {
         match news {
             SessionNews::Opened(session) => {
-                tracing::info!(stream = &**self.stream(), session = session.0, "session open");
+                self.opened = Some((session, control_now()));
+                tracing::info!(stream = &**self.stream(), session = session.0, life = "open", "session open");
                 self.apply(Input::Opened(session), ctx);
             }
             SessionNews::Ended(session, reason) => {

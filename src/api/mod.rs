@@ -15,6 +15,7 @@ mod health;
 mod incidents;
 mod live;
 mod live_states;
+mod log;
 mod metrics;
 mod notes;
 mod openapi;

@@ -56,6 +56,15 @@ fn severity() -> Value {
     json!({ "type": "string", "enum": ["info", "warning", "minor", "major", "critical"] })
 }
 
+fn log_level() -> Value {
+    json!({ "type": "string", "enum": ["trace", "debug", "info", "warn", "error"] })
+}
+
+/// Levels by stream.
+fn log_levels(level: &Value) -> Value {
+    json!({ "type": "object", "additionalProperties": level })
+}
+
 fn state() -> Value {
     json!({ "type": "string", "enum": ["raised", "escalated", "acked", "suppressed", "ended"] })
 }
@@ -222,6 +231,12 @@ fn schemas() -> Value {
     );
     add("NoteList", object(&["notes"], json!({ "notes": list_of("Note") })));
     receivers(&mut add);
+    add(
+        "LogLevels",
+        object(&["level", "streams"], json!({ "level": log_level(), "streams": log_levels(&log_level()) })),
+    );
+    let or_none = json!({ "anyOf": [log_level(), { "type": "null" }] });
+    add("NewLogLevels", object(&[], json!({ "level": log_level(), "streams": log_levels(&or_none) })));
     add("Reloaded", object(&["changes"], json!({ "changes": text() })));
     Value::Object(all)
 }

@@ -14,8 +14,8 @@ use super::access::Principal;
 use super::problem::Problem;
 use super::query::{Param, check_query};
 use super::{
-    apply, events, health, incidents, live, metrics, notes, openapi, past, probe, receivers, reload, silences, status,
-    stream_changes, streams, thumbnail, tokens,
+    apply, events, health, incidents, live, log, metrics, notes, openapi, past, probe, receivers, reload, silences,
+    status, stream_changes, streams, thumbnail, tokens,
 };
 use crate::access::Role;
 
@@ -336,6 +336,19 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         answer: (204, "", ""),
         attach: |route| route.to(tokens::remove),
         ..endpoint(Verb::Delete, "/api/v1/tokens/{name}", ADMIN, "remove_token")
+    },
+    Endpoint {
+        summary: "Tells what is logged, for the whole service and for streams with a level of their own",
+        answer: (200, "LogLevels", JSON),
+        attach: |route| route.to(log::levels),
+        ..endpoint(Verb::Get, "/api/v1/log", ADMIN, "log_levels")
+    },
+    Endpoint {
+        summary: "Changes what is logged until the next start",
+        body: "NewLogLevels",
+        answer: (200, "LogLevels", JSON),
+        attach: |route| route.to(log::set_levels),
+        ..endpoint(Verb::Put, "/api/v1/log", ADMIN, "set_log_levels")
     },
     Endpoint {
         summary: "Lists shift notes, newest first",

@@ -23,6 +23,7 @@ use crate::service::ServiceCommand;
 use crate::sinks::live_feed::LiveFeed;
 use crate::sinks::store::{EventReader, StoreError};
 use crate::stream_boards::Past;
+use crate::telemetry::LevelControl;
 
 /// Probes that may run at the same time.
 pub(super) const PROBES_MAX: usize = 4;
@@ -59,6 +60,8 @@ pub struct ApiState {
     pub notifier: Arc<Notifier>,
     /// Where the event store is.
     pub data_dir: PathBuf,
+    /// What is logged.
+    pub levels: LevelControl,
 }
 
 /// The node as handlers see it. One for all of them.
@@ -84,6 +87,7 @@ pub(super) struct Node {
     /// Tries of receivers.
     pub tries: Tries,
     pub started: SystemTime,
+    pub levels: LevelControl,
     data_dir: PathBuf,
     /// Readers that nobody uses now: at most as many as threads that may block.
     readers: Mutex<Vec<EventReader>>,
@@ -109,6 +113,7 @@ impl Node {
             notifier: state.notifier,
             tries: Tries::default(),
             started: SystemTime::now(),
+            levels: state.levels,
             data_dir: state.data_dir,
             readers: Mutex::default(),
         }

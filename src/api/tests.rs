@@ -63,6 +63,7 @@ fn idle_state() -> (ServerPlan, ApiState, tempfile::TempDir) {
         past: crate::stream_boards::Past::of(folder.path(), crate::journal::JournalKeep::default(), 0),
         notifier: crate::notify::Notifier::new(&[], folder.path(), None),
         data_dir: folder.path().to_owned(),
+        levels: crate::telemetry::LevelControl::new(tracing::level_filters::LevelFilter::INFO),
     };
     (plan, state, folder)
 }

@@ -9,6 +9,7 @@ pub mod detectors;
 pub mod events;
 pub mod health;
 pub mod import;
+pub mod logs;
 pub mod man;
 pub mod run;
 pub mod test_receiver;

@@ -6,9 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use std::io::IsTerminal;
 
-use tracing::level_filters::LevelFilter;
-
-use crate::config::{LogFormat, LogLevel, LogPlan, Sources, load};
+use crate::config::{LogFormat, LogPlan, Sources, load};
 use crate::media::{ffmpeg_log, ffmpeg_version};
 use crate::service::{self, Requests};
 use crate::telemetry::{self, LogOutput, TelemetrySettings};
@@ -34,10 +32,10 @@ pub fn run(sources: &Sources) -> ExitCode {
             return ExitCode::from(INTERNAL);
         }
     };
-    let log = log_settings(&loaded.plan.log);
+    let settings = log_settings(&loaded.plan.log);
     // Who reads the log at the terminal has read the error there.
-    let error_is_shown = matches!(log.output, LogOutput::Stdout) && std::io::stdout().is_terminal();
-    let _log = match telemetry::init(&log) {
+    let error_is_shown = matches!(settings.output, LogOutput::Stdout) && std::io::stdout().is_terminal();
+    let log = match telemetry::init(&settings) {
         Ok(log) => log,
         Err(error) => {
             eprintln!("error: {error}");
@@ -52,7 +50,7 @@ pub fn run(sources: &Sources) -> ExitCode {
             return ExitCode::from(INTERNAL);
         }
     };
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), node = &*loaded.plan.node, "avwatch starts");
+    tracing::info!(life = "service", version = env!("CARGO_PKG_VERSION"), node = &*loaded.plan.node, "avwatch starts");
     if matches!(ffmpeg.verdict, ffmpeg_version::Verdict::KnownBad { .. }) {
         tracing::warn!("{}", ffmpeg.verdict_text());
     } else {
@@ -68,7 +66,7 @@ pub fn run(sources: &Sources) -> ExitCode {
     } else if loaded.plan.streams.is_empty() {
         tracing::warn!("no stream is configured: add [[streams]] to the configuration and reload");
     }
-    match service::run(loaded, sources, &requests, &ffmpeg) {
+    match service::run(loaded, sources, &requests, &ffmpeg, log.levels()) {
         Ok(()) => {
             tracing::info!("stopped");
             ExitCode::SUCCESS
@@ -112,13 +110,7 @@ fn log_settings(plan: &LogPlan) -> TelemetrySettings {
     let is_text = is_text && plan.directory.is_none();
     TelemetrySettings {
         format: if is_text { telemetry::LogFormat::Text } else { telemetry::LogFormat::Json },
-        level: match plan.level {
-            LogLevel::Trace => LevelFilter::TRACE,
-            LogLevel::Debug => LevelFilter::DEBUG,
-            LogLevel::Info => LevelFilter::INFO,
-            LogLevel::Warn => LevelFilter::WARN,
-            LogLevel::Error => LevelFilter::ERROR,
-        },
+        level: plan.level.filter(),
         output,
     }
 }

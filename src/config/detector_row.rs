@@ -78,6 +78,10 @@ pub(crate) fn refused(name: &str, path: &KeyPath) -> Option<Problem> {
             let why = "is a condition of the monitor itself and has no settings".to_owned();
             Some(Problem::Invalid { path: path.clone(), why })
         }
+        Err(UnknownDetector::Logs(_)) => {
+            let why = "is judged by the rules of [[logs]] and has its settings there".to_owned();
+            Some(Problem::Invalid { path: path.clone(), why })
+        }
         Ok(_) | Err(UnknownDetector::Unknown { .. }) => None,
     }
 }

@@ -1,6 +1,6 @@
 //! One layer of the configuration: a tree of values with the origin of each.
 //!
-//! A file is parsed once, with spans. Its `[[streams]]` become a table by name here, before
+//! A file is parsed once, with spans. Its `[[streams]]` and `[[logs]]` become a table by name here, before
 //! merging, so that later layers reach a stream by its name instead of replacing the list.
 
 use std::fs::File;
@@ -22,6 +22,12 @@ pub(crate) const FOLDER_FILES_MAX: usize = 1000;
 
 /// The key under which streams stand.
 pub(crate) const STREAMS: &str = "streams";
+
+/// The key under which logs of other programs stand.
+pub(crate) const LOGS: &str = "logs";
+
+/// Keys of lists in files that are tables by name everywhere else.
+pub(crate) const BY_NAME: [&str; 2] = [STREAMS, LOGS];
 
 /// Values with their origins.
 #[derive(Clone, Default)]
@@ -120,9 +126,9 @@ pub(crate) fn parse(path: &Path, text: &str, errors: &mut ConfigErrors) -> Layer
         let path = KeyPath::of(&[key.get_ref()]);
         let origin = reader.places.origin(key.span().start);
         let value = match value.into_inner() {
-            DeValue::Array(list) if key.get_ref() == STREAMS => {
+            DeValue::Array(list) if BY_NAME.contains(&key.get_ref().as_ref()) => {
                 reader.layer.origins.table(path.clone(), origin);
-                reader.streams(list, &path)
+                reader.by_name(list, &path)
             }
             value => reader.value(value, &path, origin),
         };
@@ -189,9 +195,9 @@ impl Reader<'_> {
         values
     }
 
-    /// `[[streams]]` as a table by name.
-    fn streams(&mut self, list: DeArray<'_>, path: &KeyPath) -> Option<Value> {
-        let mut streams = Table::new();
+    /// `[[streams]]` or `[[logs]]` as a table by name.
+    fn by_name(&mut self, list: DeArray<'_>, path: &KeyPath) -> Option<Value> {
+        let mut tables = Table::new();
         for (index, element) in list.into_iter().enumerate() {
             let origin = self.places.origin(element.span().start);
             let place = path.index(index);
@@ -211,16 +217,16 @@ impl Reader<'_> {
                 }
             };
             let place = path.key(&name);
-            if streams.contains_key(&name) {
+            if tables.contains_key(&name) {
                 let why = format!("defined twice in this file; first at {}", self.layer.origins.of(&place));
                 self.errors.push(origin, Problem::Invalid { path: place, why });
                 continue;
             }
             self.layer.origins.table(place.clone(), origin);
             let table = self.table(table, &place);
-            streams.insert(name, Value::Table(table));
+            tables.insert(name, Value::Table(table));
         }
-        Some(Value::Table(streams))
+        Some(Value::Table(tables))
     }
 }
 

@@ -50,7 +50,7 @@ pub use span::{Span, SpanError};
 
 use crate::media::bytes::OwnSockets;
 use crate::media::spec::Address;
-use layer::{Layer, STREAMS};
+use layer::{BY_NAME, Layer, STREAMS};
 use schema::Registry;
 use shape::Shape;
 
@@ -142,7 +142,7 @@ pub(crate) fn load_with(sources: &Sources, registry: Registry<'_>) -> Result<Loa
         }
     };
     let Loading { shape, mut errors, .. } = loading;
-    name_streams(&mut tree, &origins, &mut errors);
+    give_names(&mut tree, &origins, &mut errors);
     let mut fetched = tree.clone();
     fetch(&mut fetched, &shape, &origins, &sources.environment, &mut errors);
     let Some(settings) = typed(tree, &mut errors) else { return Err(errors) };
@@ -237,17 +237,20 @@ impl Loading {
     }
 }
 
-/// Gives every stream the name under which it stands; one that says another is refused.
-fn name_streams(tree: &mut Table, origins: &Origins, errors: &mut ConfigErrors) {
-    let Some(Value::Table(streams)) = tree.get_mut(STREAMS) else { return };
-    for (name, stream) in streams.iter_mut() {
-        let Value::Table(stream) = stream else { continue };
-        let written = stream.insert("name".to_owned(), Value::String(name.clone()));
-        if written.is_some_and(|written| written.as_str() != Some(name)) {
-            let path = KeyPath::of(&[STREAMS, name, "name"]);
-            let why =
-                "differs from the name under which the stream stands; a stream cannot be renamed by a later layer";
-            errors.push(origins.of(&path), Problem::Invalid { path, why: why.to_owned() });
+/// Gives every stream and every log the name under which it stands; one that says another is refused.
+fn give_names(tree: &mut Table, origins: &Origins, errors: &mut ConfigErrors) {
+    for (key, what) in BY_NAME.into_iter().zip(["stream", "log"]) {
+        let Some(Value::Table(tables)) = tree.get_mut(key) else { continue };
+        for (name, table) in tables.iter_mut() {
+            let Value::Table(table) = table else { continue };
+            let written = table.insert("name".to_owned(), Value::String(name.clone()));
+            if written.is_some_and(|written| written.as_str() != Some(name)) {
+                let path = KeyPath::of(&[key, name, "name"]);
+                let why = format!(
+                    "differs from the name under which the {what} stands; a {what} cannot be renamed by a later layer"
+                );
+                errors.push(origins.of(&path), Problem::Invalid { path, why });
+            }
         }
     }
 }

@@ -9,10 +9,10 @@ use toml::{Table, Value};
 
 use crate::config::Loaded;
 use crate::config::detector_row::{self, DetectorRow};
-use crate::config::layer::STREAMS;
+use crate::config::layer::{BY_NAME, LOGS, STREAMS};
 use crate::config::origin::{KeyPath, Origin, Origins, is_bare};
 use crate::config::schema::{COMMON_KEYS, Registry, merged, sentence};
-use crate::config::settings::{ReceiverSettings, Settings, StreamSettings};
+use crate::config::settings::{LogInputSettings, LogRuleSettings, ReceiverSettings, Settings, StreamSettings};
 use crate::config::shape::{Field, Shape, of};
 use crate::config::span::Span;
 use crate::detectors::OptionValue;
@@ -22,7 +22,7 @@ use crate::profile::Profile;
 const WIDTH: usize = 110;
 
 /// Keys and sections in the order in which people want to read them; others follow by the alphabet.
-const ORDER: [&str; 56] = [
+const ORDER: [&str; 68] = [
     "data_dir",
     "node",
     "server",
@@ -32,6 +32,7 @@ const ORDER: [&str; 56] = [
     "receivers",
     "incidents",
     "streams",
+    "logs",
     "store",
     "log",
     "alarms",
@@ -48,6 +49,17 @@ const ORDER: [&str; 56] = [
     "requests_per_second",
     "name",
     "title",
+    "path",
+    "pattern",
+    "time",
+    "stream",
+    "stream_field",
+    "stream_pattern",
+    "detector",
+    "when",
+    "of",
+    "measure",
+    "thresholds",
     "url",
     "mode",
     "profile",
@@ -121,22 +133,22 @@ fn shown(text: &mut String, table: &Table, path: &KeyPath, header: &str, origins
     for key in tables {
         let Value::Table(below) = &table[key] else { continue };
         let path = path.key(key);
-        let is_stream = path.keys().len() == 2 && path.keys()[0] == STREAMS;
+        let is_of_list = path.keys().len() == 2 && BY_NAME.contains(&path.keys()[0].as_str());
         if below.is_empty() && !origins.contains(&path) {
             continue;
         }
-        let header = if is_stream { "[[streams]]".to_owned() } else { format!("[{}]", header_of(&path)) };
+        let header = if is_of_list { format!("[[{}]]", path.keys()[0]) } else { format!("[{}]", header_of(&path)) };
         shown(text, below, &path, &header, origins);
     }
 }
 
-/// The header of a table: inside a stream, without the stream's name.
+/// The header of a table: inside a stream or a log, without its name.
 fn header_of(path: &KeyPath) -> String {
     let keys: Vec<&str> = path.keys().iter().map(String::as_str).collect();
     match keys.as_slice() {
-        [STREAMS, _, below @ ..] if !below.is_empty() => {
+        [list, _, below @ ..] if BY_NAME.contains(list) && !below.is_empty() => {
             let below = below.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(".");
-            format!("{STREAMS}.{below}")
+            format!("{list}.{below}")
         }
         keys => keys.iter().map(|key| quoted(key)).collect::<Vec<_>>().join("."),
     }
@@ -174,6 +186,7 @@ pub(crate) fn default_toml_of(registry: Registry<'_>) -> String {
             "profiles" => own_profile(&mut text, &field.shape),
             "receivers" => own_receivers(&mut text, &field.shape),
             STREAMS => stream(&mut text, &field.shape),
+            LOGS => own_logs(&mut text, &field.shape),
             _ => {
                 text.push_str(&format!("[{key}]\n"));
                 let table = defaults.get(key).and_then(Value::as_table);
@@ -383,6 +396,38 @@ fn own_receivers(text: &mut String, shape: &Shape) {
         let defaults = defaults.get(channel).and_then(Value::as_table);
         for (key, field) in field.shape.fields().map(ordered).unwrap_or_default() {
             setting(text, key, field, defaults.and_then(|table| table.get(key)), true);
+        }
+    }
+}
+
+/// A log as an example, with one rule.
+fn own_logs(text: &mut String, shape: &Shape) {
+    text.push_str("#[[logs]]\n");
+    let defaults = Table::try_from(LogInputSettings::default()).unwrap_or_default();
+    let Shape::Map(log) = shape else { return };
+    example_table(text, log, &defaults);
+    let rules = log.fields().and_then(|fields| fields.get("rules"));
+    let Some(Field { shape: Shape::Map(rule), doc, .. }) = rules else { return };
+    gap(text);
+    comment(text, doc);
+    text.push_str("#[logs.rules.mine]\n");
+    let defaults = Table::try_from(LogRuleSettings::default()).unwrap_or_default();
+    example_table(text, rule, &defaults);
+    let thresholds = rule.fields().and_then(|fields| fields.get("thresholds"));
+    let Some(Field { shape, doc, .. }) = thresholds else { return };
+    gap(text);
+    comment(text, doc);
+    text.push_str("#[logs.rules.mine.thresholds]\n");
+    example_table(text, shape, &Table::new());
+}
+
+/// The keys of a table that are no tables of tables, switched off.
+fn example_table(text: &mut String, shape: &Shape, defaults: &Table) {
+    for (key, field) in shape.fields().map(ordered).unwrap_or_default() {
+        match &field.shape {
+            Shape::Table(_) => {}
+            Shape::Map(inner) if inner.is_table() => {}
+            _ => setting(text, key, field, defaults.get(key), true),
         }
     }
 }

@@ -37,17 +37,19 @@ pub(crate) fn merged(registry: Registry<'_>) -> Value {
 pub(crate) fn of_files(registry: Registry<'_>) -> Value {
     let mut root = merged(registry);
     root["title"] = json!("avwatch configuration");
-    let by_name = root["properties"]["streams"].take();
-    let description = by_name["description"].clone();
-    // `[[streams]]` needs a name; `[streams.NAME]`, as environment and `--set` make it, has one.
-    let element = json!({ "allOf": [by_name["additionalProperties"]], "required": ["name", "url"] });
-    root["properties"]["streams"] = json!({
-        "description": description,
-        "anyOf": [
-            { "type": "array", "items": element },
-            { "type": "object", "additionalProperties": by_name["additionalProperties"] },
-        ],
-    });
+    for (key, required) in [("streams", json!(["name", "url"])), ("logs", json!(["name", "path", "rules"]))] {
+        let by_name = root["properties"][key].take();
+        let description = by_name["description"].clone();
+        // `[[streams]]` needs a name; `[streams.NAME]`, as environment and `--set` make it, has one.
+        let element = json!({ "allOf": [by_name["additionalProperties"]], "required": required });
+        root["properties"][key] = json!({
+            "description": description,
+            "anyOf": [
+                { "type": "array", "items": element },
+                { "type": "object", "additionalProperties": by_name["additionalProperties"] },
+            ],
+        });
+    }
     root
 }
 

@@ -62,7 +62,7 @@ mod words;
 pub use kind::{Defaults, DetectorKind, OptionDoc, OptionValue, Options};
 pub use resolve::{OptionError, ResolvedDetector, measure_plan, resolve};
 pub use settings::DetectorSettings;
-pub use words::{OWN, RESERVED, UnknownDetector, look_up};
+pub use words::{LOGS, OWN, RESERVED, UnknownDetector, look_up};
 
 /// Every detector that is built, by number.
 pub const ALL: &[&DetectorKind] = &[
@@ -120,7 +120,7 @@ mod tests {
         let mut numbers = BTreeSet::new();
         let mut names = BTreeSet::new();
         let built = ALL.iter().map(|kind| (kind.number, kind.name));
-        for (number, name) in built.chain([RESERVED, OWN].into_iter().flatten().copied()) {
+        for (number, name) in built.chain([RESERVED, LOGS, OWN].into_iter().flatten().copied()) {
             assert!(numbers.insert(number), "{number} of {name} is used twice");
             assert!(names.insert(name), "{name} is used twice");
         }
@@ -133,11 +133,13 @@ mod tests {
             clipping phase mono dropout dc_offset hum audio_missing av_sync timestamp input_down bitrate frame_rate \
             scrambled captions_missing subtitles_missing ts_sync ts_continuity ts_pat ts_pmt ts_pid ts_pcr ts_pts \
             ts_tei ts_crc ts_cat rtp_loss srt_loss manifest_stale manifest_sequence manifest_http manifest_variant \
-            scte35_missing scte35_timing rendition_mismatch monitor_degraded monitor_overload notification_failed \
+            scte35_missing scte35_timing rendition_mismatch log_errors log_http_errors log_rebuffering \
+            log_slow_segments monitor_degraded monitor_overload notification_failed \
             store_degraded detector_disabled stream_quarantined";
         let published: BTreeSet<&str> = published.split_whitespace().collect();
         let ours = ALL.iter().map(|kind| kind.name);
-        let ours: BTreeSet<&str> = ours.chain([RESERVED, OWN].into_iter().flatten().map(|(_, name)| *name)).collect();
+        let ours: BTreeSet<&str> =
+            ours.chain([RESERVED, LOGS, OWN].into_iter().flatten().map(|(_, name)| *name)).collect();
         assert_eq!(ours, published);
     }
 

@@ -1,7 +1,7 @@
-//! The words that name detectors: built, reserved, and those of the monitor itself.
+//! The words that name detectors: built, reserved, out of logs, and those of the monitor itself.
 //!
 //! Numbers follow the published list of words and are never reused: video 101, audio 201, both
-//! 301, input 401, data 501, transport 601, the monitor itself 901.
+//! 301, input 401, data 501, transport 601, logs of other programs 701, the monitor itself 901.
 
 use super::{ALL, DetectorKind};
 
@@ -28,6 +28,10 @@ pub const RESERVED: &[(u16, &str)] = &[
     (619, "rendition_mismatch"),
 ];
 
+/// Words of events out of logs of other programs: judged by the rules of `[[logs]]`, which hold their settings.
+pub const LOGS: &[(u16, &str)] =
+    &[(701, "log_errors"), (702, "log_http_errors"), (703, "log_rebuffering"), (704, "log_slow_segments")];
+
 /// Words of events about the monitor itself: raised by the engine, not configured as detectors.
 pub const OWN: &[(u16, &str)] = &[
     (901, "monitor_degraded"),
@@ -47,6 +51,9 @@ pub enum UnknownDetector {
     /// Raised by the monitor about itself.
     #[error("'{0}' is raised by the monitor about itself and cannot be configured as a detector")]
     Own(&'static str),
+    /// Judged by rules on logs.
+    #[error("'{0}' is judged by the rules of [[logs]] and has its settings there")]
+    Logs(&'static str),
     /// No such word.
     #[error("unknown detector '{name}'{}", nearest.map(|word| format!(": did you mean '{word}'?")).unwrap_or_default())]
     Unknown {
@@ -68,6 +75,9 @@ pub fn look_up(name: &str) -> Result<&'static DetectorKind, UnknownDetector> {
     }
     if let Some(word) = listed(OWN) {
         return Err(UnknownDetector::Own(word));
+    }
+    if let Some(word) = listed(LOGS) {
+        return Err(UnknownDetector::Logs(word));
     }
     let nearest = nearest(name, ALL.iter().map(|kind| kind.name));
     Err(UnknownDetector::Unknown { name: name.to_owned(), nearest })
@@ -101,6 +111,7 @@ mod tests {
             refusal("store_degraded"),
             "'store_degraded' is raised by the monitor about itself and cannot be configured as a detector"
         );
+        assert_eq!(refusal("log_errors"), "'log_errors' is judged by the rules of [[logs]] and has its settings there");
         assert_eq!(refusal("blakc"), "unknown detector 'blakc': did you mean 'black'?");
         assert_eq!(refusal("qqq"), "unknown detector 'qqq'");
     }

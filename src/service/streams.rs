@@ -174,6 +174,10 @@ impl Service {
         }
         self.catalogue.store(Arc::new(whole.catalogue()));
         self.boards.commons.update(&whole.plan);
+        if self.plan.log.level != whole.plan.log.level {
+            // What was set over the API for all streams gives way to the newer word.
+            self.levels.set_global(whole.plan.log.level.filter());
+        }
         self.plan = whole.plan;
         self.resolved = whole.resolved;
         self.api_streams = api;

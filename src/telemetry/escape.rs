@@ -13,7 +13,7 @@ fn acts(character: char) -> bool {
 }
 
 /// Appends text for people; what would act is written out as `\n` or `\u{1b}`.
-pub(super) fn push_text(out: &mut String, text: &str) {
+pub(crate) fn push_text(out: &mut String, text: &str) {
     for character in text.chars() {
         if acts(character) {
             out.extend(character.escape_default());
@@ -24,7 +24,7 @@ pub(super) fn push_text(out: &mut String, text: &str) {
 }
 
 /// Appends a JSON string with its quotation marks.
-pub(super) fn push_json_string(out: &mut String, text: &str) {
+pub(crate) fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
         match character {
@@ -40,7 +40,7 @@ pub(super) fn push_json_string(out: &mut String, text: &str) {
 }
 
 /// Appends JSON that is complete already; characters inside its strings that would act are escaped.
-pub(super) fn push_json_text(out: &mut String, json: &str) {
+pub(crate) fn push_json_text(out: &mut String, json: &str) {
     for character in json.chars() {
         push_json_character(out, character);
     }

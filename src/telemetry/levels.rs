@@ -40,7 +40,8 @@ struct Levels {
 }
 
 impl LevelControl {
-    pub(super) fn new(global: LevelFilter) -> Self {
+    /// Levels of a process of which nothing but these is known yet.
+    pub fn new(global: LevelFilter) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(Levels { global, streams: BTreeMap::new() })))
     }
 

@@ -4,7 +4,8 @@
 //! `log:writer` through a bounded queue. Logging never waits: what finds no room is dropped and
 //! counted. Fields by convention, inherited from spans: `stream`, `session`, `detector`, `fault`.
 
-mod escape;
+pub(crate) mod escape;
+mod latency_log;
 mod layer;
 mod levels;
 mod record;
@@ -23,8 +24,9 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use latency_log::{LATENCY_EXTENSION, LATENCY_PREFIX, LatencyLog, LatencyLogSettings};
 pub use levels::{LevelControl, LevelError};
-pub use rolling::RollingFile;
+pub use rolling::{LOG_FILE_NAME, RollingFile};
 pub use writer::LogCounts;
 
 use layer::LogLayer;

@@ -131,6 +131,8 @@ impl Tracked {
             }
         }
         fields.set("repeated", Value::Unsigned(repeated));
+        // The line is no message of its own: it only counts.
+        fields.set("sum", Value::Flag(true));
         Summary { level: *self.metadata.level(), target: self.metadata.target(), fields }
     }
 }

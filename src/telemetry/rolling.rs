@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::writer::LineOutput;
 
 /// Name of the newest file.
-const FILE_NAME: &str = "avwatch.log";
+pub const LOG_FILE_NAME: &str = "avwatch.log";
 
 /// A log file that is replaced when it is full.
 #[derive(Debug)]
@@ -67,8 +67,8 @@ impl RollingFile {
     /// The newest file for 0, older ones counting up.
     fn name(&self, age: usize) -> PathBuf {
         match age {
-            0 => self.directory.join(FILE_NAME),
-            age => self.directory.join(format!("{FILE_NAME}.{age}")),
+            0 => self.directory.join(LOG_FILE_NAME),
+            age => self.directory.join(format!("{LOG_FILE_NAME}.{age}")),
         }
     }
 

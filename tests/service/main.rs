@@ -15,6 +15,7 @@ mod guarded;
 mod hostile;
 mod incidents;
 mod inputs;
+mod logs;
 mod notify;
 mod reload;
 mod restart;

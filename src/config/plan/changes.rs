@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::config::plan::{Plan, StreamPlan};
+use crate::config::plan::{LogPlan, Plan, StreamPlan};
 
 /// The difference between the running plan and a new one, by names of streams in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,8 @@ pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
     let mut changes = PlanChanges::default();
     let sections = [
         ("node", old.node != new.node),
-        ("log", old.log != new.log),
+        // Its level alone is taken over at once.
+        ("log", LogPlan { level: new.log.level, ..old.log.clone() } != new.log),
         ("store", old.store != new.store),
         ("journal", old.journal != new.journal),
         ("evidence", old.evidence != new.evidence),
@@ -69,6 +70,7 @@ pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
         ("runtime", old.runtime != new.runtime),
         ("incidents", old.incidents != new.incidents),
         ("heartbeat", old.heartbeat != new.heartbeat),
+        ("logs", old.logs != new.logs),
     ];
     changes.at_next_start = sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect();
     changes.receivers = receivers(old, new);

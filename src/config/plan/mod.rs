@@ -8,6 +8,7 @@ mod changes;
 mod detectors;
 mod heartbeat;
 mod incidents;
+mod logs;
 mod receivers;
 mod server;
 mod stream;
@@ -33,6 +34,7 @@ use crate::config::schema::Registry;
 use crate::config::secret::Secret;
 use crate::config::settings::{EvidenceFrom, LogFormat, LogLevel, Settings, StreamSettings};
 use crate::journal::JournalKeep;
+use crate::logs::LogInputPlan;
 use crate::media::spec::Address;
 use crate::notify::ReceiverPlan;
 use crate::notify::heartbeat::HeartbeatPlan;
@@ -71,6 +73,8 @@ pub struct Plan {
     pub receivers: Vec<ReceiverPlan>,
     /// Who misses this service when it is gone.
     pub heartbeat: Option<HeartbeatPlan>,
+    /// Logs of other programs, by name.
+    pub logs: Vec<LogInputPlan>,
     /// The streams, by name.
     pub streams: Vec<StreamPlan>,
     /// True when nothing was configured and the demo runs.
@@ -99,6 +103,8 @@ pub struct LogPlan {
     pub file_bytes_max: u64,
     /// Files that are kept.
     pub files_max: u32,
+    /// How often latencies are written beside them; never when zero.
+    pub latency_interval: Duration,
 }
 
 /// How long events are kept.
@@ -202,6 +208,7 @@ pub(in crate::config) fn build(
             format: settings.log.format,
             file_bytes_max: settings.log.file_bytes_max,
             files_max: settings.log.files_max,
+            latency_interval: settings.log.latency_interval.0,
         },
         allow: allow(&mut building),
         store: StorePlan {
@@ -236,6 +243,7 @@ pub(in crate::config) fn build(
         incidents: incidents::build(&mut building),
         receivers: receivers::build(&mut building),
         heartbeat: heartbeat::build(&mut building),
+        logs: logs::build(&mut building),
         streams,
         demo,
     };

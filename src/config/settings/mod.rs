@@ -7,11 +7,13 @@ mod alarms;
 mod detector;
 mod heartbeat;
 mod incidents;
+mod log_input;
 mod receiver;
 mod stream;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,7 @@ pub use detector::Detectors;
 pub use heartbeat::HeartbeatMethod;
 use heartbeat::HeartbeatSettings;
 pub(crate) use incidents::IncidentsSettings;
+pub(crate) use log_input::{LogDetector, LogInputSettings, LogLineFormat, LogMeasure, LogRuleSettings};
 pub(crate) use receiver::ReceiverSettings;
 pub(crate) use receiver::{EmailSettings, ExecSettings, LeastSeverity, Recovery, SnmpSettings};
 pub use receiver::{MailSecurity, SeverityPlace};
@@ -30,6 +33,7 @@ pub use stream::{Mode, StreamSettings};
 
 use crate::access::Role;
 use crate::config::secret::Secret;
+use crate::config::span::Span;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,6 +72,9 @@ pub struct Settings {
     pub heartbeat: HeartbeatSettings,
     /// Who is told of events, by name.
     pub receivers: BTreeMap<String, ReceiverSettings>,
+    /// Logs of other programs whose faults are events of streams. In files one `[[logs]]` each; layers merge by name.
+    /// Changes need a restart.
+    pub logs: BTreeMap<String, LogInputSettings>,
     /// What to watch. In files one `[[streams]]` each; layers merge by name.
     pub streams: BTreeMap<String, StreamSettings>,
 }
@@ -91,6 +98,7 @@ impl Default for Settings {
             profiles: BTreeMap::new(),
             heartbeat: HeartbeatSettings::default(),
             receivers: BTreeMap::new(),
+            logs: BTreeMap::new(),
             streams: BTreeMap::new(),
         }
     }
@@ -177,6 +185,10 @@ pub struct LogSettings {
     /// Number of log files that are kept.
     #[schemars(range(min = 1, max = 1000))]
     pub files_max: u32,
+    /// How often the latencies of the stages are written beside the log files, as HdrHistogram interval logs
+    /// (latency-*.hlog, of the same size and number); "0s" writes none. Changes need a restart.
+    #[schemars(extend("x-minimum" = "0s", "x-maximum" = "1h"))]
+    pub latency_interval: Span,
 }
 
 impl Default for LogSettings {
@@ -187,6 +199,7 @@ impl Default for LogSettings {
             format: LogFormat::Auto,
             file_bytes_max: 64 * 1024 * 1024,
             files_max: 10,
+            latency_interval: Span(Duration::from_secs(60)),
         }
     }
 }
@@ -206,6 +219,23 @@ pub enum LogLevel {
     Warn,
     /// What failed.
     Error,
+}
+
+impl LogLevel {
+    /// Every one, the most talkative first.
+    pub const ALL: [Self; 5] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error];
+
+    /// What passes at this level.
+    pub const fn filter(self) -> tracing::level_filters::LevelFilter {
+        use tracing::level_filters::LevelFilter;
+        match self {
+            Self::Trace => LevelFilter::TRACE,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Info => LevelFilter::INFO,
+            Self::Warn => LevelFilter::WARN,
+            Self::Error => LevelFilter::ERROR,
+        }
+    }
 }
 
 /// Form of a log line.

@@ -19,13 +19,14 @@ fn streams_are_added_removed_restarted_or_retuned() {
         .set("streams.d.url=d")
         .set("streams.e.url=e")
         .set("log.level=debug")
+        .set("store.retention_days=7")
         .plan();
     let changes = changes(&old, &new).expect("allowed");
     assert_eq!(names(&changes.added), ["e"]);
     assert_eq!(names(&changes.removed), ["c"]);
     assert_eq!(names(&changes.restarted), ["a"]);
     assert_eq!(names(&changes.retuned), ["b"]);
-    assert_eq!(changes.at_next_start, ["log"]);
+    assert_eq!(changes.at_next_start, ["store"], "the level of the log changes at once");
 }
 
 #[test]

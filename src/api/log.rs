@@ -1,0 +1,67 @@
+//! `/api/v1/log`: what is logged, for the whole service and for single streams, while it runs.
+//!
+//! Not kept over a restart: it is for hunting one fault. A reload that changes `log.level` wins over
+//! what was set here for all streams.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+
+use super::access::Principal;
+use super::problem::Problem;
+use super::query::body;
+use super::state::Node;
+use crate::config::LogLevel;
+use crate::telemetry::LevelControl;
+
+/// What is logged now.
+#[derive(Serialize)]
+struct LogLevels {
+    level: LogLevel,
+    /// Streams with a level of their own.
+    streams: BTreeMap<String, LogLevel>,
+}
+
+/// What to change.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewLevels {
+    level: Option<LogLevel>,
+    /// `null` takes a stream's own level away.
+    #[serde(default)]
+    streams: BTreeMap<String, Option<LogLevel>>,
+}
+
+pub(super) async fn levels(node: Data<Node>) -> HttpResponse {
+    HttpResponse::Ok().json(current(&node.levels))
+}
+
+pub(super) async fn set_levels(request: HttpRequest, node: Data<Node>, bytes: Bytes) -> Result<HttpResponse, Problem> {
+    let asked: NewLevels = body(&request, &bytes)?;
+    let _changing = node.changing.lock().await;
+    let catalogue = node.catalogue.load();
+    // A level may be taken away from a stream that is gone, but not be given to one that never was.
+    let unknown =
+        asked.streams.iter().find(|(name, level)| level.is_some() && !catalogue.streams.contains_key(&***name));
+    if let Some((name, _)) = unknown {
+        return Err(Problem::not_found(format!("there is no stream '{name}'")));
+    }
+    for (stream, level) in &asked.streams {
+        let set = node.levels.set_stream(stream, level.map(LogLevel::filter));
+        set.map_err(|error| Problem::new(StatusCode::CONFLICT, error.to_string()))?;
+    }
+    if let Some(level) = asked.level {
+        node.levels.set_global(level.filter());
+    }
+    tracing::info!(user = Principal::of(&request).name(None), "levels of the log were changed over the API");
+    Ok(HttpResponse::Ok().json(current(&node.levels)))
+}
+
+fn current(levels: &LevelControl) -> LogLevels {
+    let word = |filter| LogLevel::ALL.into_iter().find(|level| level.filter() == filter).unwrap_or(LogLevel::Error);
+    let streams = levels.streams().into_iter().map(|(stream, filter)| (stream, word(filter))).collect();
+    LogLevels { level: word(levels.global()), streams }
+}

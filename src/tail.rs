@@ -1,0 +1,321 @@
+//! Following a file that somebody else writes: through rotation, truncation and times without it.
+//!
+//! Polled by its owner, on whatever thread may block on the disk; it holds at most two files open.
+//! A file that was renamed is read on for a while beside its successor, since its writer may not
+//! have noticed yet. What was copied and then truncated between two polls cannot be seen.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::log_view::{LineReader, Read};
+
+/// For how long a file that was renamed is read on.
+const OLD_READ_FOR: Duration = Duration::from_secs(10);
+
+/// Where to begin in a file that is there at the first look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// At its first line.
+    Start,
+    /// Behind its last line: what was before is of no interest.
+    End,
+}
+
+/// Follows one path.
+#[derive(Debug)]
+pub struct Tail {
+    path: PathBuf,
+    begin: Begin,
+    line_max: usize,
+    now: Option<Open>,
+    old: Option<(Open, Instant)>,
+    too_long: u64,
+    skipped_bytes: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    identity: (u64, u64),
+    /// Bytes read so far.
+    at: u64,
+    lines: LineReader,
+}
+
+/// Which file it is, whatever its name.
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+impl Open {
+    fn open(path: &Path, begin: Begin, line_max: usize) -> io::Result<Option<Self>> {
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        let (mut at, mut lines) = (0, LineReader::new(line_max));
+        if begin == Begin::End && metadata.len() > 0 {
+            // One byte before the end: it tells whether a line is half written.
+            file.seek(SeekFrom::Start(metadata.len() - 1))?;
+            let mut last = [0];
+            at = metadata.len() - 1 + file.read(&mut last)? as u64;
+            if last != *b"\n" {
+                lines.begin_within_line();
+            }
+        }
+        Ok(Some(Self { file, identity: identity(&metadata), at, lines }))
+    }
+
+    /// Reads until the end of the file or of the budget.
+    fn read<E: From<io::Error>>(
+        &mut self,
+        budget: &mut u64,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<Read, E> {
+        while *budget > 0 {
+            let mut counted = Counted { file: &mut self.file, bytes: 0 };
+            let read = self.lines.read(&mut counted, take);
+            let bytes = counted.bytes;
+            self.at += bytes;
+            *budget = budget.saturating_sub(bytes);
+            if read? == Read::End {
+                return Ok(Read::End);
+            }
+        }
+        Ok(Read::More)
+    }
+}
+
+struct Counted<'a> {
+    file: &'a mut File,
+    bytes: u64,
+}
+
+impl io::Read for Counted<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(into)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+}
+
+impl Tail {
+    /// Follows a path, which need not be there yet. Nothing is opened before the first poll.
+    pub fn new(path: &Path, begin: Begin, line_max: usize) -> Self {
+        Self { path: path.to_owned(), begin, line_max, now: None, old: None, too_long: 0, skipped_bytes: 0 }
+    }
+
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lines that were longer than the limit.
+    pub fn too_long(&self) -> u64 {
+        let of = |open: &Open| open.lines.too_long;
+        self.too_long + self.now.as_ref().map_or(0, of) + self.old.as_ref().map_or(0, |(open, _)| of(open))
+    }
+
+    /// Bytes that were passed over because reading had fallen behind.
+    pub fn skipped_bytes(&self) -> u64 {
+        self.skipped_bytes
+    }
+
+    /// Gives what came since the last poll, at most about `budget` bytes of it; `More` says that
+    /// there is more at once.
+    ///
+    /// # Errors
+    /// The file cannot be read, or what `take` says.
+    pub fn poll<E: From<io::Error>>(
+        &mut self,
+        now: Instant,
+        budget: u64,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<Read, E> {
+        let mut left = budget;
+        if let Some((old, since)) = &mut self.old {
+            if old.read(&mut left, take)? == Read::More {
+                return Ok(Read::More);
+            }
+            if now.saturating_duration_since(*since) >= OLD_READ_FOR {
+                self.leave_old(take)?;
+            }
+        }
+        loop {
+            if self.now.is_none() {
+                self.now = Open::open(&self.path, self.begin, self.line_max)?;
+            }
+            // Whatever appears later is new from its first line on.
+            self.begin = Begin::Start;
+            let Some(open) = &mut self.now else { return Ok(Read::End) };
+            if open.read(&mut left, take)? == Read::More {
+                return Ok(Read::More);
+            }
+            if open.file.metadata()?.len() < open.at {
+                open.lines.finish(take)?;
+                open.file.seek(SeekFrom::Start(0))?;
+                open.at = 0;
+                continue;
+            }
+            match fs::metadata(&self.path) {
+                Ok(there) if identity(&there) != open.identity => self.turn(now, take)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.turn(now, take)?;
+                    return Ok(Read::End);
+                }
+                _ => return Ok(Read::End),
+            }
+        }
+    }
+
+    /// Passes over what is more than `bytes_max` behind the end of the file; returns how much that was.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn catch_up(&mut self, bytes_max: u64) -> io::Result<u64> {
+        let Some(open) = &mut self.now else { return Ok(0) };
+        let end = open.file.metadata()?.len();
+        let behind = end.saturating_sub(open.at);
+        if behind <= bytes_max {
+            return Ok(0);
+        }
+        self.too_long += open.lines.too_long;
+        open.lines = LineReader::new(self.line_max);
+        open.lines.begin_within_line();
+        open.at = open.file.seek(SeekFrom::Start(end))?;
+        self.skipped_bytes += behind;
+        Ok(behind)
+    }
+
+    /// The file has been replaced: it becomes the old one.
+    fn turn<E>(&mut self, now: Instant, take: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        self.leave_old(take)?;
+        self.old = self.now.take().map(|open| (open, now));
+        Ok(())
+    }
+
+    fn leave_old<E>(&mut self, take: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        let Some((mut old, _)) = self.old.take() else { return Ok(()) };
+        let finished = old.lines.finish(take);
+        self.too_long += old.lines.too_long;
+        finished
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    struct Case {
+        _folder: tempfile::TempDir,
+        path: PathBuf,
+        tail: Tail,
+        now: Instant,
+    }
+
+    impl Case {
+        fn new(begin: Begin) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.log");
+            Self { tail: Tail::new(&path, begin, 1_000), path, _folder: folder, now: Instant::now() }
+        }
+
+        fn write(&self, text: &str) {
+            append(&self.path, text);
+        }
+
+        fn poll(&mut self) -> Vec<String> {
+            let mut lines = Vec::new();
+            let mut take = |line: &[u8]| -> io::Result<()> {
+                lines.push(String::from_utf8_lossy(line).into_owned());
+                Ok(())
+            };
+            while self.tail.poll(self.now, 1_000_000, &mut take).unwrap() == Read::More {}
+            lines
+        }
+    }
+
+    fn append(path: &Path, text: &str) {
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn lines_come_once_and_whole() {
+        let mut case = Case::new(Begin::Start);
+        assert_eq!(case.poll(), [""; 0], "it is not there yet");
+        case.write("one\ntw");
+        assert_eq!(case.poll(), ["one"]);
+        case.write("o\n");
+        assert_eq!(case.poll(), ["two"]);
+        assert_eq!(case.poll(), [""; 0]);
+    }
+
+    #[test]
+    fn what_was_there_before_is_left_out_where_only_news_is_asked_for() {
+        let mut case = Case::new(Begin::End);
+        case.write("old\nhalf");
+        assert_eq!(case.poll(), [""; 0]);
+        case.write(" a line\nnew\n");
+        assert_eq!(case.poll(), ["new"]);
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_is_read_to_its_end_also_when_its_writer_is_late() {
+        let mut case = Case::new(Begin::Start);
+        case.write("1\n");
+        assert_eq!(case.poll(), ["1"]);
+        let moved = case.path.with_extension("1");
+        case.write("2\n");
+        fs::rename(&case.path, &moved).unwrap();
+        case.write("3\n");
+        assert_eq!(case.poll(), ["2", "3"]);
+        append(&moved, "4\n5");
+        assert_eq!(case.poll(), ["4"]);
+        case.write("6\n");
+        case.now += OLD_READ_FOR;
+        assert_eq!(case.poll(), ["5", "6"]);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_for_a_while_is_followed_again() {
+        let mut case = Case::new(Begin::End);
+        case.write("1\n");
+        case.poll();
+        case.write("2\n");
+        fs::remove_file(&case.path).unwrap();
+        assert_eq!(case.poll(), ["2"]);
+        case.write("3\n");
+        assert_eq!(case.poll(), ["3"]);
+    }
+
+    #[test]
+    fn a_file_that_is_emptied_is_read_from_its_start() {
+        let mut case = Case::new(Begin::Start);
+        case.write("1\n2\n");
+        assert_eq!(case.poll(), ["1", "2"]);
+        fs::write(&case.path, "3\n").unwrap();
+        assert_eq!(case.poll(), ["3"]);
+    }
+
+    #[test]
+    fn who_falls_behind_passes_over_the_rest_and_counts_it() {
+        let mut case = Case::new(Begin::Start);
+        case.write("1\n");
+        assert_eq!(case.poll(), ["1"]);
+        case.write(&"x\n".repeat(500));
+        assert_eq!(case.tail.catch_up(2_000).unwrap(), 0);
+        assert_eq!(case.tail.catch_up(999).unwrap(), 1_000);
+        case.write("half of it\nnew\n");
+        assert_eq!(case.poll(), ["new"]);
+        assert_eq!(case.tail.skipped_bytes(), 1_000);
+    }
+}
