@@ -313,7 +313,7 @@ impl Service {
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters.clone(), health.clone(), watchdog.clone(), monitor.clone().recipient())?;
         let newest = shared.clone();
-        let _journal = boards.start_journal(&plan, move || newest.load_full());
+        let _journal = boards.start_journal(&plan, board.verdicts.clone(), move || newest.load_full());
         let states = LiveStates::default();
         let snapshot = shared;
         let mut service = Self {

@@ -12,6 +12,7 @@ use avwatch_actors::event_desk::EvidenceOf;
 use avwatch_actors::lane::WhenFull;
 use avwatch_actors::setup::{LaneSizes, SessionMode, StreamSetup};
 use avwatch_actors::sink::Sink;
+use avwatch_actors::verdict_notes::VerdictNotes;
 
 use crate::config::{Plan, StreamPlan};
 use crate::evidence::{self, EvidenceParts, Rings, Shelf};
@@ -98,9 +99,10 @@ impl StreamBoards {
     pub fn start_journal(
         &self,
         plan: &Plan,
+        verdicts: Arc<VerdictNotes>,
         snapshot: impl Fn() -> Arc<NodeSnapshot> + Send + 'static,
     ) -> Option<Journal> {
-        Journal::start(&self.folder, plan.journal, self.live.clone(), snapshot)
+        Journal::start(&self.folder, plan.journal, self.live.clone(), verdicts, snapshot)
             .inspect_err(|error| tracing::error!(fault = "journal", "the past of streams is not kept: {error}"))
             .ok()
     }

@@ -19,6 +19,7 @@ use crate::precedence::overrule;
 use crate::pulse::{InCall, Pulse};
 use crate::severity::Severity;
 use crate::track::{SessionInfo, SessionNumber, TRACKS_MAX, TrackId, TrackInfo, TrackKind};
+use crate::verdict_notes::{NotedSpan, VerdictNotes, VerdictSpan};
 
 /// What to do with events that are still open when a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,9 @@ pub struct DetectorGroup {
     book: ClockBook,
     changes: Vec<EventChange>,
     panics: u64,
+    /// Where it goes what detectors said over time; absent where nobody keeps it.
+    notes: Option<Arc<VerdictNotes>>,
+    spans: Vec<VerdictSpan>,
 }
 
 impl DetectorGroup {
@@ -81,6 +85,8 @@ impl DetectorGroup {
             book: ClockBook::default(),
             changes: Vec::new(),
             panics: 0,
+            notes: None,
+            spans: Vec::new(),
         }
     }
 
@@ -88,6 +94,12 @@ impl DetectorGroup {
     pub fn go_on(&mut self, book: ClockBook) {
         self.clock = book.read();
         self.book = book;
+    }
+
+    /// Notes what detectors say over time.
+    #[must_use]
+    pub fn with_notes(self, notes: Arc<VerdictNotes>) -> Self {
+        Self { notes: Some(notes), ..self }
     }
 
     /// Which lane it drinks from.
@@ -138,6 +150,7 @@ impl DetectorGroup {
                 self.emit(seat, host, change, at, now);
             }
         }
+        self.note_all(now);
     }
 
     /// Takes over new settings: instances whose settings are the same go on, the others are replaced
@@ -220,6 +233,7 @@ impl DetectorGroup {
             for seat in &mut self.seats {
                 seat.next = None;
                 for host in &mut seat.hosts {
+                    host.tally.gap(info.at + self.clock.offset());
                     host.lifecycle.gap(info.at + self.clock.offset());
                 }
             }
@@ -299,6 +313,7 @@ impl DetectorGroup {
         let until = gap.to + self.clock.offset();
         for seat in self.seats.iter_mut().filter(|seat| gap.track == INPUT_TRACK || seat.info.track == gap.track) {
             for host in &mut seat.hosts {
+                host.tally.gap(until);
                 host.lifecycle.gap(until);
             }
         }
@@ -385,9 +400,40 @@ impl DetectorGroup {
             let seated = &mut self.seats[seat].hosts[host];
             let verdict = shift(seated.verdict, offset);
             let change = seated.lifecycle.judge(at, lasts, &verdict);
+            if self.notes.is_some() {
+                seated.tally.note(at, lasts, &verdict, &mut self.spans);
+                self.note_spans(seat, host, now);
+            }
             self.emit(seat, host, change, at, now);
         }
         self.emit_findings(seat, now);
+    }
+
+    /// Passes on what a tally has told.
+    fn note_spans(&mut self, seat: usize, host: usize, now: Wall) {
+        let Some(notes) = &self.notes else { return };
+        let Seat { info, hosts, .. } = &mut self.seats[seat];
+        notes.count_lost(hosts[host].tally.take_too_many());
+        for span in self.spans.drain(..).filter(|_| notes.are_kept()) {
+            notes.note(NotedSpan {
+                stream: self.card.stream.clone(),
+                detector: hosts[host].spec.number,
+                track: info.track,
+                secondary: info.secondary,
+                ended_at: now,
+                span,
+            });
+        }
+    }
+
+    /// Passes on what all tallies have, as at the end.
+    pub fn note_all(&mut self, now: Wall) {
+        for seat in 0..self.seats.len() {
+            for host in 0..self.seats[seat].hosts.len() {
+                self.seats[seat].hosts[host].tally.flush(&mut self.spans);
+                self.note_spans(seat, host, now);
+            }
+        }
     }
 
     fn emit_findings(&mut self, seat: usize, now: Wall) {

@@ -142,4 +142,5 @@ pub mod stream_groups;
 pub mod stream_life;
 pub mod supervisor;
 pub mod track;
+pub mod verdict_notes;
 pub mod worker;
