@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod api;
+pub mod availability;
 pub mod catalogue;
 pub mod cidr;
 pub mod commands;
@@ -30,3 +31,4 @@ pub mod stream_boards;
 pub mod stream_parts;
 pub mod synthetic;
 pub mod telemetry;
+pub mod tune;

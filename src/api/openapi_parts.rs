@@ -200,6 +200,7 @@ fn schemas() -> Value {
         "process": { "type": "object" }, "live_clients": whole() }),
         ),
     );
+    super::report_schema::add_to(&mut add);
     add("NewNote", object(&["text"], json!({ "text": text(), "author": text() })));
     add(
         "Note",

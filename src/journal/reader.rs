@@ -125,6 +125,12 @@ impl JournalReader {
         now.saturating_sub(u64::from(self.keep.seconds_hours) * 3_600)
     }
 
+    /// From when on minutes are kept.
+    pub fn by_minute_from(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        now.saturating_sub(u64::from(self.keep.minutes_days) * 86_400)
+    }
+
     fn connection(&self) -> Result<Connection, rusqlite::Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
