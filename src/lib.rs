@@ -4,6 +4,7 @@
 pub mod access;
 pub mod api;
 pub mod availability;
+pub mod backup;
 pub mod catalogue;
 pub mod cidr;
 pub mod commands;

@@ -24,8 +24,8 @@ impl Spans {
     /// Closes holes that are not longer than that.
     #[must_use]
     pub fn bridged(self, hole_max: u64) -> Self {
-        let widened = self.0.into_iter().map(|(from, to)| (from, to + hole_max + 1));
-        Self(Self::of(widened).0.into_iter().map(|(from, to)| (from, to - hole_max - 1)).collect())
+        let widened = self.0.into_iter().map(|(from, to)| (from, to + hole_max));
+        Self(Self::of(widened).0.into_iter().map(|(from, to)| (from, to - hole_max)).collect())
     }
 
     /// What is in both.
