@@ -64,7 +64,7 @@ fn ask(client: &Client) -> Result<Now, String> {
             _ => Err("the answer has no list: is it another version?".to_owned()),
         }
     };
-    let mut streams = list("/api/v1/streams?limit=10000", "streams")?;
+    let mut streams = list("/api/v1/streams?limit=10000&meters=true", "streams")?;
     let events = list(&format!("/api/v1/events?state=open&limit={EVENTS_MAX}"), "events")?;
     streams.sort_by_key(page::rank);
     Ok(Now { status, streams, events })

@@ -149,6 +149,9 @@ fn readings(stream: &Value) -> String {
     if let Some(bits) = stream["meters"]["bitrate_bps"].as_f64() {
         told.push(format!("{:.2} Mb/s", bits / 1e6));
     }
+    if let Some(level) = stream["meters"]["momentary_lufs"].as_f64() {
+        told.push(format!("{level:.1} LUFS"));
+    }
     told.join(", ")
 }
 
