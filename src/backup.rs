@@ -85,7 +85,8 @@ pub fn back_up(data: &Path, into: &Path, journal: JournalCopy) -> Result<Vec<Cop
         return Err(BackupError::Nothing(data.to_owned()));
     }
     let wanted = |name: &&&str| **name != "journal.db" || journal == JournalCopy::Wanted;
-    let present: Vec<&str> = DATABASES.iter().filter(wanted).filter(|name| data.join(name).is_file()).copied().collect();
+    let present: Vec<&str> =
+        DATABASES.iter().filter(wanted).filter(|name| data.join(name).is_file()).copied().collect();
     let made = DirBuilder::new().recursive(true).mode(0o700).create(into);
     made.map_err(|source| BackupError::File { what: "make the folder", path: into.to_owned(), source })?;
     // Before anything is copied: half a backup beside an old one is neither.
@@ -142,9 +143,11 @@ fn copy_to(from: &Path, to: &Path) -> Result<(), BackupError> {
         return Err(BackupError::Damaged { path: from.to_owned(), why: word });
     }
     drop(copy);
-    File::open(to)
-        .and_then(|file| file.sync_all())
-        .map_err(|source| BackupError::File { what: "sync the copy", path: to.to_owned(), source })
+    File::open(to).and_then(|file| file.sync_all()).map_err(|source| BackupError::File {
+        what: "sync the copy",
+        path: to.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -178,9 +181,13 @@ mod tests {
         assert_eq!((count("SELECT count(*) FROM t"), count("PRAGMA user_version")), (50, 7));
         let mode = fs::metadata(&copied[0].path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(fs::read_dir(into.path().join("new")).unwrap().filter(|entry| {
-            entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".part")
-        }).count(), 0);
+        assert_eq!(
+            fs::read_dir(into.path().join("new"))
+                .unwrap()
+                .filter(|entry| { entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".part") })
+                .count(),
+            0
+        );
     }
 
     #[test]

@@ -23,8 +23,16 @@ const SPAN: Duration = Duration::from_secs(86_400);
 /// Longest name of a label.
 const LABEL_BYTES_MAX: usize = 128;
 
-const SINCE: Param = Param { name: "since", doc: "From this time on: RFC 3339, or a span such as 2h or 7d. Default: 24h.", example: "7d" };
-const UNTIL: Param = Param { name: "until", doc: "Up to this time: RFC 3339, or a span such as 1h. Default: now.", example: "2026-11-28T18:00:00Z" };
+const SINCE: Param = Param {
+    name: "since",
+    doc: "From this time on: RFC 3339, or a span such as 2h or 7d. Default: 24h.",
+    example: "7d",
+};
+const UNTIL: Param = Param {
+    name: "until",
+    doc: "Up to this time: RFC 3339, or a span such as 1h. Default: now.",
+    example: "2026-11-28T18:00:00Z",
+};
 const STREAM: Param = Param { name: "stream", doc: "This stream only.", example: "lobby" };
 
 /// What `report` takes.
@@ -34,7 +42,11 @@ pub(super) const REPORT: &[Param] = &[
     STREAM,
     Param { name: "from", doc: "The lowest severity that counts as an error. Default: major.", example: "warning" },
     Param { name: "group", doc: "The label by which streams are grouped. Default: group.", example: "site" },
-    Param { name: "noise", doc: "true also tells the noisiest streams and detectors, and which observed streams are ready to go live.", example: "true" },
+    Param {
+        name: "noise",
+        doc: "true also tells the noisiest streams and detectors, and which observed streams are ready to go live.",
+        example: "true",
+    },
 ];
 
 /// What `tune` takes.
@@ -42,7 +54,11 @@ pub(super) const TUNE: &[Param] = &[
     Param { name: "detector", doc: "The detector.", example: "black" },
     Param { name: "raise_after", doc: "Another time in the condition before anything is raised.", example: "10s" },
     Param { name: "clear_after", doc: "Another time without the condition until an event ends.", example: "5s" },
-    Param { name: "threshold", doc: "Another score at which the condition holds, in the detector's own unit.", example: "0.95" },
+    Param {
+        name: "threshold",
+        doc: "Another score at which the condition holds, in the detector's own unit.",
+        example: "0.95",
+    },
     STREAM,
     SINCE,
     UNTIL,
@@ -98,7 +114,8 @@ pub(super) async fn report(request: HttpRequest, node: Data<Node>) -> Result<Htt
 pub(super) async fn tune(request: HttpRequest, node: Data<Node>) -> Result<HttpResponse, Problem> {
     let query = Query::of(&request);
     let (since, until) = times(&query)?;
-    let span = |name: &str| Ok::<_, Problem>(query.parsed::<Span>(name, "a length such as 10s")?.map(|Span(span)| span));
+    let span =
+        |name: &str| Ok::<_, Problem>(query.parsed::<Span>(name, "a length such as 10s")?.map(|Span(span)| span));
     let question = tune::Question {
         detector: query.get("detector").ok_or_else(|| Problem::bad_request("'detector' is missing"))?.to_owned(),
         raise_after: span("raise_after")?,

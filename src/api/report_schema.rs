@@ -4,14 +4,18 @@ use serde_json::{Value, json};
 
 /// Adds the schemas.
 pub(super) fn add_to(add: &mut impl FnMut(&str, Value) -> Option<Value>) {
-    let (text, number, whole) = (json!({ "type": "string" }), json!({ "type": "number" }), json!({ "type": "integer", "minimum": 0 }));
+    let (text, number, whole) =
+        (json!({ "type": "string" }), json!({ "type": "number" }), json!({ "type": "integer", "minimum": 0 }));
     let moment = json!({ "type": "string", "format": "date-time" });
     let figures = json!({
         "streams": whole, "availability": number, "watched_s": number, "not_watched_s": number, "maintenance_s": number,
         "errored_s": number, "events": whole, "detect_median_s": number, "detect_max_s": number,
         "recover_median_s": number, "recover_max_s": number,
     });
-    add("Figures", json!({ "type": "object", "required": ["streams", "watched_s", "errored_s", "events"], "properties": figures }));
+    add(
+        "Figures",
+        json!({ "type": "object", "required": ["streams", "watched_s", "errored_s", "events"], "properties": figures }),
+    );
     let figures_of = json!({ "$ref": "#/components/schemas/Figures" });
     let worst = json!({ "type": "object", "properties": {
         "id": text, "detector": text, "track": text, "severity": text, "started_at": moment, "ended_at": moment,
@@ -26,26 +30,32 @@ pub(super) fn add_to(add: &mut impl FnMut(&str, Value) -> Option<Value>) {
         "candidates": { "type": "array", "items": { "type": "object", "properties": {
             "stream": text, "watched_s": number, "alarms": whole, "last_alarm_at": moment, "ready": { "type": "boolean" } } } } } });
     let texts = json!({ "type": "array", "items": text });
-    add("ServiceReport", json!({
-        "type": "object",
-        "required": ["schema", "since", "until", "from", "total", "groups", "streams", "notes", "definitions"],
-        "properties": {
-            "schema": text, "since": moment, "until": moment, "from": text, "group_label": text, "total": figures_of,
-            "groups": { "type": "object", "additionalProperties": figures_of },
-            "streams": { "type": "array", "items": stream }, "noise": noise, "notes": texts, "definitions": texts,
-        },
-    }));
+    add(
+        "ServiceReport",
+        json!({
+            "type": "object",
+            "required": ["schema", "since", "until", "from", "total", "groups", "streams", "notes", "definitions"],
+            "properties": {
+                "schema": text, "since": moment, "until": moment, "from": text, "group_label": text, "total": figures_of,
+                "groups": { "type": "object", "additionalProperties": figures_of },
+                "streams": { "type": "array", "items": stream }, "noise": noise, "notes": texts, "definitions": texts,
+            },
+        }),
+    );
     let alarms = json!({ "type": "object", "properties": {
         "alarms": whole, "info": whole, "warning": whole, "minor": whole, "major": whole, "critical": whole } });
-    add("Tuned", json!({
-        "type": "object",
-        "required": ["schema", "detector", "since", "until", "streams", "raised", "configured", "tuned", "notes"],
-        "properties": {
-            "schema": text, "detector": text, "asked": { "type": "object", "additionalProperties": text },
-            "since": moment, "until": moment, "raised": alarms, "configured": alarms, "tuned": alarms, "notes": texts,
-            "streams": { "type": "array", "items": { "type": "object", "properties": {
-                "stream": text, "replayed_from": { "type": "string", "enum": ["journal", "events"] },
-                "raised": alarms, "configured": alarms, "tuned": alarms } } },
-        },
-    }));
+    add(
+        "Tuned",
+        json!({
+            "type": "object",
+            "required": ["schema", "detector", "since", "until", "streams", "raised", "configured", "tuned", "notes"],
+            "properties": {
+                "schema": text, "detector": text, "asked": { "type": "object", "additionalProperties": text },
+                "since": moment, "until": moment, "raised": alarms, "configured": alarms, "tuned": alarms, "notes": texts,
+                "streams": { "type": "array", "items": { "type": "object", "properties": {
+                    "stream": text, "replayed_from": { "type": "string", "enum": ["journal", "events"] },
+                    "raised": alarms, "configured": alarms, "tuned": alarms } } },
+            },
+        }),
+    );
 }

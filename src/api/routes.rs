@@ -14,8 +14,8 @@ use super::access::Principal;
 use super::problem::Problem;
 use super::query::{Param, check_query};
 use super::{
-    apply, events, health, live, metrics, notes, openapi, past, probe, reload, report, silences, status, stream_changes,
-    streams, thumbnail, tokens,
+    apply, events, health, live, metrics, notes, openapi, past, probe, reload, report, silences, status,
+    stream_changes, streams, thumbnail, tokens,
 };
 use crate::access::Role;
 

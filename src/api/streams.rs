@@ -29,7 +29,11 @@ pub(super) const LIST: &[Param] = &[
     Param { name: "severity", doc: "Streams with an open event of this severity or a higher one.", example: "major" },
     Param { name: "search", doc: "Streams with this text in name or title.", example: "lob" },
     Param { name: "cursor", doc: "next_cursor of the page before.", example: "" },
-    Param { name: "meters", doc: "true also tells frame rate, bit rate, coverage and loudness of now.", example: "true" },
+    Param {
+        name: "meters",
+        doc: "true also tells frame rate, bit rate, coverage and loudness of now.",
+        example: "true",
+    },
     Param { name: "limit", doc: "Streams on a page, 1 to 10000. Default: 1000.", example: "100" },
 ];
 

@@ -34,7 +34,12 @@ pub(super) fn render(report: &ServiceReport) -> String {
         let worst = stream.worst.first().map_or_else(String::new, |event| {
             format!("{} {} at {} for {:.1} s", event.severity, event.detector, event.started_at, event.duration_s)
         });
-        row(&mut text, ["stream", &stream.stream, group, stream.mode.as_deref().unwrap_or_default()], &stream.figures, &worst);
+        row(
+            &mut text,
+            ["stream", &stream.stream, group, stream.mode.as_deref().unwrap_or_default()],
+            &stream.figures,
+            &worst,
+        );
     }
     text
 }

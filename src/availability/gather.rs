@@ -153,7 +153,8 @@ impl Gatherer<'_> {
         }
         for (name, spans) in names.into_iter().zip(all) {
             let known = Spans::of(spans.into_iter().map(|(from, to)| (from * 1_000, to * 1_000))).bridged(HOLE_MAX);
-            let newest = known.end().filter(|end| self.service == Running::Yes && now.saturating_sub(*end) <= UNWRITTEN_MAX);
+            let newest =
+                known.end().filter(|end| self.service == Running::Yes && now.saturating_sub(*end) <= UNWRITTEN_MAX);
             let known = match newest {
                 Some(end) => Spans::of(known.spans().iter().copied().chain([(end, until.min(now))])),
                 None => known,
@@ -174,7 +175,11 @@ impl Gatherer<'_> {
 ///
 /// # Errors
 /// Store or journal cannot be read, or what is asked makes no sense.
-pub fn from_folder(folder: &Path, plans: &[Arc<StreamPlan>], question: &Question) -> Result<ServiceReport, GatherError> {
+pub fn from_folder(
+    folder: &Path,
+    plans: &[Arc<StreamPlan>],
+    question: &Question,
+) -> Result<ServiceReport, GatherError> {
     let mut store = EventReader::new(folder);
     let journal = JournalReader::new(folder, JournalKeep::default());
     Gatherer { store: &mut store, journal: &journal, plans, service: Running::Unknown }.report(question)

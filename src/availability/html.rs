@@ -39,7 +39,8 @@ pub(super) fn render(report: &ServiceReport) -> String {
     page.0
 }
 
-const COLUMNS: [&str; 7] = ["Errored", "Events", "Time to detect", "Time to recover", "Watched", "Not watched", "Maintenance"];
+const COLUMNS: [&str; 7] =
+    ["Errored", "Events", "Time to detect", "Time to recover", "Watched", "Not watched", "Maintenance"];
 
 fn begin_table(page: &mut Page, first: &str) {
     page.raw("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"availability\"><table><thead><tr><th>");
@@ -135,7 +136,9 @@ fn write_noise(page: &mut Page, noise: &Noise) {
         page.raw("<th>Ready to go live</th></tr></thead><tbody>\n");
         for candidate in &noise.candidates {
             page.raw("<tr>").cell("", &candidate.stream).cell("n", &lasted(candidate.watched_s));
-            page.cell("n", &candidate.alarms.to_string()).cell("", if candidate.ready { "yes" } else { "no" }).raw("</tr>\n");
+            page.cell("n", &candidate.alarms.to_string())
+                .cell("", if candidate.ready { "yes" } else { "no" })
+                .raw("</tr>\n");
         }
         page.raw("</tbody></table>\n");
     }

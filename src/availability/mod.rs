@@ -9,9 +9,9 @@ mod gather;
 mod html;
 mod noise;
 mod spans;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;

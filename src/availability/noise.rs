@@ -117,7 +117,11 @@ fn pair(question: &Question, stream: &Found<'_>, detector: &str, events: &[&Even
         stream: stream.name.to_owned(),
         detector: detector.to_owned(),
         events: events.len() as u64,
-        per_day: if watched > 0 { (events.len() as f64 / seconds(watched) * 86_400.0 * 10.0).round() / 10.0 } else { 0.0 },
+        per_day: if watched > 0 {
+            (events.len() as f64 / seconds(watched) * 86_400.0 * 10.0).round() / 10.0
+        } else {
+            0.0
+        },
         open_share: if watched > 0 { open as f64 / watched as f64 } else { 0.0 },
         median_s: median_max(&mut lasting.clone()).map(|(median, _)| median),
         flaps: flaps.count() as u64,
@@ -135,7 +139,10 @@ fn suggest(pair: &mut NoisyPair, lasting: &[f64], clear_after: f64) {
     let points = pair.events - lasting.len() as u64;
     if pair.open_share >= NORMAL_FROM {
         let (words, config) = if pair.detector == "freeze" {
-            ("that is how the stream looks: use the profile static-ok, or raise later", "profile = \"static-ok\"".to_owned())
+            (
+                "that is how the stream looks: use the profile static-ok, or raise later",
+                "profile = \"static-ok\"".to_owned(),
+            )
         } else {
             ("that is how the stream is: switch the detector off there, or another threshold", key("enabled = false"))
         };

@@ -120,7 +120,8 @@ fn time_that_was_not_watched_is_neither_up_nor_down() {
 
 #[test]
 fn maintenance_is_a_column_of_its_own() {
-    let planned = Event { suppressed_by: Some("maintenance:m1".to_owned()), ..event("black", Severity::Major, 100, Some(300)) };
+    let planned =
+        Event { suppressed_by: Some("maintenance:m1".to_owned()), ..event("black", Severity::Major, 100, Some(300)) };
     let other = event("silence", Severity::Major, 250, Some(400));
     let report = report_of(&[("lobby", "north", stream(&[(0, 1_000)], vec![planned, other]))], NoiseWanted::No);
     let figures = &report.streams[0].figures;
@@ -132,7 +133,8 @@ fn maintenance_is_a_column_of_its_own() {
 fn groups_and_the_total_add_up_their_streams() {
     let one = stream(&[(0, 1_000)], vec![event("black", Severity::Major, 0, Some(100))]);
     let other = stream(&[(0, 500)], vec![event("black", Severity::Major, 450, None)]);
-    let report = report_of(&[("a", "north", one), ("b", "south", other.clone()), ("c", "south", other)], NoiseWanted::No);
+    let report =
+        report_of(&[("a", "north", one), ("b", "south", other.clone()), ("c", "south", other)], NoiseWanted::No);
     assert_eq!(report.groups["south"].streams, 2);
     assert_eq!((report.groups["south"].watched_s, report.groups["south"].errored_s), (1_000.0, 100.0));
     assert_eq!((report.total.watched_s, report.total.errored_s, report.total.events), (2_000.0, 200.0, 3));
@@ -140,7 +142,8 @@ fn groups_and_the_total_add_up_their_streams() {
 
 #[test]
 fn a_condition_that_is_the_normal_state_and_one_that_flaps_are_suggested_about() {
-    let mut events: Vec<Event> = (0..10).map(|number| event("black", Severity::Warning, number * 20, Some(number * 20 + 4))).collect();
+    let mut events: Vec<Event> =
+        (0..10).map(|number| event("black", Severity::Warning, number * 20, Some(number * 20 + 4))).collect();
     events.push(event("black", Severity::Major, 300, Some(360)));
     events.push(event("freeze", Severity::Major, 20, Some(980)));
     let observed = StreamMaterial { mode: Some("observe".to_owned()), ..stream(&[(0, 1_000)], events) };
@@ -169,7 +172,10 @@ fn hostile_names_stay_text_in_every_format() {
 
 #[test]
 fn csv_is_rows_of_equal_length() {
-    let report = report_of(&[("a", "north", stream(&[(0, 10)], Vec::new())), ("b", "x,y", stream(&[], Vec::new()))], NoiseWanted::No);
+    let report = report_of(
+        &[("a", "north", stream(&[(0, 10)], Vec::new())), ("b", "x,y", stream(&[], Vec::new()))],
+        NoiseWanted::No,
+    );
     let csv = report.render(ReportFormat::Csv);
     assert!(csv.ends_with("\r\n") && csv.contains("group,\"x,y\",\"x,y\""));
     let plain = csv.replace("\"x,y\"", "z");
@@ -179,7 +185,10 @@ fn csv_is_rows_of_equal_length() {
 
 #[test]
 fn json_reads_back_as_it_was() {
-    let report = report_of(&[("a", "north", stream(&[(0, 1_000)], vec![event("black", Severity::Major, 0, None)]))], NoiseWanted::Yes);
+    let report = report_of(
+        &[("a", "north", stream(&[(0, 1_000)], vec![event("black", Severity::Major, 0, None)]))],
+        NoiseWanted::Yes,
+    );
     let read: ServiceReport = serde_json::from_str(&report.render(ReportFormat::Json)).unwrap();
     assert_eq!(read, report);
 }

@@ -78,8 +78,11 @@ fn row(name: &str, figures: &Figures) -> Vec<String> {
 }
 
 fn write_worst(text: &mut String, report: &ServiceReport) {
-    let mut worst: Vec<_> =
-        report.streams.iter().flat_map(|stream| stream.worst.iter().map(move |event| (&stream.stream, event))).collect();
+    let mut worst: Vec<_> = report
+        .streams
+        .iter()
+        .flat_map(|stream| stream.worst.iter().map(move |event| (&stream.stream, event)))
+        .collect();
     worst.sort_by(|(_, one), (_, other)| {
         other.severity.cmp(&one.severity).then(other.duration_s.total_cmp(&one.duration_s))
     });

@@ -11,9 +11,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use avwatch_actors::severity::Severity;
 
+pub use super::past_args::{BackupArgs, ReportArgs, TopArgs, TuneArgs};
 use crate::access::Role;
 use crate::detectors;
-pub use super::past_args::{BackupArgs, ReportArgs, TopArgs, TuneArgs};
 use crate::profile::Profile;
 use crate::report::Format;
 
@@ -431,6 +431,10 @@ mod tests {
             "avwatch import channels.m3u --format m3u",
             "avwatch events --stream lobby --severity major --state open --since 1h --format json",
             "avwatch events --follow --url http://127.0.0.1:8080",
+            "avwatch top --once --format json",
+            "avwatch report --since 7d --group site --from warning --noise --format html --output report.html",
+            "avwatch tune --detector silence --raise-after 10s --clear-after 5s --threshold -50 --since 24h --stream lobby",
+            "avwatch backup copies --journal --data-dir data",
             "avwatch token new",
             "avwatch token add grafana --role viewer",
             "avwatch token list --config a.toml",

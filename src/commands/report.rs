@@ -89,7 +89,8 @@ fn try_tune(args: &TuneArgs, sources: &Sources) -> Result<(), String> {
             if plans.is_empty() {
                 return Err("which streams? name their configuration with --config".to_owned());
             }
-            tune::tune(&question, &plans, &journal, &mut EventReader::new(&folder)).map_err(|error| error.to_string())?
+            tune::tune(&question, &plans, &journal, &mut EventReader::new(&folder))
+                .map_err(|error| error.to_string())?
         }
         None => {
             let text = |span: Option<crate::config::Span>| span.map(|span| span.to_string());
@@ -127,7 +128,11 @@ fn query(pairs: &[(&str, Option<&str>)]) -> String {
 
 fn times(since: Option<&str>, until: Option<&str>) -> Result<(SystemTime, SystemTime), String> {
     let read = |name: &str, text: Option<&str>| {
-        let wrong = || format!("--{name} must be a time such as 2026-11-28T18:00:00Z, or a span such as 1h or 7d for that long ago");
+        let wrong = || {
+            format!(
+                "--{name} must be a time such as 2026-11-28T18:00:00Z, or a span such as 1h or 7d for that long ago"
+            )
+        };
         text.map(|text| moment(text).ok_or_else(wrong)).transpose()
     };
     let until = read("until", until)?.unwrap_or_else(SystemTime::now);

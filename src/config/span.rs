@@ -44,7 +44,8 @@ impl FromStr for Span {
 
 /// A moment as people write it: RFC 3339, or a span such as `1h` or `7d` for that long ago.
 pub fn moment(text: &str) -> Option<SystemTime> {
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok()).and_then(|days| days.checked_mul(86_400));
+    let days =
+        text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok()).and_then(|days| days.checked_mul(86_400));
     let ago = days.map(Duration::from_secs).filter(|ago| *ago <= SPAN_MAX);
     if let Some(ago) = ago.or_else(|| text.parse::<Span>().ok().map(|Span(ago)| ago)) {
         return SystemTime::now().checked_sub(ago);

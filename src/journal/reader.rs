@@ -88,13 +88,7 @@ impl JournalReader {
     }
 
     /// What that detector said of a stream from `since` to `until`, in order; nothing of what was kept before spans were.
-    pub fn verdicts(
-        &self,
-        stream: &str,
-        detector: u16,
-        since: u64,
-        until: u64,
-    ) -> Result<Vec<KeptSpan>, JournalError> {
+    pub fn verdicts(&self, stream: &str, detector: u16, since: u64, until: u64) -> Result<Vec<KeptSpan>, JournalError> {
         if until <= since || !self.path.exists() {
             return Ok(Vec::new());
         }

@@ -5,9 +5,9 @@
 //! on threads that may block; bounded by the readers' limits of rows and time and by [`TIME_MAX`].
 
 mod replay;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -255,7 +255,9 @@ fn notes(question: &Question, kind: &DetectorKind, streams: &[TunedStream]) -> V
             kind.name
         ));
     }
-    notes.push("what was raised counts from when it was raised; a condition that lasted on from before counts once".to_owned());
+    notes.push(
+        "what was raised counts from when it was raised; a condition that lasted on from before counts once".to_owned(),
+    );
     notes
 }
 

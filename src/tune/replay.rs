@@ -53,7 +53,11 @@ pub fn replay<'a>(spans: impl Iterator<Item = &'a VerdictSpan>, judge: &Judge) -
             };
             // Only the first second of a span can begin anew.
             let part = VerdictSpan { onset: if second == 0 { span.onset } else { Onset::GoesOn }, ..bare(span) };
-            if holds { player.hold(step, &part, score) } else { player.clear(step) }
+            if holds {
+                player.hold(step, &part, score)
+            } else {
+                player.clear(step)
+            }
             left = left - step;
             second += 1;
         }

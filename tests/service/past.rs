@@ -82,7 +82,9 @@ fn errored_seconds_are_those_of_the_planted_black_and_a_replay_gives_the_alarms_
     assert_eq!(report["noise"]["candidates"][0]["ready"], false);
 
     // The journal is written every ten seconds.
-    let counts = |tuned: &Value| ["raised", "configured", "tuned"].map(|key| tuned[key]["alarms"].as_u64().expect("is a number"));
+    let counts = |tuned: &Value| {
+        ["raised", "configured", "tuned"].map(|key| tuned[key]["alarms"].as_u64().expect("is a number"))
+    };
     let written = wait("the journal to have it", 40 * SECOND, || {
         let tuned = tune(&service, &["--raise-after", "2500ms"]);
         (counts(&tuned)[1] >= 4).then_some(tuned)
@@ -111,7 +113,11 @@ fn from_the_folder(home: &Home, report: &Value) {
     assert_eq!(figures(&offline, "often")["events"], figures(report, "often")["events"]);
     let not_watched = figures(&offline, "long")["not_watched_s"].as_f64().expect("is a number");
     assert!(not_watched > 80_000.0, "most of the day nothing ran: {not_watched}");
-    let tuned = avwatch().args(["tune", "--detector", "black", "--raise-after", "5s"]).args(config).output().expect("it starts");
+    let tuned = avwatch()
+        .args(["tune", "--detector", "black", "--raise-after", "5s"])
+        .args(config)
+        .output()
+        .expect("it starts");
     let text = String::from_utf8_lossy(&tuned.stdout).into_owned();
     assert!(text.contains("2 alarms instead of 4"), "{text}");
     let csv = avwatch().args(["report", "--format", "csv"]).args(config).output().expect("it starts");
@@ -152,7 +158,10 @@ fn assert_whole(folder: &Path) {
     let torn = "SELECT count(*) FROM events WHERE NOT EXISTS
         (SELECT 1 FROM changes WHERE changes.sequence = events.sequence AND changes.json = events.json)";
     assert_eq!(number(torn), 0);
-    assert_eq!(number("SELECT (SELECT value FROM meta WHERE key = 'sequence') - (SELECT max(sequence) FROM changes)"), 0);
+    assert_eq!(
+        number("SELECT (SELECT value FROM meta WHERE key = 'sequence') - (SELECT max(sequence) FROM changes)"),
+        0
+    );
     for name in ["events.db", "desired.db", "journal.db"] {
         let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(folder.join(name)).expect("is there"));
         assert_eq!(mode & 0o777, 0o600, "{name}");

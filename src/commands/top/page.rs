@@ -56,7 +56,10 @@ pub(super) fn lines(now: &Now, before: Option<(&Before, f64)>, skipped: usize) -
 
 /// Open events, newest first.
 pub(super) fn event_lines(now: &Now, rows: usize) -> Vec<String> {
-    let mut lines = vec![format!("{:<20} {:<9} {:<24} {:<16} {:<9} {}", "OPEN SINCE", "SEVERITY", "STREAM", "DETECTOR", "TRACK", "MESSAGE")];
+    let mut lines = vec![format!(
+        "{:<20} {:<9} {:<24} {:<16} {:<9} {}",
+        "OPEN SINCE", "SEVERITY", "STREAM", "DETECTOR", "TRACK", "MESSAGE"
+    )];
     lines.extend(now.events.iter().take(rows).map(|event| {
         let began = text(event, "started_at");
         format!(
@@ -125,7 +128,8 @@ fn stream_line(stream: &Value) -> String {
     let open: u64 = stream["open"].as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum();
     let worst = &stream["worst"];
     let severity = worst["severity"].as_str().map_or_else(|| "-".to_owned(), plain);
-    let mut what = worst["message"].as_str().or(stream["last_error"].as_str().filter(|_| stream["up"] != true)).map(plain);
+    let mut what =
+        worst["message"].as_str().or(stream["last_error"].as_str().filter(|_| stream["up"] != true)).map(plain);
     let readings = readings(stream);
     if what.is_none() && !readings.is_empty() {
         what = Some(readings);
@@ -184,7 +188,8 @@ mod tests {
 
     fn now() -> Now {
         let stream = |name: &str, up: bool, worst: Option<&str>, state: &str| {
-            let worst = worst.map(|severity| json!({ "severity": severity, "state": state, "message": "bad \u{1b}[2J" }));
+            let worst =
+                worst.map(|severity| json!({ "severity": severity, "state": state, "message": "bad \u{1b}[2J" }));
             json!({ "name": name, "state": "live", "up": up, "worst": worst, "open": {} })
         };
         let mut streams = vec![
@@ -198,7 +203,11 @@ mod tests {
         let status = json!({ "version": "1", "node": "n", "uptime_s": 10, "streams": { "up": 4, "total": 5 },
             "open_events": { "critical": 2 }, "process": { "cpu_seconds": 5.0, "cores": 2 },
             "detector_cpu_seconds": { "black": 1.0, "freeze": 2.0 } });
-        Now { status, streams, events: vec![json!({ "stream": "d", "message": "x\u{9b}y", "started_at": "2026-11-28T18:00:00.000Z" })] }
+        Now {
+            status,
+            streams,
+            events: vec![json!({ "stream": "d", "message": "x\u{9b}y", "started_at": "2026-11-28T18:00:00.000Z" })],
+        }
     }
 
     #[test]
