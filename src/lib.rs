@@ -3,6 +3,8 @@
 
 pub mod access;
 pub mod api;
+pub mod availability;
+pub mod backup;
 pub mod catalogue;
 pub mod cidr;
 pub mod commands;
@@ -36,3 +38,4 @@ pub mod stream_parts;
 pub mod synthetic;
 pub mod tail;
 pub mod telemetry;
+pub mod tune;

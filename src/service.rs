@@ -397,7 +397,7 @@ impl Service {
             desk: engine.desk.clone(),
         })?;
         let _latencies = latency_log(&plan, &board);
-        let _journal = boards.start_journal(&plan, move || newest.load_full());
+        let _journal = boards.start_journal(&plan, board.verdicts.clone(), move || newest.load_full());
         let states = LiveStates::default();
         let snapshot = shared;
         let mut service = Self {

@@ -12,6 +12,7 @@ use avwatch_actors::event_desk::EvidenceOf;
 use avwatch_actors::lane::WhenFull;
 use avwatch_actors::setup::{LaneSizes, SessionMode, StreamSetup};
 use avwatch_actors::sink::Sink;
+use avwatch_actors::verdict_notes::VerdictNotes;
 
 use crate::config::{Plan, StreamPlan};
 use crate::evidence::{self, EvidenceCounts, EvidenceParts, Rings, Shelf};
@@ -105,9 +106,10 @@ impl StreamBoards {
     pub fn start_journal(
         &self,
         plan: &Plan,
+        verdicts: Arc<VerdictNotes>,
         snapshot: impl Fn() -> Arc<NodeSnapshot> + Send + 'static,
     ) -> Option<Journal> {
-        let journal = Journal::start(&self.folder, plan.journal, self.live.clone(), snapshot)
+        let journal = Journal::start(&self.folder, plan.journal, self.live.clone(), verdicts, snapshot)
             .inspect_err(|error| tracing::error!(fault = "journal", "the past of streams is not kept: {error}"))
             .ok()?;
         self.journal.get_or_init(|| journal.counts().clone());

@@ -200,6 +200,7 @@ impl Handler<Retire> for DetectorActor {
     fn handle(&mut self, retire: Retire, ctx: &mut Context<Self>) {
         self.is_retired = true;
         let Retire::Ending(why) = retire else {
+            self.group.note_all(Wall(SystemTime::now()));
             self.unsent.clear();
             ctx.stop();
             return;

@@ -8,17 +8,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cpu_accounts::CpuAccounts;
-use crate::detector::{DetectorSpec, Finding, INPUT_TRACK, LaneKind, Precedence, Situation, Verdict};
+use crate::detector::{DetectorSpec, Finding, INPUT_TRACK, LaneKind, Precedence, Situation};
 use crate::detector_host::{Called, DetectorHost};
 use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, Standing, StreamCard, Wall};
 use crate::event_lifecycle::{Change, What};
 use crate::group_clock::{ClockBook, GroupClock};
+use crate::group_notes::GroupNotes;
+use crate::group_parts::{earlier, finite, shift, tracks_of};
 use crate::item::{EndReason, Gap, GapReason, Item};
 use crate::media_time::MediaTime;
 use crate::precedence::overrule;
 use crate::pulse::{InCall, Pulse};
 use crate::severity::Severity;
 use crate::track::{SessionInfo, SessionNumber, TRACKS_MAX, TrackId, TrackInfo, TrackKind};
+use crate::verdict_notes::VerdictNotes;
 
 /// What to do with events that are still open when a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,7 @@ pub struct DetectorGroup {
     book: ClockBook,
     changes: Vec<EventChange>,
     panics: u64,
+    notes: GroupNotes,
 }
 
 impl DetectorGroup {
@@ -81,6 +85,7 @@ impl DetectorGroup {
             book: ClockBook::default(),
             changes: Vec::new(),
             panics: 0,
+            notes: GroupNotes::default(),
         }
     }
 
@@ -88,6 +93,12 @@ impl DetectorGroup {
     pub fn go_on(&mut self, book: ClockBook) {
         self.clock = book.read();
         self.book = book;
+    }
+
+    /// Notes what detectors say over time.
+    #[must_use]
+    pub fn with_notes(self, notes: Arc<VerdictNotes>) -> Self {
+        Self { notes: GroupNotes::to(notes), ..self }
     }
 
     /// Which lane it drinks from.
@@ -138,6 +149,7 @@ impl DetectorGroup {
                 self.emit(seat, host, change, at, now);
             }
         }
+        self.note_all(now);
     }
 
     /// Takes over new settings: instances whose settings are the same go on, the others are replaced
@@ -220,6 +232,7 @@ impl DetectorGroup {
             for seat in &mut self.seats {
                 seat.next = None;
                 for host in &mut seat.hosts {
+                    host.tally.gap(info.at + self.clock.offset());
                     host.lifecycle.gap(info.at + self.clock.offset());
                 }
             }
@@ -299,6 +312,7 @@ impl DetectorGroup {
         let until = gap.to + self.clock.offset();
         for seat in self.seats.iter_mut().filter(|seat| gap.track == INPUT_TRACK || seat.info.track == gap.track) {
             for host in &mut seat.hosts {
+                host.tally.gap(until);
                 host.lifecycle.gap(until);
             }
         }
@@ -383,12 +397,21 @@ impl DetectorGroup {
         let offset = self.clock.offset();
         let at = at + offset;
         for host in 0..self.seats[seat].hosts.len() {
-            let seated = &mut self.seats[seat].hosts[host];
+            let Seat { info, hosts, .. } = &mut self.seats[seat];
+            let seated = &mut hosts[host];
             let verdict = shift(seated.verdict, offset);
             let change = seated.lifecycle.judge(at, lasts, &verdict);
+            self.notes.judge(&self.card.stream, info, seated, (at, lasts), &verdict, now);
             self.emit(seat, host, change, at, now);
         }
         self.emit_findings(seat, now);
+    }
+
+    /// Passes on what all tallies have, as at the end.
+    pub fn note_all(&mut self, now: Wall) {
+        for Seat { info, hosts, .. } in &mut self.seats {
+            hosts.iter_mut().for_each(|host| self.notes.flush(&self.card.stream, info, host, now));
+        }
     }
 
     fn emit_findings(&mut self, seat: usize, now: Wall) {
@@ -474,24 +497,4 @@ impl DetectorGroup {
     fn session_number(&self) -> SessionNumber {
         self.session.as_ref().map_or(SessionNumber(0), |session| session.session)
     }
-}
-
-fn tracks_of(info: &SessionInfo, kind: TrackKind) -> Vec<TrackInfo> {
-    info.tracks.iter().filter(|track| track.track.kind == kind).cloned().collect()
-}
-
-fn shift(verdict: Verdict, offset: MediaTime) -> Verdict {
-    match verdict {
-        Verdict::Clear { since, score } => Verdict::Clear { since: since + offset, score },
-        Verdict::Faulty { since, score, class } => Verdict::Faulty { since: since + offset, score, class },
-        Verdict::Undecided | Verdict::Overruled => verdict,
-    }
-}
-
-fn earlier(now: Wall, ago: MediaTime) -> Wall {
-    Wall(now.0.checked_sub(ago.to_duration()).unwrap_or(now.0))
-}
-
-fn finite(score: f32) -> Option<f32> {
-    score.is_finite().then_some(score)
 }

@@ -13,6 +13,7 @@ use crate::detector::{Detector, DetectorSpec, Finding, Verdict, Verdicts};
 use crate::event_lifecycle::EventLifecycle;
 use crate::item::Item;
 use crate::track::{SessionInfo, TrackInfo};
+use crate::verdict_notes::VerdictTally;
 use crate::worker::panic_message;
 
 /// So many panics...
@@ -37,6 +38,8 @@ pub struct DetectorHost {
     pub spec: Arc<DetectorSpec>,
     /// What becomes of its verdicts.
     pub lifecycle: EventLifecycle,
+    /// What it said over time.
+    pub tally: VerdictTally,
     /// Its word on the item at hand.
     pub verdict: Verdict,
     /// Its findings about the item at hand.
@@ -57,9 +60,11 @@ impl DetectorHost {
     pub fn new(spec: Arc<DetectorSpec>, track: &TrackInfo, account: Arc<CpuAccount>) -> Self {
         let lifecycle = EventLifecycle::new((spec.ladder)(track), spec.worse).with_limits(spec.class_limits.clone());
         let detector = build(&spec, track);
+        let tally = VerdictTally::new(spec.threshold, spec.worse);
         Self {
             spec,
             lifecycle,
+            tally,
             verdict: Verdict::Undecided,
             findings: Vec::new(),
             fell_while_faulty: false,

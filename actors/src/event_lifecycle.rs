@@ -25,6 +25,11 @@ const CREDIT_FLOOR: MediaTime = MediaTime::from_millis(1_000);
 /// this bounds what is told of a condition that flickers.
 const FADES_AFTER: MediaTime = MediaTime::from_millis(500);
 
+/// Most time that a verdict on a frame of that length is credited with.
+pub(crate) fn credit_max(lasts: MediaTime) -> MediaTime {
+    (lasts + lasts).max(CREDIT_FLOOR)
+}
+
 /// What the lifecycle says when something changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
@@ -128,8 +133,7 @@ impl EventLifecycle {
             // Says nothing about time either: clocks of other tracks run ahead of this one's frames.
             return None;
         }
-        let credit_max = (lasts + lasts).max(CREDIT_FLOOR);
-        let passed = self.last.map_or(MediaTime::ZERO, |last| (at - last).clamp(MediaTime::ZERO, credit_max));
+        let passed = self.last.map_or(MediaTime::ZERO, |last| (at - last).clamp(MediaTime::ZERO, credit_max(lasts)));
         self.last = Some(self.last.map_or(at, |last| last.max(at)));
         match *verdict {
             Verdict::Undecided => None,

@@ -15,6 +15,7 @@ use crate::event_desk::DeskBoard;
 use crate::latency::{LATENCY_MAX_US, Percentiles, Stage, StageHistograms};
 use crate::meters::SessionMeters;
 use crate::track::{SessionNumber, TrackId};
+use crate::verdict_notes::VerdictNotes;
 
 /// One stream as it stood within the last second.
 #[derive(Clone, Debug)]
@@ -84,12 +85,14 @@ pub struct StatusBoard {
     pub desk: Arc<DeskBoard>,
     /// Health of the node.
     pub health: Arc<Health>,
+    /// What detectors say over time, for whoever keeps it.
+    pub verdicts: Arc<VerdictNotes>,
 }
 
 impl StatusBoard {
     /// An empty board.
     pub fn new(cpu: Arc<CpuAccounts>, desk: Arc<DeskBoard>, health: Arc<Health>) -> Self {
-        Self { streams: Mutex::default(), latencies: Mutex::default(), cpu, desk, health }
+        Self { streams: Mutex::default(), latencies: Mutex::default(), cpu, desk, health, verdicts: Arc::default() }
     }
 
     /// Publishes a stream's entry.

@@ -221,6 +221,7 @@ impl GroupParts {
         let accounts = self.engine.board.cpu.clone();
         let mut group =
             DetectorGroup::new(self.number, self.kind, self.card, &self.specs, accounts, self.seat.pulse, AtEnd::Keep);
+        group = group.with_notes(self.engine.board.verdicts.clone());
         group.set_barred(self.barred);
         group.go_on(self.clock);
         DetectorActor::new(group, receiver, self.engine.desk.events, self.latencies).with_fence(self.fence)

@@ -27,6 +27,8 @@ mod query;
 mod rate;
 mod receivers;
 mod reload;
+mod report;
+mod report_schema;
 mod routes;
 mod server;
 mod silences;

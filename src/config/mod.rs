@@ -46,7 +46,7 @@ pub use secret::Secret;
 pub use settings::{
     Detectors, HeartbeatMethod, LogFormat, LogLevel, MailSecurity, Mode, Settings, SeverityPlace, StreamSettings,
 };
-pub use span::{Span, SpanError};
+pub use span::{Span, SpanError, moment};
 
 use crate::media::bytes::OwnSockets;
 use crate::media::spec::Address;

@@ -23,6 +23,7 @@ const SCHEMA: &str = "
     -- number: minute or hour since 1970, shifted by 20 bits, plus the stream's id
     CREATE TABLE IF NOT EXISTS seconds (number INTEGER PRIMARY KEY, records BLOB NOT NULL);
     CREATE TABLE IF NOT EXISTS minutes (number INTEGER PRIMARY KEY, records BLOB NOT NULL);
+    CREATE TABLE IF NOT EXISTS verdicts (number INTEGER PRIMARY KEY, records BLOB NOT NULL);
     PRAGMA user_version = 1;";
 
 /// Why the journal cannot be used.
@@ -55,13 +56,15 @@ pub(super) enum Rows {
     Seconds,
     /// One of each hour, with its minutes.
     Minutes,
+    /// One of each minute, with what detectors said, by the second in which they had said it.
+    Verdicts,
 }
 
 impl Rows {
     /// How long a row is, in seconds.
     pub(super) const fn lasts(self) -> u64 {
         match self {
-            Self::Seconds => 60,
+            Self::Seconds | Self::Verdicts => 60,
             Self::Minutes => 3_600,
         }
     }
@@ -75,6 +78,7 @@ impl Rows {
         match self {
             Self::Seconds => "seconds",
             Self::Minutes => "minutes",
+            Self::Verdicts => "verdicts",
         }
     }
 
@@ -191,9 +195,13 @@ pub(super) fn sweep(connection: &Connection, keep: JournalKeep, now: u64) -> Res
     };
     let before = |rows: Rows, age: u64| rows.number(now.saturating_sub(age), 0);
     let mut gone = delete(Rows::Seconds, before(Rows::Seconds, u64::from(keep.seconds_hours) * 3_600))?;
+    gone += delete(Rows::Verdicts, before(Rows::Verdicts, u64::from(keep.seconds_hours) * 3_600))?;
     gone += delete(Rows::Minutes, before(Rows::Minutes, u64::from(keep.minutes_days) * 86_400))?;
     if gone == 0 && used_bytes(connection)? > keep.bytes_max {
         gone = delete(Rows::Seconds, i64::MAX)?;
+        if gone == 0 {
+            gone = delete(Rows::Verdicts, i64::MAX)?;
+        }
         if gone == 0 {
             gone = delete(Rows::Minutes, i64::MAX)?;
         }

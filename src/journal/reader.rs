@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::database::{self, FILE, JournalError, JournalKeep, Rows};
 use super::record;
 use super::stretch::Stretch;
+use super::verdicts::{self, KeptSpan};
 
 /// Most points of one answer; a finer resolution is made as coarse as it takes.
 pub const POINTS_MAX: u64 = 5_000;
@@ -55,16 +56,89 @@ impl JournalReader {
         Ok(stretches.into_iter().map(|(at, parts)| Stretch::of(at, length(&parts), &parts)).collect())
     }
 
-    /// The records of that span: minutes where they serve, seconds for the rest.
-    fn parts(&self, stream: &str, since: u64, until: u64, step: u64) -> Result<Vec<Stretch>, rusqlite::Error> {
+    /// The streams of which anything is kept, by name.
+    pub fn streams(&self) -> Result<Vec<String>, JournalError> {
+        if !self.path.exists() {
+            return Ok(Vec::new());
+        }
+        let read = || -> Result<Vec<String>, rusqlite::Error> {
+            let connection = self.connection()?;
+            let mut statement = connection.prepare("SELECT name FROM streams ORDER BY name LIMIT 100000")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        };
+        read().map_err(|source| JournalError::Database { what: "read", path: self.path.clone(), source })
+    }
+
+    /// The seconds from `since` to `until` in which each of these streams was watched, as spans with their ends
+    /// excluded, in order. Past the reach of seconds a minute that is known in part counts from its begin.
+    pub fn watched(&self, streams: &[String], since: u64, until: u64) -> Result<Vec<Vec<(u64, u64)>>, JournalError> {
+        if until <= since || !self.path.exists() {
+            return Ok(vec![Vec::new(); streams.len()]);
+        }
+        let by_second_from = self.by_second_from();
+        let read = || -> Result<Vec<Vec<(u64, u64)>>, rusqlite::Error> {
+            let connection = self.connection()?;
+            let of = |name: &String| match database::stream_id(&connection, name)? {
+                Some(stream) => watched(&connection, stream, since, until, by_second_from),
+                None => Ok(Vec::new()),
+            };
+            streams.iter().map(of).collect()
+        };
+        read().map_err(|source| JournalError::Database { what: "read", path: self.path.clone(), source })
+    }
+
+    /// What that detector said of a stream from `since` to `until`, in order; nothing of what was kept before spans were.
+    pub fn verdicts(&self, stream: &str, detector: u16, since: u64, until: u64) -> Result<Vec<KeptSpan>, JournalError> {
+        if until <= since || !self.path.exists() {
+            return Ok(Vec::new());
+        }
+        let read = || -> Result<Vec<KeptSpan>, rusqlite::Error> {
+            let connection = self.connection()?;
+            let is_there = "SELECT count(*) FROM sqlite_master WHERE name = 'verdicts'";
+            if connection.query_row(is_there, [], |row| row.get::<_, u64>(0))? == 0 {
+                return Ok(Vec::new());
+            }
+            let Some(stream) = database::stream_id(&connection, stream)? else { return Ok(Vec::new()) };
+            let mut found = Vec::new();
+            each_row(&connection, Rows::Verdicts, stream, since, until, |begin, row| {
+                verdicts::read(row, |place, number, span| {
+                    let at = begin + u64::from(place);
+                    if number == detector && (since..until).contains(&at) {
+                        found.push(KeptSpan { at, ..span });
+                    }
+                });
+            })?;
+            Ok(found)
+        };
+        read().map_err(|source| JournalError::Database { what: "read", path: self.path.clone(), source })
+    }
+
+    /// From when on seconds are kept.
+    pub fn by_second_from(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        now.saturating_sub(u64::from(self.keep.seconds_hours) * 3_600)
+    }
+
+    /// From when on minutes are kept.
+    pub fn by_minute_from(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        now.saturating_sub(u64::from(self.keep.minutes_days) * 86_400)
+    }
+
+    fn connection(&self) -> Result<Connection, rusqlite::Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(Duration::from_secs(1))?;
         let started = Instant::now();
         connection.progress_handler(10_000, Some(move || started.elapsed() > QUERY_TIME_MAX))?;
+        Ok(connection)
+    }
+
+    /// The records of that span: minutes where they serve, seconds for the rest.
+    fn parts(&self, stream: &str, since: u64, until: u64, step: u64) -> Result<Vec<Stretch>, rusqlite::Error> {
+        let connection = self.connection()?;
         let Some(stream) = database::stream_id(&connection, stream)? else { return Ok(Vec::new()) };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let by_second_from = now.saturating_sub(u64::from(self.keep.seconds_hours) * 3_600);
+        let by_second_from = self.by_second_from();
         let mut parts = Vec::new();
         let mut from = since;
         if step >= 60 || since < by_second_from {
@@ -86,8 +160,28 @@ fn read(
     until: u64,
 ) -> Result<Vec<Stretch>, rusqlite::Error> {
     let mut found = BTreeMap::new();
+    each_row(connection, rows, stream, since, until, |begin, row| {
+        record::read(row, |place, stretch| {
+            let at = begin + u64::from(place) * rows.step();
+            if (since..until).contains(&at) {
+                found.insert(at, Stretch { at, lasts: rows.step() as u32, ..stretch });
+            }
+        });
+    })?;
+    Ok(found.into_values().collect())
+}
+
+/// The rows that lie in that span in part, in order, each with its begin.
+fn each_row(
+    connection: &Connection,
+    rows: Rows,
+    stream: u32,
+    since: u64,
+    until: u64,
+    mut each: impl FnMut(u64, &[u8]),
+) -> Result<(), rusqlite::Error> {
     if until <= since {
-        return Ok(Vec::new());
+        return Ok(());
     }
     // One row after the other by its number: a range would read the rows of all other streams.
     let sql = format!("SELECT records FROM {} WHERE number = ?1", rows.table());
@@ -96,12 +190,47 @@ fn read(
         let begin = row * rows.lasts();
         let mut answer = statement.query([rows.number(begin, stream)])?;
         let Some(answer) = answer.next()? else { continue };
-        record::read(answer.get_ref(0)?.as_blob()?, |place, stretch| {
-            let at = begin + u64::from(place) * rows.step();
-            if (since..until).contains(&at) {
-                found.insert(at, Stretch { at, lasts: rows.step() as u32, ..stretch });
-            }
-        });
+        each(begin, answer.get_ref(0)?.as_blob()?);
     }
-    Ok(found.into_values().collect())
+    Ok(())
+}
+
+/// The seconds of that span of which something is known: whole minutes first, then seconds where they are kept.
+fn watched(
+    connection: &Connection,
+    stream: u32,
+    since: u64,
+    until: u64,
+    by_second_from: u64,
+) -> Result<Vec<(u64, u64)>, rusqlite::Error> {
+    let mut minutes = BTreeMap::new();
+    each_row(connection, Rows::Minutes, stream, since, until, |begin, row| {
+        record::read_known(row, |place, known| {
+            minutes.insert(begin + u64::from(place) * 60, known.min(60));
+        });
+    })?;
+    let mut found = BTreeMap::new();
+    let mut in_part = Vec::new();
+    for (begin, known) in &minutes {
+        if *known == 60 || *begin < by_second_from {
+            found.insert(*begin, begin + u64::from(*known));
+        } else {
+            in_part.push(*begin);
+        }
+    }
+    // The newest minutes are not told as such yet.
+    let newest = minutes.keys().next_back().map_or(since / 60 * 60, |last| last + 60).max(by_second_from / 60 * 60);
+    in_part.extend((newest..until).step_by(60));
+    for begin in in_part {
+        each_row(connection, Rows::Seconds, stream, begin, begin + 60, |begin, row| {
+            record::read_known(row, |place, known| {
+                if known > 0 {
+                    let second = begin + u64::from(place);
+                    found.insert(second, second + 1);
+                }
+            });
+        })?;
+    }
+    let clip = |(from, to): (u64, u64)| (from.max(since), to.min(until));
+    Ok(found.into_iter().map(clip).filter(|(from, to)| from < to).collect())
 }

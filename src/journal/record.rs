@@ -52,6 +52,14 @@ pub(super) fn read(row: &[u8], mut each: impl FnMut(u8, Stretch)) {
     }
 }
 
+/// Reads of each record of a row only its place and how many of its seconds are known.
+pub(super) fn read_known(row: &[u8], mut each: impl FnMut(u8, u32)) {
+    let mut rest = Rest(row);
+    while let Some((place, known)) = rest.known() {
+        each(place, known);
+    }
+}
+
 fn share(share: f32) -> u8 {
     (share.clamp(0.0, 1.0) * 254.0).round() as u8
 }
@@ -79,6 +87,22 @@ impl Rest<'_> {
         let (first, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*first)
+    }
+
+    fn skip(&mut self, bytes: usize) -> Option<()> {
+        self.0 = self.0.get(bytes..)?;
+        Some(())
+    }
+
+    fn known(&mut self) -> Option<(u8, u32)> {
+        let [place, _, known, _, _, _] = self.bytes()?;
+        let pictures = self.byte()?;
+        self.skip(usize::from(pictures) * 6)?;
+        for _ in 0..self.byte()? {
+            let [_, _, _, _, channels] = self.bytes()?;
+            self.skip(usize::from(channels) * 2)?;
+        }
+        Some((place, u32::from(known)))
     }
 
     fn record(&mut self) -> Option<(u8, Stretch)> {

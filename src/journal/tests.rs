@@ -121,7 +121,7 @@ fn a_second_takes_23_bytes() {
 
 /// Writes what a book closes, as the thread does.
 fn write(connection: &mut Connection, closed: &[Closed]) {
-    super::writer::write(connection, closed).unwrap();
+    super::writer::write(connection, closed, &[]).unwrap();
 }
 
 /// A journal of one stream with these seconds.
@@ -245,4 +245,20 @@ fn a_damaged_journal_is_begun_afresh() {
     std::fs::write(directory.path().join(database::FILE), vec![7; 20_000]).unwrap();
     let connection = database::open(directory.path()).unwrap();
     assert!(database::used_bytes(&connection).unwrap() > 0);
+}
+
+#[test]
+fn the_watched_seconds_of_a_stream_are_told_without_what_was_not_seen() {
+    let (_directory, reader, mut connection) = journal(1_000..2_000);
+    let mut book = Book::default();
+    let name: Arc<str> = "lobby".into();
+    for second in 2_100..2_130 {
+        book.state(&name, second, false, &[]);
+    }
+    super::writer::write(&mut connection, &book.close_all(2_130), &[]).unwrap();
+    let spans = reader.watched(&["lobby".to_owned(), "other".to_owned()], 1_500, 5_000).unwrap();
+    let total = |spans: &[(u64, u64)]| spans.iter().map(|(from, to)| to - from).sum::<u64>();
+    // Seconds are kept for ever in this journal: each is found as it was.
+    assert_eq!((total(&spans[0]), total(&spans[1])), (500 + 30, 0));
+    assert!(spans[0].iter().all(|(from, to)| (1_500..2_000).contains(from) && *to <= 2_000 || *from >= 2_100));
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use avwatch_actors::lifeline::{CutReason, Lifeline};
 use avwatch_actors::severity::Severity;
+use avwatch_actors::verdict_notes::{NotedSpan, VerdictNotes};
 use avwatch_actors::worker;
 use rusqlite::Connection;
 
@@ -19,6 +20,7 @@ use super::book::{Book, Closed};
 pub use super::database::JournalKeep;
 use super::database::{self, JournalError, Rows};
 use super::record;
+use super::verdicts;
 use crate::live::LiveBoard;
 use crate::node_snapshot::NodeSnapshot;
 
@@ -31,6 +33,9 @@ const SWEEP_WITHIN: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long it may take to write what it has at the end.
 const END_WITHIN: Duration = Duration::from_secs(2);
+
+/// Spans of verdicts that wait while the database takes none; what is more is lost and counted.
+const SPANS_MAX: usize = 100_000;
 
 /// Gives the newest snapshot at once.
 type SnapshotSource = Box<dyn Fn() -> Arc<NodeSnapshot> + Send>;
@@ -77,6 +82,7 @@ impl Journal {
         directory: &Path,
         keep: JournalKeep,
         live: Arc<LiveBoard>,
+        verdicts: Arc<VerdictNotes>,
         snapshot: impl Fn() -> Arc<NodeSnapshot> + Send + 'static,
     ) -> Result<Self, JournalError> {
         let connection = database::open(directory)?;
@@ -86,6 +92,8 @@ impl Journal {
             connection: Some(connection),
             keep,
             live,
+            verdicts,
+            spans: Vec::new(),
             snapshot: Box::new(snapshot),
             book: Book::default(),
             board_lost: 0,
@@ -133,6 +141,9 @@ struct Writer {
     connection: Option<Connection>,
     keep: JournalKeep,
     live: Arc<LiveBoard>,
+    verdicts: Arc<VerdictNotes>,
+    /// What detectors said and is not written yet.
+    spans: Vec<NotedSpan>,
     snapshot: SnapshotSource,
     book: Book,
     /// Readings that the live board lost before we fetched them.
@@ -175,7 +186,8 @@ impl Writer {
 
     fn fetch(&mut self, now: u64) {
         let snapshot = (self.snapshot)();
-        for stream in &snapshot.streams {
+        // What is not looked at on purpose leaves a hole: nothing is known of it.
+        for stream in snapshot.streams.iter().filter(|stream| is_watched(stream.state)) {
             let open: Vec<(u64, Severity)> =
                 stream.events.iter().map(|event| (unix(event.started_at.0), event.severity)).collect();
             self.book.state(&stream.name, now, stream.up, &open);
@@ -190,12 +202,19 @@ impl Writer {
         // The count of a removed stream leaves the board with it.
         self.book.lost += board_lost.saturating_sub(self.board_lost);
         self.board_lost = board_lost;
+        for span in self.verdicts.take() {
+            if self.spans.len() < SPANS_MAX {
+                self.spans.push(span);
+            } else {
+                self.book.lost += 1;
+            }
+        }
         self.book.bound();
         self.counts.lost.store(self.book.lost, Ordering::Relaxed);
     }
 
     fn write(&mut self) {
-        if self.unwritten.is_empty() {
+        if self.unwritten.is_empty() && self.spans.is_empty() {
             return;
         }
         match self.try_write() {
@@ -204,6 +223,7 @@ impl Writer {
                     tracing::info!("the journal is written again");
                 }
                 self.unwritten.clear();
+                self.spans.clear();
                 self.counts.written.fetch_add(seconds, Ordering::Relaxed);
             }
             Err(error) => {
@@ -229,7 +249,7 @@ impl Writer {
         };
         let path = self.directory.join(database::FILE);
         let failed = |source| JournalError::Database { what: "write", path, source };
-        write(self.connection.insert(connection), &self.unwritten).map_err(failed)
+        write(self.connection.insert(connection), &self.unwritten, &self.spans).map_err(failed)
     }
 
     fn sweep(&mut self, now: u64) {
@@ -247,7 +267,11 @@ impl Writer {
 }
 
 /// Writes what was closed in one transaction; tells how many seconds it was.
-pub(super) fn write(connection: &mut Connection, closed: &[Closed]) -> Result<u64, rusqlite::Error> {
+pub(super) fn write(
+    connection: &mut Connection,
+    closed: &[Closed],
+    spans: &[NotedSpan],
+) -> Result<u64, rusqlite::Error> {
     let transaction = connection.transaction()?;
     let mut seconds = 0;
     for closed in closed {
@@ -264,8 +288,22 @@ pub(super) fn write(connection: &mut Connection, closed: &[Closed]) -> Result<u6
             }
         }
     }
+    let mut by_row: BTreeMap<i64, Vec<u8>> = BTreeMap::new();
+    for span in spans {
+        let Some(stream) = database::claim_stream(&transaction, &span.stream)? else { continue };
+        let second = unix(span.ended_at.0);
+        verdicts::write(by_row.entry(Rows::Verdicts.number(second, stream)).or_default(), (second % 60) as u8, span);
+    }
+    for (number, records) in by_row {
+        database::append(&transaction, Rows::Verdicts, number, &records)?;
+    }
     transaction.commit()?;
     Ok(seconds)
+}
+
+/// Whether a stream in that state is meant to be looked at: what is off air, suspended or stopped is not.
+fn is_watched(state: &str) -> bool {
+    !matches!(state, "idle" | "stopping" | "stopped" | "suspended" | "off_air")
 }
 
 fn unix(at: SystemTime) -> u64 {

@@ -17,6 +17,7 @@ mod incidents;
 mod inputs;
 mod logs;
 mod notify;
+mod past;
 mod reload;
 mod restart;
 mod secrets;
