@@ -15,6 +15,7 @@ pub mod import;
 pub mod inspect;
 pub mod journal;
 pub mod live;
+pub mod load;
 pub mod measure;
 pub mod media;
 pub mod node_snapshot;

@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use avwatch_actors::severity::Severity;
 
+use super::load_args::LoadArgs;
 use crate::access::Role;
 use crate::detectors;
 use crate::profile::Profile;
@@ -67,6 +68,10 @@ pub enum Command {
     /// Exit status: 0; 2 bad usage, or the service does not answer.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Load this machine with streams that carry planted defects: capacity, latency, recall
+    ///
+    /// Exit status: 0; 1 a --require-… target is missed; 2 bad usage or configuration.
+    Load(Box<LoadArgs>),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual pages
@@ -284,7 +289,7 @@ impl Cli {
 }
 
 /// A setting must have a key; the configuration judges the rest.
-fn setting(text: &str) -> Result<String, String> {
+pub(super) fn setting(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((key, _)) if !key.trim().is_empty() => Ok(text.to_owned()),
         _ => Err("use KEY=VALUE".to_owned()),
@@ -410,6 +415,7 @@ mod tests {
             "avwatch config show",
             "avwatch config schema",
             "avwatch health",
+            "avwatch load --streams 4 --seconds 6 --source encoded --profile ott --format json",
             "avwatch import channels.m3u --format m3u",
             "avwatch events --stream lobby --severity major --state open --since 1h --format json",
             "avwatch events --follow --url http://127.0.0.1:8080",

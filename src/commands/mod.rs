@@ -9,6 +9,8 @@ pub mod detectors;
 pub mod events;
 pub mod health;
 pub mod import;
+pub mod load;
+pub mod load_args;
 pub mod man;
 pub mod run;
 pub mod token;
