@@ -205,7 +205,9 @@ impl Sender {
             // Within a second of each other, so that pictures of all streams do not come at once.
             let apart = Duration::from_secs_f64((number as f64 * 0.618).fract());
             let start = begin + apart;
-            let zero = start.checked_sub(segment.begins).unwrap_or(start);
+            // A playlist has segments from the first request on: that stream has run for a round already.
+            let earlier = if ways[number % ways.len()] == Carriage::Hls { clip.length() } else { Duration::ZERO };
+            let zero = start.checked_sub(segment.begins + earlier).unwrap_or(start);
             streams.push(Sent { way, zero, round: 0, packet: segment.from });
             urls.push(url);
         }

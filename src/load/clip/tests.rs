@@ -99,7 +99,7 @@ fn frames_that_are_due_in_a_span_are_counted_over_rounds() {
 
 #[test]
 fn times_that_wrap_are_counted_in_33_bits() {
-    let mut bytes = [0x21, 0xFF, 0xFF, 0xFF, 0xFF];
+    let mut bytes = [0x2F, 0xFF, 0xFF, 0xFF, 0xFF];
     let before = read_time(&bytes);
     add_time(&mut bytes, 1);
     assert_eq!(before, TIME_MASK as i64);
