@@ -122,6 +122,12 @@ fn measure_baseline(encoded: &Encoded, settings: &LoadSettings, stop: &AtomicBoo
     })
 }
 
+/// The trial that counts: after a search the most streams that held, else the number that was asked for.
+pub(super) fn counting<'a>(trials: &'a [Trial], capacity: &Capacity) -> Option<&'a Trial> {
+    let held = |trial: &&Trial| trial.streams == capacity.streams && trial.held;
+    trials.iter().find(held).filter(|_| capacity.searched).or(trials.last())
+}
+
 fn report(
     settings: &LoadSettings,
     loaded: &Loaded,
@@ -130,14 +136,13 @@ fn report(
     mut baseline: Option<Baseline>,
     stopped: bool,
 ) -> LoadReport {
-    let counts = |trial: &&Trial| trial.streams == capacity.streams && trial.held;
-    let best = trials.iter().find(counts).or(trials.last());
+    let best = counting(&trials, &capacity);
     capacity.streams_per_core = best.filter(|trial| trial.held).map(|trial| {
         let cores = trial.cpu.cores.max(1);
         rounded(f64::from(trial.streams) / f64::from(cores))
     });
     // CPU per stream at the most streams over that at a quarter, or at what comes nearest to it.
-    let linear = best.filter(|_| settings.quarter).and_then(|best| {
+    let linear = best.filter(|best| settings.quarter && best.held).and_then(|best| {
         let quarter = trials
             .iter()
             .filter(|trial| trial.streams <= best.streams.div_ceil(2))
@@ -163,4 +168,27 @@ fn report(
         required,
         stopped,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial(streams: u32, held: bool) -> Trial {
+        Trial { streams, held, ..Trial::default() }
+    }
+
+    #[test]
+    fn a_quarter_that_holds_does_not_stand_for_the_number_that_was_asked_for() {
+        let trials = [trial(75, true), trial(300, false)];
+        let asked = Capacity { searched: false, streams: 75, ..Capacity::default() };
+        assert_eq!(counting(&trials, &asked).map(|trial| trial.streams), Some(300));
+    }
+
+    #[test]
+    fn after_a_search_the_most_streams_that_held_count() {
+        let trials = [trial(4, true), trial(8, true), trial(16, false), trial(2, true)];
+        let found = Capacity { searched: true, streams: 8, ..Capacity::default() };
+        assert_eq!(counting(&trials, &found).map(|trial| trial.streams), Some(8));
+    }
 }

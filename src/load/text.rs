@@ -6,12 +6,13 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::figures::Trial;
 use super::report::LoadReport;
+use super::run::counting;
 
 /// Writes the report.
 pub fn render(report: &LoadReport) -> String {
     let mut text = heading(report);
     text.push_str(&trials(report));
-    if let Some(trial) = last_held(report) {
+    if let Some(trial) = counting(&report.trials, &report.capacity) {
         text.push_str(&details(trial));
     }
     text.push_str(&conclusions(report));
@@ -28,12 +29,6 @@ fn heading(report: &LoadReport) -> String {
         "{} streams of {width}x{height}, {} pictures a second, {sound}{ways}; profile {}, seed {}\n\n",
         report.source, report.rate, report.profile, report.seed
     )
-}
-
-/// The trial to show in full: the most streams that held, or the last one.
-fn last_held(report: &LoadReport) -> Option<&Trial> {
-    let held = report.trials.iter().find(|trial| trial.held && trial.streams == report.capacity.streams);
-    held.or(report.trials.last())
 }
 
 fn trials(report: &LoadReport) -> String {
