@@ -17,6 +17,7 @@ pub mod import;
 pub mod inspect;
 pub mod journal;
 pub mod live;
+pub mod load;
 pub mod log_view;
 pub mod logs;
 pub mod measure;

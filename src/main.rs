@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use avwatch::commands::cli::{Cli, Command, ConfigArgs, ConfigCommand, TokenCommand};
 use avwatch::commands::config::Printout;
 use avwatch::commands::{
-    self, backup, check, completions, detectors, events, health, import, logs, man, report, token, top,
+    self, backup, check, completions, detectors, events, health, import, load, logs, man, report, token, top,
 };
 use avwatch::config::Sources;
 use avwatch::media::ffmpeg_log;
@@ -54,6 +54,11 @@ fn main() -> ExitCode {
                 | TokenCommand::Remove { service, .. } => service.config.clone(),
             };
             token::run(&command, &sources(config, true))
+        }
+        Command::Load(args) => {
+            let _log = quiet_log();
+            stop_on_signals();
+            load::run(&args, &STOP)
         }
         Command::Completions(args) => print(&completions::render(args)),
         Command::Man(args) => match &args.directory {

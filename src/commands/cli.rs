@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use avwatch_actors::severity::Severity;
 
+use super::load_args::LoadArgs;
 pub use super::past_args::{BackupArgs, ReportArgs, TopArgs, TuneArgs};
 use crate::access::Role;
 use crate::detectors;
@@ -94,6 +95,10 @@ pub enum Command {
     ///
     /// Exit status: 0 delivered; 1 not; 2 bad usage, or the service does not answer.
     TestReceiver(TestReceiverArgs),
+    /// Load this machine with streams that carry planted defects: capacity, latency, recall
+    ///
+    /// Exit status: 0; 1 a --require-… target is missed; 2 bad usage or configuration.
+    Load(Box<LoadArgs>),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual pages
@@ -357,7 +362,7 @@ impl Cli {
 }
 
 /// A setting must have a key; the configuration judges the rest.
-fn setting(text: &str) -> Result<String, String> {
+pub(super) fn setting(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((key, _)) if !key.trim().is_empty() => Ok(text.to_owned()),
         _ => Err("use KEY=VALUE".to_owned()),
@@ -483,6 +488,7 @@ mod tests {
             "avwatch config show",
             "avwatch config schema",
             "avwatch health",
+            "avwatch load --streams 4 --seconds 6 --source encoded --profile ott --format json",
             "avwatch import channels.m3u --format m3u",
             "avwatch events --stream lobby --severity major --state open --since 1h --format json",
             "avwatch events --follow --url http://127.0.0.1:8080",

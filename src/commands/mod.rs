@@ -10,6 +10,8 @@ pub mod detectors;
 pub mod events;
 pub mod health;
 pub mod import;
+pub mod load;
+pub mod load_args;
 pub mod logs;
 pub mod man;
 pub mod past_args;

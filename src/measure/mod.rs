@@ -8,6 +8,7 @@
 
 mod bars;
 mod chroma;
+pub mod cost;
 mod echoes;
 mod fields;
 mod flash;

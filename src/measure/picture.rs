@@ -9,6 +9,7 @@ use avwatch_actors::media_time::MediaTime;
 
 use super::bars::{BarFinder, Bars, TOO_DARK};
 use super::chroma::ChromaMeasurer;
+use super::cost::Timed;
 use super::grid::{CellSums, Grid};
 use super::kernels::{Cpu, Histogram, RowInput, RowSums, STRIP, fetch_ahead, luma_row, words_per_strip};
 use super::levels::{CONTENT_ABOVE_BLACK, Scale, ceiling, ratio};
@@ -92,6 +93,7 @@ impl PictureMeasurer {
         previous: Option<&PictureView<'_>>,
         at: MediaTime,
     ) -> PictureMeasures {
+        let _timed = Timed::start();
         let Some(shape) = Shape::of(picture) else {
             self.reset();
             return PictureMeasures::default();

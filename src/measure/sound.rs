@@ -10,6 +10,7 @@ use avwatch_actors::frame::{CeilingFacts, ChannelHop, LoudnessReading, PairFacts
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::{CHANNELS_MAX, ChannelRole};
 
+use super::cost::Timed;
 use super::echoes::EchoTracker;
 use super::kernels::{
     Cpu, Run, TRUE_PEAK_GAIN_MAX, TRUE_PEAK_TAPS, ceiling_counts, group_means, hop_sums, interpolated_peak,
@@ -129,6 +130,7 @@ impl SoundMeasurer {
     /// more than 5 ms off, the count follows it: clocks drift over hours. A channel that is missing
     /// or too short is taken as silent there.
     pub fn measure(&mut self, at: MediaTime, channels: &[&[f32]]) -> SoundMeasures {
+        let _timed = Timed::start();
         let mut hops = std::mem::replace(&mut self.pending, SoundHops::new(self.channels.len() as u8));
         self.follow(at);
         let length = channels.first().map_or(0, |first| first.len());

@@ -5,7 +5,10 @@
 //! gives the same pictures and samples. Runs on the session's thread; it opens nothing, spawns
 //! nothing and never paces itself: the engine's pacing decorator does that.
 
+mod clip;
+mod contents;
 mod defect;
+mod drive;
 mod encoded;
 mod picture;
 mod plan;
@@ -16,7 +19,9 @@ mod still;
 mod texture;
 mod tracks;
 
+pub use clip::{ClipError, clip_length, encode};
 pub use defect::DefectKind;
+pub use drive::{Drive, MakeCost, Reel};
 pub use plan::{DefectPlan, PlannedDefect, TRUTH_MAX};
 pub use recipe::{CodecChoice, DEFECTS_MAX, Defect, FrameRate, Recipe, RecipeError};
 pub use source::{SyntheticOpener, SyntheticSource};

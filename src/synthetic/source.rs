@@ -15,8 +15,10 @@ use avwatch_actors::lifeline::{CutReason, Lifeline, Phase};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::source::{FrameSource, Opener, SourceError, SourceLimits};
 use avwatch_actors::track::{AudioFormat, SessionInfo, SessionNumber, TrackId, TrackInfo, VideoFormat};
+use avwatch_actors::worker;
 
 use super::defect::DefectKind;
+use super::drive::Drive;
 use super::plan::{DefectPlan, PlannedDefect};
 use super::recipe::{CodecChoice, Recipe};
 use super::sound;
@@ -27,6 +29,9 @@ use crate::measure::{MarkerFinder, MeasurePlan};
 const REPORT_EVERY: MediaTime = MediaTime::from_millis(100);
 /// How often a stalled source looks at its lifeline.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Longest single sleep of a driven source: a thousand of them should wake rarely.
+const DRIVEN_SLICE: Duration = Duration::from_millis(200);
 
 /// Opens one recipe, again and again.
 pub struct SyntheticOpener {
@@ -41,7 +46,8 @@ impl SyntheticOpener {
     pub fn new(name: &str, recipe: Recipe, measure: MeasurePlan) -> Self {
         let plan = Arc::new(DefectPlan::new(&recipe));
         let session = SessionNumber::default();
-        let setting = Setting { recipe: Arc::new(recipe), plan, measure, session, what: "synthetic source".into() };
+        let setting =
+            Setting { recipe: Arc::new(recipe), plan, measure, session, what: "synthetic source".into(), drive: None };
         let reached = Arc::new(AtomicI64::new(0));
         Self { setting, stream: name.into(), limits: SourceLimits::default(), reached }
     }
@@ -50,6 +56,13 @@ impl SyntheticOpener {
     #[must_use]
     pub fn with_limits(mut self, limits: SourceLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Keeps to the schedule of a load test; then the engine must not pace it as well.
+    #[must_use]
+    pub fn with_drive(mut self, drive: Drive) -> Self {
+        self.setting.drive = Some(drive);
         self
     }
 
@@ -68,6 +81,10 @@ impl SyntheticOpener {
 impl Opener for SyntheticOpener {
     fn open(&self, session: SessionNumber, line: &Arc<Lifeline>) -> Result<Box<dyn FrameSource>, SourceError> {
         line.enter(Phase::Opening);
+        if self.setting.drive.is_some() {
+            // Nobody paces it for the engine, which is where other sessions step back.
+            worker::step_back();
+        }
         let mut start = self.reached();
         let setting = Setting { session, ..self.setting.clone() };
         if let Some(duration) = setting.recipe.duration
@@ -113,6 +130,19 @@ impl Thread {
         self.reached.fetch_max(at.as_nanos(), Ordering::Relaxed);
     }
 
+    /// Waits, beating, until that moment or the cut.
+    fn wait_until(&self, what: &str, due: Instant) -> Result<(), SourceError> {
+        loop {
+            self.check(what)?;
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.line.beat();
+            std::thread::sleep(left.min(DRIVEN_SLICE));
+        }
+    }
+
     /// Lets real time pass as if nothing arrived, beating, until `to` or the cut.
     fn stall(&self, what: &str, from: MediaTime, to: MediaTime) -> Result<(), SourceError> {
         let begun = Instant::now();
@@ -134,6 +164,7 @@ pub struct SyntheticSource {
     what: Arc<str>,
     plan: Arc<DefectPlan>,
     thread: Thread,
+    drive: Option<Drive>,
     pictures: PictureTrack,
     sounds: Option<SoundTrack>,
     markers: MarkerFinder,
@@ -158,6 +189,7 @@ impl SyntheticSource {
             what: setting.what.clone(),
             plan: setting.plan.clone(),
             thread,
+            drive: setting.drive.clone(),
             input: setting.plan.next_input_defect(start),
             pictures: PictureTrack::open(setting, start)?,
             markers: MarkerFinder::default(),
@@ -241,6 +273,9 @@ impl SyntheticSource {
         if at >= self.end {
             self.finish(self.end);
             return Ok(());
+        }
+        if let Some(drive) = &self.drive {
+            self.thread.wait_until(&self.what, drive.due(at))?;
         }
         self.thread.reach(at);
         if self.report_due <= at {

@@ -14,13 +14,14 @@ use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::source::SourceError;
 use avwatch_actors::track::{SessionNumber, TrackId};
 
+use super::contents::Contents;
 use super::defect::{DefectKind, Place};
+use super::drive::Drive;
 use super::encoded::{SignedPicture, SoundCodec, VideoCodec};
-use super::picture::{PictureMaker, YuvPicture};
+use super::picture::YuvPicture;
 use super::plan::{DefectPlan, block_samples};
 use super::recipe::{CodecChoice, FrameRate, Recipe};
 use super::sound::{self, SoundBlock, SoundMaker};
-use super::still::Stills;
 use crate::measure::MeasurePlan;
 use crate::measure::{PictureMeasurer, SoundMeasurer};
 
@@ -33,6 +34,15 @@ pub(super) struct Setting {
     pub(super) session: SessionNumber,
     /// Names the input in errors.
     pub(super) what: Arc<str>,
+    /// The schedule, under a load test.
+    pub(super) drive: Option<Drive>,
+}
+
+impl Setting {
+    /// When what is at that media time arrives: when it is due, or now.
+    fn arrival(&self, at: MediaTime) -> Instant {
+        self.drive.as_ref().map_or_else(Instant::now, |drive| drive.due(at))
+    }
 }
 
 /// What a track tells the next report of packets.
@@ -56,9 +66,7 @@ impl Picture for Held {
 /// Makes `video:0`.
 pub(super) struct PictureTrack {
     setting: Setting,
-    maker: PictureMaker,
-    stills: Stills,
-    frozen: Option<(u64, Arc<YuvPicture>)>,
+    contents: Contents,
     codec: Option<VideoCodec>,
     measurer: PictureMeasurer,
     previous: Option<Arc<dyn Picture>>,
@@ -80,9 +88,7 @@ impl PictureTrack {
             CodecChoice::H264 => Some(VideoCodec::open(recipe, &setting.what)?),
         };
         Ok(Self {
-            maker: PictureMaker::new(recipe),
-            stills: Stills::default(),
-            frozen: None,
+            contents: Contents::new(recipe, setting.drive.as_ref().map(|drive| &drive.reel)),
             codec,
             measurer: PictureMeasurer::new(&setting.measure),
             previous: None,
@@ -114,8 +120,9 @@ impl PictureTrack {
 
     /// The next picture; `None` when the plan or the decoder left it out.
     pub(super) fn next(&mut self) -> Result<Option<Arc<VideoFrame>>, SourceError> {
-        let arrived = Instant::now();
         let (number, at) = (self.number, self.due());
+        let arrived = self.setting.arrival(at);
+        let making = self.setting.drive.as_ref().map(Drive::timer);
         self.number += 1;
         let defect = self.setting.plan.at(Place::Picture, at);
         let kind = defect.map(|defect| defect.kind);
@@ -126,10 +133,12 @@ impl PictureTrack {
         if let Some(since) = self.missing_since.take() {
             self.tally.marks.push(mark(TrackId::video(0), at, TimelineSign::Gap { missing: at - since }));
         }
-        let made = self.content(number, defect.map(|defect| (defect.kind, defect.from)));
+        let shown = defect.map(|defect| (defect.kind, defect.from));
+        let made = self.contents.picture(&self.setting.recipe, number, shown);
         let Some((picture, signs)) = self.decode(made, number, kind == Some(DefectKind::DecodeError))? else {
             return Ok(None);
         };
+        drop(making);
         let view = picture.view();
         let previous = self.previous.as_ref().map(|previous| previous.view());
         let measures = self.measurer.measure(&view, previous.as_ref(), at);
@@ -152,27 +161,6 @@ impl PictureTrack {
         let kept: Option<Box<dyn Picture>> = is_wanted.then(|| Box::new(Held(picture.clone())) as Box<dyn Picture>);
         self.previous = Some(picture);
         Ok(Some(Arc::new(VideoFrame::new(stamp, facts, kept))))
-    }
-
-    /// What is in the picture.
-    fn content(&mut self, number: u64, defect: Option<(DefectKind, MediaTime)>) -> Arc<YuvPicture> {
-        let Some((kind, from)) = defect else {
-            self.frozen = None;
-            return self.maker.make(number);
-        };
-        if kind == DefectKind::Freeze {
-            let onset = self.setting.recipe.fps.first_at(from);
-            if let Some((frozen, picture)) = &self.frozen
-                && *frozen == onset
-            {
-                return picture.clone();
-            }
-            let picture = self.maker.make(onset);
-            self.frozen = Some((onset, picture.clone()));
-            return picture;
-        }
-        let still = self.stills.of(kind, &self.setting.recipe);
-        still.unwrap_or_else(|| self.maker.make(number))
     }
 
     fn decode(
@@ -266,10 +254,12 @@ impl SoundTrack {
 
     /// The next block; `None` when the plan left it out.
     pub(super) fn next(&mut self) -> Result<Option<Arc<AudioFrame>>, SourceError> {
-        let arrived = Instant::now();
         let at = self.due();
+        let arrived = self.setting.arrival(at);
+        let making = self.setting.drive.as_ref().map(Drive::timer);
         let sample = self.number * u64::from(block_samples(&self.setting.recipe));
         let bytes = self.fill(self.number)?;
+        drop(making);
         self.number += 1;
         if self.setting.plan.at(Place::Sound, at).is_some_and(|defect| defect.kind == DefectKind::AudioMissing) {
             self.missing_since.get_or_insert(at);

@@ -1,0 +1,92 @@
+//! What the sender answers to requests over HTTP: a live response, a playlist, a segment. Pure.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use super::clip::Clip;
+
+/// Segments that a playlist lists.
+const LISTED: u64 = 6;
+
+/// An answer.
+pub enum Answer {
+    /// The stream of that number from now on, without an end.
+    Live(usize),
+    /// A body, with its type.
+    Whole(&'static str, Vec<u8>),
+    /// There is no such thing.
+    NotFound,
+}
+
+impl Answer {
+    /// The head of the response.
+    pub fn head(&self) -> String {
+        match self {
+            Self::Live(_) => "HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nConnection: close\r\n\r\n".to_owned(),
+            Self::Whole(kind, body) => {
+                format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                )
+            }
+            Self::NotFound => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+        }
+    }
+}
+
+/// The answer to a request at that moment; `zero_of` says when a stream's first round began.
+pub fn answer_to(request: &[u8], clip: &Clip, zero_of: impl Fn(usize) -> Option<Instant>, now: Instant) -> Answer {
+    let text = String::from_utf8_lossy(request);
+    let path = text.strip_prefix("GET ").and_then(|rest| rest.split_ascii_whitespace().next()).unwrap_or_default();
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let found = match parts[..] {
+        ["live", file] => file.strip_suffix(".ts").and_then(|number| number.parse().ok()).map(Answer::Live),
+        ["hls", number, "index.m3u8"] => number
+            .parse()
+            .ok()
+            .and_then(&zero_of)
+            .map(|zero| Answer::Whole("application/vnd.apple.mpegurl", playlist(clip, zero, now).into_bytes())),
+        ["hls", _, file] => {
+            file.strip_suffix(".ts").and_then(|number| number.parse().ok()).map(|number| segment(clip, number))
+        }
+        _ => None,
+    };
+    found.unwrap_or(Answer::NotFound)
+}
+
+/// When the segment of that number, counted over all rounds, has left.
+fn ends(clip: &Clip, number: u64) -> Duration {
+    let count = clip.segments().len() as u64;
+    let round = u32::try_from(number / count).unwrap_or(u32::MAX);
+    clip.segments()[(number % count) as usize].ends + clip.length() * round
+}
+
+fn playlist(clip: &Clip, zero: Instant, now: Instant) -> String {
+    let passed = now.saturating_duration_since(zero);
+    let rounds = (passed.as_secs_f64() / clip.length().as_secs_f64()) as u64;
+    let count = clip.segments().len() as u64;
+    let mut end = rounds * count;
+    while ends(clip, end) <= passed {
+        end += 1;
+    }
+    let first = end.saturating_sub(LISTED);
+    let longest = clip.segments().iter().map(|segment| segment.ends - segment.begins).max().unwrap_or_default();
+    let mut text = format!(
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{:.0}\n#EXT-X-MEDIA-SEQUENCE:{first}\n",
+        longest.as_secs_f64().ceil()
+    );
+    for number in first..end {
+        let segment = clip.segments()[(number % count) as usize];
+        // Writing to a string cannot fail.
+        let _ = write!(text, "#EXTINF:{:.3},\n{number}.ts\n", (segment.ends - segment.begins).as_secs_f64());
+    }
+    text
+}
+
+fn segment(clip: &Clip, number: u64) -> Answer {
+    let count = clip.segments().len() as u64;
+    let segment = clip.segments()[(number % count) as usize];
+    let mut body = Vec::new();
+    clip.copy(segment.from..segment.to, number / count, &mut body);
+    Answer::Whole("video/mp2t", body)
+}

@@ -1,0 +1,194 @@
+//! A whole run: material, perhaps bare decoding, one trial or a search, and what came of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use avwatch_actors::lifeline::{CutReason, Lifeline};
+
+use super::figures::{Trial, rounded};
+use super::limits::Reached;
+use super::material::{Encoded, Material, MaterialError};
+use super::report::{Baseline, Capacity, LoadReport};
+use super::rig::RigError;
+use super::search::Search;
+use super::settings::{LoadSettings, Streams};
+use super::trial::{Progress, Stage};
+use crate::config::{ConfigErrors, Loaded, Sources, load};
+use crate::measure::cost;
+use crate::media::bare;
+
+/// How long bare decoding runs.
+const BASELINE_SECONDS: Duration = Duration::from_secs(10);
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// There is nothing to show.
+    #[error(transparent)]
+    Material(#[from] MaterialError),
+    /// The streams cannot run.
+    #[error(transparent)]
+    Rig(#[from] RigError),
+    /// The clip cannot be decoded at all.
+    #[error("cannot decode the clip: {0}")]
+    Baseline(std::io::Error),
+}
+
+impl LoadError {
+    /// True when what was asked for is wrong, not the program or the machine.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Rig(RigError::Profile(_) | RigError::Parts(_)))
+    }
+}
+
+/// Does what the settings say. `stop` ends it early with what was seen until then.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn run(settings: &LoadSettings, stop: &AtomicBool, progress: &dyn Fn(Progress)) -> Result<LoadReport, LoadError> {
+    let loaded = load(&Sources { sets: settings.all_sets(), ..Sources::default() })?;
+    cost::count();
+    progress(Progress::Making);
+    let material = Material::make(settings)?;
+    let baseline = match &material {
+        Material::Sent(encoded) if settings.baseline => {
+            progress(Progress::Baseline);
+            Some(measure_baseline(encoded, settings, stop).map_err(LoadError::Baseline)?)
+        }
+        Material::Sent(_) | Material::Made(_) => None,
+    };
+    let stage = Stage { loaded: &loaded, settings, material: &material, stop, progress };
+    let (trials, capacity) = match settings.streams {
+        Streams::Fixed(streams) => fixed(&stage, streams)?,
+        Streams::Search { first, most } => search(&stage, first, most)?,
+    };
+    Ok(report(settings, &loaded, trials, capacity, baseline, stop.load(Ordering::Relaxed)))
+}
+
+/// One number of streams, after a quarter of it where that was asked for.
+fn fixed(stage: &Stage<'_>, streams: u32) -> Result<(Vec<Trial>, Capacity), LoadError> {
+    let mut trials = Vec::new();
+    let quarter = (streams / 4).max(1);
+    if stage.settings.quarter && quarter < streams {
+        trials.push(stage.run(quarter)?);
+    }
+    if !stage.stop.load(Ordering::Relaxed) {
+        trials.push(stage.run(streams)?);
+    }
+    let held = trials.iter().filter(|trial| trial.held).map(|trial| trial.streams).max().unwrap_or(0);
+    let limit = trials.last().filter(|trial| !trial.held).map(|trial| trial.broke.clone()).unwrap_or_default();
+    Ok((trials, Capacity { searched: false, streams: held, limit, ..Capacity::default() }))
+}
+
+/// As many streams as hold.
+fn search(stage: &Stage<'_>, first: u32, most: u32) -> Result<(Vec<Trial>, Capacity), LoadError> {
+    let mut search = Search::new(first, most);
+    let mut trials: Vec<Trial> = Vec::new();
+    while let Some(streams) = search.next() {
+        let trial = stage.run(streams)?;
+        if stage.stop.load(Ordering::Relaxed) {
+            // Cut short: shown, but no word on whether so many hold.
+            trials.push(trial);
+            break;
+        }
+        search.tried(trial.held);
+        trials.push(trial);
+    }
+    if stage.settings.quarter && !stage.stop.load(Ordering::Relaxed) && search.held() >= 4 {
+        trials.push(stage.run(search.held() / 4)?);
+    }
+    let broke = search.broke().and_then(|broke| trials.iter().find(|trial| trial.streams == broke));
+    let limit = broke.map(|trial| trial.broke.clone()).unwrap_or_default();
+    Ok((trials, Capacity { searched: true, streams: search.held(), limit, ..Capacity::default() }))
+}
+
+fn measure_baseline(encoded: &Encoded, settings: &LoadSettings, stop: &AtomicBool) -> std::io::Result<Baseline> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let line = Arc::<Lifeline>::default();
+    if stop.load(Ordering::Relaxed) {
+        line.cut(CutReason::Stopped);
+    }
+    let bare = bare::decode(&encoded.file(), threads, BASELINE_SECONDS, &line)?;
+    let stream_seconds = bare.pictures as f64 / f64::from(settings.rate);
+    Ok(Baseline {
+        streams: rounded(stream_seconds / bare.wall.as_secs_f64().max(1e-3)),
+        stream_ms: rounded(bare.cpu.as_secs_f64() * 1_000.0 / stream_seconds.max(1e-3)),
+        ratio: None,
+        cpu_ratio: None,
+    })
+}
+
+/// The trial that counts: after a search the most streams that held, else the number that was asked for.
+pub(super) fn counting<'a>(trials: &'a [Trial], capacity: &Capacity) -> Option<&'a Trial> {
+    let held = |trial: &&Trial| trial.streams == capacity.streams && trial.held;
+    trials.iter().find(held).filter(|_| capacity.searched).or(trials.last())
+}
+
+fn report(
+    settings: &LoadSettings,
+    loaded: &Loaded,
+    trials: Vec<Trial>,
+    mut capacity: Capacity,
+    mut baseline: Option<Baseline>,
+    stopped: bool,
+) -> LoadReport {
+    let best = counting(&trials, &capacity);
+    capacity.streams_per_core = best.filter(|trial| trial.held).map(|trial| {
+        let cores = trial.cpu.cores.max(1);
+        rounded(f64::from(trial.streams) / f64::from(cores))
+    });
+    // CPU per stream at the most streams over that at a quarter, or at what comes nearest to it.
+    let linear = best.filter(|best| settings.quarter && best.held).and_then(|best| {
+        let quarter = trials
+            .iter()
+            .filter(|trial| trial.streams <= best.streams.div_ceil(2))
+            .min_by_key(|trial| trial.streams.abs_diff(best.streams / 4))?;
+        (quarter.cpu.stream_ms > 0.0).then(|| rounded(best.cpu.stream_ms / quarter.cpu.stream_ms))
+    });
+    if let Some(baseline) = &mut baseline {
+        baseline.ratio = (baseline.streams > 0.0).then(|| rounded(f64::from(capacity.streams) / baseline.streams));
+        baseline.cpu_ratio = best
+            .filter(|trial| trial.cpu.stream_ms > 0.0)
+            .map(|trial| rounded(baseline.stream_ms / trial.cpu.stream_ms));
+    }
+    let ratio = baseline.as_ref().and_then(|baseline| baseline.ratio);
+    let reached = Reached { streams: capacity.streams, trial: best, baseline: ratio, linear };
+    let required = settings.requirements.judge(&reached);
+    LoadReport::new(
+        settings,
+        loaded.plan.runtime.detector_arbiters.get(),
+        trials,
+        capacity,
+        baseline,
+        linear,
+        required,
+        stopped,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial(streams: u32, held: bool) -> Trial {
+        Trial { streams, held, ..Trial::default() }
+    }
+
+    #[test]
+    fn a_quarter_that_holds_does_not_stand_for_the_number_that_was_asked_for() {
+        let trials = [trial(75, true), trial(300, false)];
+        let asked = Capacity { searched: false, streams: 75, ..Capacity::default() };
+        assert_eq!(counting(&trials, &asked).map(|trial| trial.streams), Some(300));
+    }
+
+    #[test]
+    fn after_a_search_the_most_streams_that_held_count() {
+        let trials = [trial(4, true), trial(8, true), trial(16, false), trial(2, true)];
+        let found = Capacity { searched: true, streams: 8, ..Capacity::default() };
+        assert_eq!(counting(&trials, &found).map(|trial| trial.streams), Some(8));
+    }
+}
