@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use avwatch_actors::latency::Stage;
 use avwatch_actors::status::{StatusBoard, StreamStatus};
+use avwatch_actors::tier::Tier;
 
 use crate::live::LiveBoard;
 use crate::node_snapshot::{
@@ -66,7 +67,7 @@ fn stream(status: &StreamStatus) -> StreamSnapshot {
         session: status.session.0,
         info: meters.info.clone(),
         last_error: status.last_error.clone(),
-        tracks: status.frames.iter().map(|(track, frames)| track_of(status, *track, *frames)).collect(),
+        tracks: tracks_of(status),
         // The meters stand still with the stream: what was read last is not so any more.
         bitrate: (meters.bitrate > 0.0).then_some(if status.up { meters.bitrate } else { 0.0 }),
         frame_rate: has_video.then_some(if status.up { meters.frame_rate } else { 0.0 }),
@@ -74,8 +75,27 @@ fn stream(status: &StreamStatus) -> StreamSnapshot {
         receive_dropped: status.receive_dropped,
         restarts: status.restarts.iter().map(|(cause, count)| (*cause, *count)).collect(),
         latency: status.latency,
-        ..StreamSnapshot::new(&card.stream, status.state, "full")
+        tiers: status.tiers,
+        ..StreamSnapshot::new(&card.stream, state_of(status), status.tier.name())
     }
+}
+
+/// Live, but nothing of it is looked at because load does not leave room for it.
+const BLIND: &str = "blind";
+
+/// Where the stream's life stands, as people read it.
+fn state_of(status: &StreamStatus) -> &'static str {
+    let is_shed = status.tier > status.tiers.configured;
+    if status.up && is_shed && status.tier == Tier::Transport { BLIND } else { status.state }
+}
+
+/// Tracks of which frames were inspected, and those of which none is because of the tier.
+fn tracks_of(status: &StreamStatus) -> Vec<TrackSnapshot> {
+    let mut frames = status.frames.clone();
+    for (track, _) in &status.meters.coverage {
+        frames.entry(*track).or_default();
+    }
+    frames.iter().map(|(track, frames)| track_of(status, *track, *frames)).collect()
 }
 
 fn track_of(status: &StreamStatus, track: avwatch_actors::track::TrackId, frames: u64) -> TrackSnapshot {
@@ -97,7 +117,10 @@ fn track_of(status: &StreamStatus, track: avwatch_actors::track::TrackId, frames
         frames_total: frames,
         last_frame: meters.map(|meters| meters.last_frame.0),
         // Drops are counted per lane; they are shared out evenly over what the lanes carried.
-        coverage: (all > 0).then(|| 1.0 - dropped.min(all) as f64 / all as f64),
+        coverage: status.meters.coverage_of(track).map(|inspected| match all {
+            0 => inspected,
+            all => inspected * (1.0 - dropped.min(all) as f64 / all as f64),
+        }),
         true_peak_dbtp: meters.and_then(|meters| meters.loudness).and_then(|reading| reading.true_peak_dbtp),
         loudness,
     }

@@ -289,6 +289,7 @@ fn fresh(node: &Arc<str>, change: &EventChange) -> Event {
         message: change.message.clone(),
         profile: card.profile.clone(),
         tier: card.tier.clone(),
+        coverage: card.coverage,
         labels: card.labels.clone(),
         session: change.session,
         node: node.clone(),

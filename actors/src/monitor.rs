@@ -174,6 +174,7 @@ impl Handler<ChangeStream> for Monitor {
     fn handle(&mut self, ChangeStream(change): ChangeStream, _: &mut Context<Self>) {
         if let Some(stream) = self.streams.get_mut(&change.card.stream) {
             (stream.setup.card, stream.setup.specs) = (change.card.clone(), change.specs.clone());
+            stream.setup.priority = change.priority;
             stream.supervisor.do_send(change);
         }
     }

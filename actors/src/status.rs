@@ -14,6 +14,7 @@ use crate::event::{StreamCard, Wall};
 use crate::event_desk::DeskBoard;
 use crate::latency::{LATENCY_MAX_US, Percentiles, Stage, StageHistograms};
 use crate::meters::SessionMeters;
+use crate::tier::{Tier, TierRange};
 use crate::track::{SessionNumber, TrackId};
 
 /// One stream as it stood within the last second.
@@ -23,6 +24,10 @@ pub struct StreamStatus {
     pub card: Arc<StreamCard>,
     /// A word of [`crate::stream_life::StreamLife::STATES`].
     pub state: &'static str,
+    /// How much of it is looked at.
+    pub tier: Tier,
+    /// Between which tiers it may move.
+    pub tiers: TierRange,
     /// True while a session delivers frames.
     pub up: bool,
     /// The newest session.

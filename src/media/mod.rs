@@ -38,6 +38,7 @@ pub mod small_picture;
 pub mod spec;
 mod stamper;
 pub mod thumbnail;
+mod thinning;
 mod timeline;
 mod track_reader;
 mod transport_options;
@@ -64,6 +65,8 @@ mod protocol_tests;
 mod reach_tests;
 #[cfg(test)]
 mod test_media;
+#[cfg(test)]
+mod tier_tests;
 #[cfg(test)]
 mod test_server;
 #[cfg(test)]

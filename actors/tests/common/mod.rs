@@ -24,6 +24,7 @@ use avwatch_actors::setup::{Engine, LaneSizes, SessionMode, StreamSetup};
 use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::{EventStore, Recovered, Sink, SinkError};
 use avwatch_actors::source::Opener;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::status::{Health, StatusBoard, StreamStatus};
 
 pub fn millis(at: i64) -> MediaTime {
@@ -243,6 +244,7 @@ pub fn spec(
         worse: Worse::Higher,
         lane,
         precedence,
+        cheapest: Tier::Transport,
         tuning: String::new(),
         ladder: Arc::new(move |_| ladder.clone()),
         class_limits: None,
@@ -270,6 +272,8 @@ pub fn inline(stream: &str, scripts: Vec<Script>, specs: Vec<Arc<DetectorSpec>>)
 
 pub fn of(stream: &str, opener: Arc<dyn Opener>, specs: Vec<Arc<DetectorSpec>>, mode: SessionMode) -> StreamSetup {
     StreamSetup {
+        dial: Arc::default(),
+        priority: 5,
         card: card(stream),
         opener,
         specs: Arc::new(specs),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use avwatch_actors::tier::TierRange;
 use avwatch_actors::track::TrackId;
 
 use crate::config::origin::KeyPath;
@@ -36,6 +37,8 @@ pub struct StreamPlan {
     pub mode: Mode,
     /// Who is shed last under load: 0 to 9.
     pub priority: u8,
+    /// Between which tiers it may move.
+    pub tiers: TierRange,
     /// Labels of its events.
     pub labels: BTreeMap<String, String>,
     /// Page that tells people what to do.
@@ -67,6 +70,7 @@ pub(super) fn build(
     let path = KeyPath::of(&["streams", name]);
     check_name(building, name, &path, "stream");
     refuse_what_is_not_built(building, stream, &path);
+    check_tiers(building, stream, &path);
     check_texts(building, stream, &path);
     check_secrets(building, stream, &path);
     check_expect(building, &stream.expect, &path.key("expect"));
@@ -121,6 +125,7 @@ pub(super) fn assemble(
         profile,
         mode: stream.mode,
         priority: stream.priority,
+        tiers: tiers_of(stream),
         labels: stream.labels.clone(),
         runbook_url: stream.runbook_url.clone(),
         input,
@@ -165,9 +170,6 @@ fn address_of(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPa
 
 /// Keys that would be ignored in silence are refused instead.
 fn refuse_what_is_not_built(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) {
-    if stream.tier != Tier::Full {
-        building.not_available(&path.key("tier"), "every stream is watched in full; remove the key");
-    }
     let off_air = path.key("schedule").key("off_air");
     for (index, window) in stream.schedule.off_air.iter().enumerate() {
         if !is_window(window) {
@@ -176,6 +178,23 @@ fn refuse_what_is_not_built(building: &mut Building<'_>, stream: &StreamSettings
     }
     if !stream.schedule.off_air.is_empty() {
         building.not_available(&off_air, "every stream is watched around the clock; remove the key");
+    }
+}
+
+/// The tier as written, and how far load may lower it.
+fn tiers_of(stream: &StreamSettings) -> TierRange {
+    let configured = tier_of(stream.tier);
+    TierRange { configured, cheapest: tier_of(stream.tier_min).max(configured) }
+}
+
+fn tier_of(tier: Tier) -> avwatch_actors::tier::Tier {
+    use avwatch_actors::tier::Tier as Engine;
+    match tier {
+        Tier::Full => Engine::Full,
+        Tier::Light => Engine::Light,
+        Tier::Keyframes => Engine::Keyframes,
+        Tier::Audio => Engine::Audio,
+        Tier::Transport => Engine::Transport,
     }
 }
 
@@ -194,6 +213,12 @@ fn is_window(text: &str) -> bool {
     let zone_fits =
         !zone.is_empty() && zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte));
     zone_fits && times.split_once('-').is_some_and(|(from, to)| is_time(from) && is_time(to) && from != to)
+}
+
+fn check_tiers(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) {
+    if tier_of(stream.tier_min) < tier_of(stream.tier) {
+        building.invalid(&path.key("tier_min"), "must not be dearer than 'tier'");
+    }
 }
 
 fn check_texts(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) {
