@@ -309,7 +309,7 @@ impl Service {
             Instant::now(),
         );
         let engine = Engine { arbiters: arbiters.clone(), bucket: Arc::new(bucket), desk, board: board.clone() };
-        let monitor = Monitor::new(engine).start();
+        let monitor = Monitor::new(engine).with_target(limits.latency_target).start();
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters.clone(), health.clone(), watchdog.clone(), monitor.clone().recipient())?;
         let newest = shared.clone();

@@ -148,7 +148,7 @@ pub fn opener_with(
         }
         Address::File(_) | Address::Stdin | Address::Url(_) => {
             Ok(Arc::new(MediaOpener::new(spec).with_ring(ring).with_dial(dial)))
-        },
+        }
     }
 }
 

@@ -29,8 +29,8 @@ use avwatch_actors::paced::Pace;
 use avwatch_actors::scripted::{Generator, ScriptStep, ScriptedOpener};
 use avwatch_actors::setup::{Engine, LaneSizes, SessionMode, StreamSetup};
 use avwatch_actors::severity::Severity;
-use avwatch_actors::tier::Tier;
 use avwatch_actors::status::{Health, StatusBoard};
+use avwatch_actors::tier::Tier;
 use figures::{own_cpu, print_absolute};
 
 const STREAMS: usize = 1_000;

@@ -403,7 +403,6 @@ impl DetectorGroup {
             }
         }
     }
-
 }
 
 fn tracks_of(info: &SessionInfo, kind: TrackKind) -> Vec<TrackInfo> {

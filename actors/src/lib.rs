@@ -123,6 +123,7 @@ pub mod lag;
 pub mod lane;
 pub mod latency;
 pub mod lifeline;
+pub mod load_watch;
 pub mod media_time;
 pub mod meters;
 pub mod monitor;

@@ -148,7 +148,14 @@ impl MeterReader {
     /// A reader for a new session.
     pub fn new(book: Arc<MeterBook>) -> Self {
         let now = Instant::now();
-        Self { book, meters: SessionMeters::default(), published: now, window: Window::new(now), coverage: Coverage::default(), lag: LagReader::default() }
+        Self {
+            book,
+            meters: SessionMeters::default(),
+            published: now,
+            window: Window::new(now),
+            coverage: Coverage::default(),
+            lag: LagReader::default(),
+        }
     }
 
     /// Takes note of an item that was delivered at `now`.
@@ -247,7 +254,8 @@ impl MeterReader {
             let is_blind = self.window.reached.is_none();
             self.meters.bitrate = if is_blind { bits / passed } else { rate(bits, self.window.reached, reached) };
             // Where no picture is decoded, time is told by what is.
-            let (since, until) = if self.window.shown.is_some() { (self.window.shown, shown) } else { (self.window.reached, reached) };
+            let (since, until) =
+                if self.window.shown.is_some() { (self.window.shown, shown) } else { (self.window.reached, reached) };
             self.meters.frame_rate = rate(self.window.pictures as f64, since, until);
             let begun = |begin: Option<MediaTime>, end| begin.map(|_| end);
             self.window = Window {

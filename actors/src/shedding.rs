@@ -197,10 +197,8 @@ impl Shedding {
             return Step::Stay;
         }
         let batch = streams.len().div_ceil(RESTORE_PART).max(1);
-        let mut shed: Vec<(Tier, &StreamLoad)> = streams
-            .iter()
-            .filter_map(|stream| Some((*self.shed.get(&stream.name)?, stream)))
-            .collect();
+        let mut shed: Vec<(Tier, &StreamLoad)> =
+            streams.iter().filter_map(|stream| Some((*self.shed.get(&stream.name)?, stream))).collect();
         shed.sort_by(|(tier, one), (other_tier, other)| {
             (other_tier, other.priority, &one.name).cmp(&(tier, one.priority, &other.name))
         });

@@ -44,7 +44,8 @@ impl Node {
 
     fn load(&self) -> NodeLoad {
         let use_of = self.spent() / self.capacity;
-        let latency = if use_of <= 1.0 { Duration::from_millis(20) } else { TARGET.mul_f64(1.0 + (use_of - 1.0) * 4.0) };
+        let latency =
+            if use_of <= 1.0 { Duration::from_millis(20) } else { TARGET.mul_f64(1.0 + (use_of - 1.0) * 4.0) };
         NodeLoad { latency: Some(latency), ..NodeLoad::default() }
     }
 
@@ -110,6 +111,9 @@ fn an_overloaded_node_is_within_its_target_soon_and_stays_there() {
 fn when_the_load_is_gone_all_is_restored_by_and_by() {
     let mut node = Node::new(40, 10.0, any_range);
     node.seconds(40);
+    // Calm is counted from the last overload.
+    let late = NodeLoad { latency: Some(TARGET * 2), ..NodeLoad::default() };
+    node.shedding.look(&late, &node.streams);
     node.capacity = 100.0;
     let quiet = node.seconds(CALM as usize - 1);
     assert!(quiet.iter().all(|step| *step == Step::Stay), "not before it was calm for long");

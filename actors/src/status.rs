@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
@@ -83,6 +84,8 @@ impl NodeLatencies {
 pub struct StatusBoard {
     streams: Mutex<BTreeMap<Arc<str>, Arc<StreamStatus>>>,
     latencies: Mutex<NodeLatencies>,
+    /// From arrival to verdict, of all streams, since they were last taken.
+    recent: Mutex<StageHistograms>,
     /// CPU time by detector.
     pub cpu: Arc<CpuAccounts>,
     /// Open events and totals.
@@ -94,7 +97,7 @@ pub struct StatusBoard {
 impl StatusBoard {
     /// An empty board.
     pub fn new(cpu: Arc<CpuAccounts>, desk: Arc<DeskBoard>, health: Arc<Health>) -> Self {
-        Self { streams: Mutex::default(), latencies: Mutex::default(), cpu, desk, health }
+        Self { streams: Mutex::default(), latencies: Mutex::default(), recent: Mutex::default(), cpu, desk, health }
     }
 
     /// Publishes a stream's entry.
@@ -116,6 +119,13 @@ impl StatusBoard {
     /// Adds a second's latencies of one stream.
     pub fn absorb(&self, batch: &StageHistograms) {
         self.latencies.lock().unwrap_or_else(PoisonError::into_inner).absorb(batch);
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).absorb(batch);
+    }
+
+    /// Within which time 99 in 100 frames had their verdict since this was last asked; nothing when none had.
+    pub fn take_recent(&self) -> Option<Duration> {
+        let recent = std::mem::take(&mut *self.recent.lock().unwrap_or_else(PoisonError::into_inner));
+        Percentiles::of(recent.stage(Stage::Total)).map(|percentiles| percentiles.p99)
     }
 
     /// Latencies of all streams since the start.

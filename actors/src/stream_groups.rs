@@ -123,7 +123,12 @@ impl StreamGroups {
 
     /// Rebuilds the actors that lived on a lost arbiter elsewhere, without the detector that does
     /// not return; nothing when none did.
-    pub fn leave_arbiter(&mut self, lost: ArbiterLost, setup: &StreamSetup, meters: &Arc<MeterBook>) -> Option<Stranded> {
+    pub fn leave_arbiter(
+        &mut self,
+        lost: ArbiterLost,
+        setup: &StreamSetup,
+        meters: &Arc<MeterBook>,
+    ) -> Option<Stranded> {
         let is_here = |seat: &Seat| seat.place == lost.place && seat.generation == lost.generation;
         let stranded: Vec<(u32, LaneKind)> =
             self.groups.iter().filter(|group| is_here(&group.seat)).map(|group| (group.number, group.kind)).collect();

@@ -154,7 +154,12 @@ fn new_settings_replace_a_detector_without_a_new_session() {
         rig.add(inline("lobby", vec![Ok(pictures(0, 60_000))], vec![before.clone()])).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         let after = Arc::new(DetectorSpec { tuning: "other".to_owned(), ..(*before).clone() });
-        let change = RetuneStream { card: card("lobby"), specs: Arc::new(vec![after]), tiers: TierRange::default(), priority: 5 };
+        let change = RetuneStream {
+            card: card("lobby"),
+            specs: Arc::new(vec![after]),
+            tiers: TierRange::default(),
+            priority: 5,
+        };
         rig.monitor.send(ChangeStream(change)).await.unwrap();
         tokio::time::sleep(Duration::from_secs(2)).await;
         rig.settle();

@@ -37,8 +37,8 @@ mod signs;
 pub mod small_picture;
 pub mod spec;
 mod stamper;
-pub mod thumbnail;
 mod thinning;
+pub mod thumbnail;
 mod timeline;
 mod track_reader;
 mod transport_options;
@@ -66,10 +66,10 @@ mod reach_tests;
 #[cfg(test)]
 mod test_media;
 #[cfg(test)]
-mod tier_tests;
-#[cfg(test)]
 mod test_server;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tier_tests;
 
 pub use opener::MediaOpener;

@@ -120,10 +120,9 @@ fn a_session_follows_its_dial_through_all_tiers_and_back_without_a_trace() {
         let dial = dial(Tier::Full);
         let mut source = open(&path, &dial);
         let mut heard = Heard::default();
-        let mut way = [
-            Tier::Keyframes, Tier::Full, Tier::Audio, Tier::Light, Tier::Transport, Tier::Keyframes, Tier::Full,
-        ]
-        .into_iter();
+        let mut way =
+            [Tier::Keyframes, Tier::Full, Tier::Audio, Tier::Light, Tier::Transport, Tier::Keyframes, Tier::Full]
+                .into_iter();
         let mut next_at = MediaTime::from_millis(1_300);
         while let Some(item) = source.next().expect("reads") {
             if let Item::Clock(at) = item

@@ -84,7 +84,8 @@ impl Opener for SyntheticOpener {
             let why = format!("its duration of {} s is over", duration.as_secs_f64());
             return Err(SourceError::Refused { what: setting.what.to_string(), why });
         }
-        let thread = Thread { line: line.clone(), limits: self.limits, reached: self.reached.clone(), dial: self.dial.clone() };
+        let thread =
+            Thread { line: line.clone(), limits: self.limits, reached: self.reached.clone(), dial: self.dial.clone() };
         if let Some(defect) = setting.plan.next_input_defect(start)
             && defect.kind == DefectKind::Stall
             && defect.from < start
@@ -306,7 +307,12 @@ impl FrameSource for SyntheticSource {
     }
 }
 
-fn session_info(recipe: &Recipe, stream: Arc<str>, session: SessionNumber, (at, tier): (MediaTime, Tier)) -> SessionInfo {
+fn session_info(
+    recipe: &Recipe,
+    stream: Arc<str>,
+    session: SessionNumber,
+    (at, tier): (MediaTime, Tier),
+) -> SessionInfo {
     let (video_codec, audio_codec) = match recipe.codec {
         CodecChoice::Raw => ("rawvideo", "pcm_f32le"),
         CodecChoice::H264 => ("h264", "aac"),

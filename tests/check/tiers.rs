@@ -60,7 +60,8 @@ fn a_clean_programme_passes_in_every_tier_and_coding() {
             let (status, input) = check(&clip.path, &["--tier", tier]);
             let told = &input["events"];
             assert_eq!((status, &input["verdict"]), (0, &Value::from("pass")), "{} {tier}: {told:#}", clip.path_text());
-            let loud: Vec<&Value> = told.as_array().expect("a list").iter().filter(|event| event["severity"] != "info").collect();
+            let loud: Vec<&Value> =
+                told.as_array().expect("a list").iter().filter(|event| event["severity"] != "info").collect();
             assert!(loud.is_empty(), "{} {tier}: {loud:?}", clip.path_text());
         }
     }

@@ -24,8 +24,8 @@ use avwatch_actors::setup::{Engine, LaneSizes, SessionMode, StreamSetup};
 use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::{EventStore, Recovered, Sink, SinkError};
 use avwatch_actors::source::Opener;
-use avwatch_actors::tier::Tier;
 use avwatch_actors::status::{Health, StatusBoard, StreamStatus};
+use avwatch_actors::tier::Tier;
 
 pub fn millis(at: i64) -> MediaTime {
     MediaTime::from_millis(at)
