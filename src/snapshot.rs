@@ -138,3 +138,48 @@ fn stages(board: &StatusBoard) -> Vec<StageSnapshot> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use avwatch_actors::event::{StreamCard, Wall};
+    use avwatch_actors::meters::SessionMeters;
+    use avwatch_actors::tier::TierRange;
+    use avwatch_actors::track::{SessionNumber, TrackId};
+
+    use super::*;
+
+    fn status(tier: Tier, configured: Tier, coverage: f64) -> StreamStatus {
+        StreamStatus {
+            card: Arc::new(StreamCard { stream: "lobby".into(), ..StreamCard::default() }),
+            state: "live",
+            tier,
+            tiers: TierRange::from(configured),
+            up: true,
+            session: SessionNumber(1),
+            meters: SessionMeters { coverage: vec![(TrackId::video(0), coverage)], ..SessionMeters::default() },
+            frames: BTreeMap::new(),
+            lane_dropped: (0, 0),
+            receive_dropped: 0,
+            restarts: BTreeMap::new(),
+            last_error: None,
+            abandoned: 0,
+            latency: None,
+            at: Wall(SystemTime::UNIX_EPOCH),
+        }
+    }
+
+    #[test]
+    fn a_stream_of_which_load_leaves_nothing_is_blind_and_its_coverage_is_none() {
+        let shown = stream(&status(Tier::Transport, Tier::Full, 0.0));
+        assert_eq!((shown.state, shown.tier), ("blind", "transport"));
+        assert_eq!(shown.tracks.iter().map(|track| track.coverage).collect::<Vec<_>>(), [Some(0.0)]);
+    }
+
+    #[test]
+    fn a_stream_that_is_to_be_looked_at_as_packets_only_is_not_blind() {
+        assert_eq!(stream(&status(Tier::Transport, Tier::Transport, 0.0)).state, "live");
+        assert_eq!(stream(&status(Tier::Keyframes, Tier::Full, 0.04)).state, "live");
+    }
+}

@@ -186,7 +186,9 @@ impl SessionRun {
         }
         let now = Instant::now();
         self.meters.note(&item, now);
-        if let Item::Clock(at) = &item {
+        if let Item::Clock(at) = &item
+            && (self.parts.pace == Pace::RealTime || self.line.tells_idle())
+        {
             self.meters.note_pace(now, *at, self.line.idle());
         }
         match self.parts.fan_out.offer(&item, &self.line) {

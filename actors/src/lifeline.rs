@@ -59,6 +59,7 @@ pub struct Lifeline {
     beats: AtomicU64,
     progress: AtomicU64,
     idle_nanos: AtomicU64,
+    tells_idle: AtomicBool,
     phase: AtomicU8,
     cut: AtomicBool,
     standing: AtomicU8,
@@ -71,6 +72,7 @@ impl Default for Lifeline {
             beats: AtomicU64::new(0),
             progress: AtomicU64::new(0),
             idle_nanos: AtomicU64::new(0),
+            tells_idle: AtomicBool::new(false),
             phase: AtomicU8::new(Phase::Opening as u8),
             cut: AtomicBool::new(false),
             standing: AtomicU8::new(RUNNING),
@@ -92,8 +94,14 @@ impl Lifeline {
         self.beat();
     }
 
-    /// Says that the thread had nothing to do for so long: it waited for bytes, or for the right moment.
+    /// Says that the thread waited for bytes for so long. A source that tells this once tells it always.
     pub fn idled(&self, time: Duration) {
+        self.tells_idle.store(true, Ordering::Relaxed);
+        self.held(time);
+    }
+
+    /// Says that the thread waited for the right moment for so long.
+    pub fn held(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.idle_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
@@ -101,6 +109,11 @@ impl Lifeline {
     /// For how long the thread had nothing to do so far, as far as that is told.
     pub fn idle(&self) -> Duration {
         Duration::from_nanos(self.idle_nanos.load(Ordering::Relaxed))
+    }
+
+    /// True once a source has told for how long it waits.
+    pub fn tells_idle(&self) -> bool {
+        self.tells_idle.load(Ordering::Relaxed)
     }
 
     /// Number of beats so far; a supervisor compares it with its last look.

@@ -193,9 +193,12 @@ impl MeterReader {
         }
     }
 
-    /// Takes note of how far the session has come, and for how long its thread had nothing to do.
+    /// Takes note of how far the session has come, and for how long its thread had nothing to do. Of
+    /// inputs that come in bursts nothing is taken down: between two of them is no time to be late.
     pub fn note_pace(&mut self, now: Instant, at: MediaTime, idle: Duration) {
-        self.lag.note(now, at, idle);
+        if self.meters.info.as_ref().is_some_and(|info| info.burst == MediaTime::ZERO) {
+            self.lag.note(now, at, idle);
+        }
     }
 
     fn note_frame(&mut self, track: TrackId, end: MediaTime, damaged: bool, loudness: Option<LoudnessReading>) {

@@ -77,7 +77,7 @@ impl Paced {
             self.line.beat();
         }
         self.line.enter(phase);
-        self.line.idled(now.elapsed());
+        self.line.held(now.elapsed());
     }
 }
 
