@@ -214,7 +214,7 @@ fn watch_side(clip: &str, streams: usize, taps: Taps) -> io::Result<bool> {
         let ring = rings.ring_of(&name, 5);
         // The first ring may have all, the next ones what is left.
         rings.share();
-        let opener = stream_parts::opener_with(&plan, detectors.measure.with_readings(), Some(ring));
+        let opener = stream_parts::opener_with(&plan, detectors.measure.with_readings(), Some(ring), Arc::default());
         Ok(live.watch(&name, opener.map_err(io::Error::other)?, Pixels::ForLive))
     };
     let begin = Instant::now();

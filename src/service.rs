@@ -387,7 +387,7 @@ impl Service {
         );
         let rules = desk.rules.clone();
         let engine = Engine { arbiters: arbiters.clone(), bucket: Arc::new(bucket), desk, board: board.clone() };
-        let monitor = Monitor::new(engine.clone()).start();
+        let monitor = Monitor::new(engine.clone()).with_target(limits.latency_target).start();
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters.clone(), health.clone(), watchdog.clone(), monitor.clone().recipient())?;
         let newest = shared.clone();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use avwatch_actors::latency::Stage;
 use avwatch_actors::status::{StatusBoard, StreamStatus};
+use avwatch_actors::tier::Tier;
 
 use crate::node_snapshot::{
     BuildSnapshot, EventCount, NodeSnapshot, ProcessSnapshot, ReceiverSnapshot, StageSnapshot, StreamSnapshot,
@@ -94,7 +95,7 @@ fn stream(status: &StreamStatus) -> StreamSnapshot {
         session: status.session.0,
         info: meters.info.clone(),
         last_error: status.last_error.clone(),
-        tracks: status.frames.iter().map(|(track, frames)| track_of(status, *track, *frames)).collect(),
+        tracks: tracks_of(status),
         // The meters stand still with the stream: what was read last is not so any more.
         bitrate: (meters.bitrate > 0.0).then_some(if status.up { meters.bitrate } else { 0.0 }),
         frame_rate: has_video.then_some(if status.up { meters.frame_rate } else { 0.0 }),
@@ -102,8 +103,27 @@ fn stream(status: &StreamStatus) -> StreamSnapshot {
         receive_dropped: status.receive_dropped,
         restarts: status.restarts.iter().map(|(cause, count)| (*cause, *count)).collect(),
         latency: status.latency,
-        ..StreamSnapshot::new(&card.stream, status.state, "full")
+        tiers: status.tiers,
+        ..StreamSnapshot::new(&card.stream, state_of(status), status.tier.name())
     }
+}
+
+/// Live, but nothing of it is looked at because load does not leave room for it.
+const BLIND: &str = "blind";
+
+/// Where the stream's life stands, as people read it.
+fn state_of(status: &StreamStatus) -> &'static str {
+    let is_shed = status.tier > status.tiers.configured;
+    if status.up && is_shed && status.tier == Tier::Transport { BLIND } else { status.state }
+}
+
+/// Tracks of which frames were inspected, and those of which none is because of the tier.
+fn tracks_of(status: &StreamStatus) -> Vec<TrackSnapshot> {
+    let mut frames = status.frames.clone();
+    for (track, _) in &status.meters.coverage {
+        frames.entry(*track).or_default();
+    }
+    frames.iter().map(|(track, frames)| track_of(status, *track, *frames)).collect()
 }
 
 fn track_of(status: &StreamStatus, track: avwatch_actors::track::TrackId, frames: u64) -> TrackSnapshot {
@@ -125,7 +145,10 @@ fn track_of(status: &StreamStatus, track: avwatch_actors::track::TrackId, frames
         frames_total: frames,
         last_frame: meters.map(|meters| meters.last_frame.0),
         // Drops are counted per lane; they are shared out evenly over what the lanes carried.
-        coverage: (all > 0).then(|| 1.0 - dropped.min(all) as f64 / all as f64),
+        coverage: status.meters.coverage_of(track).map(|inspected| match all {
+            0 => inspected,
+            all => inspected * (1.0 - dropped.min(all) as f64 / all as f64),
+        }),
         true_peak_dbtp: meters.and_then(|meters| meters.loudness).and_then(|reading| reading.true_peak_dbtp),
         loudness,
     }
@@ -142,4 +165,49 @@ fn stages(board: &StatusBoard) -> Vec<StageSnapshot> {
             StageSnapshot { stage: stage.name(), buckets, sum, count: histogram.len() }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use avwatch_actors::event::{StreamCard, Wall};
+    use avwatch_actors::meters::SessionMeters;
+    use avwatch_actors::tier::TierRange;
+    use avwatch_actors::track::{SessionNumber, TrackId};
+
+    use super::*;
+
+    fn status(tier: Tier, configured: Tier, coverage: f64) -> StreamStatus {
+        StreamStatus {
+            card: Arc::new(StreamCard { stream: "lobby".into(), ..StreamCard::default() }),
+            state: "live",
+            tier,
+            tiers: TierRange::from(configured),
+            up: true,
+            session: SessionNumber(1),
+            meters: SessionMeters { coverage: vec![(TrackId::video(0), coverage)], ..SessionMeters::default() },
+            frames: BTreeMap::new(),
+            lane_dropped: (0, 0),
+            receive_dropped: 0,
+            restarts: BTreeMap::new(),
+            last_error: None,
+            abandoned: 0,
+            latency: None,
+            at: Wall(SystemTime::UNIX_EPOCH),
+        }
+    }
+
+    #[test]
+    fn a_stream_of_which_load_leaves_nothing_is_blind_and_its_coverage_is_none() {
+        let shown = stream(&status(Tier::Transport, Tier::Full, 0.0));
+        assert_eq!((shown.state, shown.tier), ("blind", "transport"));
+        assert_eq!(shown.tracks.iter().map(|track| track.coverage).collect::<Vec<_>>(), [Some(0.0)]);
+    }
+
+    #[test]
+    fn a_stream_that_is_to_be_looked_at_as_packets_only_is_not_blind() {
+        assert_eq!(stream(&status(Tier::Transport, Tier::Transport, 0.0)).state, "live");
+        assert_eq!(stream(&status(Tier::Keyframes, Tier::Full, 0.04)).state, "live");
+    }
 }

@@ -12,6 +12,7 @@ use avwatch_actors::event_desk::EvidenceOf;
 use avwatch_actors::lane::WhenFull;
 use avwatch_actors::setup::{LaneSizes, SessionMode, StreamSetup};
 use avwatch_actors::sink::Sink;
+use avwatch_actors::tier::TierDial;
 use avwatch_actors::verdict_notes::VerdictNotes;
 
 use crate::config::{Plan, StreamPlan};
@@ -65,7 +66,8 @@ impl StreamBoards {
         let detectors = stream_parts::resolve_detectors(plan, &[])?;
         let pixels = if detectors.measure.keep_pictures { Pixels::ForDetectors } else { Pixels::ForLive };
         let ring = self.rings.as_ref().map(|rings| rings.ring_of(&plan.name, plan.priority));
-        let opener = stream_parts::opener_with(plan, detectors.measure.with_readings(), ring)?;
+        let dial = Arc::new(TierDial::new(plan.tiers));
+        let opener = stream_parts::opener_with(plan, detectors.measure.with_readings(), ring, dial.clone())?;
         Ok(StreamSetup {
             card: stream_parts::card(plan),
             opener: self.live.watch(&plan.name, opener, pixels),
@@ -73,6 +75,8 @@ impl StreamBoards {
             pace: stream_parts::live_pace(&plan.input.address),
             lanes: LaneSizes { when_full: WhenFull::DropOldest, ..LaneSizes::default() },
             mode: SessionMode::Thread,
+            dial,
+            priority: plan.priority,
         })
     }
 

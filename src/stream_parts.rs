@@ -10,6 +10,7 @@ use avwatch_actors::detector::DetectorSpec;
 use avwatch_actors::event::StreamCard;
 use avwatch_actors::paced::Pace;
 use avwatch_actors::source::Opener;
+use avwatch_actors::tier::TierDial;
 use avwatch_actors::track::{TrackId, TrackInfo};
 
 use crate::config::StreamPlan;
@@ -127,23 +128,27 @@ impl avwatch_actors::detector::Detector for Mute {
 
 /// Makes what opens the stream.
 pub fn opener(plan: &StreamPlan, measure: MeasurePlan) -> Result<Arc<dyn Opener>, PartsError> {
-    opener_with(plan, measure, None)
+    opener_with(plan, measure, None, Arc::new(TierDial::new(plan.tiers)))
 }
 
-/// The same, with what is read held in a ring; a synthetic source has no packets to hold.
+/// The same, with what is read held in a ring, and looking at as much as that dial says. A synthetic
+/// source has no packets to hold.
 pub fn opener_with(
     plan: &StreamPlan,
     measure: MeasurePlan,
     ring: Option<Arc<PacketRing>>,
+    dial: Arc<TierDial>,
 ) -> Result<Arc<dyn Opener>, PartsError> {
     let spec = InputSpec { measure, ..plan.input.clone() };
     match &spec.address {
         Address::Synthetic(recipe) => {
             let recipe: Recipe =
                 recipe.parse().map_err(|source| PartsError::Recipe { stream: plan.name.clone(), source })?;
-            Ok(Arc::new(SyntheticOpener::new(&plan.name, recipe, measure).with_limits(spec.limits)))
+            Ok(Arc::new(SyntheticOpener::new(&plan.name, recipe, measure).with_limits(spec.limits).with_dial(dial)))
         }
-        Address::File(_) | Address::Stdin | Address::Url(_) => Ok(Arc::new(MediaOpener::new(spec).with_ring(ring))),
+        Address::File(_) | Address::Stdin | Address::Url(_) => {
+            Ok(Arc::new(MediaOpener::new(spec).with_ring(ring).with_dial(dial)))
+        }
     }
 }
 
@@ -161,7 +166,8 @@ pub fn card(plan: &StreamPlan) -> Arc<StreamCard> {
         stream: plan.name.clone(),
         title: (plan.title != plan.name).then(|| plan.title.to_string()),
         profile: plan.profile_name.to_string(),
-        tier: Some("full".to_owned()),
+        tier: Some(plan.tiers.configured.name().to_owned()),
+        coverage: None,
         labels: plan.labels.clone(),
         runbook_url: plan.runbook_url.clone(),
     })

@@ -30,6 +30,7 @@ use avwatch_actors::scripted::{Generator, ScriptStep, ScriptedOpener};
 use avwatch_actors::setup::{Engine, LaneSizes, SessionMode, StreamSetup};
 use avwatch_actors::severity::Severity;
 use avwatch_actors::status::{Health, StatusBoard};
+use avwatch_actors::tier::Tier;
 use figures::{own_cpu, print_absolute};
 
 const STREAMS: usize = 1_000;
@@ -110,10 +111,13 @@ fn setup(number: usize, specs: &Arc<Vec<Arc<DetectorSpec>>>) -> StreamSetup {
         title: None,
         profile: "bench".to_owned(),
         tier: None,
+        coverage: None,
         labels: BTreeMap::new(),
         runbook_url: None,
     };
     StreamSetup {
+        dial: Arc::default(),
+        priority: 5,
         card: Arc::new(card),
         opener: Arc::new(opener),
         specs: specs.clone(),
@@ -171,6 +175,7 @@ fn spec(number: u16) -> Arc<DetectorSpec> {
         worse: Worse::Lower,
         lane: LaneKind::Picture,
         precedence: Precedence::Rest,
+        cheapest: Tier::Transport,
         tuning: String::new(),
         ladder: Arc::new(|_| Ladder {
             steps: vec![(Duration::from_secs(1), Severity::Warning)],

@@ -169,6 +169,7 @@ pub(super) fn fresh(node: &Arc<str>, change: &EventChange) -> Event {
         message: change.message.clone(),
         profile: card.profile.clone(),
         tier: card.tier.clone(),
+        coverage: card.coverage,
         labels: card.labels.clone(),
         session: change.session,
         node: node.clone(),

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::item::Item;
 use crate::media_time::MediaTime;
 use crate::severity::Severity;
+use crate::tier::Tier;
 use crate::track::{TrackId, TrackInfo};
 
 /// Judges one condition on one track.
@@ -231,6 +232,8 @@ pub struct DetectorSpec {
     pub lane: LaneKind,
     /// Where it stands in the precedence table.
     pub precedence: Precedence,
+    /// The cheapest tier in which it can judge; in cheaper ones it is not built.
+    pub cheapest: Tier,
     /// Everything that was configured of it, as text: a reload that leaves it equal leaves the
     /// running instance alone.
     pub tuning: String,

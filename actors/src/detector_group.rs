@@ -8,20 +8,25 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cpu_accounts::CpuAccounts;
-use crate::detector::{DetectorSpec, Finding, INPUT_TRACK, LaneKind, Precedence, Situation};
+use crate::detector::{DetectorSpec, INPUT_TRACK, LaneKind, Precedence};
 use crate::detector_host::{Called, DetectorHost};
-use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, Standing, StreamCard, Wall};
-use crate::event_lifecycle::{Change, What};
+use crate::event::{EventChange, EventEnd, StreamCard, Wall};
 use crate::group_clock::{ClockBook, GroupClock};
 use crate::group_notes::GroupNotes;
-use crate::group_parts::{earlier, finite, shift, tracks_of};
+use crate::group_parts::{shift, tracks_of};
 use crate::item::{EndReason, Gap, GapReason, Item};
 use crate::media_time::MediaTime;
+use crate::meters::MeterBook;
 use crate::precedence::overrule;
 use crate::pulse::{InCall, Pulse};
-use crate::severity::Severity;
-use crate::track::{SessionInfo, SessionNumber, TRACKS_MAX, TrackId, TrackInfo, TrackKind};
+use crate::tier::Tier;
+use crate::track::{SessionInfo, TRACKS_MAX, TrackId, TrackInfo, TrackKind};
 use crate::verdict_notes::VerdictNotes;
+
+#[path = "detector_group_tiers.rs"]
+mod tiers;
+#[path = "detector_group_words.rs"]
+mod words;
 
 /// What to do with events that are still open when a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +43,8 @@ struct Seat {
     hosts: Vec<DetectorHost>,
     /// The number that its next frame should have, and where the last one ended.
     next: Option<(u64, MediaTime)>,
+    /// From the end of the last frame to the end of this one, where frames are left out on purpose.
+    stride: MediaTime,
 }
 
 /// The group.
@@ -50,6 +57,10 @@ pub struct DetectorGroup {
     pulse: Arc<Pulse>,
     at_end: AtEnd,
     barred: BTreeSet<u16>,
+    /// Where the stream's coverage is read; absent in one-shot checks.
+    meters: Option<Arc<MeterBook>>,
+    /// The tier in force; nothing before a session has told it.
+    tier: Option<Tier>,
     seats: Vec<Seat>,
     session: Option<Arc<SessionInfo>>,
     clock: GroupClock,
@@ -79,6 +90,8 @@ impl DetectorGroup {
             pulse,
             at_end,
             barred: BTreeSet::new(),
+            meters: None,
+            tier: None,
             seats: Vec::new(),
             session: None,
             clock: GroupClock::default(),
@@ -99,6 +112,11 @@ impl DetectorGroup {
     #[must_use]
     pub fn with_notes(self, notes: Arc<VerdictNotes>) -> Self {
         Self { notes: GroupNotes::to(notes), ..self }
+    }
+
+    /// Reads coverage there.
+    pub fn watch_meters(&mut self, meters: Arc<MeterBook>) {
+        self.meters = Some(meters);
     }
 
     /// Which lane it drinks from.
@@ -169,7 +187,7 @@ impl DetectorGroup {
             }
             self.seat_missing(seat, &specs, now);
         }
-        self.card = card;
+        self.take_card(card);
         self.specs = specs;
     }
 
@@ -179,7 +197,8 @@ impl DetectorGroup {
         let mut broken = Vec::new();
         for spec in specs {
             let is_seated = hosts.iter().any(|host| host.spec.number == spec.number);
-            if is_seated || !(spec.applies)(info) || self.barred.contains(&spec.number) {
+            let is_idle = self.tier.is_some_and(|tier| tier > spec.cheapest);
+            if is_seated || is_idle || !(spec.applies)(info) || self.barred.contains(&spec.number) {
                 continue;
             }
             // Building and telling are calls too: they may hang as any other.
@@ -238,6 +257,7 @@ impl DetectorGroup {
             }
         }
         self.session = Some(info.clone());
+        self.enter_tier(info.tier, now);
         let wanted: Vec<TrackInfo> = match self.kind {
             LaneKind::Picture => tracks_of(info, TrackKind::Video),
             LaneKind::Sound => tracks_of(info, TrackKind::Audio),
@@ -286,7 +306,7 @@ impl DetectorGroup {
                 return;
             }
             None => {
-                self.seats.push(Seat { info: track, hosts: Vec::new(), next: None });
+                self.seats.push(Seat { info: track, hosts: Vec::new(), next: None, stride: MediaTime::ZERO });
                 self.seats.len() - 1
             }
         };
@@ -299,6 +319,7 @@ impl DetectorGroup {
     fn note_gap(&mut self, track: TrackId, seq: u64, begin: MediaTime, end: MediaTime, now: Wall) {
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.info.track == track) else { return };
         let expected = seat.next.replace((seq + 1, end));
+        seat.stride = tiers::stride(self.tier, expected, seq, end);
         if let Some((next, last_end)) = expected
             && seq > next
         {
@@ -363,36 +384,14 @@ impl DetectorGroup {
         }
     }
 
-    /// Raises `detector_disabled`, which lasts until the stream's detectors are built anew.
-    pub fn report_disabled(&mut self, track: TrackId, message: &str, now: Wall) {
-        let at = self.clock.now();
-        self.changes.push(EventChange {
-            card: self.card.clone(),
-            key: EventKey { stream: self.card.stream.clone(), track, detector: "detector_disabled".into() },
-            program: None,
-            standing: Standing::Main,
-            session: self.session_number(),
-            what: ChangeKind::Raised,
-            start: at,
-            started_at: now,
-            end: None,
-            ended_at: None,
-            changed_at: now,
-            severity: Severity::Major,
-            value: None,
-            peak: None,
-            threshold: None,
-            unit: "",
-            message: message.to_owned(),
-        });
-    }
-
     fn judge(&mut self, seat: usize, item: &Item, now: Wall) {
         let Some((at, lasts)) = item.span() else {
             // Gaps and ends last no time, but something may be found about them.
             self.emit_findings(seat, now);
             return;
         };
+        // A frame that stands for others left out on purpose is credited with their time.
+        let lasts = if item.is_frame() { lasts.max(self.seats[seat].stride) } else { lasts };
         self.clock.reach(at);
         let offset = self.clock.offset();
         let at = at + offset;
@@ -414,14 +413,6 @@ impl DetectorGroup {
         }
     }
 
-    fn emit_findings(&mut self, seat: usize, now: Wall) {
-        for host in 0..self.seats[seat].hosts.len() {
-            for finding in std::mem::take(&mut self.seats[seat].hosts[host].findings) {
-                self.emit_finding(seat, host, finding, now);
-            }
-        }
-    }
-
     fn finish(&mut self, reason: &EndReason, now: Wall) {
         if self.at_end == AtEnd::Keep {
             tracing::debug!(stream = &*self.card.stream, ?reason, "session over, events kept");
@@ -434,67 +425,5 @@ impl DetectorGroup {
                 self.emit(seat, host, change, at, now);
             }
         }
-    }
-
-    fn emit(&mut self, seat: usize, host: usize, change: Option<Change>, at: MediaTime, now: Wall) {
-        let Some(change) = change else { return };
-        let seat = &self.seats[seat];
-        let spec = &seat.hosts[host].spec;
-        if self.at_end == AtEnd::Settle && matches!(change.what, What::Fading | What::Holding) {
-            // Only the desk judges pictures and sound together.
-            return;
-        }
-        let situation = Situation { lasted: change.lasted, peak: change.peak, class: change.class };
-        self.changes.push(EventChange {
-            card: self.card.clone(),
-            key: EventKey { stream: self.card.stream.clone(), track: seat.info.track, detector: spec.name.into() },
-            program: seat.info.program,
-            standing: Standing::of(&seat.info),
-            session: self.session_number(),
-            what: change.what.into(),
-            start: change.start,
-            started_at: earlier(now, at - change.start),
-            end: change.end,
-            ended_at: change.end.map(|end| earlier(now, at - end)),
-            changed_at: now,
-            severity: change.severity,
-            value: finite(change.value),
-            peak: finite(change.peak),
-            threshold: spec.threshold,
-            unit: spec.unit,
-            message: (spec.message)(&situation),
-        });
-    }
-
-    fn emit_finding(&mut self, seat: usize, host: usize, finding: Finding, now: Wall) {
-        let at = finding.at + self.clock.offset();
-        let newest = self.clock.now();
-        let seat = &self.seats[seat];
-        let spec = &seat.hosts[host].spec;
-        let lowest = (spec.ladder)(&seat.info).steps.first().map_or(Severity::Info, |(_, severity)| *severity);
-        let when = earlier(now, newest - at);
-        self.changes.push(EventChange {
-            card: self.card.clone(),
-            key: EventKey { stream: self.card.stream.clone(), track: seat.info.track, detector: spec.name.into() },
-            program: seat.info.program,
-            standing: Standing::of(&seat.info),
-            session: self.session_number(),
-            what: ChangeKind::Found,
-            start: at,
-            started_at: when,
-            end: Some(at),
-            ended_at: Some(when),
-            changed_at: now,
-            severity: finding.severity.unwrap_or(lowest),
-            value: finding.score.and_then(finite),
-            peak: finding.score.and_then(finite),
-            threshold: spec.threshold,
-            unit: spec.unit,
-            message: finding.message,
-        });
-    }
-
-    fn session_number(&self) -> SessionNumber {
-        self.session.as_ref().map_or(SessionNumber(0), |session| session.session)
     }
 }

@@ -140,6 +140,19 @@ impl DetectorHost {
             self.disable();
             return Called::Disabled(message);
         }
+        self.rebuild(track, session);
+        if self.detector.is_none() { Called::Disabled(message) } else { Called::Panicked(message) }
+    }
+
+    /// Puts a fresh instance in its place, unless it was disabled; what is open stays open.
+    pub fn begin_anew(&mut self, track: &TrackInfo, session: Option<&Arc<SessionInfo>>) {
+        if self.is_enabled() {
+            self.rebuild(track, session);
+            self.was_faulty = false;
+        }
+    }
+
+    fn rebuild(&mut self, track: &TrackInfo, session: Option<&Arc<SessionInfo>>) {
         self.detector = build(&self.spec, track);
         if let (Some(detector), Some(session)) = (&mut self.detector, session) {
             let started = Item::Started(session.clone());
@@ -149,7 +162,6 @@ impl DetectorHost {
             }
             self.verdicts = Verdicts::default();
         }
-        if self.detector.is_none() { Called::Disabled(message) } else { Called::Panicked(message) }
     }
 }
 

@@ -147,9 +147,12 @@ pub struct Event {
     pub message: String,
     /// The profile in force.
     pub profile: String,
-    /// The tier in force.
+    /// The tier in force when it was raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
+    /// The share of the track that was inspected when it was raised, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<f64>,
     /// Labels of the stream.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -288,6 +291,8 @@ pub struct StreamCard {
     pub profile: String,
     /// Name of the tier in force.
     pub tier: Option<String>,
+    /// The share of the track at hand that was inspected of late; on the card of a change only.
+    pub coverage: Option<f64>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Where to read what to do.

@@ -184,7 +184,13 @@ impl SessionRun {
                 self.parts.latencies.record(&mut self.batch);
             }
         }
-        self.meters.note(&item, Instant::now());
+        let now = Instant::now();
+        self.meters.note(&item, now);
+        if let Item::Clock(at) = &item
+            && (self.parts.pace == Pace::RealTime || self.line.tells_idle())
+        {
+            self.meters.note_pace(now, *at, self.line.idle());
+        }
         match self.parts.fan_out.offer(&item, &self.line) {
             Delivery::Done => Step::Delivered(time_of(&item)),
             Delivery::Cut => Step::Ended(EndReason::Stopped),

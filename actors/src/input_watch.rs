@@ -184,6 +184,7 @@ mod tests {
     use crate::detector::{Detector, Ladder, LaneKind, Precedence, Verdicts, Worse};
     use crate::item::Item;
     use crate::severity::Severity;
+    use crate::tier::Tier;
 
     struct Never;
 
@@ -199,6 +200,7 @@ mod tests {
             worse: Worse::Higher,
             lane: LaneKind::Input,
             precedence: Precedence::Apart,
+            cheapest: Tier::Transport,
             tuning: String::new(),
             ladder: Arc::new(move |_| ladder.clone()),
             class_limits: None,

@@ -166,6 +166,8 @@ pub struct PacketCounts {
     pub scrambled: u32,
     /// Of them, that the decoder refused with an error.
     pub undecodable: u32,
+    /// Of them, left undecoded on purpose: the tier in force does without.
+    pub left_out: u32,
 }
 
 /// Most timeline marks that a report joined from several ones keeps.
@@ -224,5 +226,6 @@ impl PacketCounts {
         self.corrupt = self.corrupt.saturating_add(next.corrupt);
         self.scrambled = self.scrambled.saturating_add(next.scrambled);
         self.undecodable = self.undecodable.saturating_add(next.undecodable);
+        self.left_out = self.left_out.saturating_add(next.left_out);
     }
 }

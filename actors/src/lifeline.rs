@@ -5,6 +5,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// What a worker thread is busy with; decides how much patience it gets after a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub enum CutReason {
 pub struct Lifeline {
     beats: AtomicU64,
     progress: AtomicU64,
+    idle_nanos: AtomicU64,
+    tells_idle: AtomicBool,
     phase: AtomicU8,
     cut: AtomicBool,
     standing: AtomicU8,
@@ -68,6 +71,8 @@ impl Default for Lifeline {
         Self {
             beats: AtomicU64::new(0),
             progress: AtomicU64::new(0),
+            idle_nanos: AtomicU64::new(0),
+            tells_idle: AtomicBool::new(false),
             phase: AtomicU8::new(Phase::Opening as u8),
             cut: AtomicBool::new(false),
             standing: AtomicU8::new(RUNNING),
@@ -87,6 +92,28 @@ impl Lifeline {
     pub fn progress(&self) {
         self.progress.fetch_add(1, Ordering::Relaxed);
         self.beat();
+    }
+
+    /// Says that the thread waited for bytes for so long. A source that tells this once tells it always.
+    pub fn idled(&self, time: Duration) {
+        self.tells_idle.store(true, Ordering::Relaxed);
+        self.held(time);
+    }
+
+    /// Says that the thread waited for the right moment for so long.
+    pub fn held(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.idle_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// For how long the thread had nothing to do so far, as far as that is told.
+    pub fn idle(&self) -> Duration {
+        Duration::from_nanos(self.idle_nanos.load(Ordering::Relaxed))
+    }
+
+    /// True once a source has told for how long it waits.
+    pub fn tells_idle(&self) -> bool {
+        self.tells_idle.load(Ordering::Relaxed)
     }
 
     /// Number of beats so far; a supervisor compares it with its last look.

@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::coverage::Coverage;
 use crate::event::Wall;
 use crate::frame::LoudnessReading;
-use crate::item::Item;
+use crate::item::{Item, PacketFacts};
+use crate::lag::LagReader;
 use crate::media_time::MediaTime;
+use crate::tier::Tier;
 use crate::track::{SessionInfo, TRACKS_MAX, TrackId};
 
 /// How often the session's thread publishes its readings.
@@ -45,11 +48,26 @@ pub struct SessionMeters {
     pub receive_dropped: u64,
     /// Bits of a second of media, over about the last two seconds.
     pub bitrate: f64,
-    /// Pictures of the first video track in a second of media, over about the last two seconds.
+    /// Pictures of the first video track in a second of media, over about the last two seconds; those that
+    /// are left out on purpose count.
     pub frame_rate: f64,
+    /// How far the session is behind its source for lack of time.
+    pub behind: Duration,
+    /// The share of each track that was inspected of late.
+    pub coverage: Vec<(TrackId, f64)>,
 }
 
 impl SessionMeters {
+    /// The tier in force; nothing before a session has told it.
+    pub fn tier(&self) -> Option<Tier> {
+        self.info.as_ref().map(|info| info.tier)
+    }
+
+    /// The share of that track that was inspected of late, if anything came of it.
+    pub fn coverage_of(&self, track: TrackId) -> Option<f64> {
+        self.coverage.iter().find(|(known, _)| *known == track).map(|(_, ratio)| *ratio)
+    }
+
     /// The end of the newest frame of any track.
     pub fn reached(&self) -> MediaTime {
         self.tracks.iter().map(|track| track.reached).max().unwrap_or(MediaTime::ZERO)
@@ -75,12 +93,17 @@ impl MeterBook {
         newest.info.as_ref().map(|info| info.burst)
     }
 
+    /// The share of that track that was inspected of late, if anything came of it.
+    pub fn coverage_of(&self, track: TrackId) -> Option<f64> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).coverage_of(track)
+    }
+
     /// Forgets the readings of a session that is over.
     pub fn clear(&self) {
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = SessionMeters::default();
     }
 
-    /// Frames delivered by all sessions so far; how a supervisor sees that pictures or sound flow.
+    /// Frames delivered by all sessions so far, and what came but is left out on purpose; how a supervisor sees that pictures or sound flow.
     pub fn frames(&self) -> u64 {
         self.frames.load(Ordering::Relaxed)
     }
@@ -93,6 +116,8 @@ pub struct MeterReader {
     meters: SessionMeters,
     published: Instant,
     window: Window,
+    coverage: Coverage,
+    lag: LagReader,
 }
 
 /// Counts since the rates were last computed. Rates are of media time: segments are delivered in
@@ -123,13 +148,25 @@ impl MeterReader {
     /// A reader for a new session.
     pub fn new(book: Arc<MeterBook>) -> Self {
         let now = Instant::now();
-        Self { book, meters: SessionMeters::default(), published: now, window: Window::new(now) }
+        Self {
+            book,
+            meters: SessionMeters::default(),
+            published: now,
+            window: Window::new(now),
+            coverage: Coverage::default(),
+            lag: LagReader::default(),
+        }
     }
 
     /// Takes note of an item that was delivered at `now`.
     pub fn note(&mut self, item: &Item, now: Instant) {
         match item {
-            Item::Started(info) => self.meters.info = Some(info.clone()),
+            Item::Started(info) => {
+                if self.meters.tier().is_some_and(|before| before != info.tier) {
+                    self.coverage.begin();
+                }
+                self.meters.info = Some(info.clone());
+            }
             Item::Video(frame) => {
                 if frame.stamp.track == TrackId::video(0) {
                     self.window.pictures += 1;
@@ -146,12 +183,21 @@ impl MeterReader {
                 self.meters.bytes += facts.bytes;
                 self.window.bytes += facts.bytes;
                 self.meters.receive_dropped += facts.receive_dropped;
+                self.note_left_out(facts);
             }
             Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
         }
         let is_edge = matches!(item, Item::Started(_) | Item::Ended(_));
         if is_edge || now.saturating_duration_since(self.published) >= PUBLISH_EVERY {
             self.publish(now);
+        }
+    }
+
+    /// Takes note of how far the session has come, and for how long its thread had nothing to do. Of
+    /// inputs that come in bursts nothing is taken down: between two of them is no time to be late.
+    pub fn note_pace(&mut self, now: Instant, at: MediaTime, idle: Duration) {
+        if self.meters.info.as_ref().is_some_and(|info| info.burst == MediaTime::ZERO) {
+            self.lag.note(now, at, idle);
         }
     }
 
@@ -183,6 +229,19 @@ impl MeterReader {
         meters.loudness = loudness.or(meters.loudness);
     }
 
+    /// What is left out on purpose came all the same: it counts as flowing, and as pictures.
+    fn note_left_out(&mut self, facts: &PacketFacts) {
+        self.coverage.note(facts);
+        let left_out = facts.tracks.iter().filter(|(_, counts)| counts.left_out > 0);
+        for (track, counts) in left_out {
+            // Relaxed: a count of its own.
+            self.book.frames.fetch_add(counts.left_out.into(), Ordering::Relaxed);
+            if *track == TrackId::video(0) {
+                self.window.pictures += u64::from(counts.left_out);
+            }
+        }
+    }
+
     /// How far the first video track has come.
     fn shown(&self) -> MediaTime {
         let first = self.meters.tracks.iter().find(|track| track.track == TrackId::video(0));
@@ -197,7 +256,10 @@ impl MeterReader {
             // Of a scrambled stream there are no frames to tell the time by.
             let is_blind = self.window.reached.is_none();
             self.meters.bitrate = if is_blind { bits / passed } else { rate(bits, self.window.reached, reached) };
-            self.meters.frame_rate = rate(self.window.pictures as f64, self.window.shown, shown);
+            // Where no picture is decoded, time is told by what is.
+            let (since, until) =
+                if self.window.shown.is_some() { (self.window.shown, shown) } else { (self.window.reached, reached) };
+            self.meters.frame_rate = rate(self.window.pictures as f64, since, until);
             let begun = |begin: Option<MediaTime>, end| begin.map(|_| end);
             self.window = Window {
                 reached: begun(self.window.reached, reached),
@@ -206,6 +268,9 @@ impl MeterReader {
             };
         }
         self.published = now;
+        self.meters.behind = self.lag.behind();
+        self.meters.coverage.clear();
+        self.meters.coverage.extend(self.coverage.ratios());
         self.book.newest.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&self.meters);
     }
 }

@@ -14,6 +14,7 @@ use crate::alarm_model::{Doubted, monitor_change};
 use crate::arbiters::ArbiterLost;
 use crate::event::{ChangeKind, EventEnd, Wall};
 use crate::event_desk::DeskMessage;
+use crate::load_watch::LoadWatch;
 use crate::setup::{Engine, StreamSetup};
 use crate::severity::Severity;
 use crate::supervisor::{End, RetuneStream, Supervisor};
@@ -40,6 +41,8 @@ pub struct Monitor {
     waiting: Vec<oneshot::Sender<()>>,
     is_stopping: bool,
     is_degraded: bool,
+    /// Sheds load; absent where all is looked at whatever it takes.
+    load: Option<LoadWatch>,
 }
 
 impl Monitor {
@@ -53,7 +56,14 @@ impl Monitor {
             waiting: Vec::new(),
             is_stopping: false,
             is_degraded: false,
+            load: None,
         }
+    }
+
+    /// The same, shedding load to keep latency below `target`.
+    #[must_use]
+    pub fn with_target(self, target: Duration) -> Self {
+        Self { load: Some(LoadWatch::new(target)), ..self }
     }
 
     /// `last_session` is the newest session of a stream of that name: numbers go on, never back.
@@ -84,6 +94,17 @@ impl Monitor {
     fn tell(&self, message: DeskMessage) {
         if self.engine.desk.events.try_send(message).is_err() {
             tracing::error!("the event lane is full, a word of the monitor is lost");
+        }
+    }
+
+    /// Sheds or restores streams as the load demands, and says so.
+    fn look_at_load(&mut self) {
+        let Some(load) = &mut self.load else { return };
+        let setups = self.streams.values().map(|running| &running.setup);
+        let Some(change) = load.look(setups, &self.engine.board) else { return };
+        // With the lane full it is said again a second later.
+        if self.engine.desk.events.try_send(DeskMessage::Change(Box::new(change.clone()))).is_ok() {
+            load.was_told(&change);
         }
     }
 
@@ -122,6 +143,7 @@ impl Actor for Monitor {
             monitor.look_at_health();
             if !monitor.is_stopping {
                 monitor.mend_streams(ctx);
+                monitor.look_at_load();
             }
         });
     }
@@ -174,6 +196,7 @@ impl Handler<ChangeStream> for Monitor {
     fn handle(&mut self, ChangeStream(change): ChangeStream, _: &mut Context<Self>) {
         if let Some(stream) = self.streams.get_mut(&change.card.stream) {
             (stream.setup.card, stream.setup.specs) = (change.card.clone(), change.specs.clone());
+            stream.setup.priority = change.priority;
             stream.supervisor.do_send(change);
         }
     }

@@ -77,6 +77,7 @@ impl Paced {
             self.line.beat();
         }
         self.line.enter(phase);
+        self.line.held(now.elapsed());
     }
 }
 

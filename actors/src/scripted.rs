@@ -19,6 +19,7 @@ use crate::item::Item;
 use crate::lifeline::{CutReason, Lifeline, Phase};
 use crate::media_time::MediaTime;
 use crate::source::{FrameSource, Opener, SourceError, SourceLimits};
+use crate::tier::Tier;
 use crate::track::{AudioFormat, ChannelRole, SessionInfo, SessionNumber, TrackId, TrackInfo, VideoFormat};
 
 /// How often a waiting script looks at its lifeline.
@@ -337,6 +338,7 @@ pub fn session_info(stream: &Arc<str>, session: SessionNumber, tracks: Vec<Track
         at: MediaTime::ZERO,
         container: "scripted".to_owned(),
         tracks,
+        tier: Tier::Full,
         burst: MediaTime::ZERO,
         started: Instant::now(),
         started_wall: SystemTime::now(),

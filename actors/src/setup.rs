@@ -12,6 +12,7 @@ use crate::lane::WhenFull;
 use crate::paced::Pace;
 use crate::source::Opener;
 use crate::status::StatusBoard;
+use crate::tier::TierDial;
 
 /// Where a session runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,10 @@ pub struct StreamSetup {
     pub pace: Pace,
     /// Its lanes.
     pub lanes: LaneSizes,
+    /// How much of it should be looked at; its opener's sessions follow.
+    pub dial: Arc<TierDial>,
+    /// Who is shed last under load: 9 before 0.
+    pub priority: u8,
     /// Where its sessions run.
     pub mode: SessionMode,
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
@@ -14,6 +15,7 @@ use crate::event::{StreamCard, Wall};
 use crate::event_desk::DeskBoard;
 use crate::latency::{LATENCY_MAX_US, Percentiles, Stage, StageHistograms};
 use crate::meters::SessionMeters;
+use crate::tier::{Tier, TierRange};
 use crate::track::{SessionNumber, TrackId};
 use crate::verdict_notes::VerdictNotes;
 
@@ -24,6 +26,10 @@ pub struct StreamStatus {
     pub card: Arc<StreamCard>,
     /// A word of [`crate::stream_life::StreamLife::STATES`].
     pub state: &'static str,
+    /// How much of it is looked at.
+    pub tier: Tier,
+    /// Between which tiers it may move.
+    pub tiers: TierRange,
     /// True while a session delivers frames.
     pub up: bool,
     /// The newest session.
@@ -79,6 +85,8 @@ impl NodeLatencies {
 pub struct StatusBoard {
     streams: Mutex<BTreeMap<Arc<str>, Arc<StreamStatus>>>,
     latencies: Mutex<NodeLatencies>,
+    /// From arrival to verdict, of all streams, since they were last taken.
+    recent: Mutex<StageHistograms>,
     /// CPU time by detector.
     pub cpu: Arc<CpuAccounts>,
     /// Open events and totals.
@@ -92,7 +100,15 @@ pub struct StatusBoard {
 impl StatusBoard {
     /// An empty board.
     pub fn new(cpu: Arc<CpuAccounts>, desk: Arc<DeskBoard>, health: Arc<Health>) -> Self {
-        Self { streams: Mutex::default(), latencies: Mutex::default(), cpu, desk, health, verdicts: Arc::default() }
+        Self {
+            streams: Mutex::default(),
+            latencies: Mutex::default(),
+            recent: Mutex::default(),
+            cpu,
+            desk,
+            health,
+            verdicts: Arc::default(),
+        }
     }
 
     /// Publishes a stream's entry.
@@ -114,6 +130,13 @@ impl StatusBoard {
     /// Adds a second's latencies of one stream.
     pub fn absorb(&self, batch: &StageHistograms) {
         self.latencies.lock().unwrap_or_else(PoisonError::into_inner).absorb(batch);
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).absorb(batch);
+    }
+
+    /// Within which time 99 in 100 frames had their verdict since this was last asked; nothing when none had.
+    pub fn take_recent(&self) -> Option<Duration> {
+        let recent = std::mem::take(&mut *self.recent.lock().unwrap_or_else(PoisonError::into_inner));
+        Percentiles::of(recent.stage(Stage::Total)).map(|percentiles| percentiles.p99)
     }
 
     /// Latencies of all streams since the start.

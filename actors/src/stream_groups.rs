@@ -82,7 +82,7 @@ impl StreamGroups {
     }
 
     /// Starts an actor for every lane that a detector drinks from.
-    pub fn start_all(&mut self, setup: &StreamSetup, meters: &MeterBook) {
+    pub fn start_all(&mut self, setup: &StreamSetup, meters: &Arc<MeterBook>) {
         for kind in KINDS.into_iter().filter(|kind| is_wanted(setup, *kind)) {
             self.start(kind, setup, meters);
         }
@@ -90,7 +90,7 @@ impl StreamGroups {
 
     /// Takes over new settings; starts actors for lanes that had none. A detector that did not return
     /// once gets another chance with other settings.
-    pub fn retune(&mut self, setup: &StreamSetup, meters: &MeterBook) {
+    pub fn retune(&mut self, setup: &StreamSetup, meters: &Arc<MeterBook>) {
         self.barred.retain(|barred| barred.tuning.is_some() && barred.tuning == tuning_of(setup, barred.detector));
         for group in &self.groups {
             group.running.actor.do_send(Retune {
@@ -112,7 +112,7 @@ impl StreamGroups {
     }
 
     /// Rebuilds actors that have ended; tells which lanes they drained.
-    pub fn mend(&mut self, setup: &StreamSetup, meters: &MeterBook) -> Vec<LaneKind> {
+    pub fn mend(&mut self, setup: &StreamSetup, meters: &Arc<MeterBook>) -> Vec<LaneKind> {
         let gone: Vec<LaneKind> =
             self.groups.iter().filter(|group| !group.running.actor.connected()).map(|group| group.kind).collect();
         for kind in &gone {
@@ -123,7 +123,12 @@ impl StreamGroups {
 
     /// Rebuilds the actors that lived on a lost arbiter elsewhere, without the detector that does
     /// not return; nothing when none did.
-    pub fn leave_arbiter(&mut self, lost: ArbiterLost, setup: &StreamSetup, meters: &MeterBook) -> Option<Stranded> {
+    pub fn leave_arbiter(
+        &mut self,
+        lost: ArbiterLost,
+        setup: &StreamSetup,
+        meters: &Arc<MeterBook>,
+    ) -> Option<Stranded> {
         let is_here = |seat: &Seat| seat.place == lost.place && seat.generation == lost.generation;
         let stranded: Vec<(u32, LaneKind)> =
             self.groups.iter().filter(|group| is_here(&group.seat)).map(|group| (group.number, group.kind)).collect();
@@ -152,7 +157,7 @@ impl StreamGroups {
     }
 
     /// Starts the actor of a lane, in the place of the one that was there.
-    fn start(&mut self, kind: LaneKind, setup: &StreamSetup, meters: &MeterBook) {
+    fn start(&mut self, kind: LaneKind, setup: &StreamSetup, meters: &Arc<MeterBook>) {
         let mut clock = GroupClock::default();
         if let Some(old) = self.groups.iter().position(|group| group.kind == kind) {
             let old = self.groups.swap_remove(old);
@@ -181,6 +186,7 @@ impl StreamGroups {
             seat: seat.clone(),
             latencies: self.latencies.clone(),
             clock: clock.clone(),
+            meters: meters.clone(),
         };
         let actor = DetectorActor::start_in_arbiter(&seat.arbiter, move |_| parts.build(receiver));
         let bell = Arc::new(Bell::new(actor.clone().recipient()));
@@ -214,6 +220,7 @@ struct GroupParts {
     seat: Seat,
     latencies: Arc<LatencyBook>,
     clock: ClockBook,
+    meters: Arc<MeterBook>,
 }
 
 impl GroupParts {
@@ -224,6 +231,7 @@ impl GroupParts {
         group = group.with_notes(self.engine.board.verdicts.clone());
         group.set_barred(self.barred);
         group.go_on(self.clock);
+        group.watch_meters(self.meters);
         DetectorActor::new(group, receiver, self.engine.desk.events, self.latencies).with_fence(self.fence)
     }
 }

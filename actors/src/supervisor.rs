@@ -30,6 +30,7 @@ use crate::severity::Severity;
 use crate::status::StreamStatus;
 use crate::stream_groups::StreamGroups;
 use crate::stream_life::{Effect, Input, Look, StreamLife};
+use crate::tier::TierRange;
 use crate::track::{SessionNumber, TrackId};
 
 #[path = "supervisor_end.rs"]
@@ -334,6 +335,8 @@ impl Supervisor {
         self.engine.board.publish(StreamStatus {
             card: self.setup.card.clone(),
             state: self.life.state_name(),
+            tier: meters.tier().unwrap_or_else(|| self.setup.dial.wanted()),
+            tiers: self.setup.dial.range(),
             up: self.life.is_live() && self.watch.is_flowing(),
             session: self.life.session().unwrap_or_default(),
             receive_dropped: self.receive_dropped_before + meters.receive_dropped,
@@ -457,12 +460,18 @@ pub struct RetuneStream {
     pub card: Arc<StreamCard>,
     /// Its detectors from now on.
     pub specs: Arc<Vec<Arc<DetectorSpec>>>,
+    /// Between which tiers it may move from now on.
+    pub tiers: TierRange,
+    /// Who is shed last under load, from now on.
+    pub priority: u8,
 }
 
 impl Handler<RetuneStream> for Supervisor {
     type Result = ();
     fn handle(&mut self, message: RetuneStream, _: &mut Context<Self>) {
         self.setup.card = message.card;
+        self.setup.priority = message.priority;
+        self.setup.dial.set_range(message.tiers);
         self.setup.specs = message.specs;
         self.watch.retune(self.setup.specs.iter().find(|spec| spec.name == "input_down"));
         let was_barred = !self.groups.barred().is_empty();

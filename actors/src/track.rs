@@ -11,6 +11,7 @@ use std::time::{Instant, SystemTime};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::media_time::MediaTime;
+use crate::tier::Tier;
 
 /// Most tracks of one kind that a session may hold; more are refused when the input is opened.
 pub const TRACKS_MAX: u8 = 64;
@@ -276,6 +277,8 @@ pub struct SessionInfo {
     pub container: String,
     /// Every inspected or announced track, video first, then by number.
     pub tracks: Vec<TrackInfo>,
+    /// How much of it is looked at from here on.
+    pub tier: Tier,
     /// Longest time between two bursts that is normal for this kind of input; zero for steady ones.
     pub burst: MediaTime,
     /// When the session began, for latency.

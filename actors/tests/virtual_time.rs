@@ -17,6 +17,7 @@ use avwatch_actors::setup::SessionMode;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::source::{SourceError, SourceLimits};
 use avwatch_actors::supervisor::RetuneStream;
+use avwatch_actors::tier::{Tier, TierRange};
 use avwatch_actors::track::{SessionInfo, SessionNumber};
 use common::*;
 
@@ -153,7 +154,12 @@ fn new_settings_replace_a_detector_without_a_new_session() {
         rig.add(inline("lobby", vec![Ok(pictures(0, 60_000))], vec![before.clone()])).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         let after = Arc::new(DetectorSpec { tuning: "other".to_owned(), ..(*before).clone() });
-        let change = RetuneStream { card: card("lobby"), specs: Arc::new(vec![after]) };
+        let change = RetuneStream {
+            card: card("lobby"),
+            specs: Arc::new(vec![after]),
+            tiers: TierRange::default(),
+            priority: 5,
+        };
         rig.monitor.send(ChangeStream(change)).await.unwrap();
         tokio::time::sleep(Duration::from_secs(2)).await;
         rig.settle();
@@ -177,6 +183,7 @@ fn faulty_from_a_change_to(width: u32, check: impl FnOnce(&Rig)) {
         at: millis(5_000),
         container: "mpegts".to_owned(),
         tracks,
+        tier: Tier::Full,
         burst: MediaTime::ZERO,
         started: std::time::Instant::now(),
         started_wall: std::time::SystemTime::now(),

@@ -318,7 +318,7 @@ fn event() -> Value {
             "end_reason": { "type": "string", "enum": ["cleared", "suspended", "stream_removed", "config_changed", "unconfirmed"] },
             "started_at": moment(), "raised_at": moment(), "changed_at": moment(), "ended_at": moment(),
             "start_s": number(), "end_s": number(), "value": number(), "threshold": number(), "peak": number(),
-            "unit": text(), "message": text(), "profile": text(), "tier": text(), "labels": labels(),
+            "unit": text(), "message": text(), "profile": text(), "tier": text(), "coverage": number(), "labels": labels(),
             "session": whole(), "node": text(),
             "incident_id": described("The incident of which it is a part."),
             "parent_id": described("The event that explains it, or of which it is a part."),

@@ -12,6 +12,7 @@ use avwatch_actors::event::{ChangeKind, EventChange, EventEnd};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::meters::SessionMeters;
 use avwatch_actors::paced::Pace;
+use avwatch_actors::tier::{Tier, TierRange};
 use avwatch_actors::track::{TrackId, TrackKind};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -112,6 +113,7 @@ impl Job {
             Address::Url(url) => url.to_string(),
         };
         let plan = loaded.input(&shown, address, &args.profile).map_err(|error| Refusal::Usage(error.to_string()))?;
+        let plan = StreamPlan { tiers: TierRange::from(args.tier), ..plan };
         let detectors = stream_parts::resolve_detectors(&plan, &args.detectors)
             .map_err(|error| Refusal::Usage(error.to_string()))?;
         Ok(Self::Ready(Box::new(Ready { shown, plan, detectors })))
@@ -193,6 +195,16 @@ fn show_progress(bar: &ProgressBar, meters: &SessionMeters) {
     }
 }
 
+/// The share of a track that was inspected: what is left out by the tier is told, what was damaged is not.
+fn coverage_of(meters: &SessionMeters, track: TrackId, frames: u64) -> f64 {
+    let is_whole = meters.tier().is_none_or(|tier| tier == Tier::Full);
+    match meters.coverage_of(track) {
+        Some(share) if !is_whole => share,
+        _ if frames > 0 => 1.0,
+        _ => 0.0,
+    }
+}
+
 fn report_of(ready: &Ready, findings: Findings) -> ReportInput {
     let Findings { meters, changes, error, .. } = findings;
     let Some(info) = &meters.info else {
@@ -205,7 +217,7 @@ fn report_of(ready: &Ready, findings: Findings) -> ReportInput {
     for track in info.tracks.iter().filter(|track| is_inspected(track.track)) {
         let seen = meters.tracks.iter().find(|seen| seen.track == track.track);
         let frames = seen.map_or(0, |seen| seen.frames);
-        report.tracks.push(ReportTrack::new(track, frames, if frames > 0 { 1.0 } else { 0.0 }));
+        report.tracks.push(ReportTrack::new(track, frames, coverage_of(&meters, track.track, frames)));
         if let Some(loudness) = seen.and_then(|seen| seen.loudness) {
             report.measurements.insert(track.track, Measurements::from(&loudness));
         }

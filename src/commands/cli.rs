@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use avwatch_actors::severity::Severity;
+use avwatch_actors::tier::Tier;
 
 use super::load_args::LoadArgs;
 pub use super::past_args::{BackupArgs, ReportArgs, TopArgs, TuneArgs};
@@ -281,6 +282,9 @@ pub struct CheckArgs {
     /// Use this detector only; may be given several times
     #[arg(long = "detector", value_name = "NAME", value_parser = detector_name)]
     pub detectors: Vec<String>,
+    /// How much to look at: full, light, keyframes, audio or transport; a quick look costs less and shows less
+    #[arg(long, value_name = "TIER", default_value = "full", value_parser = tier)]
+    pub tier: Tier,
     /// How to write the report
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -379,6 +383,11 @@ fn seconds(text: &str) -> Result<f64, String> {
 fn profile(text: &str) -> Result<Profile, String> {
     let names = || Profile::ALL.map(Profile::name).join(", ");
     text.parse().map_err(|unknown| format!("{unknown}: use {}", names()))
+}
+
+fn tier(text: &str) -> Result<Tier, String> {
+    let known = Tier::ALL.into_iter().find(|tier| tier.name() == text);
+    known.ok_or_else(|| format!("unknown tier: use {}", Tier::ALL.map(Tier::name).join(", ")))
 }
 
 pub(super) fn detector_name(text: &str) -> Result<String, String> {

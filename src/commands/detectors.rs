@@ -261,6 +261,7 @@ mod tests {
         worse: Worse::Higher,
         lanes: &[LaneKind::Picture],
         precedence: Precedence::Solid,
+        cheapest: avwatch_actors::tier::Tier::Full,
         standard_ref: Some("EBU QC 0051B"),
         source: "own measurements",
         options: &[OptionDoc {

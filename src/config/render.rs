@@ -22,7 +22,7 @@ use crate::profile::Profile;
 const WIDTH: usize = 110;
 
 /// Keys and sections in the order in which people want to read them; others follow by the alphabet.
-const ORDER: [&str; 68] = [
+const ORDER: [&str; 69] = [
     "data_dir",
     "node",
     "server",
@@ -64,6 +64,7 @@ const ORDER: [&str; 68] = [
     "mode",
     "profile",
     "tier",
+    "tier_min",
     "priority",
     "program",
     "variant",

@@ -27,6 +27,7 @@ use avwatch_actors::detector::{ClassLimit, Detector, LaneKind, Precedence, Situa
 use avwatch_actors::item::{Item, MarkerKind, PacketFacts};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Major, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackInfo, TrackKind};
 
 use super::spell::Spell;
@@ -43,6 +44,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Input],
     precedence: Precedence::Apart,
+    cheapest: Tier::Full,
     standard_ref: Some("EBU R 37, ITU-R BT.1359-1"),
     source: "EBU R 37 (warning), ITU-R BT.1359-1 acceptability (major)",
     options: &[

@@ -24,6 +24,7 @@ use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse}
 use avwatch_actors::item::PacketFacts;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Info, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{SessionInfo, TrackInfo, TrackKind};
 
 use super::baseline::Baseline;
@@ -44,6 +45,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Lower,
     lanes: &[LaneKind::Input],
     precedence: Precedence::Apart,
+    cheapest: Tier::Transport,
     standard_ref: None,
     source: "Operational practice: 10 % of the 10-minute median for 10 s",
     options: &[OptionDoc {

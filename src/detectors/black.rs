@@ -28,6 +28,7 @@ use avwatch_actors::frame::PictureFacts;
 use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Critical, Info, Major, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackId, TrackInfo, TrackKind};
 
 use super::kind::lasted;
@@ -44,6 +45,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Solid,
+    cheapest: Tier::Keyframes,
     standard_ref: None,
     source: "FFmpeg blackdetect (pixel level, ratio); content, chroma and structure rules from own measurements",
     options: &[

@@ -32,6 +32,7 @@ use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdict
 use avwatch_actors::frame::{PictureFacts, SeamFacts, VideoFrame};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Major, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackInfo;
 
 use super::baseline::Baseline;
@@ -50,6 +51,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Rest,
+    cheapest: Tier::Light,
     standard_ref: None,
     source: "Own measurements on damaged H.264, HEVC and MPEG-2 against the clean decode",
     options: &[OptionDoc {

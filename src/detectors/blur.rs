@@ -23,6 +23,7 @@ use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse}
 use avwatch_actors::frame::{PictureFacts, VideoFrame};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Info, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackInfo;
 
 use super::baseline::Baseline;
@@ -42,6 +43,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Lower,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Rest,
+    cheapest: Tier::Light,
     standard_ref: None,
     source: "Own measurements on films and their blurred twins; idea after Crete et al. 2007",
     options: &[

@@ -19,6 +19,7 @@ use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdic
 use avwatch_actors::frame::{CaptionFacts, Stamp};
 use avwatch_actors::item::Item;
 use avwatch_actors::severity::Severity::{Info, Major, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackInfo, TrackKind};
 
 use super::DetectorKind;
@@ -35,6 +36,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Apart,
+    cheapest: Tier::Full,
     standard_ref: Some("ATSC A/53 Part 4"),
     source: "Operational practice: 60 s and 300 s",
     options: &[],

@@ -23,6 +23,7 @@ use avwatch_actors::detector::{ClassLimit, LaneKind, Precedence, Situation, Verd
 use avwatch_actors::frame::{AudioFrame, ChannelHop, SoundHop};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Critical, Info, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo, TrackKind};
 
 use super::kind::lasted;
@@ -42,6 +43,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Lower,
     lanes: &[LaneKind::Sound],
     precedence: Precedence::Rest,
+    cheapest: Tier::Audio,
     standard_ref: None,
     source: "Broadcast practice: a channel below -60 dBFS while another is above -40 dBFS",
     options: &[

@@ -36,6 +36,7 @@ use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdict
 use avwatch_actors::frame::{AudioFrame, CeilingFacts, ChannelHop, SoundHop, TopFacts};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Warning;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo, TrackKind};
 
 use super::kind::lasted;
@@ -54,6 +55,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Sound],
     precedence: Precedence::Rest,
+    cheapest: Tier::Audio,
     standard_ref: None,
     source: "Own measurements: clean and limited programme below 0.02 %, 6 dB too much 1 % and more",
     options: &[OptionDoc {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse};
 use avwatch_actors::frame::VideoFrame;
 use avwatch_actors::severity::Severity::{Major, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackInfo;
 
 use super::kind::lasted;
@@ -32,6 +33,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Pattern,
+    cheapest: Tier::Keyframes,
     standard_ref: Some("SMPTE RP 219-1"),
     source: "SMPTE RP 219-1, SMPTE EG 1 and EBU bars",
     options: &[OptionDoc {

@@ -25,6 +25,7 @@ use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdict
 use avwatch_actors::frame::{AudioFrame, ChannelHop};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Info;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo, TrackKind};
 
 use super::kind::lasted;
@@ -43,6 +44,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Sound],
     precedence: Precedence::Rest,
+    cheapest: Tier::Audio,
     standard_ref: None,
     source: "Broadcast practice: a mean above 0.005 (-46 dBFS) over 10 s",
     options: &[

@@ -26,6 +26,7 @@ use avwatch_actors::frame::{DecodeSigns, Stamp};
 use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Info, Major, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackId, TrackInfo, TrackKind};
 
 use super::table::Table;
@@ -41,6 +42,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture, LaneKind::Sound],
     precedence: Precedence::Apart,
+    cheapest: Tier::Audio,
     standard_ref: None,
     source: "Own measurements of error propagation; shares are operational practice",
     options: &[

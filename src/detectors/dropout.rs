@@ -29,6 +29,7 @@ use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdict
 use avwatch_actors::frame::{AudioFrame, ChannelHop, Echo, Lull, Repair, SoundHop};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Warning;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo, TrackKind};
 
 use super::notch::Notches;
@@ -47,6 +48,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Sound],
     precedence: Precedence::Rest,
+    cheapest: Tier::Audio,
     standard_ref: None,
     source: "Own measurements of lost samples, concealment and repeated buffers",
     options: &[OptionDoc {

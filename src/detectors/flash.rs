@@ -20,6 +20,7 @@ use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdict
 use avwatch_actors::frame::VideoFrame;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Warning;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackInfo;
 
 use super::picture_judge::{OfPictures, PictureJudge, is_video};
@@ -36,6 +37,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Apart,
+    cheapest: Tier::Full,
     standard_ref: Some("ITU-R BT.1702"),
     source: "ITU-R BT.1702-2: luminance, area and rate of harmful flashes",
     options: &[OptionDoc {

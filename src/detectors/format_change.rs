@@ -23,6 +23,7 @@ use std::sync::Arc;
 use avwatch_actors::detector::{Detector, Finding, LaneKind, Precedence, Situation, Verdicts, Worse};
 use avwatch_actors::item::Item;
 use avwatch_actors::severity::Severity::{Info, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{AudioFormat, SessionInfo, TrackId, TrackInfo, TrackKind, VideoFormat};
 
 use super::DetectorKind;
@@ -38,6 +39,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture, LaneKind::Sound, LaneKind::Input],
     precedence: Precedence::Apart,
+    cheapest: Tier::Transport,
     standard_ref: None,
     source: "Operational practice",
     options: &[],

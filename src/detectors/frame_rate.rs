@@ -23,6 +23,7 @@ use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse}
 use avwatch_actors::item::PacketFacts;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Info, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{SessionInfo, TrackId, TrackInfo, TrackKind};
 
 use super::baseline::Baseline;
@@ -43,6 +44,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Input],
     precedence: Precedence::Apart,
+    cheapest: Tier::Transport,
     standard_ref: None,
     source: "Operational practice: 20 % off the nominal rate for 5 s",
     options: &[OptionDoc {

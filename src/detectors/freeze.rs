@@ -37,6 +37,7 @@ use avwatch_actors::frame::VideoFrame;
 use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Info, Major, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackId, TrackInfo, TrackKind};
 
 use super::kind::lasted;
@@ -53,6 +54,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Still,
+    cheapest: Tier::Keyframes,
     standard_ref: None,
     source: "Own measurements on coded stills, noise, fades and small motion; window rule after NTIA TM-09-456",
     options: &[],

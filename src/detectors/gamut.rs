@@ -14,6 +14,7 @@ use std::sync::Arc;
 use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse};
 use avwatch_actors::frame::VideoFrame;
 use avwatch_actors::severity::Severity::Info;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackInfo;
 
 use super::kind::lasted;
@@ -32,6 +33,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Rest,
+    cheapest: Tier::Keyframes,
     standard_ref: Some("EBU R 103"),
     source: "EBU R 103 v3.0",
     options: &[OptionDoc {

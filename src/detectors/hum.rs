@@ -26,6 +26,7 @@ use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdict
 use avwatch_actors::frame::{AudioFrame, HARMONICS, Harmonic, MainsReading};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Info;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackInfo, TrackKind};
 
 use super::kind::lasted;
@@ -43,6 +44,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Sound],
     precedence: Precedence::Rest,
+    cheapest: Tier::Audio,
     standard_ref: None,
     source: "Own measurements: three multiples of 50 or 60 Hz 15 dB above their neighbours, steady within 1 dB",
     options: &[OptionDoc {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use avwatch_actors::detector::{Detector, LaneKind, Precedence, Verdicts, Worse};
 use avwatch_actors::item::Item;
 use avwatch_actors::severity::Severity::{Critical, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackInfo, TrackKind};
 
 use super::DetectorKind;
@@ -31,6 +32,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Input],
     precedence: Precedence::Apart,
+    cheapest: Tier::Transport,
     standard_ref: None,
     source: "Operational practice; HLS and DASH by target duration (players give up at 3.5)",
     options: &[],

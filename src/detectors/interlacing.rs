@@ -24,6 +24,7 @@ use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdict
 use avwatch_actors::frame::{FieldFacts, PictureFacts, VideoFrame};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Info;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackInfo;
 
 use super::kind::lasted;
@@ -41,6 +42,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Rest,
+    cheapest: Tier::Full,
     standard_ref: None,
     source: "FFmpeg idet, over moving blocks only; limits from own measurements",
     options: &[],

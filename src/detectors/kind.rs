@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use avwatch_actors::detector::{ClassLimits, DetectorFactory, LaneKind, Precedence, Situation, Worse};
 use avwatch_actors::severity::Severity;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackInfo;
 
 use crate::measure::MeasurePlan;
@@ -28,6 +29,8 @@ pub struct DetectorKind {
     pub lanes: &'static [LaneKind],
     /// Where it stands in the precedence table.
     pub precedence: Precedence,
+    /// The cheapest tier in which it can judge; in cheaper ones it is silent, as it lacks its basis.
+    pub cheapest: Tier,
     /// The rule of a standard that it checks, such as `TR 101 290 1.4`.
     pub standard_ref: Option<&'static str>,
     /// Where its defaults come from: a standard, a paper, or our own measurements.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse};
 use avwatch_actors::frame::VideoFrame;
 use avwatch_actors::severity::Severity::Info;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackInfo;
 
 use super::kind::lasted;
@@ -35,6 +36,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Rest,
+    cheapest: Tier::Keyframes,
     standard_ref: None,
     source: "Own measurements on letterboxed film",
     options: &[OptionDoc {

@@ -27,6 +27,7 @@ use avwatch_actors::frame::LoudnessReading;
 use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Info, Major, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackId, TrackInfo, TrackKind};
 
 use super::table::{Table, info_only};
@@ -42,6 +43,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Sound],
     precedence: Precedence::Apart,
+    cheapest: Tier::Audio,
     standard_ref: Some("EBU R 128"),
     source: "EBU R 128 (-23 LUFS, live +-1 LU), ATSC A/85 (-24 LKFS +-2 LU), gating of ITU-R BS.1770-5",
     options: &[

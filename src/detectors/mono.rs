@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use avwatch_actors::detector::{LaneKind, Precedence, Situation, Worse};
 use avwatch_actors::severity::Severity::Info;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackInfo, TrackKind};
 
 use super::kind::lasted;
@@ -33,6 +34,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Sound],
     precedence: Precedence::Rest,
+    cheapest: Tier::Audio,
     standard_ref: None,
     source: "Own measurements: dual mono 1.000, also after AAC at 128 kbit/s; films 0.13 to 0.89",
     options: &[OptionDoc {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use avwatch_actors::detector::{LaneKind, Precedence, Situation, Worse};
 use avwatch_actors::severity::Severity::Warning;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackInfo, TrackKind};
 
 use super::kind::lasted;
@@ -32,6 +33,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Lower,
     lanes: &[LaneKind::Sound],
     precedence: Precedence::Rest,
+    cheapest: Tier::Audio,
     standard_ref: None,
     source: "Own measurements: inverted -1.00, after MP2 -0.998, films 0.13 to 0.89",
     options: &[OptionDoc {

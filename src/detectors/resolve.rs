@@ -318,6 +318,7 @@ fn specs(resolved: &ResolvedDetector, expect: &Expect) -> Vec<DetectorSpec> {
         worse: kind.worse,
         lane,
         precedence: kind.precedence,
+        cheapest: kind.cheapest,
         tuning: tuning.clone(),
         ladder: ladder.clone(),
         class_limits: (kind.class_limits)(&resolved.options),

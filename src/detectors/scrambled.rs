@@ -18,6 +18,7 @@ use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdic
 use avwatch_actors::item::{Item, PacketFacts};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Major, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackId, TrackInfo, TrackKind};
 
 use super::kind::lasted;
@@ -33,6 +34,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Input],
     precedence: Precedence::Apart,
+    cheapest: Tier::Transport,
     standard_ref: Some("ISO/IEC 13818-1 transport_scrambling_control"),
     source: "ISO/IEC 13818-1; hold time from operational practice",
     options: &[OptionDoc {

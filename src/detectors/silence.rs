@@ -17,6 +17,7 @@ use std::sync::Arc;
 use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse};
 use avwatch_actors::frame::AudioFrame;
 use avwatch_actors::severity::Severity::{Info, Major, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{CHANNELS_MAX, ChannelRole, TrackInfo, TrackKind};
 
 use super::kind::lasted;
@@ -35,6 +36,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Lower,
     lanes: &[LaneKind::Sound],
     precedence: Precedence::Rest,
+    cheapest: Tier::Audio,
     standard_ref: None,
     source: "FFmpeg silencedetect (-60 dB); AC level and click tolerance from own measurements",
     options: &[OptionDoc {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse};
 use avwatch_actors::frame::{PictureFacts, VideoFrame};
 use avwatch_actors::severity::Severity::{Major, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackInfo;
 
 use super::kind::lasted;
@@ -34,6 +35,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Lower,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Solid,
+    cheapest: Tier::Keyframes,
     standard_ref: None,
     source: "Own measurements on coded solid colours",
     options: &[OptionDoc {

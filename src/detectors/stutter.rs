@@ -22,6 +22,7 @@ use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdict, Verdict
 use avwatch_actors::frame::{MotionFacts, VideoFrame};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Warning;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackInfo;
 
 use super::kind::lasted;
@@ -39,6 +40,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Rest,
+    cheapest: Tier::Full,
     standard_ref: None,
     source: "Own measurements on repeated and dropped pictures and on film, animation and pulldown",
     options: &[OptionDoc {

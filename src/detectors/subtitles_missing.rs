@@ -19,6 +19,7 @@ use std::sync::Arc;
 use avwatch_actors::detector::{Detector, LaneKind, Precedence, Situation, Verdict, Verdicts, Worse};
 use avwatch_actors::item::{Item, PacketCounts, PacketFacts};
 use avwatch_actors::severity::Severity::{Info, Major, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackId, TrackInfo, TrackKind};
 
 use super::DetectorKind;
@@ -34,6 +35,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Input],
     precedence: Precedence::Apart,
+    cheapest: Tier::Transport,
     standard_ref: None,
     source: "Operational practice: 60 s and 300 s",
     options: &[],

@@ -9,6 +9,7 @@ use avwatch_actors::frame::{
 };
 use avwatch_actors::item::{Item, PacketCounts, PacketFacts};
 use avwatch_actors::media_time::MediaTime;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{AudioFormat, ChannelRole, SessionInfo, SessionNumber, TrackId, TrackInfo, VideoFormat};
 
 use super::{DetectorKind, OptionValue, Options};
@@ -56,6 +57,7 @@ pub(super) fn started(session: u64, revision: u32, from: f64, tracks: Vec<TrackI
         at: at(from),
         container: "mpegts".to_owned(),
         tracks,
+        tier: Tier::Full,
         burst: MediaTime::ZERO,
         started: Instant::now(),
         started_wall: SystemTime::UNIX_EPOCH,

@@ -27,6 +27,7 @@ use avwatch_actors::detector::{Detector, FINDINGS_MAX, Finding, LaneKind, Preced
 use avwatch_actors::item::{Item, PacketFacts, TimelineMark, TimelineSign};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Info, Warning};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackId, TrackInfo, TrackKind};
 
 use super::table::Table;
@@ -42,6 +43,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Input],
     precedence: Precedence::Apart,
+    cheapest: Tier::Transport,
     standard_ref: None,
     source: "EBU R 37 (40 ms); gap of 1 s from operational practice",
     options: &[

@@ -14,6 +14,7 @@ use avwatch_actors::detector::{LaneKind, Precedence, Situation, Verdicts, Worse}
 use avwatch_actors::frame::AudioFrame;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::Info;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackInfo, TrackKind};
 
 use super::sound_judge::{OfSound, SoundJudge};
@@ -30,6 +31,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Sound],
     precedence: Precedence::Apart,
+    cheapest: Tier::Audio,
     standard_ref: Some("ITU-R BS.1770-5 Annex 2"),
     source: "EBU R 128 (-1 dBTP), ATSC A/85 (-2 dBTP)",
     options: &[OptionDoc {

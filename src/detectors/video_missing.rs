@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use avwatch_actors::detector::{Detector, LaneKind, Precedence, Worse};
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackInfo, TrackKind};
 
 use super::DetectorKind;
@@ -25,6 +26,7 @@ pub(super) const KIND: DetectorKind = DetectorKind {
     worse: Worse::Higher,
     lanes: &[LaneKind::Picture],
     precedence: Precedence::Lost,
+    cheapest: Tier::Keyframes,
     standard_ref: None,
     source: "Operational practice; tolerance of 1 s or three frame intervals",
     options: &[],

@@ -8,6 +8,7 @@ use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::scripted::{ScriptStep, ScriptedOpener, even_hops};
 use avwatch_actors::severity::Severity;
+use avwatch_actors::tier::Tier;
 
 use super::*;
 
@@ -46,6 +47,7 @@ fn spec(
         worse: Worse::Higher,
         lane,
         precedence: Precedence::Apart,
+        cheapest: Tier::Transport,
         tuning: String::new(),
         ladder: Arc::new(|_| Ladder {
             steps: vec![(Duration::ZERO, Severity::Warning)],

@@ -86,6 +86,12 @@ impl AudioReader {
         Ok(())
     }
 
+    /// Ends the measuring until sound is decoded again: then it begins anew.
+    pub(crate) fn leave(&mut self, stamper: &mut Stamper, work: &mut Work<'_>) {
+        self.finish(stamper, work);
+        self.shape = None;
+    }
+
     /// Ends the measuring: the last hops and the final loudness leave with a block without samples.
     pub(crate) fn finish(&mut self, stamper: &mut Stamper, work: &mut Work<'_>) {
         let (Some(mut measurer), Some(end)) = (self.measurer.take(), work.timeline.end(stamper.line)) else { return };

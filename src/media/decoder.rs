@@ -11,6 +11,7 @@ use ffmpeg_next::ffi;
 use ffmpeg_next::packet::Ref;
 
 use super::spec::InputSpec;
+use super::thinning::Depth;
 
 const AGAIN: i32 = ffi::AVERROR(libc::EAGAIN);
 
@@ -109,6 +110,23 @@ impl Decoder {
     /// No frame refers to another.
     pub(crate) fn intra_only(&self) -> bool {
         self.intra_only
+    }
+
+    /// Decodes that deep from the next packet on.
+    pub(crate) fn set_depth(&mut self, depth: Depth) {
+        let skipped = match depth {
+            Depth::References => ffi::AVDiscard::AVDISCARD_NONREF,
+            // Of the others the decoder is given only what is to be decoded.
+            Depth::All | Depth::Keys | Depth::Nothing => ffi::AVDiscard::AVDISCARD_DEFAULT,
+        };
+        // SAFETY: the context is open and ours; decoders read the field with every packet.
+        unsafe { (*self.context.as_ptr()).skip_frame = skipped };
+    }
+
+    /// Forgets everything before the next packet. To be called once all frames were received.
+    pub(crate) fn forget(&mut self) {
+        // SAFETY: the context is open and ours.
+        unsafe { ffi::avcodec_flush_buffers(self.context.as_ptr()) };
     }
 
     /// Hands over a packet under a number that its frame will carry; `None` begins the flush.

@@ -38,6 +38,7 @@ mod signs;
 pub mod small_picture;
 pub mod spec;
 mod stamper;
+mod thinning;
 pub mod thumbnail;
 mod timeline;
 mod track_reader;
@@ -69,5 +70,7 @@ mod test_media;
 mod test_server;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tier_tests;
 
 pub use opener::MediaOpener;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use avwatch_actors::lifeline::Lifeline;
 use avwatch_actors::source::{FrameSource, Opener, SourceError, SourceLimits};
+use avwatch_actors::tier::TierDial;
 use avwatch_actors::track::SessionNumber;
 
 use super::packet_ring::PacketRing;
@@ -19,12 +20,13 @@ pub struct MediaOpener {
     spec: Arc<InputSpec>,
     numbering: Arc<Mutex<Numbering>>,
     ring: Option<Arc<PacketRing>>,
+    dial: Arc<TierDial>,
 }
 
 impl MediaOpener {
     /// An opener of that input. Nothing is opened yet.
     pub fn new(spec: InputSpec) -> Self {
-        Self { spec: Arc::new(spec), numbering: Arc::default(), ring: None }
+        Self { spec: Arc::new(spec), numbering: Arc::default(), ring: None, dial: Arc::default() }
     }
 
     /// The same, with what is read held in a ring.
@@ -32,11 +34,17 @@ impl MediaOpener {
     pub fn with_ring(self, ring: Option<Arc<PacketRing>>) -> Self {
         Self { ring, ..self }
     }
+
+    /// The same, looking at as much as that dial says.
+    #[must_use]
+    pub fn with_dial(self, dial: Arc<TierDial>) -> Self {
+        Self { dial, ..self }
+    }
 }
 
 impl Opener for MediaOpener {
     fn open(&self, session: SessionNumber, line: &Arc<Lifeline>) -> Result<Box<dyn FrameSource>, SourceError> {
-        Ok(Box::new(Session::open(&self.spec, session, &self.numbering, self.ring.as_ref(), line)?))
+        Ok(Box::new(Session::open(&self.spec, session, &self.numbering, self.ring.as_ref(), &self.dial, line)?))
     }
 
     fn limits(&self) -> SourceLimits {

@@ -7,10 +7,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use avwatch_actors::item::{Item, TimelineMark, TimelineSign};
+use avwatch_actors::item::Item;
 use avwatch_actors::lifeline::{Lifeline, Phase};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::source::{FrameSource, SourceError};
+use avwatch_actors::tier::{Tier, TierDial};
 use avwatch_actors::track::{SessionInfo, SessionNumber, TrackId, TrackKind};
 use ffmpeg_next::ffi;
 use ffmpeg_next::packet::{Mut, Ref};
@@ -45,10 +46,9 @@ const SEGMENT_BURST: MediaTime = MediaTime::from_millis(10_000);
 
 /// Containers that find packets by an index or carry tracks in chunks of any length.
 const FREELY_INTERLEAVED: [&str; 6] = ["mov", "matroska", "avi", "mxf", "ogg", "asf"];
-/// A file may end this much before its header says so: rounding, estimates, padding.
-const SHORT_MAX: MediaTime = MediaTime::from_millis(1_000);
-/// The same for a file whose index points behind its end.
-const CUT_SHORT_MAX: MediaTime = MediaTime::from_millis(100);
+
+#[path = "session_end.rs"]
+mod end;
 
 /// What tells the demuxer's tables apart from an earlier state, cheap enough to look at per packet.
 type TableMark = (u32, u32, u32);
@@ -88,6 +88,9 @@ pub(crate) struct Session {
     idle_since: Option<Instant>,
     /// Where what was read is held for evidence.
     feed: Option<RingFeed>,
+    /// Says how much is to be looked at, and how much is.
+    dial: Arc<TierDial>,
+    tier: Tier,
 }
 
 impl Session {
@@ -97,6 +100,7 @@ impl Session {
         number: SessionNumber,
         numbering: &Arc<Mutex<Numbering>>,
         ring: Option<&Arc<PacketRing>>,
+        dial: &Arc<TierDial>,
         line: &Arc<Lifeline>,
     ) -> Result<Self, SourceError> {
         let (started, started_wall) = (Instant::now(), SystemTime::now());
@@ -131,6 +135,8 @@ impl Session {
             reached: 0,
             idle_since: None,
             feed,
+            tier: dial.wanted(),
+            dial: dial.clone(),
         };
         session
             .look_at_tables()
@@ -175,7 +181,9 @@ impl Session {
         let clockwork = Clockwork { base: entry.base, wrap_bits: entry.wrap_bits, sound, steady: entry.steady };
         let line = self.timeline.add(clockwork);
         self.meter.add(chosen.track);
-        self.tracks.push(TrackReader::new(chosen, entry.clone(), &self.spec, self.number, line));
+        let mut track = TrackReader::new(chosen, entry.clone(), &self.spec, self.number, line);
+        track.set_tier(self.tier, &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet });
+        self.tracks.push(track);
     }
 
     fn tracks_in_order(&mut self) {
@@ -216,6 +224,7 @@ impl Session {
             return Ok(());
         }
         let arrived = Instant::now();
+        self.follow_dial();
         self.idle_since = Some(arrived);
         self.packets_read = self.packets_read.saturating_add(1);
         if self.table_mark() != self.table && self.look_at_tables().unwrap_or(false) {
@@ -237,6 +246,21 @@ impl Session {
         self.open_outlet(false);
         self.tell_progress();
         self.heed_tables()
+    }
+
+    /// Takes over another tier, from this packet on.
+    fn follow_dial(&mut self) {
+        let wanted = self.dial.wanted();
+        if wanted == self.tier {
+            return;
+        }
+        self.tier = wanted;
+        let work = &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet };
+        for track in &mut self.tracks {
+            track.set_tier(wanted, work);
+        }
+        let at = self.clock.now().unwrap_or_default();
+        self.outlet.changed(at);
     }
 
     /// A live session ends when the programme map gives a PID another codec, which FFmpeg does not
@@ -293,6 +317,13 @@ impl Session {
         if let Some(end) = self.timeline.end(line) {
             self.clock.delivered(line, end);
         }
+        if outcome.left_out > 0
+            && let Some(at) = dts.and_then(|dts| self.timeline.peek(line, dts))
+            && self.clock.now().is_none_or(|now| at - now < AHEAD_MAX)
+        {
+            // It came, though it is not looked at: its track is not late.
+            self.clock.delivered(line, at);
+        }
         if inspected
             && (outcome.scrambled || outcome.undecodable)
             && let Some(dts) = dts
@@ -308,6 +339,7 @@ impl Session {
         counts.corrupt += u32::from(outcome.corrupt);
         counts.scrambled += u32::from(outcome.scrambled);
         counts.undecodable += u32::from(outcome.undecodable);
+        counts.left_out += outcome.left_out;
     }
 
     /// A packet that yields no frame moves the clock all the same, or absence would never show.
@@ -329,7 +361,8 @@ impl Session {
         if self.outlet.is_open() {
             return;
         }
-        let complete = self.tracks.iter().filter(|track| track.is_inspected()).all(|track| track.shown);
+        let mut decoded = self.tracks.iter().filter(|track| track.is_inspected() && track.is_decoded());
+        let complete = decoded.all(|track| track.shown);
         let waited = match (
             self.outlet.earliest(),
             self.tracks.iter().filter_map(|track| self.timeline.end(track.line())).max(),
@@ -394,41 +427,6 @@ impl Session {
         }
     }
 
-    fn finish(&mut self) {
-        let work = &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet };
-        for track in &mut self.tracks {
-            track.finish(work);
-            if let Some(end) = work.timeline.end(track.line()) {
-                self.clock.delivered(track.line(), end);
-            }
-        }
-        self.open_outlet(true);
-        self.reached = u64::MAX;
-        let end = self.clock.finish().unwrap_or_default();
-        if let Some(missing) = self.cut_off() {
-            let sign = TimelineSign::CutOff { missing };
-            self.outlet.mark(TimelineMark { track: TrackId::INPUT, at: end, sign, source_time: None });
-        }
-        self.tell(end);
-        self.finished = true;
-    }
-
-    /// How much a file lacks of what its header or index promises. A track alone may be declared
-    /// wrongly, so all must lack it, unless the index points behind the end of the file.
-    fn cut_off(&self) -> Option<MediaTime> {
-        if !matches!(self.spec.address, Address::File(_) | Address::Stdin) {
-            return None;
-        }
-        let inspected = self.tracks.iter().filter(|track| track.is_inspected());
-        if self.demuxer.truncated() || self.demuxer.skipped() > 0 {
-            return inspected.filter_map(TrackReader::missing).max().filter(|missing| *missing > CUT_SHORT_MAX);
-        }
-        // Subtitles count here: a file that is whole but for its pictures' last second may end in them.
-        let spoken = |track: &&TrackReader| track.is_inspected() || track.chosen.track.kind == TrackKind::Subtitle;
-        let missing = self.tracks.iter().filter(spoken).filter_map(TrackReader::missing).min();
-        missing.filter(|missing| *missing > SHORT_MAX)
-    }
-
     /// The session's make-up as it is now.
     fn info(&mut self, at: MediaTime) -> SessionInfo {
         let revision = self.revision.map_or(0, |revision| revision + 1);
@@ -442,6 +440,7 @@ impl Session {
             at,
             container,
             tracks: self.tracks.iter().map(TrackReader::info).collect(),
+            tier: self.tier,
             burst: match self.demuxer.burst() {
                 Duration::ZERO if segmented => SEGMENT_BURST,
                 target => target.into(),

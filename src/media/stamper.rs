@@ -13,10 +13,14 @@ use ffmpeg_next::ffi;
 
 use super::outlet::Outlet;
 use super::signs::{DamageTracker, PacketTrouble, ShownFrame};
+use super::thinning::{Depth, Fate, REORDER_MAX, Thinning};
 use super::timeline::{Placed, Timeline};
 
 /// Packets remembered until their frame comes: more than any decoder holds back (a power of two).
 const NOTES: usize = 128;
+
+/// Shown pictures lie at most this far ahead of what is to be decoded; below a jump of the clock.
+const SHOWN_AHEAD_MAX: MediaTime = MediaTime::from_millis(1_000);
 
 /// What is remembered of a packet.
 #[derive(Clone, Copy)]
@@ -43,6 +47,8 @@ pub(crate) struct Stamper {
     pub line: usize,
     base: (i32, i32),
     damage: DamageTracker,
+    /// What of the track is decoded.
+    pub thinning: Thinning,
     notes: Vec<PacketNote>,
     packets: u64,
     frames: u64,
@@ -51,12 +57,49 @@ pub(crate) struct Stamper {
 impl Stamper {
     pub(crate) fn new(track: TrackId, session: SessionNumber, line: usize, base: (i32, i32)) -> Self {
         let damage = DamageTracker::new(true);
-        Self { track, session, line, base, damage, notes: Vec::with_capacity(NOTES), packets: 0, frames: 0 }
+        let (thinning, notes) = (Thinning::default(), Vec::with_capacity(NOTES));
+        Self { track, session, line, base, damage, thinning, notes, packets: 0, frames: 0 }
     }
 
     /// A decoder was opened: its damage starts anew.
     pub(crate) fn decoder_opened(&mut self, intra_only: bool) {
         self.damage = DamageTracker::new(intra_only);
+    }
+
+    /// Decides on a packet that is to be decoded at the raw time `dts` and lasts `lasts`. What is not
+    /// decoded at all takes its place on the timeline by when it would be.
+    pub(crate) fn admit(&mut self, key: bool, dts: Option<i64>, lasts: MediaTime, work: &mut Work<'_>) -> Fate {
+        let at = dts.map(|dts| MediaTime::from_ticks(dts, self.base.0, self.base.1));
+        let fate = self.thinning.admit(key, at, lasts);
+        if self.thinning.depth() == Depth::Nothing {
+            self.pass(dts, lasts, work);
+        }
+        fate
+    }
+
+    /// Moves the timeline on by a packet that is not decoded.
+    fn pass(&mut self, dts: Option<i64>, lasts: MediaTime, work: &mut Work<'_>) {
+        let Some(dts) = dts else { return };
+        if let (Some(end), Some(at)) = (work.timeline.end(self.line), work.timeline.peek(self.line, dts)) {
+            // Pictures that were shown lie ahead of those that are to be decoded: that is no step back.
+            if at < end && end - at < SHOWN_AHEAD_MAX {
+                return;
+            }
+        }
+        work.timeline.bridge(self.line, Some(dts), MediaTime::ZERO, REORDER_MAX);
+        let placed = work.timeline.place(self.line, Some(dts), lasts);
+        let source_time = Some(SourceTime { pts: None, dts: Some(dts), base: self.base });
+        self.tell(&placed, source_time, work);
+    }
+
+    /// Marks and holes of a place go to the outlet.
+    fn tell(&self, placed: &Placed, source_time: Option<SourceTime>, work: &mut Work<'_>) {
+        if let Some(sign) = placed.sign {
+            work.outlet.mark(TimelineMark { track: self.track, at: placed.at, sign, source_time });
+        }
+        if let Some(from) = placed.gap_from {
+            work.outlet.gap(Gap { track: self.track, from, to: placed.at, why: GapReason::Source });
+        }
     }
 
     /// Numbers a packet.
@@ -88,11 +131,14 @@ impl Stamper {
             | ffi::FF_DECODE_ERROR_MISSING_REFERENCE
             | ffi::FF_DECODE_ERROR_DECODE_SLICES;
         let note = self.note_of(frame);
+        let is_alone = self.thinning.depth() == Depth::Keys;
         self.damage.shown(ShownFrame {
             packet: note.map_or(self.packets.saturating_sub(1), |note| note.number),
             pts: pts_of(frame.pts),
             key: frame.key_frame == 1 || note.is_some_and(|note| note.key),
-            marked: frame.flags & ffi::AV_FRAME_FLAG_CORRUPT != 0 || frame.decode_error_flags & marks != 0,
+            // Of a picture by itself decoders mark what was to come before it.
+            marked: !is_alone
+                && (frame.flags & ffi::AV_FRAME_FLAG_CORRUPT != 0 || frame.decode_error_flags & marks != 0),
             concealed: frame.decode_error_flags & ffi::FF_DECODE_ERROR_CONCEALMENT_ACTIVE != 0,
         })
     }
@@ -102,14 +148,12 @@ impl Stamper {
         let (pts, dts) = (pts_of(frame.pts), pts_of(frame.pkt_dts));
         let source_time = SourceTime { pts, dts, base: self.base };
         // AVI and raw streams have decoding times only; FFmpeg's guess is made from these.
-        let placed = work.timeline.place(self.line, pts.or(pts_of(frame.best_effort_timestamp)), lasts);
-        if let Some(sign) = placed.sign {
-            let source_time = Some(source_time);
-            work.outlet.mark(TimelineMark { track: self.track, at: placed.at, sign, source_time });
-        }
-        if let Some(from) = placed.gap_from {
-            work.outlet.gap(Gap { track: self.track, from, to: placed.at, why: GapReason::Source });
-        }
+        let sent = pts.or(pts_of(frame.best_effort_timestamp));
+        let left_out = self.thinning.left_out();
+        let bridged = left_out.map(|(known, most)| work.timeline.bridge(self.line, sent, known, most));
+        let placed = work.timeline.place(self.line, sent, lasts);
+        self.thinning.shown(bridged.unwrap_or_default(), lasts);
+        self.tell(&placed, Some(source_time), work);
         let arrived = self.note_of(frame).map(|note| note.arrived);
         let mut stamp = self.stamp(placed.at, lasts, arrived);
         stamp.source_time = Some(source_time);

@@ -108,6 +108,7 @@ impl Heard {
             total.corrupt += counts.corrupt;
             total.scrambled += counts.scrambled;
             total.undecodable += counts.undecodable;
+            total.left_out += counts.left_out;
         }
         total
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use avwatch_actors::media_time::MediaTime;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{SessionNumber, TrackInfo, TrackKind};
 use ffmpeg_next::ffi;
 use ffmpeg_next::packet::Ref;
@@ -18,12 +19,17 @@ use super::select::Chosen;
 use super::signs::PacketTrouble;
 use super::spec::InputSpec;
 use super::stamper::{Stamper, Work, pts_of};
+use super::thinning::{Depth, Fate};
 use super::video_reader::VideoReader;
 
 /// Attempts to open a decoder, each at a key packet, before the track is given up.
 const OPEN_ATTEMPTS_MAX: u8 = 16;
 /// Errors in a row after which looking for frames pauses until the next packet.
 const ERRORS_IN_A_ROW_MAX: u32 = 64;
+
+/// How long a packet lasts when nothing says so, and the longest that one may claim to.
+const PACKET_LASTS_UNKNOWN: MediaTime = MediaTime::from_millis(40);
+const PACKET_LASTS_MAX: MediaTime = MediaTime::from_millis(10_000);
 
 /// What a packet turned out to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +40,8 @@ pub(crate) struct PacketOutcome {
     pub scrambled: bool,
     /// Refused by the decoder, or there is none.
     pub undecodable: bool,
+    /// Packets that the tier in force does without: this one, or some before it.
+    pub left_out: u32,
 }
 
 /// What a track's frames are made into.
@@ -160,16 +168,21 @@ impl TrackReader {
     ) -> PacketOutcome {
         self.seen = true;
         // SAFETY: the packet is valid and only read.
-        let (flags, pts, scrambled) = unsafe {
+        let (flags, pts, dts, duration, scrambled) = unsafe {
             let raw = &*packet.as_ptr();
             let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO;
-            (raw.flags, pts_of(raw.pts), !ffi::av_packet_get_side_data(raw, kind, std::ptr::null_mut()).is_null())
+            let encryption = ffi::av_packet_get_side_data(raw, kind, std::ptr::null_mut());
+            (raw.flags, pts_of(raw.pts), pts_of(raw.dts), raw.duration, !encryption.is_null())
         };
         let key = flags & ffi::AV_PKT_FLAG_KEY != 0;
         let corrupt = flags & ffi::AV_PKT_FLAG_CORRUPT != 0;
-        let outcome = PacketOutcome { corrupt, scrambled, undecodable: false };
+        let outcome = PacketOutcome { corrupt, scrambled, ..PacketOutcome::default() };
         if scrambled || !self.is_inspected() {
             return outcome;
+        }
+        let fate = self.stamper.admit(key, dts.or(pts), self.lasts(duration), work);
+        if fate == Fate::LeftOut {
+            return PacketOutcome { left_out: 1, ..outcome };
         }
         // SAFETY: by the caller's promise.
         unsafe { self.keep_decoder(stream, key, work) };
@@ -187,8 +200,77 @@ impl TrackReader {
         }
         let refused = sent != Sent::Taken;
         self.heed_log(number, pts, refused);
+        if fate == Fate::Alone {
+            // Nothing follows from which it could be told apart: the decoder gives it out at once.
+            self.drain(number, pts, work);
+        } else {
+            self.receive(number, pts, work);
+        }
+        PacketOutcome { undecodable: refused, left_out: self.stamper.thinning.skipped(), ..outcome }
+    }
+
+    /// Decodes as deep as the tier demands, from the next packet on.
+    pub(crate) fn set_tier(&mut self, tier: Tier, work: &mut Work<'_>) {
+        let depth = Depth::of(self.chosen.track.kind, tier);
+        let before = self.stamper.thinning.depth();
+        if !self.is_inspected() || depth == before {
+            return;
+        }
+        let intra = self.chosen.track.kind == TrackKind::Audio;
+        let continues = |depth| matches!(depth, Depth::All | Depth::References);
+        // First: what comes out now may have lost those that were to be shown before it.
+        self.stamper.thinning.go_to(depth, intra);
+        if !(continues(before) && continues(depth)) {
+            // What it still holds was let in before.
+            let number = self.stamper.packet(Instant::now(), false);
+            self.drain(number, None, work);
+        }
+        if depth == Depth::Nothing {
+            if let Side::Audio(reader) = &mut self.side {
+                reader.leave(&mut self.stamper, work);
+            }
+            // A decoder that is not used gives its memory back.
+            self.decoder = None;
+            self.attempts = 0;
+        }
+        if let Some(decoder) = &mut self.decoder {
+            decoder.set_depth(depth);
+            if !continues(before) || !continues(depth) {
+                // By itself, no picture depends on another.
+                self.stamper.decoder_opened(depth == Depth::Keys || decoder.intra_only());
+            }
+        }
+    }
+
+    /// True while anything of it is decoded.
+    pub(crate) fn is_decoded(&self) -> bool {
+        self.stamper.thinning.depth() != Depth::Nothing
+    }
+
+    /// Receives everything that the decoder has, and lets it begin anew.
+    fn drain(&mut self, number: u64, pts: Option<i64>, work: &mut Work<'_>) {
+        let Some(decoder) = &mut self.decoder else { return };
+        if decoder.send(None, number) == Sent::Full {
+            self.receive(number, pts, work);
+            if let Some(decoder) = &mut self.decoder {
+                decoder.send(None, number);
+            }
+        }
         self.receive(number, pts, work);
-        PacketOutcome { undecodable: refused, ..outcome }
+        if let Some(decoder) = &mut self.decoder {
+            decoder.forget();
+        }
+    }
+
+    /// How long a packet lasts, as the container says, else by the rate of frames.
+    fn lasts(&self, duration: i64) -> MediaTime {
+        if duration > 0 {
+            return self.nanos(duration).min(PACKET_LASTS_MAX);
+        }
+        match self.entry.frame_rate {
+            rate if rate > 0.0 => MediaTime::from_secs_f64(1.0 / rate).min(PACKET_LASTS_MAX),
+            _ => PACKET_LASTS_UNKNOWN,
+        }
     }
 
     /// Gets what the decoder still holds; it can be used again only after it was opened anew.
@@ -229,8 +311,10 @@ impl TrackReader {
         self.attempts += 1;
         // SAFETY: by the caller's promise.
         match unsafe { Decoder::open(stream, &self.spec) } {
-            Ok(decoder) => {
-                self.stamper.decoder_opened(decoder.intra_only());
+            Ok(mut decoder) => {
+                let depth = self.stamper.thinning.depth();
+                decoder.set_depth(depth);
+                self.stamper.decoder_opened(depth == Depth::Keys || decoder.intra_only());
                 self.decoder = Some(decoder);
             }
             Err(error) if self.attempts == 1 => {

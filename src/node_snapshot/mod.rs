@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use avwatch_actors::event::Event;
 use avwatch_actors::latency::Percentiles;
 use avwatch_actors::severity::Severity;
+use avwatch_actors::tier::TierRange;
 use avwatch_actors::track::{SessionInfo, TrackId};
 
 pub use process::ProcessSnapshot;
@@ -58,6 +59,8 @@ pub struct StreamSnapshot {
     pub up: bool,
     /// How much of it is looked at, such as `full`.
     pub tier: &'static str,
+    /// Between which tiers it may move.
+    pub tiers: TierRange,
     /// The newest session; 0 before the first.
     pub session: u64,
     /// What the session holds, once it is known.
@@ -96,6 +99,7 @@ impl StreamSnapshot {
             state,
             up: false,
             tier,
+            tiers: TierRange::default(),
             session: 0,
             info: None,
             last_error: None,

@@ -151,7 +151,12 @@ impl Service {
                 .transpose()
                 .map_err(|error| error.to_string())?;
             if old.is_some_and(|old| old.measure == detectors.measure) {
-                retuned.push(RetuneStream { card: stream_parts::card(plan), specs: detectors.specs });
+                retuned.push(RetuneStream {
+                    card: stream_parts::card(plan),
+                    specs: detectors.specs,
+                    tiers: plan.tiers,
+                    priority: plan.priority,
+                });
             } else {
                 // Other facts are needed: only a new session measures them.
                 fresh.push(self.boards.setup(plan).map_err(|error| error.to_string())?);

@@ -109,6 +109,7 @@ pub(crate) mod samples {
             message: "picture black for 2.0 s".to_owned(),
             profile: "ott".to_owned(),
             tier: Some("full".to_owned()),
+            coverage: Some(1.0),
             labels: [("site".to_owned(), "north".to_owned())].into(),
             session: SessionNumber(7),
             node: "node".into(),

@@ -14,6 +14,7 @@ use avwatch_actors::item::{Gap, GapReason, Item, PacketFacts};
 use avwatch_actors::lifeline::{CutReason, Lifeline, Phase};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::source::{FrameSource, Opener, SourceError, SourceLimits};
+use avwatch_actors::tier::{Tier, TierDial};
 use avwatch_actors::track::{AudioFormat, SessionInfo, SessionNumber, TrackId, TrackInfo, VideoFormat};
 use avwatch_actors::worker;
 
@@ -39,6 +40,7 @@ pub struct SyntheticOpener {
     stream: Arc<str>,
     limits: SourceLimits,
     reached: Arc<AtomicI64>,
+    dial: Arc<TierDial>,
 }
 
 impl SyntheticOpener {
@@ -49,7 +51,7 @@ impl SyntheticOpener {
         let setting =
             Setting { recipe: Arc::new(recipe), plan, measure, session, what: "synthetic source".into(), drive: None };
         let reached = Arc::new(AtomicI64::new(0));
-        Self { setting, stream: name.into(), limits: SourceLimits::default(), reached }
+        Self { setting, stream: name.into(), limits: SourceLimits::default(), reached, dial: Arc::default() }
     }
 
     /// Asks for this patience instead of the default one.
@@ -64,6 +66,12 @@ impl SyntheticOpener {
     pub fn with_drive(mut self, drive: Drive) -> Self {
         self.setting.drive = Some(drive);
         self
+    }
+
+    /// The same, making as much as that dial says.
+    #[must_use]
+    pub fn with_dial(self, dial: Arc<TierDial>) -> Self {
+        Self { dial, ..self }
     }
 
     /// The ground truth.
@@ -93,7 +101,8 @@ impl Opener for SyntheticOpener {
             let why = format!("its duration of {} s is over", duration.as_secs_f64());
             return Err(SourceError::Refused { what: setting.what.to_string(), why });
         }
-        let thread = Thread { line: line.clone(), limits: self.limits, reached: self.reached.clone() };
+        let thread =
+            Thread { line: line.clone(), limits: self.limits, reached: self.reached.clone(), dial: self.dial.clone() };
         if let Some(defect) = setting.plan.next_input_defect(start)
             && defect.kind == DefectKind::Stall
             && defect.from < start
@@ -114,6 +123,7 @@ struct Thread {
     line: Arc<Lifeline>,
     limits: SourceLimits,
     reached: Arc<AtomicI64>,
+    dial: Arc<TierDial>,
 }
 
 impl Thread {
@@ -175,7 +185,9 @@ pub struct SyntheticSource {
     reported: MediaTime,
     end: MediaTime,
     over: bool,
-    /// Made but not yet delivered: at most the three items of a report or a restart.
+    /// What the session was last announced as.
+    info: Arc<SessionInfo>,
+    /// Made but not yet delivered: at most the items of a report or a restart.
     pending: VecDeque<Item>,
 }
 
@@ -183,7 +195,9 @@ impl SyntheticSource {
     fn open(setting: Setting, stream: Arc<str>, start: MediaTime, thread: Thread) -> Result<Self, SourceError> {
         let recipe = setting.recipe.clone();
         let end = recipe.duration.map_or(MediaTime::MAX, MediaTime::from);
-        let started = Item::Started(Arc::new(session_info(&recipe, stream, setting.session, start)));
+        let tier = thread.dial.wanted();
+        let info = Arc::new(session_info(&recipe, stream, setting.session, (start, tier)));
+        let started = Item::Started(info.clone());
         let sounds = if recipe.channels > 0 { Some(SoundTrack::open(setting.clone(), start, end)?) } else { None };
         Ok(Self {
             what: setting.what.clone(),
@@ -198,6 +212,7 @@ impl SyntheticSource {
             reported: start,
             end,
             over: false,
+            info,
             pending: VecDeque::from([started]),
         })
     }
@@ -255,6 +270,16 @@ impl SyntheticSource {
         self.pending.push_back(Item::Clock(at));
     }
 
+    /// Announces another tier, from here on.
+    fn follow_dial(&mut self, at: MediaTime) {
+        let wanted = self.thread.dial.wanted();
+        if wanted != self.info.tier {
+            let info = SessionInfo { tier: wanted, at, revision: self.info.revision + 1, ..(*self.info).clone() };
+            self.info = Arc::new(info);
+            self.pending.push_back(Item::Started(self.info.clone()));
+        }
+    }
+
     /// Makes what is due next; what comes of it is pending, and may be nothing.
     fn advance(&mut self) -> Result<(), SourceError> {
         let picture_due = self.pictures.due();
@@ -278,15 +303,17 @@ impl SyntheticSource {
             self.thread.wait_until(&self.what, drive.due(at))?;
         }
         self.thread.reach(at);
+        self.follow_dial(at);
+        let tier = self.info.tier;
         if self.report_due <= at {
             self.report(at);
         } else if picture_due <= sound_due {
-            if let Some(frame) = self.pictures.next()? {
+            if let Some(frame) = self.pictures.next_in(tier)? {
                 self.markers.picture(&frame.stamp, &frame.facts);
                 self.pending.push_back(Item::Video(frame));
             }
         } else if let Some(sounds) = &mut self.sounds
-            && let Some(frame) = sounds.next()?
+            && let Some(frame) = sounds.next_in(tier)?
         {
             self.markers.sound(&frame.stamp, &frame.hops);
             self.pending.push_back(Item::Audio(frame));
@@ -315,7 +342,12 @@ impl FrameSource for SyntheticSource {
     }
 }
 
-fn session_info(recipe: &Recipe, stream: Arc<str>, session: SessionNumber, at: MediaTime) -> SessionInfo {
+fn session_info(
+    recipe: &Recipe,
+    stream: Arc<str>,
+    session: SessionNumber,
+    (at, tier): (MediaTime, Tier),
+) -> SessionInfo {
     let (video_codec, audio_codec) = match recipe.codec {
         CodecChoice::Raw => ("rawvideo", "pcm_f32le"),
         CodecChoice::H264 => ("h264", "aac"),
@@ -350,6 +382,7 @@ fn session_info(recipe: &Recipe, stream: Arc<str>, session: SessionNumber, at: M
         at,
         container: "synthetic".to_owned(),
         tracks,
+        tier,
         burst: MediaTime::ZERO,
         started: Instant::now(),
         started_wall: SystemTime::now(),

@@ -12,6 +12,7 @@ use avwatch_actors::frame::{
 use avwatch_actors::item::{PacketCounts, TimelineMark, TimelineSign};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::source::SourceError;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{SessionNumber, TrackId};
 
 use super::contents::Contents;
@@ -118,6 +119,30 @@ impl PictureTrack {
         Ok(())
     }
 
+    /// The next picture, or none where the tier does without it.
+    pub(super) fn next_in(&mut self, tier: Tier) -> Result<Option<Arc<VideoFrame>>, SourceError> {
+        let is_key = self.number.is_multiple_of(self.setting.recipe.fps.key_distance());
+        let is_wanted = match tier {
+            Tier::Full => true,
+            // As if every other picture were one to which no other refers.
+            Tier::Light => is_key || self.number.is_multiple_of(2),
+            Tier::Keyframes => is_key,
+            Tier::Audio | Tier::Transport => false,
+        };
+        if is_wanted {
+            return self.next();
+        }
+        let at = self.due();
+        self.number += 1;
+        self.tally.end = Some(self.due());
+        let is_sent = self.setting.plan.at(Place::Picture, at).is_none_or(|one| one.kind != DefectKind::VideoMissing);
+        self.tally.counts.packets += u32::from(is_sent);
+        self.tally.counts.left_out += u32::from(is_sent);
+        // A decoder that comes back needs a key picture.
+        self.key_due |= tier >= Tier::Keyframes;
+        Ok(None)
+    }
+
     /// The next picture; `None` when the plan or the decoder left it out.
     pub(super) fn next(&mut self) -> Result<Option<Arc<VideoFrame>>, SourceError> {
         let (number, at) = (self.number, self.due());
@@ -208,6 +233,8 @@ pub(super) struct SoundTrack {
     seq: u64,
     end: MediaTime,
     missing_since: Option<MediaTime>,
+    /// The blocks before the next one were left out.
+    left_out: bool,
     pub(super) tally: Tally,
 }
 
@@ -232,6 +259,7 @@ impl SoundTrack {
             seq: 0,
             end,
             missing_since: None,
+            left_out: false,
             tally: Tally::default(),
             setting,
         })
@@ -248,6 +276,34 @@ impl SoundTrack {
         self.number = self.blocks.first_at(at);
         if self.codec.is_some() {
             self.codec = Some(SoundCodec::open(&self.setting.recipe, self.number, &self.setting.what)?);
+        }
+        Ok(())
+    }
+
+    /// The next block, or none where the tier does without it.
+    pub(super) fn next_in(&mut self, tier: Tier) -> Result<Option<Arc<AudioFrame>>, SourceError> {
+        if tier != Tier::Transport {
+            if std::mem::take(&mut self.left_out) {
+                self.begin_anew()?;
+            }
+            return self.next();
+        }
+        let at = self.due();
+        self.number += 1;
+        self.left_out = true;
+        self.tally.end = Some(self.due());
+        let is_sent = self.setting.plan.at(Place::Sound, at).is_none_or(|one| one.kind != DefectKind::AudioMissing);
+        self.tally.counts.packets += u32::from(is_sent);
+        self.tally.counts.left_out += u32::from(is_sent);
+        Ok(None)
+    }
+
+    /// Measures and decodes afresh: what came before was left out.
+    fn begin_anew(&mut self) -> Result<(), SourceError> {
+        let recipe = &self.setting.recipe;
+        self.measurer = SoundMeasurer::new(&self.setting.measure, recipe.sample_rate, &sound::roles(recipe.channels));
+        if self.codec.is_some() {
+            self.codec = Some(SoundCodec::open(recipe, self.number, &self.setting.what)?);
         }
         Ok(())
     }

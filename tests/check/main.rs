@@ -14,3 +14,4 @@ mod pages;
 mod pictures;
 mod sounds;
 mod sync;
+mod tiers;

@@ -25,6 +25,7 @@ use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::{EventStore, Recovered, Sink, SinkError};
 use avwatch_actors::source::Opener;
 use avwatch_actors::status::{Health, StatusBoard, StreamStatus};
+use avwatch_actors::tier::Tier;
 
 pub fn millis(at: i64) -> MediaTime {
     MediaTime::from_millis(at)
@@ -245,6 +246,7 @@ pub fn spec(
         worse: Worse::Higher,
         lane,
         precedence,
+        cheapest: Tier::Transport,
         tuning: String::new(),
         ladder: Arc::new(move |_| ladder.clone()),
         class_limits: None,
@@ -272,6 +274,8 @@ pub fn inline(stream: &str, scripts: Vec<Script>, specs: Vec<Arc<DetectorSpec>>)
 
 pub fn of(stream: &str, opener: Arc<dyn Opener>, specs: Vec<Arc<DetectorSpec>>, mode: SessionMode) -> StreamSetup {
     StreamSetup {
+        dial: Arc::default(),
+        priority: 5,
         card: card(stream),
         opener,
         specs: Arc::new(specs),

@@ -136,6 +136,8 @@ pub struct EvidencePlan {
 pub struct LimitsPlan {
     /// Memory from which load is shed, in bytes; what the system grants when absent.
     pub memory: Option<u64>,
+    /// Latency above which streams are shed.
+    pub latency_target: Duration,
     /// Streams opened per second, all together.
     pub opens_per_second: u32,
     /// Streams opened per second at one host.
@@ -236,6 +238,7 @@ pub(in crate::config) fn build(
         alarms: alarms::build(&mut building),
         limits: LimitsPlan {
             memory: settings.limits.memory,
+            latency_target: settings.limits.latency_target.0,
             opens_per_second: settings.limits.opens_per_second,
             opens_per_second_per_host: settings.limits.opens_per_second_per_host,
         },

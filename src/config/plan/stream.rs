@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use avwatch_actors::tier::TierRange;
 use avwatch_actors::track::TrackId;
 
 use crate::config::origin::KeyPath;
@@ -40,6 +41,8 @@ pub struct StreamPlan {
     pub off_air: Vec<OffAirWindow>,
     /// Who is shed last under load: 0 to 9.
     pub priority: u8,
+    /// Between which tiers it may move.
+    pub tiers: TierRange,
     /// Labels of its events.
     pub labels: BTreeMap<String, String>,
     /// Page that tells people what to do.
@@ -71,9 +74,9 @@ pub(super) fn build(
 ) -> Option<StreamPlan> {
     let path = KeyPath::of(&["streams", name]);
     check_name(building, name, &path, "stream");
-    refuse_what_is_not_built(building, stream, &path);
     let windows = path.key("schedule").key("off_air");
     let off_air = alarms::off_air(building, &stream.schedule.off_air, &windows);
+    check_tiers(building, stream, &path);
     check_texts(building, stream, &path);
     check_secrets(building, stream, &path);
     check_expect(building, &stream.expect, &path.key("expect"));
@@ -130,6 +133,7 @@ pub(super) fn assemble(
         mode: stream.mode,
         off_air: parts.off_air,
         priority: stream.priority,
+        tiers: tiers_of(stream),
         labels: stream.labels.clone(),
         runbook_url: stream.runbook_url.clone(),
         input,
@@ -172,10 +176,26 @@ fn address_of(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPa
     }
 }
 
-/// Keys that would be ignored in silence are refused instead.
-fn refuse_what_is_not_built(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) {
-    if stream.tier != Tier::Full {
-        building.not_available(&path.key("tier"), "every stream is watched in full; remove the key");
+/// The tier as written, and how far load may lower it.
+fn tiers_of(stream: &StreamSettings) -> TierRange {
+    let configured = tier_of(stream.tier);
+    TierRange { configured, cheapest: tier_of(stream.tier_min).max(configured) }
+}
+
+fn tier_of(tier: Tier) -> avwatch_actors::tier::Tier {
+    use avwatch_actors::tier::Tier as Engine;
+    match tier {
+        Tier::Full => Engine::Full,
+        Tier::Light => Engine::Light,
+        Tier::Keyframes => Engine::Keyframes,
+        Tier::Audio => Engine::Audio,
+        Tier::Transport => Engine::Transport,
+    }
+}
+
+fn check_tiers(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) {
+    if tier_of(stream.tier_min) < tier_of(stream.tier) {
+        building.invalid(&path.key("tier_min"), "must not be dearer than 'tier'");
     }
 }
 

@@ -352,6 +352,9 @@ pub struct LimitsSettings {
     /// Memory of the process from which load is shed, in bytes. Default: what the system grants.
     #[schemars(range(min = 67_108_864, max = 17_592_186_044_416_i64), extend("examples" = [2_147_483_648_u64]))]
     pub memory: Option<u64>,
+    /// Time from the arrival of a frame to its verdict, of 99 in 100, above which streams are shed.
+    #[schemars(extend("x-minimum" = "50ms", "x-maximum" = "60s"))]
+    pub latency_target: Span,
     /// Streams opened per second, all together.
     #[schemars(range(min = 1, max = 1000))]
     pub opens_per_second: u32,
@@ -362,7 +365,12 @@ pub struct LimitsSettings {
 
 impl Default for LimitsSettings {
     fn default() -> Self {
-        Self { memory: None, opens_per_second: 20, opens_per_second_per_host: 4 }
+        Self {
+            memory: None,
+            latency_target: Span(Duration::from_secs(1)),
+            opens_per_second: 20,
+            opens_per_second_per_host: 4,
+        }
     }
 }
 

@@ -29,8 +29,10 @@ pub struct StreamSettings {
     pub mode: Mode,
     /// Built-in profile (file, ott, broadcast-eu, broadcast-us, radio, static-ok, news-sport) or one of `[profiles]`.
     pub profile: String,
-    /// How much of the stream is looked at. Only "full" is available yet.
+    /// How much of the stream is looked at.
     pub tier: Tier,
+    /// The cheapest tier into which load may put it: "full" exempts it from shedding.
+    pub tier_min: Tier,
     /// Who is shed last under load: 9 before 0.
     #[schemars(range(max = 9))]
     pub priority: u8,
@@ -92,6 +94,7 @@ impl Default for StreamSettings {
             mode: Mode::default(),
             profile: "ott".to_owned(),
             tier: Tier::default(),
+            tier_min: Tier::Transport,
             priority: 5,
             program: None,
             variant: Variant::default(),
@@ -133,9 +136,9 @@ pub enum Tier {
     /// Every frame.
     #[default]
     Full,
-    /// Frames that others depend on.
+    /// Pictures to which no other refers are left out.
     Light,
-    /// Key frames: about a tenth of the cost.
+    /// Key frames and every sound: about a tenth of the cost of pictures.
     Keyframes,
     /// Sound only.
     Audio,

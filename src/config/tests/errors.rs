@@ -72,6 +72,12 @@ fn checks_of_the_plan_look_up_who_wrote_the_key() {
 }
 
 #[test]
+fn load_cannot_put_a_stream_into_a_dearer_tier() {
+    let bench = Bench::of("[[streams]]\nname = \"a\"\nurl = \"a\"\ntier = \"audio\"\ntier_min = \"light\"\n");
+    check(bench, &["a.toml:5:1: 'streams.a.tier_min': must not be dearer than 'tier'"]);
+}
+
+#[test]
 fn what_is_not_built_is_refused_rather_than_ignored() {
     let bench = Bench::of(concat!(
         "[[streams]]\nname = \"a\"\nurl = \"a\"\ntier = \"audio\"\n",
@@ -83,7 +89,6 @@ fn what_is_not_built_is_refused_rather_than_ignored() {
         &[
             "a.toml:6:20: 'streams.a.detectors.ts_pcr' is not available yet: the name is reserved for a transport detector that this version does not have",
             "a.toml:8:12: 'detectors.monitor_overload': is a condition of the monitor itself and has no settings",
-            "a.toml:4:1: 'streams.a.tier' is not available yet: every stream is watched in full; remove the key",
             "a.toml:5:54: 'streams.a.schedule.off_air[1]': must be \"HH:MM-HH:MM Area/City\", with days such as \"Mon-Fri \" or \"Sat,Sun \" before it if not daily",
         ],
     );

@@ -52,6 +52,11 @@ impl Patience {
         Arc::new(patience)
     }
 
+    /// The thread waited for so long.
+    pub fn idled(&self, time: Duration) {
+        self.line.idled(time);
+    }
+
     /// Starts the clock of one packet: it must come within the stall limit, however many bytes drip
     /// in meanwhile. Inputs that may be silent for ever have no such limit.
     pub fn expect_packet(&self) {

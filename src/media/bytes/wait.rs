@@ -72,8 +72,10 @@ pub(super) fn wait_for(
         let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
         // At most 100, so it fits; rounded up so that a last fraction does not spin.
         let timeout = patience.slice().as_millis() as libc::c_int + 1;
+        let began = Instant::now();
         // SAFETY: `entry` is one valid pollfd for the whole call, and the count says one.
         let count = unsafe { libc::poll(&mut entry, 1, timeout) };
+        patience.idled(began.elapsed());
         if count > 0 {
             // POLLERR and POLLHUP count as ready: the read or write that follows tells which.
             return Ok(());

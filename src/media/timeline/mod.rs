@@ -97,6 +97,18 @@ impl Timeline {
         self.epoch.get_or_insert(Epoch { number: 0, shift: MediaTime::ZERO - raw });
     }
 
+    /// Moves the end of a track over what was left out on purpose before the frame at `raw`: at most
+    /// `most`, and by `known` where the frame has no time of its own. Tells by how much.
+    pub(crate) fn bridge(&mut self, track: usize, raw: Option<i64>, known: MediaTime, most: MediaTime) -> MediaTime {
+        let Some(end) = self.tracks[track].end else { return MediaTime::ZERO };
+        let ahead = match raw.and_then(|raw| self.peek(track, raw)) {
+            Some(at) => (at - end).clamp(MediaTime::ZERO, most),
+            None => known,
+        };
+        self.tracks[track].end = Some(end + ahead);
+        ahead
+    }
+
     /// Gives the next frame of a track, in the order of presentation, its place. `lasts` is above zero.
     pub(crate) fn place(&mut self, track: usize, raw: Option<i64>, lasts: MediaTime) -> Placed {
         let lasts = lasts.max(MediaTime::from_nanos(1));

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use avwatch_actors::tier::Tier;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use super::share;
-use crate::node_snapshot::{NodeSnapshot, StageSnapshot};
+use crate::node_snapshot::{NodeSnapshot, StageSnapshot, StreamSnapshot};
 
 /// Writes every family that has something to say.
 pub(super) fn encode(node: &NodeSnapshot, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -36,6 +37,11 @@ fn streams(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
     let mut tier = out.gauge("avwatch_tier", "1 for the tier in which the stream is inspected.")?;
     for stream in &node.streams {
         tier.row([("stream", &*stream.name), ("tier", stream.tier)], 1.0)?;
+    }
+    let mut shed = out.gauge("avwatch_shed_streams", "Streams that load has put into the tier.")?;
+    for tier in Tier::ALL.into_iter().filter(|tier| *tier != Tier::Full) {
+        let is_here = |stream: &&StreamSnapshot| stream.tier == tier.name() && tier > stream.tiers.configured;
+        shed.row([("tier", tier.name())], node.streams.iter().filter(is_here).count() as f64)?;
     }
     let mut bitrate = out.gauge("avwatch_bitrate_bits_per_second", "Bits received for a second of the stream.")?;
     for stream in &node.streams {

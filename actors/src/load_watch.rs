@@ -1,0 +1,207 @@
+//! The load watch: reads off the board how the node fares, has streams shed or restored, and says so.
+//!
+//! Owned by the monitor, on the control arbiter, which asks it once a second. It decides nothing itself:
+//! [`Shedding`] does. What is shed lasts as one `monitor_overload` of the monitor's own, never as an
+//! event of a stream: the source is not to blame.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::alarm_model::monitor_change;
+use crate::event::{ChangeKind, EventChange, EventEnd, Wall};
+use crate::setup::StreamSetup;
+use crate::severity::Severity;
+use crate::shedding::{NodeLoad, Shedding, Step, StreamLoad};
+use crate::status::{StatusBoard, StreamStatus};
+use crate::tier::Tier;
+
+/// One in so many streams must be behind for the node to be.
+const BEHIND_PART: usize = 4;
+
+/// The watch.
+pub struct LoadWatch {
+    shedding: Shedding,
+    /// Frames and datagrams lost by each stream so far.
+    lost: BTreeMap<Arc<str>, u64>,
+    /// What was last told of it, while anything is shed.
+    told: Option<Severity>,
+}
+
+impl LoadWatch {
+    /// Keeps latency below `target`.
+    pub fn new(target: Duration) -> Self {
+        Self { shedding: Shedding::new(target), lost: BTreeMap::new(), told: None }
+    }
+
+    /// Looks at the last second and turns the dials; tells what there is to tell.
+    pub fn look<'a>(
+        &mut self,
+        streams: impl Iterator<Item = &'a StreamSetup>,
+        board: &StatusBoard,
+    ) -> Option<EventChange> {
+        let setups: Vec<&StreamSetup> = streams.collect();
+        let loads: Vec<StreamLoad> = setups.iter().map(|setup| load_of(setup)).collect();
+        let load = self.read(board);
+        let step = self.shedding.look(&load, &loads);
+        for setup in &setups {
+            // Every time: a stream that was opened anew has a new dial.
+            setup.dial.shed_to(self.shedding.tier_of(&setup.card.stream));
+        }
+        let message = self.message(&load, setups.len());
+        match step {
+            Step::Stay => {}
+            Step::Shed { streams } => {
+                tracing::warn!(fault = "monitor_overload", streams, "streams go down a tier: {message}");
+            }
+            Step::Restored { streams } => tracing::info!(streams, "streams come up a tier: {message}"),
+        }
+        self.word(message)
+    }
+
+    /// Takes note that the last word has reached the desk.
+    pub fn was_told(&mut self, change: &EventChange) {
+        self.told = match change.what {
+            ChangeKind::Ended(_) => None,
+            _ => Some(change.severity),
+        };
+    }
+
+    fn read(&mut self, board: &StatusBoard) -> NodeLoad {
+        let statuses = board.streams();
+        let lost = statuses.iter().map(|status| (status.card.stream.clone(), lost_by(status))).collect();
+        let before = std::mem::replace(&mut self.lost, lost);
+        let grown = |(name, now): (&Arc<str>, &u64)| before.get(name).map_or(0, |before| now.saturating_sub(*before));
+        let mut behind: Vec<Duration> =
+            statuses.iter().filter(|status| status.up).map(|status| status.meters.behind).collect();
+        behind.sort_by(|one, other| other.cmp(one));
+        NodeLoad {
+            latency: board.take_recent(),
+            lost: self.lost.iter().map(grown).sum(),
+            behind: behind.get(behind.len().div_ceil(BEHIND_PART).saturating_sub(1)).copied().unwrap_or_default(),
+        }
+    }
+
+    /// `12 of 40 streams in keyframes, 3 in audio: verdicts come 1.8 s late`.
+    fn message(&self, load: &NodeLoad, streams: usize) -> String {
+        let counts = self.shedding.counts();
+        if counts.is_empty() {
+            return "every stream is looked at as configured again".to_owned();
+        }
+        let parts: Vec<String> = counts
+            .iter()
+            .enumerate()
+            .map(|(place, (tier, count))| match place {
+                0 => format!("{count} of {streams} streams in {tier}"),
+                _ => format!("{count} in {tier}"),
+            })
+            .collect();
+        let latency = load.latency.unwrap_or_default();
+        let why = if load.lost > 0 {
+            format!("{} frames or datagrams were lost in a second", load.lost)
+        } else if load.behind > latency {
+            format!("decoding is {:.1} s behind", load.behind.as_secs_f64())
+        } else {
+            format!("verdicts come {:.1} s late", latency.as_secs_f64())
+        };
+        format!("{}: {why}", parts.join(", "))
+    }
+
+    fn word(&self, message: String) -> Option<EventChange> {
+        let cheapest = self.shedding.counts().into_keys().next_back();
+        // Where no picture is looked at any more, viewers may see what nobody else does.
+        let severity = match cheapest {
+            Some(Tier::Audio | Tier::Transport) => Severity::Major,
+            Some(Tier::Full | Tier::Light | Tier::Keyframes) | None => Severity::Warning,
+        };
+        let what = match (self.told, cheapest) {
+            (None, None) => return None,
+            (None, Some(_)) => ChangeKind::Raised,
+            (Some(_), None) => ChangeKind::Ended(EventEnd::Cleared),
+            (Some(told), Some(_)) if severity > told => ChangeKind::Escalated,
+            (Some(_), Some(_)) => return None,
+        };
+        let severity = self.told.map_or(severity, |told| told.max(severity));
+        Some(monitor_change("monitor_overload", what, severity, message, Wall(SystemTime::now())))
+    }
+}
+
+fn load_of(setup: &StreamSetup) -> StreamLoad {
+    StreamLoad { name: setup.card.stream.clone(), priority: setup.priority, range: setup.dial.range() }
+}
+
+fn lost_by(status: &StreamStatus) -> u64 {
+    status.lane_dropped.0 + status.lane_dropped.1 + status.receive_dropped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::StreamCard;
+    use crate::latency::{Stage, StageHistograms};
+    use crate::paced::Pace;
+    use crate::scripted::ScriptedOpener;
+    use crate::setup::{LaneSizes, SessionMode};
+
+    fn board() -> StatusBoard {
+        StatusBoard::new(Arc::default(), Arc::default(), Arc::default())
+    }
+
+    fn setup(number: usize) -> StreamSetup {
+        let name = format!("s{number}");
+        StreamSetup {
+            opener: Arc::new(ScriptedOpener::new(&name, Vec::new())),
+            card: Arc::new(StreamCard { stream: name.into(), ..StreamCard::default() }),
+            specs: Arc::default(),
+            pace: Pace::Unbound,
+            lanes: LaneSizes::default(),
+            mode: SessionMode::Inline,
+            dial: Arc::default(),
+            priority: number as u8,
+        }
+    }
+
+    /// A second in which every verdict took so long; tells what is told, and takes note of it.
+    fn second(
+        watch: &mut LoadWatch,
+        setups: &[StreamSetup],
+        board: &StatusBoard,
+        took: Duration,
+    ) -> Option<EventChange> {
+        let mut batch = StageHistograms::default();
+        (0..100).for_each(|_| batch.record(Stage::Total, took));
+        board.absorb(&batch);
+        let change = watch.look(setups.iter(), board)?;
+        watch.was_told(&change);
+        Some(change)
+    }
+
+    #[test]
+    fn an_overload_is_told_once_with_its_numbers_and_is_over_when_all_is_restored() {
+        let (mut watch, board) = (LoadWatch::new(Duration::from_secs(1)), board());
+        let setups: Vec<_> = (0..10).map(setup).collect();
+        let slow = Duration::from_millis(1_800);
+        let told: Vec<_> = (0..4).filter_map(|_| second(&mut watch, &setups, &board, slow)).collect();
+        let [raised] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((raised.what, raised.severity), (ChangeKind::Raised, Severity::Warning));
+        assert!(raised.message.starts_with("2 of 10 streams in light: verdicts come 1.8 s late"), "{}", raised.message);
+        assert_eq!(setups.iter().filter(|setup| setup.dial.wanted() == Tier::Light).count(), 2);
+        assert_eq!(setups[9].dial.wanted(), Tier::Full, "the highest priority keeps all");
+        let fast = Duration::from_millis(5);
+        let ended: Vec<_> = (0..200).filter_map(|_| second(&mut watch, &setups, &board, fast)).collect();
+        let [ended] = &ended[..] else { panic!("{ended:?}") };
+        assert_eq!(ended.what, ChangeKind::Ended(EventEnd::Cleared));
+        assert!(setups.iter().all(|setup| setup.dial.wanted() == Tier::Full));
+    }
+
+    #[test]
+    fn an_overload_becomes_major_when_pictures_are_no_longer_looked_at() {
+        let (mut watch, board) = (LoadWatch::new(Duration::from_secs(1)), board());
+        let setups: Vec<_> = (0..10).map(setup).collect();
+        let slow = Duration::from_secs(5);
+        let told: Vec<_> = (0..60).filter_map(|_| second(&mut watch, &setups, &board, slow)).collect();
+        let kinds: Vec<_> = told.iter().map(|change| (change.what, change.severity)).collect();
+        assert_eq!(kinds, [(ChangeKind::Raised, Severity::Warning), (ChangeKind::Escalated, Severity::Major)]);
+        assert!(setups.iter().all(|setup| setup.dial.wanted() == Tier::Transport));
+    }
+}

@@ -1,0 +1,242 @@
+//! Thinning: which packets of a track are decoded, as the tier in force demands.
+//!
+//! Pure, one per track, on its session's thread. It decides packet by packet and keeps account of how
+//! much media time was left out, so that the hole before the next frame is known to be ours and no fault
+//! of the source.
+//!
+//! | tier | pictures | sound |
+//! |---|---|---|
+//! | `full` | every one | every block |
+//! | `light` | the decoder skips what no other refers to | every block |
+//! | `keyframes` | key pictures, each by itself, at most two a second | every block |
+//! | `audio` | none | every block |
+//! | `transport` | none | none |
+
+use avwatch_actors::media_time::MediaTime;
+use avwatch_actors::tier::Tier;
+use avwatch_actors::track::TrackKind;
+
+/// How far decoding time may lie from showing time: 16 pictures, the most that H.264 and HEVC reorder.
+pub(crate) const REORDER_MAX: MediaTime = MediaTime::from_millis(640);
+/// Key pictures closer than this are one: where every picture is a key picture, two a second will do.
+const KEYS_APART: MediaTime = MediaTime::from_millis(480);
+/// More than this is never held to be left out before one frame.
+const BALANCE_MAX: MediaTime = MediaTime::from_millis(30_000);
+/// Pictures that a decoder may hold back: so many are not yet known to be skipped.
+const HELD_BACK_MAX: u64 = 16;
+
+/// How deep a track is decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Everything.
+    #[default]
+    All,
+    /// What others refer to.
+    References,
+    /// Key pictures.
+    Keys,
+    /// Nothing: packets are only counted.
+    Nothing,
+}
+
+impl Depth {
+    /// How deep a track of that kind is decoded in a tier.
+    pub(crate) fn of(kind: TrackKind, tier: Tier) -> Self {
+        match (kind, tier) {
+            (_, Tier::Full) => Self::All,
+            (TrackKind::Video, Tier::Light) => Self::References,
+            (TrackKind::Video, Tier::Keyframes) => Self::Keys,
+            (TrackKind::Video, Tier::Audio) | (_, Tier::Transport) => Self::Nothing,
+            (_, Tier::Light | Tier::Keyframes | Tier::Audio) => Self::All,
+        }
+    }
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is decoded along with the others.
+    Decoded,
+    /// It is decoded by itself: what the decoder has of it comes at once.
+    Alone,
+    /// It is left out.
+    LeftOut,
+}
+
+/// The thinning of one track.
+#[derive(Debug, Default)]
+pub(crate) struct Thinning {
+    depth: Depth,
+    /// Pictures that refer to others wait for a key picture.
+    awaits_key: bool,
+    /// When the last key picture was decoded by itself.
+    last_key: Option<MediaTime>,
+    /// Media time that came and was not shown since the last frame.
+    balance: MediaTime,
+    /// The next frame may lie behind what was left out.
+    bridges: bool,
+    /// Packets given to the decoder and frames got from it, since it began to skip.
+    sent: u64,
+    got: u64,
+    /// Of them, those that were said to be left out.
+    told: u64,
+}
+
+impl Thinning {
+    /// How deep the track is decoded.
+    pub(crate) fn depth(&self) -> Depth {
+        self.depth
+    }
+
+    /// Another depth from the next packet on. `intra` tracks need no key packet to begin at.
+    pub(crate) fn go_to(&mut self, depth: Depth, intra: bool) {
+        let was_whole = matches!(self.depth, Depth::All | Depth::References);
+        let is_whole = matches!(depth, Depth::All | Depth::References);
+        self.awaits_key = is_whole && !intra && (self.awaits_key || !was_whole);
+        self.bridges = true;
+        self.last_key = None;
+        (self.sent, self.got, self.told) = (0, 0, 0);
+        self.depth = depth;
+    }
+
+    /// Decides on a packet that lasts `lasts` and is to be decoded at `at`.
+    pub(crate) fn admit(&mut self, key: bool, at: Option<MediaTime>, lasts: MediaTime) -> Fate {
+        let fate = match self.depth {
+            Depth::Nothing => Fate::LeftOut,
+            Depth::Keys if key && self.is_apart(at) => Fate::Alone,
+            Depth::Keys => Fate::LeftOut,
+            Depth::All | Depth::References if self.awaits_key && !key => Fate::LeftOut,
+            Depth::All | Depth::References => Fate::Decoded,
+        };
+        if fate == Fate::Alone {
+            self.last_key = at;
+        }
+        if fate == Fate::Decoded {
+            self.awaits_key = false;
+            self.sent += 1;
+        }
+        if self.depth != Depth::All || self.awaits_key {
+            self.balance = (self.balance + lasts).min(BALANCE_MAX);
+        }
+        fate
+    }
+
+    fn is_apart(&self, at: Option<MediaTime>) -> bool {
+        match (self.last_key, at) {
+            (Some(last), Some(at)) => last.distance(at) >= KEYS_APART,
+            _ => true,
+        }
+    }
+
+    /// How much may have been left out before the next frame: exactly, and at most. Nothing while
+    /// every frame is decoded.
+    pub(crate) fn left_out(&self) -> Option<(MediaTime, MediaTime)> {
+        self.bridges.then_some((self.balance, self.balance + REORDER_MAX))
+    }
+
+    /// A frame was shown that lasts `lasts`, behind `bridged` that was left out.
+    pub(crate) fn shown(&mut self, bridged: MediaTime, lasts: MediaTime) {
+        self.got += 1;
+        if self.depth == Depth::All {
+            // From here on one frame follows the other.
+            self.balance = MediaTime::ZERO;
+            self.bridges = false;
+            return;
+        }
+        self.balance = (self.balance - bridged - lasts).max(MediaTime::ZERO);
+    }
+
+    /// Packets that the decoder itself has skipped since the last call.
+    pub(crate) fn skipped(&mut self) -> u32 {
+        if self.depth != Depth::References {
+            return 0;
+        }
+        let missing = self.sent.saturating_sub(self.got + self.told + HELD_BACK_MAX);
+        self.told += missing;
+        u32::try_from(missing).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: MediaTime = MediaTime::from_millis(40);
+
+    fn at(number: i64) -> Option<MediaTime> {
+        Some(MediaTime::from_millis(40 * number))
+    }
+
+    /// Numbers of the packets that are decoded, of groups of `group` packets.
+    fn decoded(thinning: &mut Thinning, numbers: std::ops::Range<i64>, group: i64) -> Vec<i64> {
+        numbers.filter(|number| thinning.admit(number % group == 0, at(*number), FRAME) != Fate::LeftOut).collect()
+    }
+
+    #[test]
+    fn in_keyframes_only_key_packets_are_decoded_each_alone() {
+        let mut thinning = Thinning::default();
+        thinning.go_to(Depth::Keys, false);
+        assert_eq!(thinning.admit(true, at(0), FRAME), Fate::Alone);
+        assert_eq!(decoded(&mut thinning, 1..100, 50), [50]);
+    }
+
+    #[test]
+    fn where_every_packet_is_a_key_packet_two_a_second_are_decoded() {
+        let mut thinning = Thinning::default();
+        thinning.go_to(Depth::Keys, true);
+        assert_eq!(decoded(&mut thinning, 0..50, 1), [0, 12, 24, 36, 48]);
+    }
+
+    #[test]
+    fn back_in_full_decoding_waits_for_the_next_key_packet() {
+        let mut thinning = Thinning::default();
+        thinning.go_to(Depth::Keys, false);
+        assert_eq!(decoded(&mut thinning, 0..10, 50), [0]);
+        thinning.go_to(Depth::All, false);
+        let all = decoded(&mut thinning, 10..60, 50);
+        assert_eq!((all.first(), all.len()), (Some(&50), 10));
+    }
+
+    #[test]
+    fn sound_comes_back_at_once() {
+        let mut thinning = Thinning::default();
+        thinning.go_to(Depth::Nothing, true);
+        assert_eq!(thinning.admit(true, at(0), FRAME), Fate::LeftOut);
+        thinning.go_to(Depth::All, true);
+        assert_eq!(thinning.admit(false, at(1), FRAME), Fate::Decoded);
+    }
+
+    #[test]
+    fn what_was_left_out_before_a_key_picture_is_known_to_the_frame() {
+        let mut thinning = Thinning::default();
+        thinning.go_to(Depth::Keys, false);
+        decoded(&mut thinning, 0..1, 50);
+        thinning.shown(MediaTime::ZERO, FRAME);
+        decoded(&mut thinning, 1..51, 50);
+        let expected = MediaTime::from_millis(49 * 40) + FRAME;
+        assert_eq!(thinning.left_out().map(|(known, _)| known), Some(expected));
+        thinning.shown(MediaTime::from_millis(49 * 40), FRAME);
+        assert_eq!(thinning.left_out().map(|(known, _)| known), Some(MediaTime::ZERO));
+    }
+
+    #[test]
+    fn in_full_nothing_is_left_out() {
+        let mut thinning = Thinning::default();
+        assert_eq!(decoded(&mut thinning, 0..100, 50).len(), 100);
+        assert_eq!((thinning.left_out(), thinning.skipped()), (None, 0));
+    }
+
+    #[test]
+    fn what_the_decoder_skips_is_counted_but_for_what_it_may_hold_back() {
+        let mut thinning = Thinning::default();
+        thinning.go_to(Depth::References, false);
+        for number in 0..300 {
+            thinning.admit(number % 50 == 0, at(number), FRAME);
+            if number % 3 == 0 {
+                thinning.shown(MediaTime::ZERO, FRAME);
+            }
+        }
+        assert_eq!(thinning.skipped(), 200 - HELD_BACK_MAX as u32);
+        assert_eq!(thinning.skipped(), 0);
+    }
+}

@@ -1,0 +1,153 @@
+//! What each tier shows of real clips, and what a change of tier leaves behind: nothing.
+
+use std::sync::Arc;
+
+use avwatch_actors::item::{Item, TimelineSign};
+use avwatch_actors::lifeline::Lifeline;
+use avwatch_actors::media_time::MediaTime;
+use avwatch_actors::source::{FrameSource, Opener};
+use avwatch_actors::tier::{Tier, TierDial, TierRange};
+use avwatch_actors::track::{SessionNumber, TrackId};
+
+use super::MediaOpener;
+use super::test_media::{Heard, clip, spec};
+
+/// Ten seconds of pictures that refer to each other, a key picture each second, with sound.
+fn programme(extension: &str, more: &str) -> std::path::PathBuf {
+    clip(
+        extension,
+        &format!(
+            "-f lavfi -i testsrc2=size=320x180:rate=25:duration=10 -f lavfi -i sine=frequency=440:duration=10 {more} \
+             -c:v libx264 -preset veryfast -g 25 -sc_threshold 0 -bf 2 -c:a aac -ac 2"
+        ),
+    )
+}
+
+fn open(path: &std::path::Path, dial: &Arc<TierDial>) -> Box<dyn FrameSource> {
+    let opener = MediaOpener::new(spec(path)).with_dial(dial.clone());
+    opener.open(SessionNumber(1), &Arc::new(Lifeline::default())).expect("opens")
+}
+
+fn dial(tier: Tier) -> Arc<TierDial> {
+    Arc::new(TierDial::new(TierRange::from(tier)))
+}
+
+fn heard_in(tier: Tier, path: &std::path::Path) -> Heard {
+    let mut source = open(path, &dial(tier));
+    let mut heard = Heard::default();
+    while let Some(item) = source.next().expect("reads") {
+        heard.take(item);
+    }
+    assert!(heard.started.iter().all(|info| info.tier == tier));
+    heard
+}
+
+/// Nothing is called a fault of the source.
+fn assert_no_sign(heard: &Heard, what: &str) {
+    assert_eq!((heard.signs(), heard.gaps.len()), (Vec::<TimelineSign>::new(), 0), "{what}");
+    assert!(heard.video.iter().all(|frame| !frame.facts.signs.damaged && frame.facts.signs.errors == 0), "{what}");
+}
+
+#[test]
+fn keyframes_shows_every_key_picture_at_its_time_and_all_sound() {
+    for extension in ["ts", "mp4", "mkv"] {
+        let path = programme(extension, "");
+        let (full, thin) = (heard_in(Tier::Full, &path), heard_in(Tier::Keyframes, &path));
+        let keys = |heard: &Heard| -> Vec<i64> {
+            let keys = heard.video.iter().filter(|frame| frame.facts.signs.key);
+            keys.map(|frame| frame.stamp.media_time.as_nanos()).collect()
+        };
+        assert_eq!(keys(&thin), keys(&full), "{extension}");
+        assert_eq!(thin.video.len(), 10, "{extension}");
+        assert_eq!(thin.audio_of(0).len(), full.audio_of(0).len(), "{extension}");
+        let counts = thin.counts(TrackId::video(0));
+        assert_eq!((counts.packets, counts.left_out), (250, 240), "{extension}");
+        assert_no_sign(&thin, extension);
+        assert_eq!(thin.clock.last(), full.clock.last(), "{extension}");
+    }
+}
+
+#[test]
+fn light_leaves_out_what_no_picture_refers_to() {
+    let path = programme("ts", "");
+    let thin = heard_in(Tier::Light, &path);
+    assert!((80..200).contains(&thin.video.len()), "{}", thin.video.len());
+    let left_out = thin.counts(TrackId::video(0)).left_out as usize;
+    assert!(left_out + thin.video.len() <= 250 && left_out + thin.video.len() >= 220, "{left_out}");
+    assert_no_sign(&thin, "light");
+}
+
+#[test]
+fn audio_shows_sound_alone_and_transport_counts_alone() {
+    for extension in ["ts", "mp4"] {
+        let path = programme(extension, "");
+        let full = heard_in(Tier::Full, &path);
+        for (tier, blocks) in [(Tier::Audio, full.audio_of(0).len()), (Tier::Transport, 0)] {
+            let thin = heard_in(tier, &path);
+            assert_eq!((thin.video.len(), thin.audio_of(0).len()), (0, blocks), "{tier} {extension}");
+            let counts = thin.counts(TrackId::video(0));
+            assert_eq!((counts.packets, counts.left_out), (250, 250), "{tier} {extension}");
+            assert!(counts.bytes > 0 && counts.undecodable == 0);
+            assert_no_sign(&thin, &format!("{tier} {extension}"));
+            let last = thin.clock.last().copied().unwrap_or_default();
+            assert!(last >= MediaTime::from_millis(9_700), "{tier} {extension} ends at {last:?}");
+        }
+    }
+}
+
+#[test]
+fn a_hole_of_the_source_is_told_in_every_tier() {
+    let path = programme("ts", "-vf setpts=PTS+gte(T\\,5.4)*3/TB -fps_mode passthrough");
+    for tier in Tier::ALL {
+        let thin = heard_in(tier, &path);
+        let holes: Vec<f64> = thin
+            .signs()
+            .iter()
+            .filter_map(|sign| match sign {
+                TimelineSign::Gap { missing } => Some(missing.as_secs_f64()),
+                _ => None,
+            })
+            .collect();
+        let [hole] = holes[..] else { panic!("{tier}: {:?}", thin.signs()) };
+        assert!((2.2..=3.2).contains(&hole), "{tier}: {hole}");
+    }
+}
+
+#[test]
+fn a_session_follows_its_dial_through_all_tiers_and_back_without_a_trace() {
+    for extension in ["ts", "mp4"] {
+        let path = programme(extension, "");
+        let dial = dial(Tier::Full);
+        let mut source = open(&path, &dial);
+        let mut heard = Heard::default();
+        let mut way =
+            [Tier::Keyframes, Tier::Full, Tier::Audio, Tier::Light, Tier::Transport, Tier::Keyframes, Tier::Full]
+                .into_iter();
+        let mut next_at = MediaTime::from_millis(1_300);
+        while let Some(item) = source.next().expect("reads") {
+            if let Item::Clock(at) = item
+                && at >= next_at
+                && let Some(tier) = way.next()
+            {
+                dial.shed_to(tier);
+                next_at = at + MediaTime::from_millis(1_200);
+            }
+            heard.take(item);
+        }
+        let tiers: Vec<Tier> = heard.started.iter().map(|info| info.tier).collect();
+        let mut changes = tiers.clone();
+        changes.dedup();
+        assert_eq!(changes.len(), 8, "{extension}: {tiers:?}");
+        assert_no_sign(&heard, extension);
+        let times: Vec<i64> = heard.video.iter().map(|frame| frame.stamp.media_time.as_nanos()).collect();
+        assert!(times.is_sorted_by(|one, next| one < next), "{extension}");
+        // Each of these pictures would be broken if it were decoded without its key picture.
+        let full = heard_in(Tier::Full, &path);
+        for frame in &heard.video {
+            let same = full.video.iter().find(|known| known.stamp.media_time == frame.stamp.media_time);
+            let same = same.unwrap_or_else(|| panic!("{extension}: none at {:?}", frame.stamp.media_time));
+            assert!((frame.facts.luma.mean - same.facts.luma.mean).abs() < 0.5, "{extension}");
+        }
+        assert!(heard.video.len() > 60, "{extension}: {}", heard.video.len());
+    }
+}
