@@ -342,7 +342,8 @@ impl Service {
         requests: &Requests,
         ffmpeg: &FfmpegVersion,
     ) -> Result<(), ServiceError> {
-        let Parts { whole, setups, boards, api_streams, tokens, desk, feed, desired, notifier, data_dir, levels } = parts;
+        let Parts { whole, setups, boards, api_streams, tokens, desk, feed, desired, notifier, data_dir, levels } =
+            parts;
         let catalogue = Arc::new(ArcSwap::from_pointee(whole.catalogue()));
         let Whole { plan, resolved } = whole;
         let loaded = Arc::new(ArcSwap::from_pointee(loaded));

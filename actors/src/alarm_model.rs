@@ -52,6 +52,8 @@ use schedule::Schedules;
 pub mod acts;
 #[path = "alarm_flap.rs"]
 mod flap;
+#[path = "alarm_joins.rs"]
+pub mod joins;
 #[path = "alarm_open.rs"]
 mod open;
 #[path = "alarm_recovery.rs"]
@@ -62,8 +64,6 @@ mod review;
 pub mod rules;
 #[path = "alarm_schedule.rs"]
 mod schedule;
-#[path = "alarm_joins.rs"]
-pub mod joins;
 
 /// How long after its hold time an event from before a restart may still be confirmed.
 pub const CONFIRM_GRACE: Duration = Duration::from_secs(60);

@@ -45,6 +45,7 @@ pub(super) fn event(stream: &str, detector: &str, millis: u64) -> Event {
         message: String::new(),
         profile: String::new(),
         tier: None,
+        coverage: None,
         labels: BTreeMap::new(),
         session: SessionNumber(1),
         node: "n".into(),

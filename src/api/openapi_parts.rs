@@ -307,27 +307,30 @@ fn matchers() -> Value {
 
 /// The record of an event.
 fn event() -> Value {
-    object(
-        &["schema", "id", "change_id", "sequence", "fingerprint", "stream", "track", "detector", "severity", "state"],
-        json!({
-            "schema": text(), "id": described("The same from raise to end."),
-            "change_id": described("Of this change of it."), "sequence": whole(),
-            "fingerprint": described("The same for the same condition, on every node."),
-            "stream": text(), "program": whole(), "rendition": text(), "track": text(), "detector": text(),
-            "severity": severity(), "max_severity": severity(), "state": state(),
-            "end_reason": { "type": "string", "enum": ["cleared", "suspended", "stream_removed", "config_changed", "unconfirmed"] },
-            "started_at": moment(), "raised_at": moment(), "changed_at": moment(), "ended_at": moment(),
-            "start_s": number(), "end_s": number(), "value": number(), "threshold": number(), "peak": number(),
-            "unit": text(), "message": text(), "profile": text(), "tier": text(), "coverage": number(), "labels": labels(),
-            "session": whole(), "node": text(),
-            "incident_id": described("The incident of which it is a part."),
-            "parent_id": described("The event that explains it, or of which it is a part."),
-            "suppressed_by": described("What holds it back: observe, silence:ID, maintenance:ID or event:ID. After the end: set when nobody was told of it."),
-            "acked_by": text(), "acked_at": moment(), "snoozed_until": moment(), "comment": text(), "runbook_url": text(),
-            "evidence": described("Where evidence of it is, once it is written."),
-            "stored": { "type": "boolean", "description": "False when it could not be stored before it was told; else absent." },
-        }),
-    )
+    let mut fields = json!({
+        "schema": text(), "id": described("The same from raise to end."),
+        "change_id": described("Of this change of it."), "sequence": whole(),
+        "fingerprint": described("The same for the same condition, on every node."),
+        "stream": text(), "program": whole(), "rendition": text(), "track": text(), "detector": text(),
+        "severity": severity(), "max_severity": severity(), "state": state(),
+        "end_reason": { "type": "string", "enum": ["cleared", "suspended", "stream_removed", "config_changed", "unconfirmed"] },
+        "started_at": moment(), "raised_at": moment(), "changed_at": moment(), "ended_at": moment(),
+        "start_s": number(), "end_s": number(), "value": number(), "threshold": number(), "peak": number(),
+        "unit": text(), "message": text(), "profile": text(), "tier": text(), "coverage": number(), "labels": labels(),
+        "session": whole(), "node": text() });
+    let around = json!({
+        "incident_id": described("The incident of which it is a part."),
+        "parent_id": described("The event that explains it, or of which it is a part."),
+        "suppressed_by": described("What holds it back: observe, silence:ID, maintenance:ID or event:ID. After the end: set when nobody was told of it."),
+        "acked_by": text(), "acked_at": moment(), "snoozed_until": moment(), "comment": text(), "runbook_url": text(),
+        "evidence": described("Where evidence of it is, once it is written."),
+        "stored": { "type": "boolean", "description": "False when it could not be stored before it was told; else absent." } });
+    if let (Value::Object(fields), Value::Object(around)) = (&mut fields, around) {
+        fields.extend(around);
+    }
+    let required =
+        ["schema", "id", "change_id", "sequence", "fingerprint", "stream", "track", "detector", "severity", "state"];
+    object(&required, fields)
 }
 
 /// The record of an incident.

@@ -50,6 +50,7 @@ fn event(detector: &str, severity: Severity, from: u64, to: Option<u64>) -> Even
         message: "picture black".to_owned(),
         profile: "ott".to_owned(),
         tier: None,
+        coverage: None,
         labels: BTreeMap::new(),
         session: SessionNumber(1),
         node: "n".into(),

@@ -38,8 +38,8 @@ pub(crate) use error::nearest;
 pub use error::{ConfigError, ConfigErrors, Problem};
 pub use origin::{KeyPath, Origin, Origins};
 pub use plan::{
-    AlarmPlan, DataDir, EvidencePlan, IncidentsPlan, LimitsPlan, LogPlan, Plan, PlanChanges, RefusedChange, RuntimePlan,
-    ServerPlan, StorePlan, StreamPlan, TlsPlan, UnknownProfile, changes,
+    AlarmPlan, DataDir, EvidencePlan, IncidentsPlan, LimitsPlan, LogPlan, Plan, PlanChanges, RefusedChange,
+    RuntimePlan, ServerPlan, StorePlan, StreamPlan, TlsPlan, UnknownProfile, changes,
 };
 pub use render::{default_toml, resolved_toml};
 pub use secret::Secret;

@@ -13,6 +13,7 @@ use avwatch_actors::detector::{Detector, DetectorSpec, Ladder, LaneKind, Precede
 use avwatch_actors::frame::Stamp;
 use avwatch_actors::item::Item;
 use avwatch_actors::media_time::MediaTime;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{TrackId, TrackInfo, TrackKind};
 use hdrhistogram::Histogram;
 
@@ -222,6 +223,7 @@ impl StreamProbe {
             unit: "",
             worse: Worse::Higher,
             lane,
+            cheapest: Tier::Transport,
             precedence: Precedence::Apart,
             tuning: String::new(),
             ladder: Arc::new(|_| Ladder {

@@ -15,6 +15,7 @@ use avwatch_actors::connect_bucket::ConnectBucket;
 use avwatch_actors::cpu_accounts::CpuAccounts;
 use avwatch_actors::event::{Event, StreamCard};
 use avwatch_actors::event_desk::{self, DeskError, DeskHandle, DeskMessage, DeskParts};
+use avwatch_actors::incident_stage::IncidentParts;
 use avwatch_actors::lane::WhenFull;
 use avwatch_actors::lifeline::{CutReason, Lifeline};
 use avwatch_actors::monitor::{AddStream, Monitor, StopAll};
@@ -23,6 +24,7 @@ use avwatch_actors::record::Record;
 use avwatch_actors::setup::{Engine, LaneSizes, SessionMode, StreamSetup};
 use avwatch_actors::sink::{Sink, SinkError};
 use avwatch_actors::status::{Health, StatusBoard};
+use avwatch_actors::tier::TierDial;
 
 use super::due::DueClock;
 use super::material::{Encoded, Material, recipe_of};
@@ -155,8 +157,10 @@ impl Rig {
             store: None,
             sinks: vec![Box::new(Collector(collected.clone()))],
             silences: Vec::new(),
+            rules: Arc::default(),
             hold_of: Box::new(|_| Duration::ZERO),
             evidence_of: Box::new(|_| None),
+            incidents: IncidentParts::default(),
         })?;
         let health = Arc::<Health>::default();
         let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
@@ -211,6 +215,7 @@ impl Rig {
             let drive = Drive { begin, reel: reel.clone(), cost: self.made.clone() };
             let opener = SyntheticOpener::new(&name, recipe, self.detectors.measure).with_drive(drive);
             let plan = opener.plan().clone();
+            let dial = Arc::<TierDial>::default();
             let setup = StreamSetup {
                 card: Arc::new(StreamCard { stream: name.clone(), title: None, ..(**card).clone() }),
                 opener: Arc::new(opener),
@@ -218,6 +223,8 @@ impl Rig {
                 // It keeps to its own schedule.
                 pace: Pace::Unbound,
                 lanes: LaneSizes { when_full: WhenFull::DropOldest, ..LaneSizes::default() },
+                dial,
+                priority: 5,
                 mode: SessionMode::Thread,
             };
             Prepared { subject: Subject { name, probe, plan }, setup }

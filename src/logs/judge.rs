@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use avwatch_actors::detector::{ClassLimit, Ladder, Verdict, Worse};
-use avwatch_actors::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
+use avwatch_actors::event::{EventChange, EventEnd, EventKey, Standing, StreamCard, Wall};
 use avwatch_actors::event_lifecycle::{Change, EventLifecycle, What};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity;
@@ -303,14 +303,10 @@ fn event_change(
         card: card.clone(),
         key: EventKey { stream: card.stream.clone(), track: TrackId::INPUT, detector: detector.into() },
         program: None,
+        standing: Standing::Main,
         // No session shows it: it is the stream's own word, which none fences off.
         session: SessionNumber(0),
-        what: match change.what {
-            What::Raised => ChangeKind::Raised,
-            What::Escalated => ChangeKind::Escalated,
-            What::Ended(why) => ChangeKind::Ended(why),
-            What::Ongoing => ChangeKind::Ongoing,
-        },
+        what: change.what.into(),
         start: change.start,
         started_at: time.wall_of(change.start),
         end: change.end,

@@ -1,5 +1,7 @@
 //! What the judge promises, in virtual time.
 
+use avwatch_actors::event::ChangeKind;
+
 use super::*;
 use crate::logs::parse::Format;
 use crate::logs::{Condition, StreamMap};

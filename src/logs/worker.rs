@@ -338,7 +338,7 @@ mod tests {
             let parts = LogWatchParts {
                 inputs: plan.logs,
                 catalogue: Arc::new(ArcSwap::from_pointee(catalogue)),
-                desk: DeskHandle { events, board: Arc::default() },
+                desk: DeskHandle { events, board: Arc::default(), rules: Arc::default() },
             };
             let now = Instant::now();
             Self { watch: Watch::new(parts, now), folder, now, wall: SystemTime::now(), changes }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use avwatch_actors::alarm_model::monitor_change_of;
 use avwatch_actors::event::{ChangeKind, EventEnd, Wall};
 use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts};
+use avwatch_actors::incident_stage::IncidentParts;
 use avwatch_actors::severity::Severity;
 use serde_json::Value;
 
@@ -56,6 +57,8 @@ impl Bench {
         let notifier = Notifier::new(plans, folder.path(), None);
         let store = open(folder.path()).with_router(notifier.router());
         let parts = DeskParts {
+            rules: Arc::default(),
+            incidents: IncidentParts::default(),
             node: "node".into(),
             store: Some(Box::new(store)),
             sinks: vec![notifier.sink()],

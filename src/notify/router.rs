@@ -178,6 +178,7 @@ mod tests {
             events: Vec::new(),
             events_total: 2,
             events_open: 2,
+            merged_into: None,
             node: "node".into(),
             stored: None,
         }

@@ -53,6 +53,7 @@ pub(crate) fn event(stream: &str, detector: &str) -> Event {
         message: "picture black for 30 s".to_owned(),
         profile: "ott".to_owned(),
         tier: Some("full".to_owned()),
+        coverage: None,
         labels: BTreeMap::from([("site".to_owned(), "north".to_owned())]),
         session: SessionNumber(1),
         node: "monitor-1".into(),
@@ -110,6 +111,7 @@ pub(crate) fn incident(id: &str, streams: u64, open: bool) -> Record {
         events: (0..streams).map(|index| format!("0193-s{index}-black")).collect(),
         events_total: streams,
         events_open: if open { streams } else { 0 },
+        merged_into: None,
         node: "monitor-1".into(),
         stored: None,
     }))

@@ -131,7 +131,7 @@ impl Player {
                     *last = change.severity;
                 }
             }
-            What::Ended(_) | What::Ongoing => {}
+            What::Ended(_) | What::Ongoing | What::Fading | What::Holding => {}
         }
     }
 }

@@ -172,10 +172,6 @@ impl Building<'_> {
         }
     }
 
-    pub(super) fn not_available(&mut self, path: &KeyPath, why: &str) {
-        self.errors.push(self.origins.of(path), Problem::NotAvailable { path: path.clone(), why: why.to_owned() });
-    }
-
     pub(super) fn warn(&mut self, path: &KeyPath, why: impl Into<String>) {
         let problem = Problem::Invalid { path: path.clone(), why: why.into() };
         self.warnings.push(ConfigError { origin: self.origins.of(path), problem });

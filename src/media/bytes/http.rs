@@ -123,7 +123,6 @@ impl HttpClient {
         source.request()?;
         Ok(source)
     }
-}
 
     /// One request, without following what it answers.
     fn call(&self, url: &Url, range: ByteRange, what: &str) -> Result<Response<Body>, SourceError> {

@@ -213,7 +213,7 @@ mod tests {
         let incidents = [("a", 10, true), ("b", 95, true), ("c", 10, false)];
         let records: Vec<_> =
             incidents.map(|(id, second, is_over)| Record::Incident(Arc::new(incident(id, second, is_over)))).into();
-        write::commit(&mut connection, &records).unwrap();
+        write::commit(&mut connection, &records, &Router::default()).unwrap();
         sweep_all(&mut connection, Retention { rows_max: 10, ..KEEP_ALL }, wall(200).0);
         let mut statement = connection.prepare("SELECT id FROM incidents ORDER BY id").unwrap();
         let left: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
