@@ -4,7 +4,7 @@
 //! may change something, all its open events are looked at together. The order is fixed:
 //!
 //! 1. **Causes**: which open events explain others, by the table [`super::rules::CAUSES`]; those that
-//!    ended explain what they explained before, and what began before their end, for a grace.
+//!    ended explain what began before their end, for a grace.
 //! 2. **Combination**: a picture and a main sound that are gone together raise the picture's severity.
 //! 3. **State**: what holds each event back, and where it stands ([`super::acts`]).
 //! 4. **Flapping**: an event that was calm for long enough ends.
@@ -23,6 +23,10 @@ use crate::event::{Event, EventEnd, EventKey, Standing, Wall};
 use crate::severity::Severity;
 use crate::silence::Silence;
 use crate::track::TrackKind;
+
+/// What begins within this time before the end of a cause, or later, stands for itself: ends and begins are
+/// told by different clocks, so what comes with the return of an input may seem to begin a moment before it.
+const BOUNDARY: Duration = Duration::from_secs(1);
 
 /// What the model remembers of a stream beside its open events.
 #[derive(Default)]
@@ -51,7 +55,7 @@ struct Ground {
 
 impl Ground {
     fn explains(&self, event: &Event) -> bool {
-        let follows = |ended_at: Wall| event.parent_id.as_ref() == Some(&self.id) || event.started_at < ended_at;
+        let follows = |ended_at: Wall| event.started_at.after(BOUNDARY) < ended_at;
         self.cause.explains(&event.detector) && self.ended_at.is_none_or(follows)
     }
 }

@@ -126,7 +126,7 @@ fn what_is_still_wrong_ten_seconds_after_the_input_is_back_is_an_alarm_of_its_ow
     stage.raise(12, "freeze", 8);
     assert_eq!(told(&stage.end(30, "input_down", 20)), [("input_down", Ended)]);
     assert_eq!(told(&stage.raise(32, "black", 31)), [("black", Raised)], "it began after the end");
-    assert_eq!(told(&stage.raise(33, "decode_error", 19)), [("decode_error", Suppressed)], "it began before the end");
+    assert_eq!(told(&stage.raise(33, "decode_error", 15)), [("decode_error", Suppressed)], "it began before the end");
     assert!(stage.ticks(33..36).is_empty());
     let over = stage.end(36, "bitrate", 25);
     assert_eq!(told(&over), [("bitrate", Ended)]);
@@ -136,6 +136,15 @@ fn what_is_still_wrong_ten_seconds_after_the_input_is_back_is_an_alarm_of_its_ow
     assert_eq!(told(&lifted), [("decode_error", Raised), ("freeze", Raised)]);
     assert!(lifted.iter().all(|event| event.suppressed_by.is_none() && event.parent_id.is_none()));
     assert_eq!(stage.end(50, "freeze", 45)[0].suppressed_by, None, "it was told in the end");
+}
+
+#[test]
+fn what_comes_with_the_return_of_the_input_is_told_once_the_input_is_known_to_be_back() {
+    let mut stage = Stage::new();
+    stage.raise(10, "input_down", 7);
+    assert_eq!(told(&stage.raise(22, "black", 20)), [("black", Suppressed)]);
+    assert_eq!(told(&stage.end(30, "input_down", 20)), [("input_down", Ended), ("black", Raised)]);
+    assert_eq!(stage.open("black").parent_id, None);
 }
 
 #[test]
