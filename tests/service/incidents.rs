@@ -132,7 +132,8 @@ fn an_incident_is_the_same_one_after_a_restart() {
     let after = incidents(&again, "?state=open");
     assert_eq!(after.iter().map(|one| &one["id"]).collect::<Vec<_>>(), [&open["id"]]);
     plugged.store(true, Ordering::Release);
-    let ended = wait("its end", 60 * SECOND, || {
+    // Down no more, and never so in this run: its events are not confirmed, which takes a minute.
+    let ended = wait("its end", 90 * SECOND, || {
         incidents(&again, "?state=ended").into_iter().find(|one| one["id"] == open["id"])
     });
     assert_eq!(ended["events_open"], 0);
