@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -74,7 +74,7 @@ fn peak_of(id: u32) -> Option<f64> {
     line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kilobytes| kilobytes / 1e3)
 }
 
-fn count_lines(path: &PathBuf) -> usize {
+fn count_lines(path: &Path) -> usize {
     let (mut file, mut block, mut lines) = (File::open(path).expect("it is there"), vec![0; 1 << 20], 0);
     loop {
         let count = file.read(&mut block).expect("it can be read");

@@ -103,6 +103,7 @@ mod tests {
             let mut window = Window::new(Duration::from_secs(length));
             let part = length as i64 * 1_000 / PARTS as i64;
             let (mut now, mut all) = (1_000_000_000_i64, Vec::new());
+            window.sums(Moment(now));
             for (step, advances) in steps {
                 let at = if advances { now + step.abs() } else { now - step.abs() };
                 now = now.max(at);

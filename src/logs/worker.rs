@@ -318,7 +318,7 @@ mod tests {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let config = format!(
-                "[[streams]]\nname = \"lobby\"\nurl = \"synthetic:\"\n[[logs]]\nname = \"edge\"\npath = \"{}\"\n\
+                "[[streams]]\nname = \"lobby\"\nurl = \"synthetic:?size=320x180&fps=25&seed=1\"\n[[logs]]\nname = \"edge\"\npath = \"{}\"\n\
                 format = \"logfmt\"\nstream_field = \"stream\"\n[logs.rules.http]\ndetector = \"log_http_errors\"\n\
                 thresholds = {{ major = 0.5 }}\nclear_after = \"5s\"\n",
                 folder.path().join("a.log").display()

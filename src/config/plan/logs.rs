@@ -64,13 +64,16 @@ fn format(building: &mut Building<'_>, input: &LogInputSettings, path: &KeyPath)
             None
         }
         (LogLineFormat::Regex, Some(text)) => pattern(building, text, &path).map(Format::Regex),
-        (_, Some(_)) => {
-            building.invalid(&path, "has no effect: format is not \"regex\"");
-            None
+        (other, idle) => {
+            if idle.is_some() {
+                building.warn(&path, "has no effect: format is not \"regex\"");
+            }
+            match other {
+                LogLineFormat::Logfmt => Some(Format::Logfmt),
+                LogLineFormat::Common => Some(Format::Common),
+                LogLineFormat::Json | LogLineFormat::Regex => Some(Format::Json),
+            }
         }
-        (LogLineFormat::Json, None) => Some(Format::Json),
-        (LogLineFormat::Logfmt, None) => Some(Format::Logfmt),
-        (LogLineFormat::Common, None) => Some(Format::Common),
     }
 }
 
@@ -86,15 +89,14 @@ fn pattern(building: &mut Building<'_>, text: &str, path: &KeyPath) -> Option<Pa
 
 fn stream_map(building: &mut Building<'_>, input: &LogInputSettings, path: &KeyPath) -> Option<StreamMap> {
     match (&input.stream, &input.stream_field) {
-        (Some(_), Some(_)) => {
-            building.invalid(path, "has both stream and stream_field; write one of them");
-            None
-        }
         (None, None) => {
             building.missing(&path.key("stream"));
             None
         }
-        (Some(stream), None) => {
+        (Some(stream), field) => {
+            if field.is_some() {
+                building.warn(&path.key("stream_field"), "has no effect: stream says it");
+            }
             if !building.settings.streams.contains_key(stream) {
                 building.warn(&path.key("stream"), format!("there is no stream '{stream}' in the configuration"));
             }

@@ -39,7 +39,7 @@ pub struct LogInputSettings {
     #[schemars(extend("examples" = ["^/live/([^/]+)/"]))]
     pub stream_pattern: Option<String>,
     /// The stream's name, made of the groups of stream_pattern. Default: "$1" when there is a group, else "$0".
-    #[schemars(extend("examples" = ["${1}-hd"]))]
+    #[schemars(extend("examples" = ["$1-hd"]))]
     pub stream_template: Option<String>,
     /// Names of streams by what the field says, where they differ.
     #[schemars(extend("examples" = [{ "ch1": "lobby" }]))]
