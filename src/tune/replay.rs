@@ -108,7 +108,7 @@ impl Player {
         // What is clear for longer than it takes to end an event is clear all the same.
         let told = lasts.min(self.clear_after + SECOND);
         self.play(told, &verdict);
-        self.at = self.at + (lasts - told);
+        self.at += lasts - told;
         self.lifecycle.gap(self.at);
     }
 
@@ -116,7 +116,7 @@ impl Player {
         let mut left = lasts;
         while left > MediaTime::ZERO {
             let step = left.min(SECOND);
-            self.at = self.at + step;
+            self.at += step;
             self.judge(step, verdict);
             left = left - step;
         }
