@@ -3,6 +3,8 @@
 
 pub mod access;
 pub mod api;
+pub mod availability;
+pub mod backup;
 pub mod catalogue;
 pub mod cidr;
 pub mod commands;
@@ -30,3 +32,4 @@ pub mod stream_boards;
 pub mod stream_parts;
 pub mod synthetic;
 pub mod telemetry;
+pub mod tune;

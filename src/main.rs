@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use avwatch::commands::cli::{Cli, Command, ConfigArgs, ConfigCommand, TokenCommand};
 use avwatch::commands::config::Printout;
-use avwatch::commands::{self, check, completions, detectors, events, health, import, man, token};
+use avwatch::commands::{self, backup, check, completions, detectors, events, health, import, man, report, token, top};
 use avwatch::config::Sources;
 use avwatch::media::ffmpeg_log;
 use avwatch::report::Destination;
@@ -38,6 +38,10 @@ fn main() -> ExitCode {
         Command::Health(args) => health::run(&sources(args, true)),
         Command::Import(args) => import::run(&args),
         Command::Events(args) => events::run(&args, &sources(args.service.config.clone(), true)),
+        Command::Top(args) => top::run(&args, &sources(args.service.config.clone(), true)),
+        Command::Report(args) => report::run(&args, &sources(args.service.config.clone(), true)),
+        Command::Tune(args) => report::run_tune(&args, &sources(args.service.config.clone(), true)),
+        Command::Backup(args) => backup::run(&args, &sources(args.config.clone(), true)),
         Command::Token(command) => {
             let config = match &command {
                 TokenCommand::New => ConfigArgs::default(),

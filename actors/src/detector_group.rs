@@ -8,18 +8,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cpu_accounts::CpuAccounts;
-use crate::detector::{DetectorSpec, Finding, INPUT_TRACK, LaneKind, Precedence, Situation, Verdict};
+use crate::detector::{DetectorSpec, Finding, INPUT_TRACK, LaneKind, Precedence, Situation};
 use crate::detector_host::{Called, DetectorHost};
 use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, StreamCard, Wall};
 use crate::event_lifecycle::{Change, What};
 use crate::group_clock::{ClockBook, GroupClock};
+use crate::group_notes::GroupNotes;
+use crate::group_parts::{earlier, finite, shift, tracks_of};
 use crate::item::{EndReason, Gap, GapReason, Item};
 use crate::media_time::MediaTime;
 use crate::precedence::overrule;
 use crate::pulse::{InCall, Pulse};
 use crate::severity::Severity;
 use crate::track::{SessionInfo, SessionNumber, TRACKS_MAX, TrackId, TrackInfo, TrackKind};
-use crate::verdict_notes::{NotedSpan, VerdictNotes, VerdictSpan};
+use crate::verdict_notes::VerdictNotes;
 
 /// What to do with events that are still open when a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +56,7 @@ pub struct DetectorGroup {
     book: ClockBook,
     changes: Vec<EventChange>,
     panics: u64,
-    /// Where it goes what detectors said over time; absent where nobody keeps it.
-    notes: Option<Arc<VerdictNotes>>,
-    spans: Vec<VerdictSpan>,
+    notes: GroupNotes,
 }
 
 impl DetectorGroup {
@@ -85,8 +85,7 @@ impl DetectorGroup {
             book: ClockBook::default(),
             changes: Vec::new(),
             panics: 0,
-            notes: None,
-            spans: Vec::new(),
+            notes: GroupNotes::default(),
         }
     }
 
@@ -99,7 +98,7 @@ impl DetectorGroup {
     /// Notes what detectors say over time.
     #[must_use]
     pub fn with_notes(self, notes: Arc<VerdictNotes>) -> Self {
-        Self { notes: Some(notes), ..self }
+        Self { notes: GroupNotes::to(notes), ..self }
     }
 
     /// Which lane it drinks from.
@@ -397,42 +396,20 @@ impl DetectorGroup {
         let offset = self.clock.offset();
         let at = at + offset;
         for host in 0..self.seats[seat].hosts.len() {
-            let seated = &mut self.seats[seat].hosts[host];
+            let Seat { info, hosts, .. } = &mut self.seats[seat];
+            let seated = &mut hosts[host];
             let verdict = shift(seated.verdict, offset);
             let change = seated.lifecycle.judge(at, lasts, &verdict);
-            if self.notes.is_some() {
-                seated.tally.note(at, lasts, &verdict, &mut self.spans);
-                self.note_spans(seat, host, now);
-            }
+            self.notes.judge(&self.card.stream, info, seated, (at, lasts), &verdict, now);
             self.emit(seat, host, change, at, now);
         }
         self.emit_findings(seat, now);
     }
 
-    /// Passes on what a tally has told.
-    fn note_spans(&mut self, seat: usize, host: usize, now: Wall) {
-        let Some(notes) = &self.notes else { return };
-        let Seat { info, hosts, .. } = &mut self.seats[seat];
-        notes.count_lost(hosts[host].tally.take_too_many());
-        for span in self.spans.drain(..).filter(|_| notes.are_kept()) {
-            notes.note(NotedSpan {
-                stream: self.card.stream.clone(),
-                detector: hosts[host].spec.number,
-                track: info.track,
-                secondary: info.secondary,
-                ended_at: now,
-                span,
-            });
-        }
-    }
-
     /// Passes on what all tallies have, as at the end.
     pub fn note_all(&mut self, now: Wall) {
-        for seat in 0..self.seats.len() {
-            for host in 0..self.seats[seat].hosts.len() {
-                self.seats[seat].hosts[host].tally.flush(&mut self.spans);
-                self.note_spans(seat, host, now);
-            }
+        for Seat { info, hosts, .. } in &mut self.seats {
+            hosts.iter_mut().for_each(|host| self.notes.flush(&self.card.stream, info, host, now));
         }
     }
 
@@ -519,24 +496,4 @@ impl DetectorGroup {
     fn session_number(&self) -> SessionNumber {
         self.session.as_ref().map_or(SessionNumber(0), |session| session.session)
     }
-}
-
-fn tracks_of(info: &SessionInfo, kind: TrackKind) -> Vec<TrackInfo> {
-    info.tracks.iter().filter(|track| track.track.kind == kind).cloned().collect()
-}
-
-fn shift(verdict: Verdict, offset: MediaTime) -> Verdict {
-    match verdict {
-        Verdict::Clear { since, score } => Verdict::Clear { since: since + offset, score },
-        Verdict::Faulty { since, score, class } => Verdict::Faulty { since: since + offset, score, class },
-        Verdict::Undecided | Verdict::Overruled => verdict,
-    }
-}
-
-fn earlier(now: Wall, ago: MediaTime) -> Wall {
-    Wall(now.0.checked_sub(ago.to_duration()).unwrap_or(now.0))
-}
-
-fn finite(score: f32) -> Option<f32> {
-    score.is_finite().then_some(score)
 }

@@ -114,6 +114,8 @@ pub mod event_lifecycle;
 pub mod fan_out;
 pub mod frame;
 pub mod group_clock;
+mod group_notes;
+mod group_parts;
 pub mod incident;
 pub mod ingest;
 pub mod input_watch;

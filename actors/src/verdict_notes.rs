@@ -263,7 +263,7 @@ impl VerdictTally {
             passed = at - since.max(open.start);
             self.close(done);
         }
-        self.clearing.0 = self.clearing.0 + passed;
+        self.clearing.0 += passed;
         if let Some(score) = score {
             self.clearing.1 = Some(self.clearing.1.map_or(score, |other| self.worst(other, score)));
         }
@@ -282,7 +282,7 @@ impl VerdictTally {
         let near = self.threshold.zip(score).filter(|(threshold, score)| is_near(*threshold, *score));
         let Some((_, score)) = near else {
             self.close(done);
-            self.clear = self.clear + lasts;
+            self.clear += lasts;
             return;
         };
         if self.open.is_none() {
@@ -304,8 +304,8 @@ impl VerdictTally {
     fn credit(&mut self, mut time: MediaTime, score: f32, done: &mut Vec<VerdictSpan>) {
         while let Some(open) = &mut self.open {
             let step = time.min(SECOND - open.second.0);
-            open.lasts = open.lasts + step;
-            open.second.0 = open.second.0 + step;
+            open.lasts += step;
+            open.second.0 += step;
             let chosen = open.second.1.map_or(score, |other| match (open.kind, self.worse) {
                 (SpanKind::Held, Worse::Higher) | (SpanKind::Near, Worse::Lower) => other.min(score),
                 (SpanKind::Held, Worse::Lower) | (SpanKind::Near, Worse::Higher) => other.max(score),

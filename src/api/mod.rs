@@ -24,6 +24,8 @@ mod problem;
 mod query;
 mod rate;
 mod reload;
+mod report;
+mod report_schema;
 mod routes;
 mod server;
 mod silences;

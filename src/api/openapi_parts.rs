@@ -32,6 +32,10 @@ fn described(what: &str) -> Value {
     json!({ "type": "string", "description": what })
 }
 
+fn described_object(what: &str) -> Value {
+    json!({ "type": "object", "description": what })
+}
+
 fn moment() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
@@ -200,6 +204,7 @@ fn schemas() -> Value {
         "process": { "type": "object" }, "live_clients": whole() }),
         ),
     );
+    super::report_schema::add_to(&mut add);
     add("NewNote", object(&["text"], json!({ "text": text(), "author": text() })));
     add(
         "Note",
@@ -277,6 +282,7 @@ fn stream() -> Value {
             "priority": whole(), "labels": labels(), "url": described("Without secrets."), "runbook_url": text(),
             "state": text(), "up": { "type": "boolean" }, "session": whole(), "last_error": text(),
             "worst": { "type": "object" }, "open": counts(),
+            "meters": described_object("Readings of now, in lists that were asked for with meters=true."),
         }),
     )
 }

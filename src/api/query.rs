@@ -8,7 +8,7 @@ use actix_web::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
-use crate::config::{Span, nearest};
+use crate::config::{moment, nearest};
 
 /// Longest query, in bytes.
 const QUERY_BYTES_MAX: usize = 8_192;
@@ -58,10 +58,7 @@ impl Query {
                 "'{name}' must be a time such as 2026-11-28T18:00:00Z, or a span such as 1h for that long ago"
             ))
         };
-        if let Ok(Span(ago)) = text.parse() {
-            return SystemTime::now().checked_sub(ago).map(Some).ok_or_else(wrong);
-        }
-        text.parse::<jiff::Timestamp>().map(|moment| Some(moment.into())).map_err(|_| wrong())
+        moment(text).map(Some).ok_or_else(wrong)
     }
 
     /// The number of rows of a page.

@@ -14,8 +14,8 @@ use super::access::Principal;
 use super::problem::Problem;
 use super::query::{Param, check_query};
 use super::{
-    apply, events, health, live, metrics, notes, openapi, past, probe, reload, silences, status, stream_changes,
-    streams, thumbnail, tokens,
+    apply, events, health, live, metrics, notes, openapi, past, probe, reload, report, silences, status,
+    stream_changes, streams, thumbnail, tokens,
 };
 use crate::access::Role;
 
@@ -197,6 +197,20 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         answer: (200, "EventPage", JSON),
         attach: |route| route.to(events::list),
         ..endpoint(Verb::Get, "/api/v1/events", VIEWER, "events")
+    },
+    Endpoint {
+        summary: "Tells how available streams were and how long errors lasted, and which alarms were noise",
+        query: report::REPORT,
+        answer: (200, "ServiceReport", JSON),
+        attach: |route| route.to(report::report),
+        ..endpoint(Verb::Get, "/api/v1/report", VIEWER, "report")
+    },
+    Endpoint {
+        summary: "Tells how many alarms a detector would have raised under other hold times or another threshold",
+        query: report::TUNE,
+        answer: (200, "Tuned", JSON),
+        attach: |route| route.to(report::tune),
+        ..endpoint(Verb::Get, "/api/v1/tune", VIEWER, "tune")
     },
     Endpoint {
         summary: "Gives one event",

@@ -25,6 +25,9 @@ use crate::stream_boards::Past;
 /// Probes that may run at the same time.
 pub(super) const PROBES_MAX: usize = 4;
 
+/// Reports and replays of the past that may be made at the same time: each reads for seconds.
+pub(super) const REPORTS_MAX: usize = 2;
+
 /// Gives the newest snapshot at once, without waiting for anyone.
 pub type SnapshotSource = Arc<dyn Fn() -> Arc<NodeSnapshot> + Send + Sync>;
 
@@ -74,6 +77,8 @@ pub(super) struct Node {
     pub is_exposed: bool,
     /// How many probes run.
     pub probes: Arc<Semaphore>,
+    /// How many reports are being made.
+    pub reports: Arc<Semaphore>,
     pub live: Arc<LiveBoard>,
     pub past: Past,
     pub started: SystemTime,
@@ -97,6 +102,7 @@ impl Node {
             changing: tokio::sync::Mutex::default(),
             is_exposed,
             probes: Arc::new(Semaphore::new(PROBES_MAX)),
+            reports: Arc::new(Semaphore::new(REPORTS_MAX)),
             live: state.live,
             past: state.past,
             started: SystemTime::now(),

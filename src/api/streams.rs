@@ -10,7 +10,8 @@ use super::problem::Problem;
 use super::query::{Param, Query};
 use super::state::Node;
 use super::stream_changes;
-use super::stream_view::{StreamView, find, view};
+use super::stream_view::{Readings, StreamView, find, readings, track_readings, view};
+use crate::node_snapshot::StreamSnapshot;
 
 /// Streams of a page when no number is asked for, and at most.
 const LIMIT: usize = 1_000;
@@ -28,19 +29,49 @@ pub(super) const LIST: &[Param] = &[
     Param { name: "severity", doc: "Streams with an open event of this severity or a higher one.", example: "major" },
     Param { name: "search", doc: "Streams with this text in name or title.", example: "lob" },
     Param { name: "cursor", doc: "next_cursor of the page before.", example: "" },
+    Param {
+        name: "meters",
+        doc: "true also tells frame rate, bit rate, coverage and loudness of now.",
+        example: "true",
+    },
     Param { name: "limit", doc: "Streams on a page, 1 to 10000. Default: 1000.", example: "100" },
 ];
 
 /// A page of streams.
 #[derive(Serialize)]
 struct Page {
-    streams: Vec<StreamView>,
+    streams: Vec<Listed>,
     /// All streams that fit, whatever the page.
     total: usize,
     /// The number of the newest change when the page was made.
     sequence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+}
+
+/// A stream of a page.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    stream: StreamView,
+    /// What is measured of it, when that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meters: Option<Meters>,
+}
+
+#[derive(Serialize)]
+struct Meters {
+    #[serde(flatten)]
+    readings: Readings,
+    /// Of its first track of sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    momentary_lufs: Option<f64>,
+}
+
+fn meters(now: &StreamSnapshot) -> Meters {
+    let sound = now.tracks.iter().map(track_readings).find(|track| !track.loudness_lufs.is_empty());
+    let momentary_lufs = sound.and_then(|track| track.loudness_lufs.get("momentary").copied());
+    Meters { readings: readings(now), momentary_lufs }
 }
 
 /// Which streams are asked for.
@@ -98,7 +129,10 @@ pub(super) async fn list(request: HttpRequest, node: Data<Node>) -> Result<HttpR
     }
     let next_cursor = (fitting.len() > limit).then(|| fitting[limit - 1].name.to_string());
     fitting.truncate(limit);
-    Ok(HttpResponse::Ok().json(Page { streams: fitting, total, sequence, next_cursor }))
+    let with_meters = query.parsed("meters", "true or false")?.unwrap_or(false);
+    let meters_of = |name: &str| find(&snapshot, name).filter(|_| with_meters).map(meters);
+    let streams = fitting.into_iter().map(|stream| Listed { meters: meters_of(&stream.name), stream }).collect();
+    Ok(HttpResponse::Ok().json(Page { streams, total, sequence, next_cursor }))
 }
 
 pub(super) async fn one(node: Data<Node>, name: Path<String>) -> Result<HttpResponse, Problem> {

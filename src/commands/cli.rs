@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use avwatch_actors::severity::Severity;
 
+pub use super::past_args::{BackupArgs, ReportArgs, TopArgs, TuneArgs};
 use crate::access::Role;
 use crate::detectors;
 use crate::profile::Profile;
@@ -62,6 +63,23 @@ pub enum Command {
     ///
     /// Exit status: 0; 2 bad usage, or the service does not answer.
     Events(EventsArgs),
+    /// Show what a running service watches, worst first, refreshed each second
+    ///
+    /// Keys: q ends, arrows and pages scroll. Where standard output is no terminal it prints one page.
+    /// Exit status: 0; 2 bad usage, or the service does not answer.
+    Top(TopArgs),
+    /// Tell how available streams were, and which alarms were noise
+    ///
+    /// Asks a running service, or reads its data folder with --data-dir. Exit status: 0; 2 bad usage, or no answer.
+    Report(ReportArgs),
+    /// Tell how many alarms there would have been under other hold times or another threshold
+    ///
+    /// Replays what the journal kept of the last day. Exit status: 0; 2 bad usage, or no answer.
+    Tune(TuneArgs),
+    /// Copy the databases of a service, consistently and while it runs
+    ///
+    /// Overwrites nothing. Exit status: 0; 2 bad usage, or a copy failed.
+    Backup(BackupArgs),
     /// Make, list and remove tokens for the API
     ///
     /// Exit status: 0; 2 bad usage, or the service does not answer.
@@ -303,7 +321,7 @@ fn profile(text: &str) -> Result<Profile, String> {
     text.parse().map_err(|unknown| format!("{unknown}: use {}", names()))
 }
 
-fn detector_name(text: &str) -> Result<String, String> {
+pub(super) fn detector_name(text: &str) -> Result<String, String> {
     if detectors::by_name(text).is_some() {
         return Ok(text.to_owned());
     }
@@ -413,6 +431,10 @@ mod tests {
             "avwatch import channels.m3u --format m3u",
             "avwatch events --stream lobby --severity major --state open --since 1h --format json",
             "avwatch events --follow --url http://127.0.0.1:8080",
+            "avwatch top --once --format json",
+            "avwatch report --since 7d --group site --from warning --noise --format html --output report.html",
+            "avwatch tune --detector silence --raise-after 10s --clear-after 5s --threshold -50 --since 24h --stream lobby",
+            "avwatch backup copies --journal --data-dir data",
             "avwatch token new",
             "avwatch token add grafana --role viewer",
             "avwatch token list --config a.toml",

@@ -74,7 +74,7 @@ mod tests {
     fn every_command_has_a_page() {
         let files: Vec<String> = pages().into_iter().map(|page| page.file).collect();
         let expected = "avwatch run check detectors config config-check config-show config-schema health import events \
-                        token token-new token-list token-add token-remove completions man";
+                        top report tune backup token token-new token-list token-add token-remove completions man";
         let expected: Vec<String> = expected
             .split(' ')
             .map(|name| if name == "avwatch" { "avwatch.1".to_owned() } else { format!("avwatch-{name}.1") })

@@ -1,5 +1,6 @@
 //! One file per command: it reads its arguments, wires parts together and answers with an exit status.
 
+pub mod backup;
 pub mod check;
 pub mod cli;
 pub mod client;
@@ -10,5 +11,8 @@ pub mod events;
 pub mod health;
 pub mod import;
 pub mod man;
+pub mod past_args;
+pub mod report;
 pub mod run;
 pub mod token;
+pub mod top;

@@ -44,7 +44,7 @@ pub use plan::{
 pub use render::{default_toml, resolved_toml};
 pub use secret::Secret;
 pub use settings::{Detectors, LogFormat, LogLevel, MailSecurity, Mode, Settings, SeverityPlace, StreamSettings};
-pub use span::{Span, SpanError};
+pub use span::{Span, SpanError, moment};
 
 use crate::media::bytes::OwnSockets;
 use crate::media::spec::Address;

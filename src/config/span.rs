@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -40,6 +40,17 @@ impl FromStr for Span {
         };
         if span > SPAN_MAX { Err(SpanError) } else { Ok(Self(span)) }
     }
+}
+
+/// A moment as people write it: RFC 3339, or a span such as `1h` or `7d` for that long ago.
+pub fn moment(text: &str) -> Option<SystemTime> {
+    let days =
+        text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok()).and_then(|days| days.checked_mul(86_400));
+    let ago = days.map(Duration::from_secs).filter(|ago| *ago <= SPAN_MAX);
+    if let Some(ago) = ago.or_else(|| text.parse::<Span>().ok().map(|Span(ago)| ago)) {
+        return SystemTime::now().checked_sub(ago);
+    }
+    text.parse::<jiff::Timestamp>().map(Into::into).ok()
 }
 
 impl fmt::Display for Span {

@@ -88,13 +88,7 @@ impl JournalReader {
     }
 
     /// What that detector said of a stream from `since` to `until`, in order; nothing of what was kept before spans were.
-    pub fn verdicts(
-        &self,
-        stream: &str,
-        detector: u16,
-        since: u64,
-        until: u64,
-    ) -> Result<Vec<KeptSpan>, JournalError> {
+    pub fn verdicts(&self, stream: &str, detector: u16, since: u64, until: u64) -> Result<Vec<KeptSpan>, JournalError> {
         if until <= since || !self.path.exists() {
             return Ok(Vec::new());
         }
@@ -123,6 +117,12 @@ impl JournalReader {
     pub fn by_second_from(&self) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         now.saturating_sub(u64::from(self.keep.seconds_hours) * 3_600)
+    }
+
+    /// From when on minutes are kept.
+    pub fn by_minute_from(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        now.saturating_sub(u64::from(self.keep.minutes_days) * 86_400)
     }
 
     fn connection(&self) -> Result<Connection, rusqlite::Error> {

@@ -28,6 +28,7 @@ use crate::record::Record;
 
 pub use edge::edge_grace;
 pub use event::ReportEvent;
+pub(crate) use html::{Page, STYLE};
 pub use output::{Destination, OutputError};
 pub use text::Style;
 pub use track::{Measurements, ReportTrack, TrackDetail};
@@ -258,7 +259,7 @@ fn six_decimals(value: f64) -> Option<f64> {
 
 /// The text without control and formatting characters: names and tags come from strangers, and must
 /// not steer a terminal or break a line. Each is replaced by `?`.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let steers = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };

@@ -13,6 +13,7 @@ mod evidence;
 mod guarded;
 mod hostile;
 mod inputs;
+mod past;
 mod reload;
 mod restart;
 mod secrets;

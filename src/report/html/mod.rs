@@ -19,13 +19,14 @@ use sha2::{Digest, Sha256};
 
 use super::{Report, ReportEvent, ReportInput};
 use axis::Axis;
-use page::Page;
+pub(crate) use page::Page;
 
 /// Most bands with a name on the timeline and rows of the table of an input; the rest are counted and
 /// show in the strips, and all of them are in JSON.
 const EVENTS_MAX: usize = 1_000;
 
-const STYLE: &str = include_str!("style.css");
+/// The style of every page of ours.
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// Which input of the page something belongs to.
 #[derive(Clone, Copy)]

@@ -6,24 +6,24 @@ use super::super::plain;
 
 /// A page in the making: what comes from outside goes through [`Page::text`].
 #[derive(Default)]
-pub(super) struct Page(pub(super) String);
+pub(crate) struct Page(pub(crate) String);
 
 impl Page {
     /// Adds markup of our own.
-    pub(super) fn raw(&mut self, markup: &str) -> &mut Self {
+    pub(crate) fn raw(&mut self, markup: &str) -> &mut Self {
         self.0.push_str(markup);
         self
     }
 
     /// Adds markup of our own with numbers and words of our own in it.
-    pub(super) fn put(&mut self, markup: std::fmt::Arguments<'_>) -> &mut Self {
+    pub(crate) fn put(&mut self, markup: std::fmt::Arguments<'_>) -> &mut Self {
         // Writing into a String cannot fail.
         let _ = self.0.write_fmt(markup);
         self
     }
 
     /// Adds text, escaped for elements and for quoted attributes.
-    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         for c in plain(text).chars() {
             match c {
                 '&' => self.0.push_str("&amp;"),
@@ -37,16 +37,16 @@ impl Page {
         self
     }
 
-    pub(super) fn badge(&mut self, verdict: &'static str) -> &mut Self {
+    pub(crate) fn badge(&mut self, verdict: &'static str) -> &mut Self {
         self.put(format_args!("<span class=\"v {verdict}\">{verdict}</span>"))
     }
 
     /// A severity with its colour beside it.
-    pub(super) fn severity(&mut self, severity: &'static str) -> &mut Self {
+    pub(crate) fn severity(&mut self, severity: &'static str) -> &mut Self {
         self.put(format_args!("<span class=\"s {severity}\"><b>{severity}</b></span>"))
     }
 
-    pub(super) fn cell(&mut self, class: &str, text: &str) -> &mut Self {
+    pub(crate) fn cell(&mut self, class: &str, text: &str) -> &mut Self {
         self.put(format_args!("<td class=\"{class}\">")).text(text).raw("</td>")
     }
 }

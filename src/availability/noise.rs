@@ -1,0 +1,202 @@
+//! Commissioning: which streams and detectors are noise, what to change, and which streams are ready to go live. Pure.
+
+use std::collections::BTreeMap;
+
+use avwatch_actors::event::{Event, Wall};
+use avwatch_actors::severity::Severity;
+use serde::{Deserialize, Serialize};
+
+use super::build::{Found, between, is_counted, is_maintenance, is_point, median_max, seconds, span};
+use super::spans::Spans;
+use super::{Question, lasted, percent};
+
+/// Pairs that are told at most.
+const PAIRS_MAX: usize = 100;
+/// Share of the time from which on a condition is the stream's normal state.
+const NORMAL_FROM: f64 = 0.5;
+/// Least time that a stream must have been observed before it may be called ready, in seconds.
+const OBSERVED_MIN: f64 = 86_400.0;
+/// Hold times that people set, in seconds.
+const HOLDS: [u64; 15] = [1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200];
+
+/// The noisiest streams and detectors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Noise {
+    /// The noisiest first.
+    pub pairs: Vec<NoisyPair>,
+    /// Pairs that are not told for their number.
+    pub more: u64,
+    /// Streams in mode `observe`, by name.
+    pub candidates: Vec<Candidate>,
+}
+
+/// One detector on one stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoisyPair {
+    /// The stream.
+    pub stream: String,
+    /// The detector.
+    pub detector: String,
+    /// Events, of every severity.
+    pub events: u64,
+    /// Events a day of watched time.
+    pub per_day: f64,
+    /// Share of the watched time in which one was open, 0 to 1.
+    pub open_share: f64,
+    /// Median of how long they lasted, in seconds; absent when they are all point events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median_s: Option<f64>,
+    /// Events shorter than twice the time that it takes to clear one: it comes and goes.
+    pub flaps: u64,
+    /// What to do about it, in words; absent when nothing stands out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
+    /// The same as configuration of the stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// Events that would be left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_then: Option<u64>,
+}
+
+/// A stream that is observed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The stream.
+    pub stream: String,
+    /// How long it was watched in that time, in seconds.
+    pub watched_s: f64,
+    /// Events of `warning` and above in that time.
+    pub alarms: u64,
+    /// When the newest of them was raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_alarm_at: Option<Wall>,
+    /// True when it was watched for a day, or for all of a longer time, without any.
+    pub ready: bool,
+}
+
+/// Finds what is noise.
+pub(super) fn find(question: &Question, streams: &[Found<'_>]) -> Noise {
+    let mut pairs: Vec<NoisyPair> = streams.iter().flat_map(|stream| pairs_of(question, stream)).collect();
+    // An alarm an hour is as bad as one that is always there.
+    let rank = |pair: &NoisyPair| pair.per_day / 24.0 + pair.open_share;
+    pairs.sort_by(|one, other| {
+        let names = || (&one.stream, &one.detector).cmp(&(&other.stream, &other.detector));
+        rank(other).total_cmp(&rank(one)).then_with(names)
+    });
+    let more = pairs.len().saturating_sub(PAIRS_MAX) as u64;
+    pairs.truncate(PAIRS_MAX);
+    let is_observed = |stream: &&Found<'_>| stream.material.mode.as_deref() == Some("observe");
+    let candidates = streams.iter().filter(is_observed).map(|stream| candidate(question, stream)).collect();
+    Noise { pairs, more, candidates }
+}
+
+fn pairs_of(question: &Question, stream: &Found<'_>) -> Vec<NoisyPair> {
+    let mut by_detector: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
+    let is_shown = |event: &&Event| is_counted(event, Severity::Info) && !is_maintenance(event);
+    for event in stream.material.events.iter().filter(is_shown) {
+        by_detector.entry(&event.detector).or_default().push(event);
+    }
+    by_detector.into_iter().map(|(detector, events)| pair(question, stream, detector, &events)).collect()
+}
+
+fn pair(question: &Question, stream: &Found<'_>, detector: &str, events: &[&Event]) -> NoisyPair {
+    let watched = stream.base.total();
+    let open = Spans::of(events.iter().map(|event| span(event, question))).within(&stream.base).total();
+    let lasting: Vec<f64> = events
+        .iter()
+        .filter(|event| !is_point(event))
+        .map(|event| between(event.started_at, event.ended_at.unwrap_or(Wall(question.until))))
+        .collect();
+    let clear_after = stream.material.clear_after.get(detector).copied().unwrap_or(10.0);
+    let flaps = events.iter().filter(|event| {
+        let is_short = |end| between(event.started_at, end) < 2.0 * clear_after;
+        !is_point(event) && event.ended_at.is_some_and(is_short)
+    });
+    let mut pair = NoisyPair {
+        stream: stream.name.to_owned(),
+        detector: detector.to_owned(),
+        events: events.len() as u64,
+        per_day: if watched > 0 {
+            (events.len() as f64 / seconds(watched) * 86_400.0 * 10.0).round() / 10.0
+        } else {
+            0.0
+        },
+        open_share: if watched > 0 { open as f64 / watched as f64 } else { 0.0 },
+        median_s: median_max(&mut lasting.clone()).map(|(median, _)| median),
+        flaps: flaps.count() as u64,
+        suggestion: None,
+        config: None,
+        events_then: None,
+    };
+    suggest(&mut pair, &lasting, clear_after);
+    pair
+}
+
+/// Says what stands out and what to do about it.
+fn suggest(pair: &mut NoisyPair, lasting: &[f64], clear_after: f64) {
+    let key = |setting: &str| format!("[streams.detectors.{}] {setting}", pair.detector);
+    let points = pair.events - lasting.len() as u64;
+    if pair.open_share >= NORMAL_FROM {
+        let (words, config) = if pair.detector == "freeze" {
+            (
+                "that is how the stream looks: use the profile static-ok, or raise later",
+                "profile = \"static-ok\"".to_owned(),
+            )
+        } else {
+            ("that is how the stream is: switch the detector off there, or another threshold", key("enabled = false"))
+        };
+        pair.suggestion = Some(format!("open {} of the time; {words}", percent(pair.open_share)));
+        pair.config = Some(config);
+        return;
+    }
+    if pair.flaps >= 3 && pair.flaps * 2 > pair.events {
+        // What comes and goes is mostly short: held longer it is gone.
+        let mut sorted = lasting.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let most = sorted[sorted.len() * 9 / 10];
+        let hold = HOLDS.iter().copied().find(|hold| *hold as f64 > most);
+        if let Some(hold) = hold {
+            let left = lasting.iter().filter(|lasted| **lasted >= hold as f64).count() as u64 + points;
+            pair.suggestion = Some(format!(
+                "comes and goes: {} of {} were shorter than {}; raise later, {left} alarms instead of {}",
+                pair.flaps,
+                pair.events,
+                lasted(2.0 * clear_after),
+                pair.events
+            ));
+            pair.config = Some(key(&format!("raise_after = \"{hold}s\"")));
+            pair.events_then = Some(left);
+            return;
+        }
+    }
+    if pair.per_day >= 24.0 && pair.events >= 3 {
+        let median = pair.median_s.unwrap_or(0.0);
+        let hold = HOLDS.iter().copied().find(|hold| *hold as f64 > median);
+        if let Some(hold) = hold.filter(|_| !lasting.is_empty()) {
+            let left = lasting.iter().filter(|lasted| **lasted >= hold as f64).count() as u64 + points;
+            pair.suggestion = Some(format!(
+                "more than one an hour, half of them under {}; raise later, {left} alarms instead of {}",
+                lasted(hold as f64),
+                pair.events
+            ));
+            pair.config = Some(key(&format!("raise_after = \"{hold}s\"")));
+            pair.events_then = Some(left);
+        }
+    }
+}
+
+fn candidate(question: &Question, stream: &Found<'_>) -> Candidate {
+    let is_alarm = |event: &&Event| is_counted(event, Severity::Warning) && !is_maintenance(event);
+    let alarms: Vec<&Event> = stream.material.events.iter().filter(is_alarm).collect();
+    let watched_s = seconds(stream.base.total());
+    let asked = question.until.duration_since(question.since).unwrap_or_default().as_secs_f64();
+    Candidate {
+        stream: stream.name.to_owned(),
+        watched_s,
+        alarms: alarms.len() as u64,
+        last_alarm_at: alarms.iter().map(|event| event.raised_at).max(),
+        // A tenth may be missing: a restart is no reason to wait another day.
+        ready: alarms.is_empty() && watched_s >= 0.9 * asked.max(OBSERVED_MIN),
+    }
+}

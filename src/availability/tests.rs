@@ -1,0 +1,229 @@
+//! Reports of planted events, against a count of every second.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use avwatch_actors::event::{Event, EventEnd, EventState, SCHEMA, Wall};
+use avwatch_actors::severity::Severity;
+use avwatch_actors::track::{SessionNumber, TrackId};
+use proptest::prelude::*;
+
+use super::spans::Spans;
+use super::{Material, NoiseWanted, Question, ReportFormat, ServiceReport, StreamMaterial, build};
+
+const BEGIN: u64 = 1_800_000_000;
+
+fn at(second: u64) -> Wall {
+    Wall(SystemTime::UNIX_EPOCH + Duration::from_secs(BEGIN + second))
+}
+
+fn spans(spans: &[(u64, u64)]) -> Spans {
+    Spans::of(spans.iter().map(|(from, to)| ((BEGIN + from) * 1_000, (BEGIN + to) * 1_000)))
+}
+
+fn event(detector: &str, severity: Severity, from: u64, to: Option<u64>) -> Event {
+    Event {
+        schema: SCHEMA.to_owned(),
+        id: format!("{detector}-{from}"),
+        change_id: String::new(),
+        sequence: 1,
+        fingerprint: String::new(),
+        stream: "lobby".into(),
+        program: None,
+        rendition: None,
+        track: TrackId::video(0),
+        detector: detector.into(),
+        severity,
+        max_severity: severity,
+        state: if to.is_some() { EventState::Ended } else { EventState::Raised },
+        end_reason: to.map(|_| EventEnd::Cleared),
+        started_at: at(from),
+        raised_at: at(from + 2),
+        changed_at: at(to.unwrap_or(from)),
+        ended_at: to.map(at),
+        start_s: 0.0,
+        end_s: None,
+        value: None,
+        threshold: None,
+        peak: None,
+        unit: String::new(),
+        message: "picture black".to_owned(),
+        profile: "ott".to_owned(),
+        tier: None,
+        labels: BTreeMap::new(),
+        session: SessionNumber(1),
+        node: "n".into(),
+        incident_id: None,
+        parent_id: None,
+        suppressed_by: None,
+        acked_by: None,
+        acked_at: None,
+        snoozed_until: None,
+        comment: None,
+        runbook_url: None,
+        evidence: None,
+        stored: None,
+    }
+}
+
+fn question(noise: NoiseWanted) -> Question {
+    Question {
+        since: at(0).0,
+        until: at(1_000).0,
+        from: Severity::Major,
+        stream: None,
+        group: "group".to_owned(),
+        noise,
+    }
+}
+
+fn report_of(streams: &[(&str, &str, StreamMaterial)], noise: NoiseWanted) -> ServiceReport {
+    let mut material = Material::default();
+    for (name, group, stream) in streams {
+        let labels = [("group".to_owned(), (*group).to_owned())].into();
+        material.streams.insert((*name).to_owned(), StreamMaterial { labels, ..stream.clone() });
+    }
+    build(&question(noise), &material)
+}
+
+fn stream(watched: &[(u64, u64)], events: Vec<Event>) -> StreamMaterial {
+    StreamMaterial { watched: Some(spans(watched)), events, ..StreamMaterial::default() }
+}
+
+#[test]
+fn overlapping_events_count_once_and_lesser_ones_not_at_all() {
+    let events = vec![
+        event("black", Severity::Major, 100, Some(130)),
+        event("silence", Severity::Critical, 120, Some(150)),
+        event("blur", Severity::Warning, 300, Some(900)),
+        event("monitor_overload", Severity::Critical, 400, Some(500)),
+    ];
+    let report = report_of(&[("lobby", "north", stream(&[(0, 1_000)], events))], NoiseWanted::No);
+    let figures = &report.streams[0].figures;
+    assert_eq!((figures.errored_s, figures.watched_s, figures.events), (50.0, 1_000.0, 2));
+    assert_eq!(figures.availability, Some(0.95));
+    assert_eq!((figures.detect_median_s, figures.recover_max_s), (Some(2.0), Some(30.0)));
+    assert_eq!(report.streams[0].worst[0].detector, "silence");
+}
+
+#[test]
+fn time_that_was_not_watched_is_neither_up_nor_down() {
+    // The service was down from 200 to 600, with an event open all the time.
+    let events = vec![event("input_down", Severity::Critical, 150, Some(700))];
+    let report = report_of(&[("lobby", "north", stream(&[(0, 200), (600, 1_000)], events))], NoiseWanted::No);
+    let figures = &report.streams[0].figures;
+    assert_eq!((figures.watched_s, figures.not_watched_s, figures.errored_s), (600.0, 400.0, 150.0));
+    assert_eq!(figures.availability, Some(0.75));
+    let unseen = report_of(&[("lobby", "north", stream(&[], Vec::new()))], NoiseWanted::No);
+    assert_eq!(unseen.streams[0].figures.availability, None);
+}
+
+#[test]
+fn maintenance_is_a_column_of_its_own() {
+    let planned =
+        Event { suppressed_by: Some("maintenance:m1".to_owned()), ..event("black", Severity::Major, 100, Some(300)) };
+    let other = event("silence", Severity::Major, 250, Some(400));
+    let report = report_of(&[("lobby", "north", stream(&[(0, 1_000)], vec![planned, other]))], NoiseWanted::No);
+    let figures = &report.streams[0].figures;
+    assert_eq!((figures.maintenance_s, figures.watched_s, figures.not_watched_s), (200.0, 800.0, 200.0));
+    assert_eq!((figures.errored_s, figures.events), (100.0, 1));
+}
+
+#[test]
+fn groups_and_the_total_add_up_their_streams() {
+    let one = stream(&[(0, 1_000)], vec![event("black", Severity::Major, 0, Some(100))]);
+    let other = stream(&[(0, 500)], vec![event("black", Severity::Major, 450, None)]);
+    let report =
+        report_of(&[("a", "north", one), ("b", "south", other.clone()), ("c", "south", other)], NoiseWanted::No);
+    assert_eq!(report.groups["south"].streams, 2);
+    assert_eq!((report.groups["south"].watched_s, report.groups["south"].errored_s), (1_000.0, 100.0));
+    assert_eq!((report.total.watched_s, report.total.errored_s, report.total.events), (2_000.0, 200.0, 3));
+}
+
+#[test]
+fn a_condition_that_is_the_normal_state_and_one_that_flaps_are_suggested_about() {
+    let mut events: Vec<Event> =
+        (0..10).map(|number| event("black", Severity::Warning, number * 20, Some(number * 20 + 4))).collect();
+    events.push(event("black", Severity::Major, 300, Some(360)));
+    events.push(event("freeze", Severity::Major, 20, Some(980)));
+    let observed = StreamMaterial { mode: Some("observe".to_owned()), ..stream(&[(0, 1_000)], events) };
+    let noise = report_of(&[("barker", "north", observed)], NoiseWanted::Yes).noise.unwrap();
+    let of = |detector: &str| noise.pairs.iter().find(|pair| pair.detector == detector).unwrap();
+    assert_eq!(of("freeze").config.as_deref(), Some("profile = \"static-ok\""));
+    let black = of("black");
+    assert_eq!((black.events, black.flaps, black.events_then), (11, 10, Some(1)));
+    assert_eq!(black.config.as_deref(), Some("[streams.detectors.black] raise_after = \"5s\""));
+    assert!(!noise.candidates[0].ready && noise.candidates[0].alarms == 12);
+}
+
+#[test]
+fn hostile_names_stay_text_in_every_format() {
+    let name = "<script>alert(1)</script>\u{1b}[2J";
+    let bad = Event { message: format!("\"'{name}"), ..event("black", Severity::Major, 0, Some(10)) };
+    let report = report_of(&[(name, "=1+1", stream(&[(0, 1_000)], vec![bad]))], NoiseWanted::Yes);
+    let html = report.render(ReportFormat::Html);
+    assert!(!html.contains("<script") && !html.contains('\u{1b}') && html.contains("&lt;script&gt;"));
+    assert!(!report.render(ReportFormat::Text).contains('\u{1b}'));
+    assert!(report.render(ReportFormat::Csv).contains("group,'=1+1,'=1+1,"));
+    let body = html.strip_prefix("<!doctype html>\n").unwrap();
+    let mut reader = quick_xml::Reader::from_str(body);
+    while !matches!(reader.read_event().unwrap(), quick_xml::events::Event::Eof) {}
+}
+
+#[test]
+fn csv_is_rows_of_equal_length() {
+    let report = report_of(
+        &[("a", "north", stream(&[(0, 10)], Vec::new())), ("b", "x,y", stream(&[], Vec::new()))],
+        NoiseWanted::No,
+    );
+    let csv = report.render(ReportFormat::Csv);
+    assert!(csv.ends_with("\r\n") && csv.contains("group,\"x,y\",\"x,y\""));
+    let plain = csv.replace("\"x,y\"", "z");
+    assert!(plain.lines().all(|line| line.split(',').count() == 15), "{csv}");
+    assert!(!csv.contains("NaN"));
+}
+
+#[test]
+fn json_reads_back_as_it_was() {
+    let report = report_of(
+        &[("a", "north", stream(&[(0, 1_000)], vec![event("black", Severity::Major, 0, None)]))],
+        NoiseWanted::Yes,
+    );
+    let read: ServiceReport = serde_json::from_str(&report.render(ReportFormat::Json)).unwrap();
+    assert_eq!(read, report);
+}
+
+proptest! {
+    /// The naive twin looks at every second.
+    #[test]
+    fn errored_and_watched_seconds_are_those_of_every_second(
+        events in prop::collection::vec((0_u64..1_100, 0_u64..300, 0_usize..5, any::<bool>()), 0..15),
+        watched in prop::collection::vec((0_u64..1_000, 1_u64..400), 0..6),
+    ) {
+        let watched: Vec<(u64, u64)> = watched.into_iter().map(|(from, lasts)| (from, from + lasts)).collect();
+        let events: Vec<Event> = events
+            .into_iter()
+            .map(|(from, lasts, severity, planned)| {
+                let mut event = event("black", Severity::ALL[severity], from, (from % 7 != 0).then_some(from + lasts));
+                event.suppressed_by = planned.then(|| "maintenance:m".to_owned());
+                event
+            })
+            .collect();
+        let covers = |event: &Event, second: u64| {
+            let end = event.ended_at.map_or(at(1_000), |end| end);
+            event.started_at <= at(second) && at(second) < end
+        };
+        let (mut base, mut errored) = (0, 0);
+        for second in 0..1_000 {
+            let is_watched = watched.iter().any(|(from, to)| (*from..*to).contains(&second));
+            let is_planned = events.iter().any(|event| event.suppressed_by.is_some() && covers(event, second));
+            if is_watched && !is_planned {
+                base += 1;
+                errored += u64::from(events.iter().any(|event| event.max_severity >= Severity::Major && covers(event, second)));
+            }
+        }
+        let report = report_of(&[("lobby", "north", stream(&watched, events))], NoiseWanted::No);
+        let figures = &report.streams[0].figures;
+        prop_assert_eq!((figures.watched_s, figures.errored_s), (base as f64, errored as f64));
+    }
+}

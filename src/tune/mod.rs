@@ -1,0 +1,407 @@
+//! What-if: how many alarms there would have been under other hold times or another threshold.
+//!
+//! Replays what the journal kept of a detector's verdicts through the engine's own lifecycle and the stream's own
+//! severity ladder. What the journal does not hold is replayed from stored events, and says so. Owned by whoever asks,
+//! on threads that may block; bounded by the readers' limits of rows and time and by [`TIME_MAX`].
+
+mod replay;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use avwatch_actors::detector::Ladder;
+use avwatch_actors::event::{Event, Wall};
+use avwatch_actors::severity::Severity;
+use avwatch_actors::track::{TrackId, TrackInfo};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Span, StreamPlan};
+use crate::detectors::{self, DetectorKind, DetectorSettings, OptionError, ResolvedDetector};
+use crate::journal::{JournalError, JournalReader, KeptSpan};
+use crate::sinks::store::{EventFilter, EventReader, PAGE_ROWS_MAX, StoreError};
+
+pub use replay::{Judge, replay};
+pub use text::render;
+
+/// Name and version of the answer's schema.
+pub const SCHEMA: &str = "avwatch.tune/1";
+/// Longest that an answer may take.
+const TIME_MAX: Duration = Duration::from_secs(20);
+/// Most events of one detector that are looked at.
+const EVENTS_MAX: usize = 100_000;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// The detector's name.
+    pub detector: String,
+    /// Another time in the condition before anything is raised.
+    pub raise_after: Option<Duration>,
+    /// Another time without the condition until an event ends.
+    pub clear_after: Option<Duration>,
+    /// Another score at which the condition holds.
+    pub threshold: Option<f32>,
+    /// This stream only.
+    pub stream: Option<String>,
+    /// From this time on.
+    pub since: SystemTime,
+    /// Up to this time.
+    pub until: SystemTime,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TuneError {
+    /// What is asked makes no sense.
+    #[error("{0}")]
+    Question(String),
+    /// The settings contradict each other.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Alarms by the highest severity that each reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alarms {
+    /// All of them.
+    pub alarms: u64,
+    /// Those that stayed `info`.
+    pub info: u64,
+    /// Those that reached `warning`.
+    pub warning: u64,
+    /// Those that reached `minor`.
+    pub minor: u64,
+    /// Those that reached `major`.
+    pub major: u64,
+    /// Those that reached `critical`.
+    pub critical: u64,
+}
+
+impl Alarms {
+    /// Counts one.
+    pub fn count(&mut self, severity: Severity) {
+        self.alarms += 1;
+        *match severity {
+            Severity::Info => &mut self.info,
+            Severity::Warning => &mut self.warning,
+            Severity::Minor => &mut self.minor,
+            Severity::Major => &mut self.major,
+            Severity::Critical => &mut self.critical,
+        } += 1;
+    }
+
+    fn add(&mut self, other: Self) {
+        self.alarms += other.alarms;
+        self.info += other.info;
+        self.warning += other.warning;
+        self.minor += other.minor;
+        self.major += other.major;
+        self.critical += other.critical;
+    }
+}
+
+/// From what a stream was replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplayedFrom {
+    /// From what the journal kept of the detector's verdicts.
+    Journal,
+    /// From stored events: conditions shorter than the configured hold time are not in them.
+    Events,
+}
+
+/// One stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TunedStream {
+    /// Its name.
+    pub stream: String,
+    /// From what it was replayed.
+    pub replayed_from: ReplayedFrom,
+    /// What the service raised in that time.
+    pub raised: Alarms,
+    /// What a replay with the configuration of now gives.
+    pub configured: Alarms,
+    /// What a replay with what was asked gives.
+    pub tuned: Alarms,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tuned {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The detector.
+    pub detector: String,
+    /// What was asked, in the words of the configuration.
+    pub asked: BTreeMap<String, String>,
+    /// From when on, as far as there is anything to replay.
+    pub since: Wall,
+    /// Up to when.
+    pub until: Wall,
+    /// Each stream of which there is anything, by name.
+    pub streams: Vec<TunedStream>,
+    /// What the service raised, all streams.
+    pub raised: Alarms,
+    /// As configured now, all streams.
+    pub configured: Alarms,
+    /// As asked, all streams.
+    pub tuned: Alarms,
+    /// What to know before believing it.
+    pub notes: Vec<String>,
+}
+
+/// Answers a question about these streams.
+///
+/// # Errors
+/// The question makes no sense, or journal or store cannot be read.
+pub fn tune(
+    question: &Question,
+    plans: &[Arc<StreamPlan>],
+    journal: &JournalReader,
+    store: &mut EventReader,
+) -> Result<Tuned, TuneError> {
+    let kind = detectors::look_up(&question.detector).map_err(|error| TuneError::Question(error.to_string()))?;
+    check(question, kind)?;
+    let plans: Vec<&Arc<StreamPlan>> =
+        plans.iter().filter(|plan| question.stream.as_deref().is_none_or(|name| name == &*plan.name)).collect();
+    if let (Some(name), true) = (&question.stream, plans.is_empty()) {
+        return Err(TuneError::Question(format!("there is no stream '{name}'")));
+    }
+    let reach = UNIX_EPOCH + Duration::from_secs(journal.by_second_from());
+    let since = question.since.max(reach);
+    let mut answer = Tuned {
+        schema: SCHEMA.to_owned(),
+        detector: kind.name.to_owned(),
+        asked: asked(question),
+        since: Wall(since),
+        until: Wall(question.until),
+        streams: Vec::new(),
+        raised: Alarms::default(),
+        configured: Alarms::default(),
+        tuned: Alarms::default(),
+        notes: Vec::new(),
+    };
+    if since > question.since {
+        answer.notes.push(format!("the journal keeps verdicts no longer: told from {} on", Wall(since)));
+    }
+    let begin = Instant::now();
+    for plan in plans {
+        if begin.elapsed() > TIME_MAX {
+            answer.notes.push(format!("it took too long: streams from '{}' on are missing", plan.name));
+            break;
+        }
+        if let Some(stream) = tune_stream(question, since, kind, plan, journal, store)? {
+            answer.raised.add(stream.raised);
+            answer.configured.add(stream.configured);
+            answer.tuned.add(stream.tuned);
+            answer.streams.push(stream);
+        }
+    }
+    answer.notes.extend(notes(question, kind, &answer.streams));
+    Ok(answer)
+}
+
+fn check(question: &Question, kind: &'static DetectorKind) -> Result<(), TuneError> {
+    if question.until <= question.since {
+        return Err(TuneError::Question("'until' must be later than 'since'".to_owned()));
+    }
+    if question.threshold.is_some_and(|threshold| !threshold.is_finite()) {
+        return Err(TuneError::Question("'threshold' must be a number".to_owned()));
+    }
+    let defaults = detectors::Options::defaults(kind, crate::profile::Profile::default());
+    let has_threshold = (kind.threshold)(&defaults).is_some() || kind.name == "loudness";
+    if question.threshold.is_some() && !has_threshold {
+        let why = format!("'{}' has no threshold of one number; its hold times can be tuned", kind.name);
+        return Err(TuneError::Question(why));
+    }
+    Ok(())
+}
+
+fn asked(question: &Question) -> BTreeMap<String, String> {
+    let mut asked = BTreeMap::new();
+    for (key, value) in [("raise_after", question.raise_after), ("clear_after", question.clear_after)] {
+        if let Some(value) = value {
+            asked.insert(key.to_owned(), Span(value).to_string());
+        }
+    }
+    if let Some(threshold) = question.threshold {
+        asked.insert("threshold".to_owned(), threshold.to_string());
+    }
+    asked
+}
+
+fn notes(question: &Question, kind: &DetectorKind, streams: &[TunedStream]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if streams.iter().any(|stream| stream.replayed_from == ReplayedFrom::Events) {
+        notes.push(
+            "replayed from events where it says so: cannot know about conditions shorter than the configured hold time"
+                .to_owned(),
+        );
+    }
+    if question.threshold.is_some() {
+        notes.push(format!(
+            "scores of '{}' are kept while it holds, and while they are within half the configured threshold of it: a \
+             threshold beyond that finds nothing more",
+            kind.name
+        ));
+    }
+    notes.push(
+        "what was raised counts from when it was raised; a condition that lasted on from before counts once".to_owned(),
+    );
+    notes
+}
+
+fn tune_stream(
+    question: &Question,
+    since: SystemTime,
+    kind: &'static DetectorKind,
+    plan: &StreamPlan,
+    journal: &JournalReader,
+    store: &mut EventReader,
+) -> Result<Option<TunedStream>, TuneError> {
+    let unix = |at: SystemTime| at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let spans = journal.verdicts(&plan.name, kind.number, unix(since), unix(question.until))?;
+    let events = events(store, &plan.name, kind.name, since, question.until)?;
+    if spans.is_empty() && events.is_empty() {
+        return Ok(None);
+    }
+    let mut stream = TunedStream {
+        stream: plan.name.to_string(),
+        replayed_from: if spans.is_empty() { ReplayedFrom::Events } else { ReplayedFrom::Journal },
+        raised: Alarms::default(),
+        configured: Alarms::default(),
+        tuned: Alarms::default(),
+    };
+    for event in events.iter().filter(|event| event.raised_at.0 >= since && event.raised_at.0 < question.until) {
+        stream.raised.count(event.max_severity);
+    }
+    // What happened at one moment has no hold time.
+    let (points, lasting): (Vec<&Event>, Vec<&Event>) =
+        events.iter().partition(|event| event.ended_at == Some(event.started_at));
+    for point in points {
+        stream.configured.count(point.max_severity);
+        stream.tuned.count(point.max_severity);
+    }
+    match stream.replayed_from {
+        ReplayedFrom::Journal => {
+            stream.configured.add(from_journal(&spans, kind, plan, None)?);
+            stream.tuned.add(from_journal(&spans, kind, plan, Some(question))?);
+        }
+        ReplayedFrom::Events => {
+            lasting.iter().for_each(|event| stream.configured.count(event.max_severity));
+            stream.tuned.add(from_events(&lasting, question));
+        }
+    }
+    Ok(Some(stream))
+}
+
+/// Everything of that detector on that stream that was open in that time.
+fn events(
+    store: &mut EventReader,
+    stream: &str,
+    detector: &str,
+    since: SystemTime,
+    until: SystemTime,
+) -> Result<Vec<Event>, StoreError> {
+    let filter = EventFilter {
+        stream: Some(stream.to_owned()),
+        detector: Some(detector.to_owned()),
+        since: Some(since),
+        until: Some(until),
+        ..EventFilter::default()
+    };
+    let (mut found, mut cursor): (Vec<Event>, Option<String>) = (Vec::new(), None);
+    loop {
+        let page = store.events(&filter, cursor.as_deref(), PAGE_ROWS_MAX)?;
+        found.extend(page.events);
+        cursor = page.next_cursor;
+        if cursor.is_none() || found.len() >= EVENTS_MAX {
+            return Ok(found);
+        }
+    }
+}
+
+/// The detector as that track has it, with what was asked laid over it.
+fn resolved(
+    kind: &'static DetectorKind,
+    plan: &StreamPlan,
+    track: TrackId,
+    question: Option<&Question>,
+) -> Result<ResolvedDetector, OptionError> {
+    let mut layers: Vec<DetectorSettings> = plan.detectors.get(kind.name).cloned().unwrap_or_default();
+    layers.extend(plan.tracks.get(&track).and_then(|settings| settings.get(kind.name)).cloned());
+    layers.extend(question.map(|question| DetectorSettings {
+        raise_after: question.raise_after,
+        clear_after: question.clear_after,
+        ..DetectorSettings::default()
+    }));
+    detectors::resolve(kind, plan.profile, &layers, &plan.input.expect)
+}
+
+fn from_journal(
+    spans: &[KeptSpan],
+    kind: &'static DetectorKind,
+    plan: &StreamPlan,
+    question: Option<&Question>,
+) -> Result<Alarms, OptionError> {
+    let mut tracks: BTreeMap<TrackId, Vec<&KeptSpan>> = BTreeMap::new();
+    for span in spans {
+        tracks.entry(span.track).or_default().push(span);
+    }
+    let mut alarms = Alarms::default();
+    for (track, spans) in tracks {
+        let resolved = resolved(kind, plan, track, question)?;
+        let Some(spec) = resolved.specs.first() else { continue };
+        let secondary = spans.first().is_some_and(|span| span.secondary);
+        let ladder: Ladder = (spec.ladder)(&TrackInfo { secondary, ..TrackInfo::bare(track) });
+        let judge = Judge {
+            // What was quiet after a change of format is in the spans no more: when it was is not kept.
+            ladder: Ladder { settle_after_change: Duration::ZERO, ..ladder },
+            limits: spec.class_limits.clone(),
+            worse: spec.worse,
+            threshold: question.and_then(|question| question.threshold),
+        };
+        replay(spans.iter().map(|kept| &kept.span), &judge).into_iter().for_each(|severity| alarms.count(severity));
+    }
+    Ok(alarms)
+}
+
+/// Stored events that would be left: those that lasted, joined where they would not have ended in between.
+fn from_events(events: &[&Event], question: &Question) -> Alarms {
+    let mut by_track: BTreeMap<TrackId, Vec<(SystemTime, SystemTime, Severity)>> = BTreeMap::new();
+    for event in events {
+        let end = event.ended_at.map_or(question.until, |end| end.0).max(event.started_at.0);
+        by_track.entry(event.track).or_default().push((event.started_at.0, end, event.max_severity));
+    }
+    let mut alarms = Alarms::default();
+    for mut spans in by_track.into_values() {
+        spans.sort_by_key(|(start, end, _)| (*start, *end));
+        let mut joined: Vec<(SystemTime, SystemTime, Severity)> = Vec::new();
+        for (start, end, severity) in spans {
+            let gap_max = question.clear_after.unwrap_or_default();
+            match joined.last_mut() {
+                Some(last) if start.duration_since(last.1).unwrap_or_default() < gap_max => {
+                    *last = (last.0, last.1.max(end), last.2.max(severity));
+                }
+                _ => joined.push((start, end, severity)),
+            }
+        }
+        let least = question.raise_after.unwrap_or_default();
+        for (start, end, severity) in joined {
+            if end.duration_since(start).unwrap_or_default() >= least {
+                alarms.count(severity);
+            }
+        }
+    }
+    alarms
+}
