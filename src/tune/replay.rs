@@ -108,7 +108,7 @@ impl Player {
         // What is clear for longer than it takes to end an event is clear all the same.
         let told = lasts.min(self.clear_after + SECOND);
         self.play(told, &verdict);
-        self.at += (lasts - told);
+        self.at += lasts - told;
         self.lifecycle.gap(self.at);
     }
 
