@@ -127,7 +127,10 @@ impl Clip {
     /// # Errors
     /// It is no transport stream with pictures.
     pub fn read(bytes: Vec<u8>, length: Duration) -> Result<Self, ClipFault> {
-        if bytes.is_empty() || bytes.len() % PACKET != 0 || bytes.chunks(PACKET).any(|packet| packet[0] != 0x47) {
+        if bytes.is_empty()
+            || !bytes.len().is_multiple_of(PACKET)
+            || bytes.chunks(PACKET).any(|packet| packet[0] != 0x47)
+        {
             return Err(ClipFault("it is not made of whole transport packets"));
         }
         let (mut counts, mut video, mut audio) = (BTreeMap::<u16, u64>::new(), Vec::new(), Vec::<Unit>::new());
