@@ -127,7 +127,10 @@ impl Clip {
     /// # Errors
     /// It is no transport stream with pictures.
     pub fn read(bytes: Vec<u8>, length: Duration) -> Result<Self, ClipFault> {
-        if bytes.is_empty() || bytes.len() % PACKET != 0 || bytes.chunks(PACKET).any(|packet| packet[0] != 0x47) {
+        if bytes.is_empty()
+            || !bytes.len().is_multiple_of(PACKET)
+            || bytes.chunks(PACKET).any(|packet| packet[0] != 0x47)
+        {
             return Err(ClipFault("it is not made of whole transport packets"));
         }
         let (mut counts, mut video, mut audio) = (BTreeMap::<u16, u64>::new(), Vec::new(), Vec::<Unit>::new());
@@ -173,7 +176,7 @@ impl Clip {
     fn picture_dues(&self, units: &[Unit]) -> Vec<(i64, Duration)> {
         let whole = |number: usize| {
             let next = (number + 1) % units.len();
-            self.times[units[next].packet] + self.length * ((number + 1) / units.len()) as u32
+            self.leaves(units[next].packet) + self.length * ((number + 1) / units.len()) as u32
         };
         let mut shown: Vec<usize> = (0..units.len()).collect();
         shown.sort_by_key(|number| units[*number].pts);
@@ -190,7 +193,7 @@ impl Clip {
                 units.iter().map(|next| next.packet).find(|packet| *packet > unit.packet).unwrap_or(packets.len());
             (unit.packet..end).rev().find(|number| packets[*number].0 == pid).unwrap_or(unit.packet)
         };
-        units.iter().map(|unit| (unit.pts - self.first_pts, self.times[last_of(unit)])).collect()
+        units.iter().map(|unit| (unit.pts - self.first_pts, self.leaves(last_of(unit)))).collect()
     }
 
     fn cut(&self, units: &[Unit]) -> Vec<Segment> {
@@ -234,9 +237,10 @@ impl Clip {
         &self.segments
     }
 
-    /// When a packet leaves, in its round.
+    /// When a packet leaves, in its round: with the last one of those that are sent together.
     pub fn leaves(&self, packet: usize) -> Duration {
-        self.times[packet.min(self.times.len() - 1)]
+        let last = (packet / PACKETS_AT_ONCE + 1) * PACKETS_AT_ONCE - 1;
+        self.times[last.min(self.times.len() - 1)]
     }
 
     /// Bits a second.

@@ -250,7 +250,7 @@ impl Sender {
             return Instant::now() + NAP_MAX;
         }
         loop {
-            let end = (stream.packet + PACKETS_AT_ONCE).min(self.clip.packets());
+            let end = ((stream.packet / PACKETS_AT_ONCE + 1) * PACKETS_AT_ONCE).min(self.clip.packets());
             let due = stream.zero
                 + self.clip.length() * u32::try_from(stream.round).unwrap_or(u32::MAX)
                 + self.clip.leaves(end - 1);
