@@ -86,25 +86,42 @@ impl Dispatcher {
         wait.min(LOOK_EVERY).min(until_resend)
     }
 
+    /// The outbox goes first, so that no end overtakes its raise. What could not be stored is told when
+    /// there is nothing else, or when the outbox cannot be used either.
     fn send_due(&mut self) -> Result<Duration, StoreError> {
-        // Before the outbox: it may be the store's trouble that is to be told.
-        if let Some(waiting) = self.urgent.waiting(self.now()) {
-            match self.dispatch.next(self.now(), waiting) {
-                Next::Send => {
-                    self.send_urgent();
-                    return Ok(Duration::ZERO);
-                }
-                Next::Wait(left) => return Ok(left),
-                Next::Idle => {}
-            }
+        match self.send_stored() {
+            Ok(Some(wait)) => Ok(wait),
+            Ok(None) => Ok(self.send_unstored().unwrap_or(LOOK_EVERY)),
+            Err(error) => self.send_unstored().ok_or(error),
         }
+    }
+
+    /// Nothing when nothing waits in the outbox.
+    fn send_stored(&mut self) -> Result<Option<Duration>, StoreError> {
         self.settle()?;
         let (waiting, parked) = self.outbox.waiting(&self.route.name, SystemTime::now())?;
         self.publish(waiting, parked);
         match self.dispatch.next(self.now(), waiting) {
-            Next::Idle => Ok(LOOK_EVERY),
-            Next::Wait(left) => Ok(left),
-            Next::Send => self.send_next().map(|()| Duration::ZERO),
+            Next::Idle => Ok(None),
+            Next::Wait(left) => Ok(Some(left)),
+            Next::Send => self.send_next().map(|()| Some(Duration::ZERO)),
+        }
+    }
+
+    /// Nothing when all is stored.
+    fn send_unstored(&mut self) -> Option<Duration> {
+        // What the store took after all was told from the outbox.
+        if let Ok(stored) = self.outbox.stored(&self.urgent.queued()) {
+            self.urgent.drop_stored(&stored);
+        }
+        let waiting = self.urgent.waiting(self.now())?;
+        match self.dispatch.next(self.now(), waiting) {
+            Next::Send => {
+                self.send_urgent();
+                Some(Duration::ZERO)
+            }
+            Next::Wait(left) => Some(left),
+            Next::Idle => None,
         }
     }
 

@@ -218,7 +218,10 @@ fn after_an_outage_every_alert_is_told_once_and_in_order() {
     let until = back + Duration::from_secs(360);
     let taken = || {
         let requests = server.requests();
-        told(&requests[first_taken.load(Ordering::SeqCst).min(requests.len())..])
+        let mut told = told(&requests[first_taken.load(Ordering::SeqCst).min(requests.len())..]);
+        // On a busy disk the monitor may have something to say of its own.
+        told.retain(|(stream, _)| !stream.starts_with('@'));
+        told
     };
     while taken().len() < 200 && Instant::now() < until {
         std::thread::park_timeout(Duration::from_millis(20));

@@ -57,6 +57,16 @@ impl Urgent {
         lost as u64
     }
 
+    /// Changes that are in no message yet.
+    pub(super) fn queued(&self) -> Vec<String> {
+        self.queue.iter().map(|(_, record)| record.change_id().to_owned()).collect()
+    }
+
+    /// Lets go of changes that the store took after all: they are told from the outbox.
+    pub(super) fn drop_stored(&mut self, changes: &[String]) {
+        self.queue.retain(|(_, record)| !changes.iter().any(|change| change == record.change_id()));
+    }
+
     /// What waits; nothing when all is well.
     pub(super) fn waiting(&self, now: Duration) -> Option<Waiting> {
         let oldest = self.queue.front().map_or(Duration::ZERO, |(at, _)| now.saturating_sub(*at));
@@ -136,6 +146,14 @@ mod tests {
         assert_eq!(urgent.told(), ["change-1"]);
         urgent.came(&["change-1".to_owned()]);
         assert!(urgent.told().is_empty());
+    }
+
+    #[test]
+    fn what_the_store_took_after_all_is_let_go() {
+        let mut urgent = Urgent::default();
+        urgent.offer(&route(), &[raised(1), raised(2)], Duration::ZERO);
+        urgent.drop_stored(&["change-1".to_owned()]);
+        assert_eq!(urgent.queued(), ["change-2"]);
     }
 
     #[test]

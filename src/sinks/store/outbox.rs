@@ -181,6 +181,23 @@ impl Outbox {
         })
     }
 
+    /// Those of some changes that are in the store.
+    pub fn stored(&mut self, changes: &[String]) -> Result<Vec<String>, StoreError> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.run("look for changes in", |connection| {
+            let mut statement = connection.prepare_cached("SELECT 1 FROM changes WHERE change_id = ?1")?;
+            let mut found = Vec::new();
+            for change in changes {
+                if statement.exists([change])? {
+                    found.push(change.clone());
+                }
+            }
+            Ok(found)
+        })
+    }
+
     /// Messages of a receiver that were set aside, newest first.
     pub fn parked(&mut self, receiver: &str) -> Result<Vec<Parked>, StoreError> {
         self.run("list parked messages of", |connection| {
