@@ -63,7 +63,7 @@ fn made_streams_are_carried_with_every_planted_defect_told() {
     keeps_to_the_schema(&report);
     let trial = &report["trials"][0];
     assert_eq!(trial["accuracy"]["recall"], 1.0, "{trial:#}");
-    assert!(trial["accuracy"]["planted"].as_u64().expect("a number") >= 2, "{trial:#}");
+    assert!(trial["accuracy"]["planted"].as_u64().expect("a number") >= 1, "{trial:#}");
     // 4 streams, 6 s, 5 pictures and 50 blocks of sound a second; at either end of the span one more or less of each.
     let due = trial["frames"]["due"].as_u64().expect("a number");
     assert!((1_312..=1_328).contains(&due), "{trial:#}");
@@ -72,7 +72,8 @@ fn made_streams_are_carried_with_every_planted_defect_told() {
 
 #[test]
 fn encoded_streams_go_through_every_way_of_ingest_with_every_planted_defect_told() {
-    let output = load("--source encoded --streams 4 --seconds 12 --size 128x96 --limit-p99 5s --format json");
+    let output =
+        load("--source encoded --streams 4 --seconds 12 --rate 10 --limit-p99 5s --size 320x180 --format json");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let report = report(&output);
     keeps_to_the_schema(&report);

@@ -14,8 +14,9 @@ use crate::synthetic::PlannedDefect;
 pub const ONSET_WITHIN: MediaTime = MediaTime::from_millis(1_200);
 /// How far from a defect a companion's event may begin or end.
 const NEARBY: MediaTime = MediaTime::from_millis(2_000);
-/// A defect must be over so long before the end of the watched span that its event could be raised and told.
-const TOLD_WITHIN: MediaTime = MediaTime::from_millis(1_000);
+/// A defect must begin so long before the end of the watched span that its event can be raised: a second of holding, and one and a
+/// half for detectors that look at the last second as a whole.
+const TOLD_WITHIN: MediaTime = MediaTime::from_millis(2_500);
 
 /// An event as it ended up, on the timeline of the plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,7 +95,7 @@ pub fn compare(
             taken[place] = true;
         }
         let Some((from, to)) = watched(defect.track) else { continue };
-        if defect.from < from || defect.to + TOLD_WITHIN > to {
+        if defect.from < from || defect.from + TOLD_WITHIN > to {
             continue;
         }
         matches.planted += 1;
@@ -202,8 +203,8 @@ mod tests {
 
     #[test]
     fn what_reaches_out_of_the_watched_span_is_not_counted() {
-        let plan = [black(3_000, 6_000), black(57_500, 59_500)];
-        check(&plan, &[told("black", 3_000, Some(6_000)), told("black", 57_500, None)], (0, 0, 1, 0));
+        let plan = [black(3_000, 6_000), black(57_600, 59_500)];
+        check(&plan, &[told("black", 3_000, Some(6_000)), told("black", 57_600, None)], (0, 0, 1, 0));
     }
 
     proptest! {

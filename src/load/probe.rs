@@ -19,6 +19,8 @@ use hdrhistogram::Histogram;
 
 use super::due::DueClock;
 
+/// Pictures at the edges of a span that is known by what was judged alone: coded out of order, some of them were read before it.
+const EDGE_FRAMES: u64 = 2;
 /// Longest latency that is told apart, in microseconds.
 const LATENCY_MAX_US: u64 = 60_000_000;
 /// Sets of histograms; streams share them, so that two arbiters hardly ever meet at one.
@@ -201,7 +203,8 @@ impl StreamProbe {
             Some((first, last)) => (last - first).as_secs_f64() + 1.0 / rate,
             None => (to - from).as_secs_f64(),
         };
-        (seconds * rate).round() as u64
+        let (expected, judged) = ((seconds * rate).round() as u64, self.track(kind).judged());
+        if expected.saturating_sub(judged) <= EDGE_FRAMES { judged } else { expected }
     }
 
     /// What was noted of a main track.
