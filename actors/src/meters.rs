@@ -42,6 +42,8 @@ pub struct SessionMeters {
     pub info: Option<Arc<SessionInfo>>,
     /// Tracks that delivered something, by first appearance.
     pub tracks: Vec<TrackMeters>,
+    /// How far the stream as a whole has come.
+    pub clock: MediaTime,
     /// Bytes received.
     pub bytes: u64,
     /// Datagrams that this machine dropped.
@@ -68,9 +70,9 @@ impl SessionMeters {
         self.coverage.iter().find(|(known, _)| *known == track).map(|(_, ratio)| *ratio)
     }
 
-    /// The end of the newest frame of any track.
+    /// The end of the newest frame of any track; where none is decoded, how far the stream has come.
     pub fn reached(&self) -> MediaTime {
-        self.tracks.iter().map(|track| track.reached).max().unwrap_or(MediaTime::ZERO)
+        self.tracks.iter().map(|track| track.reached).max().unwrap_or(self.clock)
     }
 }
 
@@ -185,7 +187,8 @@ impl MeterReader {
                 self.meters.receive_dropped += facts.receive_dropped;
                 self.note_left_out(facts);
             }
-            Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => {}
+            Item::Clock(at) => self.meters.clock = self.meters.clock.max(*at),
+            Item::Gap(_) | Item::Ended(_) => {}
         }
         let is_edge = matches!(item, Item::Started(_) | Item::Ended(_));
         if is_edge || now.saturating_duration_since(self.published) >= PUBLISH_EVERY {

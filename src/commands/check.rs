@@ -224,7 +224,9 @@ fn report_of(ready: &Ready, findings: Findings) -> ReportInput {
     }
     let resolved = &ready.detectors.resolved;
     report.events = changes.iter().filter_map(|change| report_event(change, resolved, duration)).collect();
-    let is_void = meters.tracks.iter().all(|track| track.frames == 0) && report.events.is_empty();
+    // In a tier without decoding, packets are all that there is to see.
+    let is_counted = meters.tier() == Some(Tier::Transport) && !meters.coverage.is_empty();
+    let is_void = !is_counted && meters.tracks.iter().all(|track| track.frames == 0) && report.events.is_empty();
     if report.error.is_none() && is_void {
         report.error = Some(nothing_in(&ready.shown, &report.tracks));
     }
