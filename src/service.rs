@@ -3,12 +3,11 @@
 //! Sinks first, then the desk, then the supervisors: nobody sends into the void. Runs on the main
 //! thread, which becomes the control arbiter.
 
+mod folder;
 mod streams;
 mod upkeep;
 
-use std::fs::DirBuilder;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +34,7 @@ use url::Url;
 use crate::access::Token;
 use crate::api::{self, ApiError, ApiState, LiveStates};
 use crate::catalogue::Catalogue;
-use crate::config::{DataDir, Loaded, Plan, ServerPlan, Sources};
+use crate::config::{Loaded, Plan, ServerPlan, Sources};
 use crate::desired::{ApiStreams, Desired, DesiredError};
 use crate::detectors;
 use crate::logs::{LogWatch, LogWatchParts};
@@ -53,6 +52,7 @@ use crate::stream_boards::StreamBoards;
 use crate::stream_parts::PartsError;
 use crate::telemetry::{LatencyLog, LatencyLogSettings, LevelControl};
 
+use folder::DataFolder;
 pub use streams::ServiceCommand;
 use streams::{Resolved, Whole};
 use upkeep::Upkeep;
@@ -125,38 +125,6 @@ impl ServiceError {
             self,
             Self::Api(_) | Self::Parts(_) | Self::DataDir { .. } | Self::Store(_) | Self::Desired(_) | Self::Notify(_)
         )
-    }
-}
-
-/// A folder for data; a temporary one goes with it.
-struct DataFolder {
-    path: PathBuf,
-    temporary: bool,
-}
-
-impl DataFolder {
-    fn make(plan: &DataDir) -> Result<Self, ServiceError> {
-        let (path, temporary) = match plan {
-            DataDir::Fixed(path) => (path.clone(), false),
-            DataDir::Temporary => (std::env::temp_dir().join(format!("avwatch-demo-{}", std::process::id())), true),
-        };
-        // Nobody else may read it; and a temporary one that is there already is somebody else's.
-        let made = DirBuilder::new().recursive(!temporary).mode(0o700).create(&path);
-        made.map_err(|error| ServiceError::DataDir {
-            path: path.clone(),
-            why: format!("{error}; set data_dir to a folder that can be written"),
-        })?;
-        Ok(Self { path, temporary })
-    }
-}
-
-impl Drop for DataFolder {
-    fn drop(&mut self) {
-        if self.temporary
-            && let Err(error) = std::fs::remove_dir_all(&self.path)
-        {
-            tracing::warn!("cannot remove the temporary folder {}: {error}", self.path.display());
-        }
     }
 }
 

@@ -51,7 +51,7 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 }
 
 impl Open {
-    fn open(path: &Path, begin: Begin, line_max: usize) -> io::Result<Option<Self>> {
+    fn begin(path: &Path, begin: Begin, line_max: usize) -> io::Result<Option<Self>> {
         let mut file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
@@ -150,7 +150,7 @@ impl Tail {
         }
         loop {
             if self.now.is_none() {
-                self.now = Open::open(&self.path, self.begin, self.line_max)?;
+                self.now = Open::begin(&self.path, self.begin, self.line_max)?;
             }
             // Whatever appears later is new from its first line on.
             self.begin = Begin::Start;

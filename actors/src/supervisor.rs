@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use crossbeam_channel::TrySendError;
@@ -14,27 +14,29 @@ use crossbeam_channel::TrySendError;
 use crate::alarm_model::Doubted;
 use crate::arbiters::ArbiterLost;
 use crate::detector::{DetectorSpec, LaneKind};
-use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, Standing, StreamCard, Wall};
+use crate::event::{ChangeKind, EventEnd, StreamCard};
 use crate::event_desk::DeskMessage;
 use crate::fan_out::FanOut;
 use crate::ingest::{self, SessionNews, SessionParts};
 use crate::input_watch::InputWatch;
 use crate::item::EndReason;
 use crate::latency::{LatencyBook, Percentiles, Stage, StageHistograms};
-use crate::lifeline::{CutReason, Lifeline, Phase};
-use crate::media_time::MediaTime;
+use crate::lifeline::{CutReason, Lifeline};
 use crate::meters::MeterBook;
 use crate::monitor::Monitor;
 use crate::setup::{Engine, SessionMode, StreamSetup};
-use crate::severity::Severity;
 use crate::status::StreamStatus;
 use crate::stream_groups::StreamGroups;
-use crate::stream_life::{Effect, Input, Look, StreamLife};
+use crate::stream_life::{Effect, Input, StreamLife};
 use crate::tier::TierRange;
 use crate::track::{SessionNumber, TrackId};
 
 #[path = "supervisor_end.rs"]
 mod end;
+#[path = "supervisor_parts.rs"]
+mod parts;
+
+use parts::{control_now, dice, look_at, own_change, wall};
 
 /// How often a supervisor looks at its session.
 const TICK: Duration = Duration::from_millis(250);
@@ -359,52 +361,6 @@ impl Drop for Supervisor {
             line.cut(CutReason::Stopped);
         }
     }
-}
-
-fn look_at(line: &Lifeline, meters: &MeterBook) -> Look {
-    let phase = line.phase();
-    // While it waits for room or for its time, a beat is as good as bytes.
-    let healthy_beats = if phase == Phase::Waiting { line.beats() } else { 0 };
-    Look { progress: line.progress_count().wrapping_add(meters.frames()).wrapping_add(healthy_beats), phase }
-}
-
-fn own_change(card: &Arc<StreamCard>, detector: &'static str, what: ChangeKind, message: String) -> EventChange {
-    let now = wall();
-    EventChange {
-        card: card.clone(),
-        key: EventKey { stream: card.stream.clone(), track: TrackId::INPUT, detector: detector.into() },
-        program: None,
-        standing: Standing::Main,
-        // A stream's own word is never fenced off by a session, nor does it fence one off.
-        session: SessionNumber(0),
-        what,
-        start: MediaTime::ZERO,
-        started_at: now,
-        end: None,
-        ended_at: matches!(what, ChangeKind::Ended(_)).then_some(now),
-        changed_at: now,
-        severity: Severity::Major,
-        value: None,
-        peak: None,
-        threshold: None,
-        unit: "",
-        message,
-    }
-}
-
-fn wall() -> Wall {
-    Wall(SystemTime::now())
-}
-
-/// Control time, which tests may turn.
-fn control_now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-/// Uniform in 0..1, from the standard library's per-process random keys.
-fn dice() -> f64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    (RandomState::new().build_hasher().finish() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 impl Actor for Supervisor {

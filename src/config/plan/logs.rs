@@ -126,10 +126,10 @@ fn rule(building: &mut Building<'_>, name: &str, rule: &LogRuleSettings, path: &
     let mut when = conditions(building, &rule.when, &path.key("when"));
     if rule.when.is_empty() {
         match rule.detector {
-            LogDetector::LogErrors => when.push(Condition::is_error()),
-            LogDetector::LogHttpErrors => when.push(Condition::is_server_error()),
-            LogDetector::LogRebuffering | LogDetector::LogSlowSegments if rule.sum.is_some() => {}
-            LogDetector::LogRebuffering | LogDetector::LogSlowSegments => building.missing(&path.key("when")),
+            LogDetector::Errors => when.push(Condition::is_error()),
+            LogDetector::HttpErrors => when.push(Condition::is_server_error()),
+            LogDetector::Rebuffering | LogDetector::SlowSegments if rule.sum.is_some() => {}
+            LogDetector::Rebuffering | LogDetector::SlowSegments => building.missing(&path.key("when")),
         }
     }
     let quantity = match (rule.measure, &rule.per) {

@@ -121,27 +121,30 @@ impl Default for LogRuleSettings {
 
 /// Names of events that come from logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
 pub enum LogDetector {
     /// Lines that tell of errors.
     #[default]
-    LogErrors,
+    #[serde(rename = "log_errors")]
+    Errors,
     /// Requests that a server could not answer.
-    LogHttpErrors,
+    #[serde(rename = "log_http_errors")]
+    HttpErrors,
     /// Players that wait for data.
-    LogRebuffering,
+    #[serde(rename = "log_rebuffering")]
+    Rebuffering,
     /// Segments that took too long.
-    LogSlowSegments,
+    #[serde(rename = "log_slow_segments")]
+    SlowSegments,
 }
 
 impl LogDetector {
     /// The word.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::LogErrors => "log_errors",
-            Self::LogHttpErrors => "log_http_errors",
-            Self::LogRebuffering => "log_rebuffering",
-            Self::LogSlowSegments => "log_slow_segments",
+            Self::Errors => "log_errors",
+            Self::HttpErrors => "log_http_errors",
+            Self::Rebuffering => "log_rebuffering",
+            Self::SlowSegments => "log_slow_segments",
         }
     }
 }
