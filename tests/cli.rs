@@ -90,7 +90,8 @@ fn a_wrong_configuration_is_told_with_file_line_and_column_and_status_2() {
 #[test]
 fn a_key_like_no_other_is_answered_with_all_there_are() {
     let (_, _, stderr) = config_check("[log]\nzzzzzz = 1\n");
-    let expected = "unknown key 'log.zzzzzz' (there are directory, file_bytes_max, files_max, format, level)";
+    let expected =
+        "unknown key 'log.zzzzzz' (there are directory, file_bytes_max, files_max, format, latency_interval, level)";
     assert_eq!(stderr, format!("avwatch.toml:2:1: {expected}\n"));
 }
 
@@ -149,12 +150,15 @@ fn a_channel_list_becomes_a_valid_configuration() {
 }
 
 #[test]
-fn the_example_is_valid_once_its_secret_is_there() {
+fn the_example_is_valid_once_its_secrets_are_there() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/example.toml");
     let check = |command: &mut assert_cmd::Command| {
         command.args(["config", "check", "--config", example]).output().expect("it starts")
     };
-    let output = check(avwatch().env("LOBBY_PASSPHRASE", "0123456789"));
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let mut command = avwatch();
+    command.env("LOBBY_PASSPHRASE", "0123456789").env("DESK_WEBHOOK_SECRET", secret).env("NIGHT_TOKEN", "t");
+    let output = check(&mut command);
     assert_eq!(status(&output), 0, "{}", stderr(&output));
     let output = check(avwatch().env_remove("LOBBY_PASSPHRASE"));
     assert!(stderr(&output).contains("environment variable LOBBY_PASSPHRASE is not set"), "{}", stderr(&output));

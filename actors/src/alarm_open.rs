@@ -106,8 +106,8 @@ impl Open {
             Some(flap) => flap.message(&change.message, rules.flapping),
             None => change.message.clone(),
         };
-        event.value = change.value.map(f64::from);
-        event.peak = change.peak.map(f64::from).or(event.peak);
+        event.value = change.value.map(as_written);
+        event.peak = change.peak.map(as_written).or(event.peak);
     }
 }
 
@@ -162,9 +162,9 @@ pub(super) fn fresh(node: &Arc<str>, change: &EventChange) -> Event {
         ended_at: None,
         start_s: change.start.as_report_secs(),
         end_s: None,
-        value: change.value.map(f64::from),
-        threshold: change.threshold.map(f64::from),
-        peak: change.peak.map(f64::from),
+        value: change.value.map(as_written),
+        threshold: change.threshold.map(as_written),
+        peak: change.peak.map(as_written),
         unit: change.unit.to_owned(),
         message: change.message.clone(),
         profile: card.profile.clone(),
@@ -183,5 +183,23 @@ pub(super) fn fresh(node: &Arc<str>, change: &EventChange) -> Event {
         runbook_url: card.runbook_url.clone(),
         evidence: None,
         stored: None,
+    }
+}
+
+/// The score with the digits that it has: 0.98, where widening alone gives 0.9800000190734863.
+fn as_written(score: f32) -> f64 {
+    score.to_string().parse().unwrap_or_else(|_| f64::from(score))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_is_shown_with_the_digits_that_it_was_given() {
+        for score in [0.98_f32, -60.0, 0.1, 1e-7, f32::MAX] {
+            assert_eq!(as_written(score).to_string().parse::<f32>(), Ok(score));
+        }
+        assert_eq!(as_written(0.98).to_string(), "0.98");
     }
 }

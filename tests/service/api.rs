@@ -105,7 +105,7 @@ fn an_acknowledgement_is_in_the_store_before_it_is_answered_and_in_every_word_of
 fn events_come_in_pages_that_miss_none_and_repeat_none() {
     let defects: Vec<String> = (0..8).map(|at| format!("black@{}+0.6", at * 2 + 1)).collect();
     let home = Home::new(&format!(
-        "[detectors.black]\nseverities = {{ info = \"200ms\" }}\nclear_after = \"200ms\"\n\
+        "alarms.flap_raises = 0\n[detectors.black]\nseverities = {{ info = \"200ms\" }}\nclear_after = \"200ms\"\n\
          [[streams]]\nname = \"lobby\"\nurl = \"synthetic:?size=320x180&fps=25&defects={}&seed=1\"\n",
         defects.join(",")
     ));
@@ -177,7 +177,7 @@ fn the_live_feed_tells_of_changes_states_and_meters_as_they_happen() {
 fn a_client_that_comes_back_gets_what_it_missed_once_and_in_order() {
     let defects: Vec<String> = (0..12).map(|at| format!("black@{}+0.6", at * 2 + 1)).collect();
     let home = Home::new(&format!(
-        "[detectors.black]\nseverities = {{ info = \"200ms\" }}\nclear_after = \"200ms\"\n\
+        "alarms.flap_raises = 0\n[detectors.black]\nseverities = {{ info = \"200ms\" }}\nclear_after = \"200ms\"\n\
          [[streams]]\nname = \"lobby\"\nurl = \"synthetic:?size=320x180&fps=25&defects={}&seed=1\"\n",
         defects.join(",")
     ));

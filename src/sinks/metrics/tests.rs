@@ -193,7 +193,8 @@ fn the_series_of_a_removed_stream_are_gone() {
 fn an_empty_service_answers_too() {
     let samples = samples(&Arc::new(NodeSnapshot::default()));
     let names: BTreeSet<_> = samples.iter().map(|sample| sample.name.as_str()).collect();
-    assert_eq!(names, ["avwatch_blind", "avwatch_build_info", "avwatch_series_withheld"].into());
+    let expected = ["avwatch_blind", "avwatch_build_info", "avwatch_series_withheld", "avwatch_shed_streams"];
+    assert_eq!(names, expected.into());
 }
 
 #[test]
