@@ -101,8 +101,10 @@ enum Standing {
 impl Standing {
     fn of(event: &Event) -> Self {
         match &event.parent_id {
+            // Whatever explains it: an incident is over when nothing that matters is left of it.
+            _ if event.severity < Severity::Warning => Self::Quiet,
             Some(parent) => Self::Explained(parent.as_str().into()),
-            None if event.state == EventState::Suppressed || event.severity < Severity::Warning => Self::Quiet,
+            None if event.state == EventState::Suppressed => Self::Quiet,
             None => Self::Counts,
         }
     }

@@ -235,6 +235,22 @@ fn what_another_event_explains_goes_where_that_one_goes() {
 }
 
 #[test]
+fn what_matters_too_little_is_no_part_of_an_incident_however_it_is_explained() {
+    let streams = names("a", 20);
+    let mut desk = Desk::new(table_of(&streams));
+    desk.step(0, streams[..3].iter().map(|name| event(name, "input_down", 0)).collect());
+    let parent = desk.only_open().events[0].clone();
+    let child = Event {
+        parent_id: Some(parent),
+        state: EventState::Suppressed,
+        severity: Severity::Info,
+        ..event(&streams[0], "timestamp", 1_000)
+    };
+    desk.step(1_000, vec![child]);
+    assert_eq!(desk.only_open().events.len(), 3);
+}
+
+#[test]
 fn a_host_explains_before_a_label_does() {
     let streams: Vec<String> = [names("a", 3), names("b", 3)].concat();
     let mut desk = Desk::new(table_of(&streams));

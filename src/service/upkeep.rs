@@ -45,7 +45,7 @@ impl Upkeep {
         let mut text = String::new();
         for (detector, time) in busy {
             let gap = if text.is_empty() { "" } else { " " };
-            write!(text, "{gap}{detector}={:.3}", time.as_secs_f64()).expect("writing to a string does not fail");
+            write!(text, "{gap}{detector}={:.6}", time.as_secs_f64()).expect("writing to a string does not fail");
         }
         if !text.is_empty() {
             tracing::info!(seconds, cpu_of_detectors = text, "CPU time of detectors");
@@ -58,7 +58,7 @@ impl Upkeep {
         for (detector, total) in board.cpu.totals() {
             let before = self.cpu.insert(detector, total).unwrap_or_default();
             let time = total.saturating_sub(before);
-            if time >= Duration::from_millis(1) {
+            if time >= Duration::from_micros(1) {
                 since.push((detector, time));
             }
         }
