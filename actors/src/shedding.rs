@@ -5,13 +5,13 @@
 //!
 //! - **Overload** is a 99th percentile of arrival-to-verdict above the target, frames displaced from full
 //!   lanes or datagrams from our own sockets, or a quarter of the streams behind their sources by more
-//!   than the target with a thread that never waits for them. Seen [`LOOKS`] times in a row it sheds.
+//!   than the target with a thread that never waits for them. Seen `LOOKS` times in a row it sheds.
 //! - **Shedding** takes one tier from as many streams as the overload demands: a tenth for each target's
 //!   worth of latency, at most half. The dearest tiers go first, among them the lowest priorities, so
-//!   that everything is in `light` before anything is in `keyframes`. Then it waits [`SETTLE`] looks.
+//!   that everything is in `light` before anything is in `keyframes`. Then it waits `SETTLE` looks.
 //! - **Restoring** needs calm, half the target and nothing lost, for 30 looks; then a twentieth of the streams
-//!   get one tier back every [`STEP`] looks, the cheapest tiers and highest priorities first. Overload
-//!   soon after doubles the calm that is demanded next, up to [`CALM_MAX`]; a whole calm spell
+//!   get one tier back every `STEP` looks, the cheapest tiers and highest priorities first. Overload
+//!   soon after doubles the calm that is demanded next, up to `CALM_MAX`; a whole calm spell
 //!   after the last one was restored forgets that.
 
 use std::collections::BTreeMap;

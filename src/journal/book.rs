@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use avwatch_actors::severity::Severity;
 
-use super::stretch::Stretch;
+use super::stretch::{LatencyReading, Stretch};
 use crate::live::StreamReading;
 
 /// Age at which a second is written.
@@ -49,13 +49,23 @@ pub(super) struct Closed {
 }
 
 impl Book {
-    /// Notes how a stream stands in the second `now`, and the severities that are open with when they began.
-    pub(super) fn state(&mut self, stream: &Arc<str>, now: u64, up: bool, open: &[(u64, Severity)]) {
+    /// Notes how a stream stands in the second `now`, how long its frames took, and the severities that are open
+    /// with when they began.
+    pub(super) fn state(
+        &mut self,
+        stream: &Arc<str>,
+        now: u64,
+        up: bool,
+        latency_s: Option<LatencyReading>,
+        open: &[(u64, Severity)],
+    ) {
         let page = self.streams.entry(stream.clone()).or_default();
         page.noted = page.noted.max(now);
-        let known = Stretch { at: now, lasts: 1, known: 1, up: f32::from(u8::from(up)), ..Stretch::default() };
+        let up = f32::from(u8::from(up));
+        let known = Stretch { at: now, lasts: 1, known: 1, up, latency_s, ..Stretch::default() };
         if now >= page.written {
-            page.seconds.entry(now).and_modify(|second| second.up = known.up).or_insert(known);
+            let second = page.seconds.entry(now).or_insert(known);
+            (second.up, second.latency_s) = (up, latency_s);
         }
         for (since, severity) in open {
             for (_, second) in page.seconds.range_mut(*since..=now.max(*since)) {
@@ -76,7 +86,7 @@ impl Book {
         match page.seconds.get_mut(&reading.second) {
             // The state is known by itself: a second that was read in part was up at least so long.
             Some(second) if second.pictures.is_empty() && second.sounds.is_empty() => {
-                *second = Stretch { worst: second.worst, ..told };
+                *second = Stretch { worst: second.worst, latency_s: second.latency_s, ..told };
             }
             Some(second) => *second = Stretch::of(second.at, 1, &[second.clone(), told]),
             None => {

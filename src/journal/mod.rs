@@ -19,6 +19,6 @@ mod tests;
 
 pub use database::JournalError;
 pub use reader::{JournalReader, POINTS_MAX};
-pub use stretch::Stretch;
+pub use stretch::{LatencyReading, Stretch};
 pub use verdicts::KeptSpan;
 pub use writer::{Journal, JournalCounts, JournalKeep};

@@ -2,18 +2,22 @@
 //!
 //! A row holds the records of one stream one after the other, each with its place in the row, in the order in
 //! which they were written: of two with the same place the later one counts. Values are rounded to what an eye can
-//! tell on a strip: levels to 0.5 dB, luma to 1 level, shares to 1/254. Pure.
+//! tell on a strip: levels to 0.5 dB, luma to 1 level, shares to 1/254, latencies to a fifteenth. Pure.
 
 use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackId;
 
-use super::stretch::Stretch;
+use super::stretch::{LatencyReading, Stretch};
 use crate::live::{ChannelLevel, PictureReading, SoundReading};
 
 /// What stands for a byte that is not known.
 const ABSENT: u8 = 255;
 /// The same of a bit rate.
 const NO_RATE: u16 = u16::MAX;
+/// Set in the number of pictures when latencies follow it: records from before there were any have none.
+const HAS_LATENCY: u8 = 0x80;
+/// Latencies are kept as logarithms of microseconds; the highest step is 100 s.
+const STEPS_PER_DECADE: f32 = 254.0 / 8.0;
 /// Most tracks of a kind and channels of a track in a record.
 const TRACKS_MAX: usize = 16;
 const CHANNELS_MAX: usize = 16;
@@ -26,7 +30,11 @@ pub(super) fn write(into: &mut Vec<u8>, place: u8, stretch: &Stretch) {
     let rate = stretch.bitrate.map_or(NO_RATE, |rate| ((rate.max(0.0) as f32).to_bits() >> 16) as u16);
     into.extend(rate.to_le_bytes());
     let pictures = &stretch.pictures[..stretch.pictures.len().min(TRACKS_MAX)];
-    into.push(pictures.len() as u8);
+    let has_latency = if stretch.latency_s.is_some() { HAS_LATENCY } else { 0 };
+    into.push(pictures.len() as u8 | has_latency);
+    if let Some(latency) = stretch.latency_s {
+        into.extend([latency.p50, latency.p95, latency.p99].map(step_of));
+    }
     for picture in pictures {
         let few = |count: u16| count.min(255) as u8;
         into.extend([picture.track.number, few(picture.frames), few(picture.damaged)]);
@@ -73,6 +81,16 @@ fn level(value: Option<f32>) -> u8 {
     scaled(value.map(|value| value + 120.0), 2.0)
 }
 
+/// The logarithmic step of a latency in seconds.
+fn step_of(seconds: f32) -> u8 {
+    ((seconds * 1e6).max(1.0).log10() * STEPS_PER_DECADE).round().clamp(0.0, 254.0) as u8
+}
+
+/// The latency of a step, in seconds.
+fn of_step(step: u8) -> f32 {
+    10_f32.powf(f32::from(step) / STEPS_PER_DECADE) / 1e6
+}
+
 /// What is left of a row.
 struct Rest<'a>(&'a [u8]);
 
@@ -94,9 +112,19 @@ impl Rest<'_> {
         Some(())
     }
 
+    /// How many pictures follow, and the latencies that stand before them.
+    fn pictures(&mut self) -> Option<(u8, Option<LatencyReading>)> {
+        let byte = self.byte()?;
+        if byte & HAS_LATENCY == 0 {
+            return Some((byte, None));
+        }
+        let [p50, p95, p99] = self.bytes()?.map(of_step);
+        Some((byte & !HAS_LATENCY, Some(LatencyReading { p50, p95, p99 })))
+    }
+
     fn known(&mut self) -> Option<(u8, u32)> {
         let [place, _, known, _, _, _] = self.bytes()?;
-        let pictures = self.byte()?;
+        let (pictures, _) = self.pictures()?;
         self.skip(usize::from(pictures) * 6)?;
         for _ in 0..self.byte()? {
             let [_, _, _, _, channels] = self.bytes()?;
@@ -118,7 +146,9 @@ impl Rest<'_> {
             bitrate: (rate != NO_RATE).then(|| f64::from(f32::from_bits(u32::from(rate) << 16))),
             ..Stretch::default()
         };
-        for _ in 0..self.byte()? {
+        let (pictures, latency_s) = self.pictures()?;
+        stretch.latency_s = latency_s;
+        for _ in 0..pictures {
             let [number, frames, damaged, luma, difference, coverage] = self.bytes()?;
             stretch.pictures.push(PictureReading {
                 track: TrackId::video(number),

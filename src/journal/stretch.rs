@@ -26,10 +26,25 @@ pub struct Stretch {
     /// Bits a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bitrate: Option<f64>,
+    /// From arrival to verdict; absent when nothing was judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_s: Option<LatencyReading>,
     /// Pictures by track: frames a second, damaged ones in all, means of the rest.
     pub pictures: Vec<PictureReading>,
     /// Sound by track: the highest loudness and peaks, means of the rest.
     pub sounds: Vec<SoundReading>,
+}
+
+/// How long frames took from arrival to verdict, in seconds: of a longer stretch the mean of its medians, and the
+/// highest of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LatencyReading {
+    /// The median.
+    pub p50: f32,
+    /// 95 % were not longer.
+    pub p95: f32,
+    /// 99 % were not longer.
+    pub p99: f32,
 }
 
 impl Stretch {
@@ -42,6 +57,7 @@ impl Stretch {
             up: 1.0,
             worst: None,
             bitrate: reading.bitrate,
+            latency_s: None,
             pictures: reading.pictures.clone(),
             sounds: reading.sounds.clone(),
         }
@@ -60,6 +76,7 @@ impl Stretch {
             up,
             worst: parts.iter().filter_map(|part| part.worst).max(),
             bitrate: (seconds > 0.0).then(|| bits / seconds),
+            latency_s: latency(parts),
             pictures: pictures(parts),
             sounds: sounds(parts),
         }
@@ -73,6 +90,13 @@ fn mean(values: impl Iterator<Item = (f32, u32)>) -> Option<f32> {
         (sum + f64::from(value) * weight, of + weight)
     });
     (of > 0.0).then(|| (sum / of) as f32)
+}
+
+fn latency(parts: &[Stretch]) -> Option<LatencyReading> {
+    let known = || parts.iter().filter_map(|part| Some((part.latency_s?, part.known.max(1))));
+    let highest = |value: fn(LatencyReading) -> f32| known().map(|(one, _)| value(one)).fold(0.0, f32::max);
+    let p50 = mean(known().map(|(one, weight)| (one.p50, weight)))?;
+    Some(LatencyReading { p50, p95: highest(|one| one.p95), p99: highest(|one| one.p99) })
 }
 
 fn pictures(parts: &[Stretch]) -> Vec<PictureReading> {

@@ -11,7 +11,7 @@ use super::book::{Book, CLOSED_AFTER, Closed};
 use super::database::{self, Rows};
 use super::reader::{JournalReader, POINTS_MAX};
 use super::record;
-use super::stretch::Stretch;
+use super::stretch::{LatencyReading, Stretch};
 use super::writer::JournalKeep;
 use crate::live::{ChannelLevel, PictureReading, SoundReading, StreamReading};
 
@@ -42,16 +42,17 @@ fn any_second() -> impl Strategy<Value = Stretch> {
     let level = (-120.0_f32..3.0, -120.0_f32..3.0);
     let channels = proptest::collection::vec(level, 0..4);
     let lufs = proptest::option::of(-70.0_f32..0.0);
-    (worst, 0.0_f32..=1.0, proptest::option::of(0.0..1e9_f64), 0_u16..120, 0.0_f32..255.0, channels, lufs).prop_map(
-        |(worst, up, bitrate, frames, luma, channels, momentary_lufs)| {
+    let latency = (1e-6_f32..60.0, 1e-6_f32..60.0, 1e-6_f32..60.0);
+    let latency = proptest::option::of(latency.prop_map(|(p50, p95, p99)| LatencyReading { p50, p95, p99 }));
+    (worst, 0.0_f32..=1.0, proptest::option::of(0.0..1e9_f64), 0_u16..120, 0.0_f32..255.0, channels, lufs, latency)
+        .prop_map(|(worst, up, bitrate, frames, luma, channels, momentary_lufs, latency_s)| {
             let mut reading = reading(0, luma);
             reading.pictures[0].frames = frames;
             let level = |(rms_dbfs, peak_dbfs)| ChannelLevel { rms_dbfs, peak_dbfs };
             let channels = channels.into_iter().map(level).collect();
             reading.sounds[0] = SoundReading { momentary_lufs, channels, ..reading.sounds[0].clone() };
-            Stretch { worst, up, bitrate, ..Stretch::of_reading(&reading) }
-        },
-    )
+            Stretch { worst, up, bitrate, latency_s, ..Stretch::of_reading(&reading) }
+        })
 }
 
 proptest! {
@@ -60,6 +61,8 @@ proptest! {
         let minute = Stretch::of(0, 60, &seconds);
         prop_assert_eq!(minute.worst, seconds.iter().filter_map(|second| second.worst).max());
         prop_assert_eq!(minute.known as usize, seconds.len());
+        let slowest = seconds.iter().filter_map(|second| second.latency_s).map(|all| all.p99).reduce(f32::max);
+        prop_assert_eq!(minute.latency_s.map(|all| all.p99), slowest);
         let luma = minute.pictures[0].luma_mean.unwrap();
         let lumas = || seconds.iter().filter_map(|second| second.pictures[0].luma_mean);
         prop_assert!(luma >= lumas().fold(f32::MAX, f32::min) - 0.01 && luma <= lumas().fold(0.0, f32::max) + 0.01);
@@ -98,6 +101,15 @@ proptest! {
         if let (Some(is), Some(was)) = (read.bitrate, stretch.bitrate) {
             prop_assert!((is - was).abs() <= was / 100.0);
         }
+        prop_assert_eq!(read.latency_s.is_some(), stretch.latency_s.is_some());
+        if let (Some(is), Some(was)) = (read.latency_s, stretch.latency_s) {
+            for (is, was) in [(is.p50, was.p50), (is.p95, was.p95), (is.p99, was.p99)] {
+                prop_assert!((is - was).abs() <= was / 15.0, "{is} {was}");
+            }
+        }
+        let mut seconds = 0;
+        record::read_known(&row, |_, known| seconds += known);
+        prop_assert_eq!(seconds, stretch.known);
         prop_assert_eq!(read.pictures[0].frames, stretch.pictures[0].frames);
         for (is, was) in read.sounds[0].channels.iter().zip(&stretch.sounds[0].channels) {
             prop_assert!((is.rms_dbfs - was.rms_dbfs).abs() <= 0.26 && (is.peak_dbfs - was.peak_dbfs).abs() <= 0.26);
@@ -130,7 +142,7 @@ fn journal(seconds: std::ops::Range<u64>) -> (tempfile::TempDir, JournalReader, 
     let mut connection = database::open(directory.path()).unwrap();
     let (mut book, name): (_, Arc<str>) = (Book::default(), "lobby".into());
     for second in seconds.clone() {
-        book.state(&name, second, true, &[]);
+        book.state(&name, second, true, None, &[]);
         book.reading(&name, &reading(second, (second % 200) as f32));
         if second % 10 == 0 {
             write(&mut connection, &book.close(second));
@@ -202,7 +214,7 @@ fn an_event_colours_the_seconds_from_its_begin_on() {
     for second in 100..120 {
         let open = [(108, Severity::Info), (112, Severity::Major)];
         let raised = if second >= 110 { &open[..if second >= 114 { 2 } else { 1 }] } else { &[] };
-        book.state(&name, second, true, raised);
+        book.state(&name, second, true, None, raised);
     }
     let closed = book.close(119 + CLOSED_AFTER + 1);
     let worst: Vec<Option<Severity>> = closed[0].seconds.iter().map(|second| second.worst).collect();
@@ -253,7 +265,7 @@ fn the_watched_seconds_of_a_stream_are_told_without_what_was_not_seen() {
     let mut book = Book::default();
     let name: Arc<str> = "lobby".into();
     for second in 2_100..2_130 {
-        book.state(&name, second, false, &[]);
+        book.state(&name, second, false, None, &[]);
     }
     super::writer::write(&mut connection, &book.close_all(2_130), &[]).unwrap();
     let spans = reader.watched(&["lobby".to_owned(), "other".to_owned()], 1_500, 5_000).unwrap();

@@ -20,6 +20,7 @@ use super::book::{Book, Closed};
 pub use super::database::JournalKeep;
 use super::database::{self, JournalError, Rows};
 use super::record;
+use super::stretch::LatencyReading;
 use super::verdicts;
 use crate::live::LiveBoard;
 use crate::node_snapshot::NodeSnapshot;
@@ -190,7 +191,12 @@ impl Writer {
         for stream in snapshot.streams.iter().filter(|stream| is_watched(stream.state)) {
             let open: Vec<(u64, Severity)> =
                 stream.events.iter().map(|event| (unix(event.started_at.0), event.severity)).collect();
-            self.book.state(&stream.name, now, stream.up, &open);
+            let latency = stream.latency.map(|all| LatencyReading {
+                p50: all.p50.as_secs_f32(),
+                p95: all.p95.as_secs_f32(),
+                p99: all.p99.as_secs_f32(),
+            });
+            self.book.state(&stream.name, now, stream.up, latency, &open);
         }
         let mut board_lost = 0;
         for (name, live) in self.live.streams() {

@@ -4,7 +4,7 @@
 //! file ─▶ tail ─▶ parse ─▶ map to a stream ─▶ rules: windows of rates ─▶ lifecycle ─event lane─▶ desk
 //! ```
 //!
-//! One thread, `logs`, does all of it for all inputs ([`worker`]); everything but reading is pure.
+//! One thread, `logs`, does all of it for all inputs (`worker`); everything but reading is pure.
 //! What cannot be parsed, belongs to no stream, or comes too late is counted and told now and then.
 //! Files are named by the configuration alone, never by the API.
 

@@ -4,7 +4,7 @@
 //! acknowledges a trap: what the network loses is lost, and only a receiver that is not there at all may
 //! show, sometimes. So a receiver of traps is no replacement for one that answers.
 //!
-//! Nothing is too much for a trap receiver but too fast: after [`BURST`] traps there is a pause. A message
+//! Nothing is too much for a trap receiver but too fast: after `BURST` traps there is a pause. A message
 //! of more than [`TRAPS_MAX`] ends with one that says how many changes were left out.
 
 use std::net::{SocketAddr, UdpSocket};

@@ -2,7 +2,7 @@
 //!
 //! Replays what the journal kept of a detector's verdicts through the engine's own lifecycle and the stream's own
 //! severity ladder. What the journal does not hold is replayed from stored events, and says so. Owned by whoever asks,
-//! on threads that may block; bounded by the readers' limits of rows and time and by [`TIME_MAX`].
+//! on threads that may block; bounded by the readers' limits of rows and time and by `TIME_MAX`.
 
 mod replay;
 #[cfg(test)]
