@@ -4,6 +4,7 @@
 //! thread, which becomes the control arbiter.
 
 mod folder;
+mod holds;
 mod streams;
 mod upkeep;
 
@@ -36,7 +37,6 @@ use crate::api::{self, ApiError, ApiState, LiveStates};
 use crate::catalogue::Catalogue;
 use crate::config::{Loaded, Plan, ServerPlan, Sources};
 use crate::desired::{ApiStreams, Desired, DesiredError};
-use crate::detectors;
 use crate::logs::{LogWatch, LogWatchParts};
 use crate::media::bytes::OwnSockets;
 use crate::media::ffmpeg_version::FfmpegVersion;
@@ -53,6 +53,7 @@ use crate::stream_parts::PartsError;
 use crate::telemetry::{LatencyLog, LatencyLogSettings, LevelControl};
 
 use folder::DataFolder;
+use holds::Holds;
 pub use streams::ServiceCommand;
 use streams::{Resolved, Whole};
 use upkeep::Upkeep;
@@ -232,13 +233,14 @@ fn start_desk(
     let commons = &boards.commons;
     let (ask_probes, prober) = probes::prober(&plan.incidents.probes, commons.needs_names.clone());
     let settings = plan.incidents.settings.clone();
+    let holds = Holds::of(plan);
     let parts = DeskParts {
         node: plan.node.clone(),
         store: Some(Box::new(store)),
         sinks,
         silences,
         rules: Arc::new(plan.alarm_rules()),
-        hold_of: Box::new(hold_of),
+        hold_of: Box::new(move |event| holds.hold(event)),
         evidence_of,
         incidents: IncidentParts { settings, table: commons.table.clone(), ask_probes },
     };
@@ -253,13 +255,6 @@ fn start_heartbeat(plan: Option<&HeartbeatPlan>, board: &Arc<StatusBoard>) -> Re
     let board = board.clone();
     let is_healthy = move || board.health.is_ready() && !board.desk.is_degraded();
     Ok(Some(heartbeat::start(plan, is_healthy)?))
-}
-
-/// The longest that the event's detector may take to raise it again: its first hold time.
-fn hold_of(event: &Event) -> Duration {
-    let Some(kind) = detectors::by_name(&event.detector) else { return Duration::ZERO };
-    let profile = event.profile.parse().unwrap_or_default();
-    (kind.defaults)(profile).steps.first().map_or(Duration::ZERO, |(hold, _)| *hold)
 }
 
 /// Lets the desk store and deliver what it has.

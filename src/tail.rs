@@ -4,9 +4,9 @@
 //! A file that was renamed is read on for a while beside its successor, since its writer may not
 //! have noticed yet. What was copied and then truncated between two polls cannot be seen.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,9 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 
 impl Open {
     fn begin(path: &Path, begin: Begin, line_max: usize) -> io::Result<Option<Self>> {
-        let mut file = match File::open(path) {
+        // Not to wait for a writer, if it is a pipe.
+        let options = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let mut file = match options {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };

@@ -19,6 +19,9 @@ use crate::tier::Tier;
 /// One in so many streams must be behind for the node to be.
 const BEHIND_PART: usize = 4;
 
+/// One of so many streams must lose frames for the node to be called overloaded.
+const LOSING_PART: usize = 10;
+
 /// The watch.
 pub struct LoadWatch {
     shedding: Shedding,
@@ -72,12 +75,15 @@ impl LoadWatch {
         let lost = statuses.iter().map(|status| (status.card.stream.clone(), lost_by(status))).collect();
         let before = std::mem::replace(&mut self.lost, lost);
         let grown = |(name, now): (&Arc<str>, &u64)| before.get(name).map_or(0, |before| now.saturating_sub(*before));
+        let grown: Vec<u64> = self.lost.iter().map(grown).filter(|lost| *lost > 0).collect();
+        let (lost, losing) = (grown.iter().sum(), grown.len());
         let mut behind: Vec<Duration> =
             statuses.iter().filter(|status| status.up).map(|status| status.meters.behind).collect();
         behind.sort_by(|one, other| other.cmp(one));
         NodeLoad {
             latency: board.take_recent(),
-            lost: self.lost.iter().map(grown).sum(),
+            // One source that bursts over its own buffer is no overload of the node.
+            lost: if losing * LOSING_PART >= statuses.len() { lost } else { 0 },
             behind: behind.get(behind.len().div_ceil(BEHIND_PART).saturating_sub(1)).copied().unwrap_or_default(),
         }
     }
@@ -139,9 +145,11 @@ mod tests {
     use super::*;
     use crate::event::StreamCard;
     use crate::latency::{Stage, StageHistograms};
+    use crate::meters::SessionMeters;
     use crate::paced::Pace;
     use crate::scripted::ScriptedOpener;
     use crate::setup::{LaneSizes, SessionMode};
+    use crate::track::SessionNumber;
 
     fn board() -> StatusBoard {
         StatusBoard::new(Arc::default(), Arc::default(), Arc::default())
@@ -192,6 +200,41 @@ mod tests {
         let [ended] = &ended[..] else { panic!("{ended:?}") };
         assert_eq!(ended.what, ChangeKind::Ended(EventEnd::Cleared));
         assert!(setups.iter().all(|setup| setup.dial.wanted() == Tier::Full));
+    }
+
+    /// How many streams are shed after ten seconds in which so many of twenty lost frames.
+    fn shed_while_losing(losing: usize) -> usize {
+        let (mut watch, board) = (LoadWatch::new(Duration::from_secs(1)), board());
+        let setups: Vec<_> = (0..20).map(setup).collect();
+        for now in 1..=10 {
+            for (number, setup) in setups.iter().enumerate() {
+                board.publish(StreamStatus {
+                    card: setup.card.clone(),
+                    state: "live",
+                    tier: Tier::Full,
+                    tiers: setup.dial.range(),
+                    up: true,
+                    session: SessionNumber(1),
+                    meters: SessionMeters::default(),
+                    frames: BTreeMap::new(),
+                    lane_dropped: (0, 0),
+                    receive_dropped: if number < losing { now } else { 0 },
+                    restarts: BTreeMap::new(),
+                    last_error: None,
+                    abandoned: 0,
+                    latency: None,
+                    at: Wall(SystemTime::now()),
+                });
+            }
+            second(&mut watch, &setups, &board, Duration::from_millis(5));
+        }
+        setups.iter().filter(|setup| setup.dial.wanted() != Tier::Full).count()
+    }
+
+    #[test]
+    fn one_source_that_bursts_over_its_buffer_sheds_nobody() {
+        assert_eq!(shed_while_losing(1), 0);
+        assert!(shed_while_losing(2) > 0, "a tenth of the streams is no accident");
     }
 
     #[test]

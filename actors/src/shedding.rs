@@ -39,7 +39,7 @@ const RESTORE_PART: usize = 20;
 pub struct NodeLoad {
     /// 99 in 100 frames had their verdict within this time of their arrival; nothing if none had one.
     pub latency: Option<Duration>,
-    /// Frames displaced from full lanes and datagrams lost by this machine.
+    /// Frames displaced from full lanes and datagrams lost by this machine, when enough streams lose some.
     pub lost: u64,
     /// A quarter of the streams are behind their sources by at least so much, for lack of time.
     pub behind: Duration,

@@ -106,6 +106,10 @@ impl Gatherer<'_> {
             let page = self.store.events(&filter, cursor.as_deref(), PAGE_ROWS_MAX)?;
             count += page.events.len();
             for event in page.events {
+                // The monitor speaks of itself under names that no stream has.
+                if event.stream.starts_with('@') {
+                    continue;
+                }
                 // A remark changes an event long after its end.
                 if event.ended_at.is_some_and(|ended| ended.0 < question.since) {
                     continue;

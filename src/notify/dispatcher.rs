@@ -29,6 +29,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Pause after the outbox could not be used.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often it is seen to what a receiver does not take.
+const CARE_EVERY: Duration = Duration::from_secs(10);
+
 /// What a receiver does not take for so long goes to its fallback as well.
 const RELAY_AFTER: Duration = Duration::from_secs(300);
 
@@ -50,6 +53,10 @@ pub(super) struct Dispatcher {
     pub(super) line: Arc<Lifeline>,
     pub(super) urgent: Urgent,
     pub(super) started: Instant,
+    /// Why the last message was not taken.
+    pub(super) why: String,
+    /// When it was last seen to what a receiver does not take.
+    pub(super) cared_at: Duration,
     /// When open events are told again.
     pub(super) resend_at: Option<Duration>,
     /// A message that was taken while the outbox could not be written.
@@ -103,9 +110,25 @@ impl Dispatcher {
         self.publish(waiting, parked);
         match self.dispatch.next(self.now(), waiting) {
             Next::Idle => Ok(None),
-            Next::Wait(left) => Ok(Some(left)),
+            Next::Wait(left) => {
+                self.care()?;
+                Ok(Some(left))
+            }
             Next::Send => self.send_next().map(|()| Some(Duration::ZERO)),
         }
+    }
+
+    /// While nothing is taken: says so, and gives what waits to the fallback. Also during a long pause that the
+    /// receiver asked for.
+    fn care(&mut self) -> Result<(), StoreError> {
+        let now = self.now();
+        let Some(lasts) = self.dispatch.failing_for(now) else { return Ok(()) };
+        if now.saturating_sub(self.cared_at) < CARE_EVERY {
+            return Ok(());
+        }
+        self.cared_at = now;
+        self.complaint.failing(lasts, &self.why);
+        self.relay()
     }
 
     /// Nothing when all is stored.
@@ -179,8 +202,7 @@ impl Dispatcher {
             }
             Err(SendFailure::Later { why, after }) => self.failed(&why, after),
             Err(SendFailure::Refused { why }) => {
-                // It comes again from the store, where it can be set aside.
-                self.urgent.settled();
+                self.urgent.set_aside();
                 self.dispatch.left(self.now(), false);
                 self.route.board.failed(Wall(SystemTime::now()), &why);
             }
@@ -198,6 +220,7 @@ impl Dispatcher {
             return;
         }
         self.dispatch.failed(self.now(), after, fastrand::f64());
+        self.why = why.to_owned();
         self.route.board.failed(Wall(SystemTime::now()), why);
         tracing::warn!(receiver = &*self.route.name, "a notification was not taken and is tried again: {why}");
         if let Some(lasts) = self.dispatch.failing_for(self.now()) {
@@ -208,7 +231,11 @@ impl Dispatcher {
     fn park(&mut self, id: &str, why: &str) -> Result<(), StoreError> {
         let (name, now) = (&self.route.name, SystemTime::now());
         let fallback = self.fallback();
-        self.outbox.park(name, id, why, fallback.as_ref(), now)?;
+        if let Err(error) = self.outbox.park(name, id, why, fallback.as_ref(), now) {
+            // It must not leave again every second until the outbox can be written.
+            self.dispatch.failed(self.started.elapsed(), None, 1.0);
+            return Err(error);
+        }
         self.route.board.parked(Wall(now), why);
         self.dispatch.left(self.started.elapsed(), false);
         tracing::error!(receiver = &**name, id, "a notification was not taken and is parked: {why}");
@@ -261,7 +288,6 @@ impl Dispatcher {
 
     fn hear(&mut self, word: Word) {
         match word {
-            Word::Look => {}
             Word::Unstored(records) => {
                 let lost = self.urgent.offer(&self.route, &records, self.now());
                 if lost > 0 {

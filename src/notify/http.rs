@@ -36,12 +36,17 @@ pub struct HttpPoster {
     within: Duration,
 }
 
+/// Scheme, host and port of an address.
+pub(super) fn server_of(url: &SecretUrl) -> String {
+    url.expose().origin().ascii_serialization()
+}
+
 impl HttpPoster {
-    /// To an address whose query and credentials are secret. `line` is the lifeline of the thread that posts.
+    /// To an address of which only the server is shown: its path may be as secret as its query. `line` is the lifeline of the thread that posts.
     pub fn new(url: &SecretUrl, tls_ca: Option<&Path>, line: &Arc<Lifeline>) -> Self {
         Self {
             url: url.clone(),
-            shown: url.to_string(),
+            shown: server_of(url),
             headers: Vec::new(),
             tls_ca: tls_ca.map(Path::to_owned),
             line: line.clone(),
@@ -55,8 +60,7 @@ impl HttpPoster {
     /// It is no address.
     pub fn hidden(url: &Secret, tls_ca: Option<&Path>, line: &Arc<Lifeline>) -> Result<Self, UrlError> {
         let url: SecretUrl = url.expose().trim().parse()?;
-        let shown = format!("{}://{}/***", url.scheme(), url.host().unwrap_or_default());
-        Ok(Self { shown, ..Self::new(&url, tls_ca, line) })
+        Ok(Self::new(&url, tls_ca, line))
     }
 
     /// With further headers on every request.

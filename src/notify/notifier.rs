@@ -278,6 +278,8 @@ impl Notifier {
             started: Instant::now(),
             resend_at: None,
             unsettled: None,
+            why: String::new(),
+            cared_at: Duration::ZERO,
         };
         let name = plan.name.clone();
         let work = move |line: &Arc<Lifeline>| {

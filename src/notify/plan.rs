@@ -9,6 +9,7 @@ use avwatch_actors::event::Event;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::silence::fits;
 
+use super::http::server_of;
 use crate::config::{MailSecurity, Secret, SeverityPlace};
 use crate::secret_url::SecretUrl;
 
@@ -94,19 +95,17 @@ impl ChannelPlan {
 }
 
 impl ChannelPlan {
-    /// Where it leads, as it may be shown.
+    /// Where it leads, as it may be shown: of addresses the server alone, their paths may be secret.
     pub fn target(&self) -> String {
         match self {
-            Self::Webhook(plan) => plan.url.to_string(),
-            Self::Alertmanager(plan) => plan.urls.iter().map(SecretUrl::to_string).collect::<Vec<_>>().join(", "),
-            // All of it is secret but the host.
-            Self::Slack(plan) => plan.url.expose().parse::<SecretUrl>().map_or_else(
-                |_| "***".to_owned(),
-                |url| format!("{}://{}/***", url.scheme(), url.host().unwrap_or_default()),
-            ),
-            Self::PagerDuty(plan) => plan.url.to_string(),
+            Self::Webhook(plan) => server_of(&plan.url),
+            Self::Alertmanager(plan) => plan.urls.iter().map(server_of).collect::<Vec<_>>().join(", "),
+            Self::Slack(plan) => {
+                plan.url.expose().parse::<SecretUrl>().map_or_else(|_| "***".to_owned(), |url| server_of(&url))
+            }
+            Self::PagerDuty(plan) => server_of(&plan.url),
             Self::Email(plan) => plan.to.join(", "),
-            Self::Apprise(plan) => plan.url.to_string(),
+            Self::Apprise(plan) => server_of(&plan.url),
             Self::Exec(plan) => plan.program.display().to_string(),
             Self::Snmp(plan) => format!("{}:{}", plan.host, plan.port),
         }

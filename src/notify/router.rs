@@ -123,11 +123,12 @@ impl Route {
 
     fn wants_incident(&self, incident: &Incident) -> bool {
         let Audience { from, streams, detectors, labels, recovery: _ } = &self.audience;
-        let is_open_to_all = streams.is_empty() && detectors.is_empty() && labels.is_empty();
         let fits_stream = |stream: &Arc<str>| streams.iter().any(|pattern| fits(pattern, stream));
-        let has_labels =
-            !labels.is_empty() && labels.iter().all(|(name, value)| incident.common.get(name) == Some(value));
-        incident.severity >= *from && (is_open_to_all || has_labels || incident.streams.iter().any(fits_stream))
+        // All that is given must hold. An incident has no detector: who asks for some hears of events alone.
+        incident.severity >= *from
+            && detectors.is_empty()
+            && (streams.is_empty() || incident.streams.iter().any(fits_stream))
+            && labels.iter().all(|(name, value)| incident.common.get(name) == Some(value))
     }
 }
 

@@ -57,14 +57,21 @@ impl Urgent {
         lost as u64
     }
 
-    /// Changes that are in no message yet.
+    /// Every change that waits.
     pub(super) fn queued(&self) -> Vec<String> {
-        self.queue.iter().map(|(_, record)| record.change_id().to_owned()).collect()
+        let in_hand = self.message.iter().flat_map(|message| &message.records);
+        let records = in_hand.chain(self.queue.iter().map(|(_, record)| record));
+        records.map(|record| record.change_id().to_owned()).collect()
     }
 
     /// Lets go of changes that the store took after all: they are told from the outbox.
     pub(super) fn drop_stored(&mut self, changes: &[String]) {
-        self.queue.retain(|(_, record)| !changes.iter().any(|change| change == record.change_id()));
+        let is_stored = |record: &Record| changes.iter().any(|change| change == record.change_id());
+        self.queue.retain(|(_, record)| !is_stored(record));
+        // What is in hand keeps its words under its id: it goes as a whole or not at all.
+        if self.message.as_ref().is_some_and(|message| message.records.iter().all(is_stored)) {
+            self.message = None;
+        }
     }
 
     /// What waits; nothing when all is well.
@@ -85,7 +92,12 @@ impl Urgent {
         self.message.clone()
     }
 
-    /// The message was taken, or set aside.
+    /// The message will not be taken: it comes again from the store, where it can be parked.
+    pub(super) fn set_aside(&mut self) {
+        self.message = None;
+    }
+
+    /// The message was taken.
     pub(super) fn settled(&mut self) {
         let Some(message) = self.message.take() else { return };
         if self.told.len() > TOLD_MAX {
@@ -130,6 +142,27 @@ mod tests {
 
     fn raised(sequence: u64) -> Record {
         Record::Event(Arc::new(event("e", "lobby", "black", sequence, EventState::Raised)))
+    }
+
+    #[test]
+    fn what_is_refused_is_not_taken_out_of_the_outbox_when_the_store_takes_it_after_all() {
+        let mut urgent = Urgent::default();
+        urgent.offer(&route(), &[raised(1)], Duration::ZERO);
+        urgent.next(wall(0)).unwrap();
+        urgent.set_aside();
+        assert!(urgent.told().is_empty() && urgent.waiting(Duration::ZERO).is_none());
+    }
+
+    #[test]
+    fn a_message_in_hand_that_the_store_took_after_all_is_not_sent_from_memory() {
+        let mut urgent = Urgent::default();
+        urgent.offer(&route(), &[raised(1), raised(2)], Duration::ZERO);
+        urgent.next(wall(0)).unwrap();
+        assert_eq!(urgent.queued(), ["change-1", "change-2"]);
+        urgent.drop_stored(&["change-1".to_owned()]);
+        assert!(urgent.waiting(Duration::ZERO).is_some(), "half of it is not stored");
+        urgent.drop_stored(&["change-1".to_owned(), "change-2".to_owned()]);
+        assert!(urgent.waiting(Duration::ZERO).is_none());
     }
 
     #[test]

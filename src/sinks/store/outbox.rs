@@ -371,13 +371,35 @@ fn hand_over(
         let number: i64 = row.get(0)?;
         let (subject, change, kind): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
         let json: String = row.get(4)?;
-        if record(&kind, &json).is_some_and(|record| fallback.takes_over(&record)) {
+        let found = record(&kind, &json);
+        if let Some(found) = found.filter(|found| fallback.takes_over(found))
+            && note_relayed(transaction, fallback, &subject, &found)?
+        {
             let row = params![fallback.name, subject, change, kind, "relayed", since_epoch(now), json];
             copied += transaction.prepare_cached(route::INSERT)?.execute(row)?;
         }
         transaction.prepare_cached("UPDATE outbox SET part = 'handed' WHERE number = ?1")?.execute([number])?;
     }
     Ok(copied)
+}
+
+/// Notes that the fallback is told of an event, so that it hears of its end as well, by itself. False for the end
+/// of an event that it was not told of, or of whose end it has heard by itself already.
+fn note_relayed(
+    transaction: &Transaction<'_>,
+    fallback: &Route,
+    subject: &str,
+    change: &Record,
+) -> Result<bool, rusqlite::Error> {
+    let (is_open, severity) = match change {
+        Record::Event(event) => (event.is_open(), event.severity as u8),
+        Record::Incident(incident) => (incident.is_open(), incident.severity as u8),
+    };
+    if is_open {
+        transaction.prepare_cached(route::TELL)?.execute(params![fallback.name, subject, severity])?;
+        return Ok(true);
+    }
+    Ok(transaction.prepare_cached(route::FORGET)?.execute(params![fallback.name, subject])? > 0)
 }
 
 /// A change as it is kept; nothing when it cannot be read.

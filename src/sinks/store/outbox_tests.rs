@@ -171,6 +171,23 @@ fn what_is_not_taken_goes_to_the_fallback_unless_it_is_told_anyway() {
 }
 
 #[test]
+fn a_fallback_that_was_told_of_a_raise_is_told_of_its_end_once() {
+    let fallback = route("mail", &["roof"]);
+    let mut bench = Bench::new(vec![fallback.clone(), route("pager", &[])]);
+    bench.commit([raised("a", 1)]);
+    let (id, _) = bench.next("pager").unwrap();
+    bench.outbox.park("pager", &id, "gone", Some(&fallback), SystemTime::now()).unwrap();
+    assert_eq!(bench.take("mail").unwrap().1, [1]);
+    // The receiver is back: the end goes to it, and to the fallback because it was told of the raise.
+    bench.commit([event("a", "lobby", "black", 2, EventState::Ended)]);
+    assert_eq!(bench.take("mail").unwrap().1, [2]);
+    let (id, sequences) = bench.next("pager").unwrap();
+    assert_eq!(sequences, [2]);
+    bench.outbox.park("pager", &id, "gone", Some(&fallback), SystemTime::now()).unwrap();
+    assert_eq!(bench.take("mail"), None, "it has heard of this end");
+}
+
+#[test]
 fn what_waits_long_is_given_to_the_fallback_and_still_waits() {
     let fallback = route("mail", &["roof"]);
     let mut bench = Bench::new(vec![fallback.clone(), route("pager", &[])]);

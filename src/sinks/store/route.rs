@@ -29,10 +29,10 @@ const LOOKED_AT_MAX: usize = 200;
 
 const TOLD: &str = "SELECT severity FROM told WHERE receiver = ?1 AND subject = ?2";
 
-const TELL: &str = "INSERT INTO told (receiver, subject, severity) VALUES (?1, ?2, ?3)
+pub(super) const TELL: &str = "INSERT INTO told (receiver, subject, severity) VALUES (?1, ?2, ?3)
      ON CONFLICT DO UPDATE SET severity = max(severity, excluded.severity)";
 
-const FORGET: &str = "DELETE FROM told WHERE receiver = ?1 AND subject = ?2";
+pub(super) const FORGET: &str = "DELETE FROM told WHERE receiver = ?1 AND subject = ?2";
 
 pub(super) const INSERT: &str = "INSERT INTO outbox (receiver, subject, change_id, kind, part, created, json)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
