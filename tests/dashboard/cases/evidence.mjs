@@ -35,7 +35,7 @@ export default async function run({ browser, address, mock }) {
         .locator('.film-strip img')
         .evaluateAll((all) => all.filter((image) => image.naturalWidth > 0).length)) === 5,
   );
-  equal(await page.locator('canvas.waveform').count(), 2, 'waveforms');
+  await until('two waveforms', async () => (await page.locator('canvas.waveform').count()) === 2);
   equal(await page.locator('.film-strip [data-shows="onset"] b').textContent(), ' the onset', 'the onset is marked');
   equal(await page.locator('a[download="clip.ts"]').count(), 1, 'the file can be kept');
   await picture(page, 'evidence-shown');
