@@ -70,7 +70,7 @@ pub fn of_video(frame: &VideoFrame) -> Result<Option<Vec<u8>>> {
     let chroma = view.chroma.as_ref().map(|planes| (planes[0].width, planes[0].height));
     let (width, height) = (view.luma.width, view.luma.height);
     let kind = Kind::Video { width, height, chroma, depth: view.depth, full_range: view.full_range };
-    let mut bytes = head(&Header::of(kind, &frame.stamp, &frame.facts.decode))?;
+    let mut bytes = head(&Header::of(kind, &frame.stamp, &frame.facts.signs))?;
     let sample = if view.depth > 8 { 2 } else { 1 };
     for plane in [view.luma].into_iter().chain(view.chroma.into_iter().flatten()) {
         (0..plane.height).for_each(|y| bytes.extend_from_slice(plane.row(y, sample)));

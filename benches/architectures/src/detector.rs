@@ -158,7 +158,7 @@ impl Watched {
         let stamp = stamp(&header, TrackId::video(0));
         let previous = self.previous.as_ref().map(Picture::view);
         let mut facts = self.picture.measure(&stored.view(), previous.as_ref(), stamp.media_time).facts();
-        facts.decode = header.signs();
+        facts.signs = header.signs();
         self.previous = Some(stored);
         Ok(Item::Video(Arc::new(VideoFrame::new(stamp, facts, None))))
     }
