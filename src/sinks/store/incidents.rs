@@ -6,10 +6,9 @@ use std::time::SystemTime;
 
 use avwatch_actors::incident::Incident;
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, params_from_iter};
 
 use super::error::StoreError;
-use super::reader::{EventReader, PAGE_ROWS_MAX, parse};
+use super::reader::EventReader;
 use super::write::since_epoch;
 
 /// Which incidents to find; what is absent does not restrict.
@@ -34,7 +33,7 @@ pub struct IncidentPage {
 
 impl EventReader {
     /// Incidents, newest first by the time they were found. `cursor` is [`IncidentPage::next_cursor`] of
-    /// the page before; `limit` is brought to 1 … [`PAGE_ROWS_MAX`].
+    /// the page before; `limit` is brought to 1 … [`PAGE_ROWS_MAX`](super::PAGE_ROWS_MAX).
     ///
     /// # Errors
     /// The store cannot be read, or not in time.
@@ -44,19 +43,11 @@ impl EventReader {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<IncidentPage, StoreError> {
-        let limit = limit.clamp(1, PAGE_ROWS_MAX);
-        let (conditions, mut values) = conditions(filter, cursor);
-        // One row more tells whether there is another page.
-        values.push(Value::from(limit as i64 + 1));
-        let sql = format!("SELECT id, json FROM incidents WHERE {conditions} ORDER BY id DESC LIMIT ?");
-        let rows = self.query(|connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<Result<Vec<(String, String)>, _>>()
-        })?;
-        let next_cursor = (rows.len() > limit).then(|| rows[limit - 1].0.clone());
-        let found = rows.into_iter().take(limit).filter_map(|(_, json)| parse::<Incident>(&json));
-        Ok(IncidentPage { incidents: found.map(|incident| incident.brief()).collect(), next_cursor })
+        let (found, next_cursor) = self.page("incidents", conditions(filter, cursor), limit)?;
+        Ok(IncidentPage {
+            incidents: found.into_iter().map(|incident: Incident| incident.brief()).collect(),
+            next_cursor,
+        })
     }
 
     /// The incident of that id in its latest state.
@@ -64,11 +55,7 @@ impl EventReader {
     /// # Errors
     /// The store cannot be read, or not in time.
     pub fn incident(&mut self, id: &str) -> Result<Option<Incident>, StoreError> {
-        let json = self.query(|connection| {
-            let mut statement = connection.prepare_cached("SELECT json FROM incidents WHERE id = ?1")?;
-            statement.query_row([id], |row| row.get::<_, String>(0)).optional()
-        })?;
-        Ok(json.as_deref().and_then(parse))
+        self.one("incidents", id)
     }
 }
 

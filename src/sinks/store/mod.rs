@@ -5,6 +5,7 @@
 //! log and full synchronisation: when it returns, the changes survive a loss of power. The store
 //! never gives up on a full disk or a damaged file: it says so and the desk tries again.
 
+mod connection;
 mod data_dir;
 mod error;
 mod incidents;

@@ -1,10 +1,10 @@
 //! The outbox as a receiver's thread sees it: what waits, made into messages, until it was taken.
 //!
-//! Each owner has a connection of its own and waits for the writer at most [`BUSY_WAIT`]. A message is
+//! Each owner has a connection of its own and waits for the writer a bounded time. A message is
 //! on disk, with its id and what it says, before it is sent: after a crash the same message goes out
 //! again. Its changes leave the outbox when it was taken.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -16,9 +16,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::data_dir::{database_path, identity};
+use super::connection::Following;
 use super::error::StoreError;
-use super::open::BUSY_WAIT;
 use super::reader::parse;
 use super::route;
 use super::write::since_epoch;
@@ -73,15 +72,13 @@ pub struct Parked {
 /// The outbox of all receivers.
 #[derive(Debug)]
 pub struct Outbox {
-    path: PathBuf,
-    /// The connection and which file it means: a damaged file is replaced while the service runs.
-    opened: Option<(Connection, Option<(u64, u64)>)>,
+    connection: Following,
 }
 
 impl Outbox {
     /// The outbox in that data directory, where the store was opened before.
     pub fn new(data_dir: &Path) -> Self {
-        Self { path: database_path(data_dir), opened: None }
+        Self { connection: Following::new(data_dir) }
     }
 
     /// What waits for a receiver, and how many of its messages are parked.
@@ -263,29 +260,14 @@ impl Outbox {
         what: &'static str,
         work: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>,
     ) -> Result<T, StoreError> {
-        let path = self.path.clone();
+        let path = self.connection.path().to_owned();
         let failed = |source| StoreError::Database { what, path, source };
-        self.connection().and_then(work).map_err(failed)
-    }
-
-    fn connection(&mut self) -> Result<&mut Connection, rusqlite::Error> {
-        let now = identity(&self.path);
-        if self.opened.as_ref().is_none_or(|(_, then)| *then != now) {
-            self.opened = None;
-        }
-        let opened = match self.opened.take() {
-            Some(opened) => opened,
-            None => {
-                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let connection = Connection::open_with_flags(&self.path, flags)?;
-                connection.busy_timeout(BUSY_WAIT)?;
-                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-                connection.pragma_update(None, "synchronous", "FULL")?;
-                (connection, now)
-            }
-        };
-        Ok(&mut self.opened.insert(opened).0)
+        let opened = self.connection.get(OpenFlags::SQLITE_OPEN_READ_WRITE, |connection| {
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+            connection.pragma_update(None, "synchronous", "FULL")
+        });
+        opened.and_then(work).map_err(failed)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owned by whoever asks, on threads that may block. Every query has a limit of rows and of time.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use avwatch_actors::event::{Event, EventState};
@@ -12,9 +12,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
 use serde::de::DeserializeOwned;
 
-use super::data_dir::{database_path, identity};
+use super::connection::Following;
 use super::error::StoreError;
-use super::open::{BUSY_WAIT, bounded};
+use super::open::bounded;
 use super::write::since_epoch;
 use crate::sinks::state_name;
 
@@ -68,15 +68,13 @@ pub struct EventPage {
 /// Reads stored events.
 #[derive(Debug)]
 pub struct EventReader {
-    path: PathBuf,
-    /// The connection and which file it means: a damaged file is replaced while the service runs.
-    opened: Option<(Connection, Option<(u64, u64)>)>,
+    connection: Following,
 }
 
 impl EventReader {
     /// A reader of the store in that data directory. Opens it with the first query.
     pub fn new(data_dir: &Path) -> Self {
-        Self { path: database_path(data_dir), opened: None }
+        Self { connection: Following::new(data_dir) }
     }
 
     /// Events, newest first by the time they were raised. `cursor` is [`EventPage::next_cursor`] of
@@ -87,28 +85,13 @@ impl EventReader {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<EventPage, StoreError> {
-        let limit = limit.clamp(1, PAGE_ROWS_MAX);
-        let (conditions, mut values) = conditions(filter, cursor);
-        // One row more tells whether there is another page.
-        values.push(Value::from(limit as i64 + 1));
-        let sql = format!("SELECT id, json FROM events WHERE {conditions} ORDER BY id DESC LIMIT ?");
-        let rows = self.query(|connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<Result<Vec<(String, String)>, _>>()
-        })?;
-        let next_cursor = (rows.len() > limit).then(|| rows[limit - 1].0.clone());
-        let events = rows.into_iter().take(limit).filter_map(|(_, json)| parse(&json)).collect();
+        let (events, next_cursor) = self.page("events", conditions(filter, cursor), limit)?;
         Ok(EventPage { events, next_cursor })
     }
 
     /// The event of that id in its latest state.
     pub fn event(&mut self, id: &str) -> Result<Option<Event>, StoreError> {
-        let json = self.query(|connection| {
-            let mut statement = connection.prepare_cached("SELECT json FROM events WHERE id = ?1")?;
-            statement.query_row([id], |row| row.get::<_, String>(0)).optional()
-        })?;
-        Ok(json.as_deref().and_then(parse))
+        self.one("events", id)
     }
 
     /// The changes of the event of that id, oldest first; `limit` is brought to 1 … [`PAGE_ROWS_MAX`].
@@ -136,32 +119,48 @@ impl EventReader {
         Ok(rows.iter().filter_map(|json| parse(json)).collect())
     }
 
-    pub(super) fn query<T>(
+    /// A page of the records of a table for which the conditions hold, newest first by id, and where the
+    /// next page begins.
+    pub(super) fn page<T: DeserializeOwned>(
         &mut self,
-        query: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
-    ) -> Result<T, StoreError> {
-        let path = self.path.clone();
+        table: &'static str,
+        (conditions, mut values): (String, Vec<Value>),
+        limit: usize,
+    ) -> Result<(Vec<T>, Option<String>), StoreError> {
+        let limit = limit.clamp(1, PAGE_ROWS_MAX);
+        // One row more tells whether there is another page.
+        values.push(Value::from(limit as i64 + 1));
+        let sql = format!("SELECT id, json FROM {table} WHERE {conditions} ORDER BY id DESC LIMIT ?");
+        let rows = self.query(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<Result<Vec<(String, String)>, _>>()
+        })?;
+        let next_cursor = (rows.len() > limit).then(|| rows[limit - 1].0.clone());
+        let records = rows.into_iter().take(limit).filter_map(|(_, json)| parse(&json)).collect();
+        Ok((records, next_cursor))
+    }
+
+    /// The record of that id in a table.
+    pub(super) fn one<T: DeserializeOwned>(&mut self, table: &'static str, id: &str) -> Result<Option<T>, StoreError> {
+        let sql = format!("SELECT json FROM {table} WHERE id = ?1");
+        let json = self.query(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            statement.query_row([id], |row| row.get::<_, String>(0)).optional()
+        })?;
+        Ok(json.as_deref().and_then(parse))
+    }
+
+    fn query<T>(&mut self, query: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>) -> Result<T, StoreError> {
+        let path = self.connection.path().to_owned();
         let failed = |what| move |source| StoreError::Database { what, path, source };
         let connection = self.connection().map_err(failed.clone()("open"))?;
         bounded(connection, QUERY_TIME_MAX, query).map_err(failed("read"))
     }
 
     fn connection(&mut self) -> Result<&Connection, rusqlite::Error> {
-        let now = identity(&self.path);
-        if self.opened.as_ref().is_none_or(|(_, then)| *then != now) {
-            self.opened = None;
-        }
-        let opened = match self.opened.take() {
-            Some(opened) => opened,
-            None => {
-                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let connection = Connection::open_with_flags(&self.path, flags)?;
-                connection.busy_timeout(BUSY_WAIT)?;
-                connection.pragma_update(None, "query_only", true)?;
-                (connection, now)
-            }
-        };
-        Ok(&self.opened.insert(opened).0)
+        let set_up = |connection: &Connection| connection.pragma_update(None, "query_only", true);
+        Ok(self.connection.get(OpenFlags::SQLITE_OPEN_READ_ONLY, set_up)?)
     }
 }
 
