@@ -37,10 +37,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::detector::LaneKind;
-use crate::event::{ChangeKind, Event, EventChange, EventEnd, EventKey, EventState, Standing, Wall};
+use crate::event::{ChangeKind, Event, EventChange, EventEnd, EventKey, EventState, StreamCard, Wall};
 use crate::severity::Severity;
 use crate::silence::Silence;
-use crate::track::{SessionNumber, TrackId, TrackKind};
+use crate::track::{SessionNumber, TrackKind};
 
 use flap::{Calm, FlapMemory};
 use open::{Open, fresh, number, of_stream_mut};
@@ -397,28 +397,8 @@ pub fn monitor_change_of(
     message: String,
     now: Wall,
 ) -> EventChange {
-    use crate::event::StreamCard;
-    use crate::media_time::MediaTime;
     let card = StreamCard { stream: stream.into(), ..StreamCard::default() };
-    EventChange {
-        key: EventKey { stream: card.stream.clone(), track: TrackId::INPUT, detector: detector.into() },
-        card: Arc::new(card),
-        program: None,
-        standing: Standing::Main,
-        session: SessionNumber(0),
-        what,
-        start: MediaTime::ZERO,
-        started_at: now,
-        end: None,
-        ended_at: matches!(what, ChangeKind::Ended(_)).then_some(now),
-        changed_at: now,
-        severity,
-        value: None,
-        peak: None,
-        threshold: None,
-        unit: "",
-        message,
-    }
+    EventChange::said(Arc::new(card), detector, what, severity, message, now)
 }
 
 #[cfg(test)]

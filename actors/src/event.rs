@@ -355,6 +355,39 @@ pub struct EventChange {
     pub message: String,
 }
 
+impl EventChange {
+    /// A condition of a whole stream that is not measured, but said of it: by its supervisor, or by a part of
+    /// the monitor. Such a word is never fenced off by a session, nor does it fence one off.
+    pub fn said(
+        card: Arc<StreamCard>,
+        detector: &'static str,
+        what: ChangeKind,
+        severity: Severity,
+        message: String,
+        now: Wall,
+    ) -> Self {
+        Self {
+            key: EventKey { stream: card.stream.clone(), track: TrackId::INPUT, detector: detector.into() },
+            card,
+            program: None,
+            standing: Standing::Main,
+            session: SessionNumber(0),
+            what,
+            start: MediaTime::ZERO,
+            started_at: now,
+            end: None,
+            ended_at: matches!(what, ChangeKind::Ended(_)).then_some(now),
+            changed_at: now,
+            severity,
+            value: None,
+            peak: None,
+            threshold: None,
+            unit: "",
+            message,
+        }
+    }
+}
+
 /// What happened to a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crate::event::{ChangeKind, EventChange, EventKey, Standing, StreamCard, Wall};
+use crate::event::{ChangeKind, EventChange, StreamCard, Wall};
 use crate::lifeline::{Lifeline, Phase};
-use crate::media_time::MediaTime;
 use crate::meters::MeterBook;
 use crate::severity::Severity;
 use crate::stream_life::Look;
-use crate::track::{SessionNumber, TrackId};
 
 /// What the life of the stream is told of a session.
 pub(super) fn look_at(line: &Lifeline, meters: &MeterBook) -> Look {
@@ -26,27 +24,7 @@ pub(super) fn own_change(
     what: ChangeKind,
     message: String,
 ) -> EventChange {
-    let now = wall();
-    EventChange {
-        card: card.clone(),
-        key: EventKey { stream: card.stream.clone(), track: TrackId::INPUT, detector: detector.into() },
-        program: None,
-        standing: Standing::Main,
-        // A stream's own word is never fenced off by a session, nor does it fence one off.
-        session: SessionNumber(0),
-        what,
-        start: MediaTime::ZERO,
-        started_at: now,
-        end: None,
-        ended_at: matches!(what, ChangeKind::Ended(_)).then_some(now),
-        changed_at: now,
-        severity: Severity::Major,
-        value: None,
-        peak: None,
-        threshold: None,
-        unit: "",
-        message,
-    }
+    EventChange::said(card.clone(), detector, what, Severity::Major, message, wall())
 }
 
 /// The wall clock.
