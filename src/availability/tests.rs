@@ -1,15 +1,14 @@
 //! Reports of planted events, against a count of every second.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use avwatch_actors::event::{Event, EventEnd, EventState, SCHEMA, Wall};
+use avwatch_actors::event::{Event, EventState, Wall};
 use avwatch_actors::severity::Severity;
-use avwatch_actors::track::{SessionNumber, TrackId};
 use proptest::prelude::*;
 
 use super::spans::Spans;
 use super::{Material, NoiseWanted, Question, ReportFormat, ServiceReport, StreamMaterial, build};
+use crate::sinks::samples;
 
 const BEGIN: u64 = 1_800_000_000;
 
@@ -22,48 +21,16 @@ fn spans(spans: &[(u64, u64)]) -> Spans {
 }
 
 fn event(detector: &str, severity: Severity, from: u64, to: Option<u64>) -> Event {
+    let state = if to.is_some() { EventState::Ended } else { EventState::Raised };
     Event {
-        schema: SCHEMA.to_owned(),
-        id: format!("{detector}-{from}"),
-        change_id: String::new(),
-        sequence: 1,
-        fingerprint: String::new(),
-        stream: "lobby".into(),
-        program: None,
-        rendition: None,
-        track: TrackId::video(0),
-        detector: detector.into(),
         severity,
         max_severity: severity,
-        state: if to.is_some() { EventState::Ended } else { EventState::Raised },
-        end_reason: to.map(|_| EventEnd::Cleared),
         started_at: at(from),
         raised_at: at(from + 2),
         changed_at: at(to.unwrap_or(from)),
         ended_at: to.map(at),
-        start_s: 0.0,
-        end_s: None,
-        value: None,
-        threshold: None,
-        peak: None,
-        unit: String::new(),
         message: "picture black".to_owned(),
-        profile: "ott".to_owned(),
-        tier: None,
-        coverage: None,
-        labels: BTreeMap::new(),
-        session: SessionNumber(1),
-        node: "n".into(),
-        incident_id: None,
-        parent_id: None,
-        suppressed_by: None,
-        acked_by: None,
-        acked_at: None,
-        snoozed_until: None,
-        comment: None,
-        runbook_url: None,
-        evidence: None,
-        stored: None,
+        ..samples::event(&format!("{detector}-{from}"), "lobby", detector, 1, state)
     }
 }
 
