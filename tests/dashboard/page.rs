@@ -33,6 +33,11 @@ fn what_strangers_write_is_shown_as_text_and_runs_nothing() {
 }
 
 #[test]
+fn the_node_page_shows_its_streams_once_the_list_is_there() {
+    case("node", None);
+}
+
+#[test]
 fn pictures_that_stop_are_called_stale() {
     case("stale", None);
 }

@@ -1,7 +1,7 @@
 // The page of the node: how loaded it is, how much of its streams it really sees, and how fast it judges.
 
 import { attribute, fill, h, sideways } from './dom.js';
-import { every } from './frame.js';
+import { every, soon } from './frame.js';
 import { get } from './api.js';
 import { address } from './address.js';
 import { fixed, lasted, latency, metric, now, percent } from './format.js';
@@ -42,13 +42,15 @@ export function nodePage({ model }) {
   fill(inner, h('h1', {}, 'Node'), note, panels);
   let before = null;
   let isEnded = false;
+  const streams = () => drawStreams(parts.streams, model);
   const load = async () => {
     try {
       const status = shapes.status(await get('/api/v1/status'));
       if (isEnded) return;
       attribute(note, 'hidden', true);
       attribute(panels, 'hidden', false);
-      draw(parts, status, before, model);
+      draw(parts, status, before);
+      streams();
       await loadReceivers(parts.receivers);
       before = { ...status, at: performance.now() };
     } catch (error) {
@@ -57,6 +59,8 @@ export function nodePage({ model }) {
     }
   };
   const stop = every(AGAIN, load);
+  // The list may come after the figures of the node.
+  const off = model.on('list', () => soon(streams));
   load();
   return {
     node,
@@ -64,6 +68,7 @@ export function nodePage({ model }) {
     end: () => {
       isEnded = true;
       stop();
+      off();
     },
   };
 }
@@ -74,7 +79,7 @@ function rows(list) {
     .map(([word, value]) => [h('dt', {}, word), h('dd', {}, value)]);
 }
 
-function draw(parts, status, before, model) {
+function draw(parts, status, before) {
   const seconds = before ? (performance.now() - before.at) / 1000 : 0;
   const cores = before && status.cpu !== null && before.cpu !== null ? (status.cpu - before.cpu) / seconds : null;
   fill(
@@ -103,7 +108,6 @@ function draw(parts, status, before, model) {
       ['Last reload', status.reload],
     ]),
   );
-  drawStreams(parts.streams, model);
   drawStages(parts.stages, status.stages);
   drawCpu(parts.cpu, status.detectorCpu);
   drawWorst(
