@@ -7,6 +7,9 @@
 //! [`SILENCE_PERIODS`] × `resend_every` ahead, as Prometheus' own do. If this service dies, its alerts
 //! resolve by themselves. Events that are open are told again from what the desk knows; incidents from
 //! what this channel remembers, so after a restart those resolve by themselves until they change again.
+//!
+//! Of a cluster one member is enough: the members tell each other what was notified, so one that is gone
+//! must not keep alerts from the others. It is told what it missed when it is back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,14 +39,84 @@ const MOMENT: Duration = Duration::from_secs(300);
 /// Most open incidents that are remembered; further ones are told once.
 const INCIDENTS_MAX: usize = 1_000;
 
+/// Most alerts that are kept for a member that is gone; of older ones those that are open are told again
+/// anyway.
+const MISSED_MAX: usize = 1_000;
+
 /// Longest value of an annotation, in bytes.
 const ANNOTATION_BYTES_MAX: usize = 8 * 1024;
 
 /// The channel.
 pub struct AlertmanagerChannel {
-    members: Vec<HttpPoster>,
+    members: Vec<Member>,
     alerts: Alerts,
     incidents: BTreeMap<String, Arc<Incident>>,
+}
+
+/// One Alertmanager of a cluster.
+struct Member {
+    poster: HttpPoster,
+    /// It did not take the last post.
+    is_down: bool,
+    /// Alerts that others took while it was down, the oldest first.
+    missed: Vec<Value>,
+}
+
+impl Member {
+    /// Posts what it missed and these alerts within that time.
+    fn post(&mut self, alerts: &[Value], within: Duration) -> Result<(), SendFailure> {
+        let until = Instant::now() + within;
+        for chunk in self.missed.chunks(CHUNK).chain(alerts.chunks(CHUNK)) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let why = format!("{} took too long over {} alerts", self.poster.shown(), alerts.len());
+                return Err(SendFailure::Later { why, after: None });
+            }
+            let body = serde_json::to_vec(chunk)
+                .map_err(|error| SendFailure::Refused { why: format!("cannot write alerts as JSON: {error}") })?;
+            self.poster.within(left).post(&[("content-type", "application/json")], &body)?;
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, answer: &Result<(), SendFailure>) {
+        match answer {
+            Ok(()) => {
+                if self.is_down {
+                    tracing::info!(missed = self.missed.len(), "{} takes alerts again", self.poster.shown());
+                }
+                self.is_down = false;
+                self.missed.clear();
+            }
+            Err(failure) => {
+                if !self.is_down {
+                    tracing::warn!("a member of the cluster takes no alerts: {failure}");
+                }
+                self.is_down = true;
+            }
+        }
+    }
+
+    fn miss(&mut self, alerts: &[Value]) {
+        self.missed.extend_from_slice(alerts);
+        self.missed.drain(..self.missed.len().saturating_sub(MISSED_MAX));
+    }
+}
+
+/// How a post to all members went.
+#[derive(Default)]
+struct Posted {
+    /// How many took it.
+    taken: usize,
+    /// What decides of the failures.
+    failure: Option<SendFailure>,
+}
+
+impl Posted {
+    /// That every member took it.
+    fn by_all(self) -> Result<(), SendFailure> {
+        self.failure.map_or(Ok(()), Err)
+    }
 }
 
 /// Makes alerts of records.
@@ -60,7 +133,8 @@ impl AlertmanagerChannel {
         let mut members = Vec::with_capacity(plan.urls.len());
         for url in &plan.urls {
             let url = url.joined("api/v2/alerts");
-            members.push(HttpPoster::new(&url, plan.tls_ca.as_deref(), line).with_headers(&plan.headers));
+            let poster = HttpPoster::new(&url, plan.tls_ca.as_deref(), line).with_headers(&plan.headers);
+            members.push(Member { poster, is_down: false, missed: Vec::new() });
         }
         let alerts = Alerts {
             labels: plan.labels.clone(),
@@ -81,33 +155,50 @@ impl AlertmanagerChannel {
         }
     }
 
-    /// Posts to every member, each getting a fair share of the time that is left. One that fails does not
-    /// keep it from the others.
-    fn post(&self, alerts: &[Value]) -> Result<(), SendFailure> {
+    /// Posts to every member, first to those that took the last post, each getting a fair share of the time
+    /// that is left. One that fails does not keep it from the others.
+    fn post(&mut self, alerts: &[Value]) -> Posted {
         let until = Instant::now() + SEND_WITHIN;
-        let mut failed = None;
-        for (index, member) in self.members.iter().enumerate() {
-            let left = self.members.len() - index;
-            let share = until.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
-            if let Err(failure) = post_all(member, alerts, share) {
-                failed = Some(graver(failed, failure));
+        let mut posted = Posted::default();
+        let mut members: Vec<&mut Member> = self.members.iter_mut().collect();
+        members.sort_by_key(|member| member.is_down);
+        let many = members.len();
+        for (index, member) in members.into_iter().enumerate() {
+            let left = u32::try_from(many - index).unwrap_or(u32::MAX);
+            let answer = member.post(alerts, until.saturating_duration_since(Instant::now()) / left);
+            member.hear(&answer);
+            match answer {
+                Ok(()) => posted.taken += 1,
+                Err(failure) => posted.failure = Some(graver(posted.failure, failure)),
             }
         }
-        failed.map_or(Ok(()), Err)
+        posted
+    }
+
+    /// Posts changes: one member that takes them is enough, and the others are told when they are back.
+    fn tell(&mut self, alerts: &[Value]) -> Result<(), SendFailure> {
+        let posted = self.post(alerts);
+        if posted.taken == 0 {
+            return posted.by_all();
+        }
+        for member in self.members.iter_mut().filter(|member| member.is_down) {
+            member.miss(alerts);
+        }
+        Ok(())
     }
 }
 
 impl Channel for AlertmanagerChannel {
     fn send(&mut self, message: &Message) -> Result<(), SendFailure> {
         let now = Wall(std::time::SystemTime::now());
-        let alerts = match &message.content {
-            Content::Test { .. } => vec![self.alerts.test(message, now)],
+        match &message.content {
+            // Whoever tries wants to know of every member.
+            Content::Test { .. } => self.post(&[self.alerts.test(message, now)]).by_all(),
             Content::Changes(records) => {
                 records.iter().filter_map(Record::incident).for_each(|incident| self.remember(incident));
-                self.alerts.of_changes(records, now)
+                self.tell(&self.alerts.of_changes(records, now))
             }
-        };
-        self.post(&alerts)
+        }
     }
 
     fn resend_every(&self) -> Option<Duration> {
@@ -122,24 +213,12 @@ impl Channel for AlertmanagerChannel {
             .map(|event| self.alerts.firing(event, event.severity, &event_summary(event), now))
             .collect();
         alerts.extend(self.incidents.values().map(|incident| self.alerts.of_incident(incident, now)));
-        if alerts.is_empty() { Ok(()) } else { self.post(&alerts) }
-    }
-}
-
-/// Posts all alerts to one member within that time.
-fn post_all(member: &HttpPoster, alerts: &[Value], within: Duration) -> Result<(), SendFailure> {
-    let until = Instant::now() + within;
-    for chunk in alerts.chunks(CHUNK) {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            let why = format!("{} took too long over {} alerts", member.shown(), alerts.len());
-            return Err(SendFailure::Later { why, after: None });
+        // With nothing open, those are posted to that missed something; to the others that is nothing.
+        if alerts.is_empty() && self.members.iter().all(|member| member.missed.is_empty()) {
+            return Ok(());
         }
-        let body = serde_json::to_vec(chunk)
-            .map_err(|error| SendFailure::Refused { why: format!("cannot write alerts as JSON: {error}") })?;
-        member.within(left).post(&[("content-type", "application/json")], &body)?;
+        self.post(&alerts).by_all()
     }
-    Ok(())
 }
 
 /// Which of two failures decides: one that may pass does, since the other may then be fixed meanwhile.

@@ -1,10 +1,11 @@
 //! What Alertmanager is told. How the real one takes it is tested in `tests/receivers`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use super::*;
 use crate::notify::samples::{ended, escalated, event, incident, message, raised, test};
-use crate::notify::testing::{Reply, Scripted};
+use crate::notify::testing::{Received, Reply, Scripted};
 
 fn plan(urls: &[String], severity: SeverityPlace) -> AlertmanagerPlan {
     AlertmanagerPlan {
@@ -114,14 +115,42 @@ fn all_that_is_open_is_told_again_in_parts_and_incidents_with_it() {
     assert_eq!(server.requests().len(), 4, "with nothing open nothing is told again");
 }
 
+fn names_of(request: &Received) -> Vec<String> {
+    let alerts = request.json();
+    alerts.as_array().unwrap().iter().map(|alert| alert["labels"]["stream"].as_str().unwrap().to_owned()).collect()
+}
+
 #[test]
-fn each_member_of_a_cluster_must_take_it() {
+fn a_dead_member_of_a_cluster_does_not_hold_alerts_back_and_is_told_what_it_missed() {
     let well = Scripted::start(|_| Reply::status(200));
-    let broken = Scripted::start(|_| Reply::status(503));
+    let back = Arc::new(AtomicBool::new(false));
+    let is_back = back.clone();
+    let broken = Scripted::start(move |_| Reply::status(if is_back.load(Ordering::Relaxed) { 200 } else { 503 }));
     let mut channel = channel(&[&broken, &well], SeverityPlace::Annotation);
+    channel.send(&message(vec![raised("a", "black")])).unwrap();
+    channel.send(&message(vec![ended("a", "black")])).unwrap();
+    assert_eq!(well.requests().len(), 2, "the other one is told of everything");
+    let failure = channel.send(&test("anna")).unwrap_err();
+    assert!(matches!(failure, SendFailure::Later { .. }), "who tries hears of the dead one: {failure:?}");
+    let failure = channel.resend(&[Arc::new(event("b", "black"))]).unwrap_err();
+    assert!(matches!(failure, SendFailure::Later { .. }), "and so does the board, with every re-sending: {failure:?}");
+    back.store(true, Ordering::Relaxed);
+    let before = broken.requests().len();
+    channel.resend(&[Arc::new(event("b", "black"))]).unwrap();
+    let told: Vec<String> = broken.requests()[before..].iter().flat_map(names_of).collect();
+    assert_eq!(told, ["a", "a", "b"], "in the order in which it happened");
+    assert!(ends_in(&broken.requests()[before].json()[1]) < 0.0);
+    let before = broken.requests().len();
+    channel.send(&message(vec![raised("c", "black")])).unwrap();
+    assert_eq!(broken.requests()[before..].iter().flat_map(names_of).collect::<Vec<_>>(), ["c"], "and only once");
+}
+
+#[test]
+fn what_no_member_takes_was_not_taken() {
+    let broken = [Scripted::start(|_| Reply::status(503)), Scripted::start(|_| Reply::status(400))];
+    let mut channel = channel(&[&broken[0], &broken[1]], SeverityPlace::Annotation);
     let failure = channel.send(&message(vec![raised("lobby", "black")])).unwrap_err();
     assert!(matches!(failure, SendFailure::Later { .. }), "{failure:?}");
-    assert_eq!(well.requests().len(), 1, "the other one was told all the same");
 }
 
 #[test]

@@ -127,7 +127,7 @@ pub struct WebhookSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AlertmanagerSettings {
-    /// Addresses of all Alertmanagers of a cluster; each is sent everything.
+    /// Addresses of all Alertmanagers of a cluster; each is sent everything, and one that takes it is enough.
     #[schemars(extend("examples" = [["http://127.0.0.1:9093"]]))]
     pub urls: Vec<AddressText>,
     /// Further labels of every alert.
