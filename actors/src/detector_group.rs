@@ -19,7 +19,7 @@ use crate::media_time::MediaTime;
 use crate::meters::MeterBook;
 use crate::precedence::overrule;
 use crate::pulse::{InCall, Pulse};
-use crate::tier::Tier;
+use crate::tier::{Tier, TierDial};
 use crate::track::{SessionInfo, TRACKS_MAX, TrackId, TrackInfo, TrackKind};
 use crate::verdict_notes::VerdictNotes;
 
@@ -59,6 +59,8 @@ pub struct DetectorGroup {
     barred: BTreeSet<u16>,
     /// Where the stream's coverage is read; absent in one-shot checks.
     meters: Option<Arc<MeterBook>>,
+    /// Where suspicions go.
+    dial: Option<Arc<TierDial>>,
     /// The tier in force; nothing before a session has told it.
     tier: Option<Tier>,
     seats: Vec<Seat>,
@@ -91,6 +93,7 @@ impl DetectorGroup {
             at_end,
             barred: BTreeSet::new(),
             meters: None,
+            dial: None,
             tier: None,
             seats: Vec::new(),
             session: None,
@@ -117,6 +120,11 @@ impl DetectorGroup {
     /// Reads coverage there.
     pub fn watch_meters(&mut self, meters: Arc<MeterBook>) {
         self.meters = Some(meters);
+    }
+
+    /// Tells that dial what is suspicious.
+    pub fn suspect_to(&mut self, dial: Arc<TierDial>) {
+        self.dial = Some(dial);
     }
 
     /// Which lane it drinks from.
@@ -399,6 +407,7 @@ impl DetectorGroup {
             let Seat { info, hosts, .. } = &mut self.seats[seat];
             let seated = &mut hosts[host];
             let verdict = shift(seated.verdict, offset);
+            tiers::heed(self.dial.as_deref(), seated, &verdict);
             let change = seated.lifecycle.judge(at, lasts, &verdict);
             self.notes.judge(&self.card.stream, info, seated, (at, lasts), &verdict, now);
             self.emit(seat, host, change, at, now);

@@ -8,10 +8,11 @@
 use std::sync::Arc;
 
 use super::DetectorGroup;
-use crate::detector::LaneKind;
+use crate::detector::{LaneKind, Verdict};
+use crate::detector_host::DetectorHost;
 use crate::event::{EventEnd, StreamCard, Wall};
 use crate::media_time::MediaTime;
-use crate::tier::Tier;
+use crate::tier::{Tier, TierDial};
 
 /// The longest time that one frame may stand for: the longest usual group of pictures, with room.
 const STRIDE_MAX: MediaTime = MediaTime::from_millis(12_000);
@@ -25,6 +26,18 @@ pub(super) fn stride(tier: Option<Tier>, expected: Option<(u64, MediaTime)>, seq
             (end - last_end).clamp(MediaTime::ZERO, STRIDE_MAX)
         }
         _ => MediaTime::ZERO,
+    }
+}
+
+/// A stream in triage is looked at in full as soon as pictures are not as they should be. Sound is looked at
+/// in full anyway, and what is never more than an `info` is no reason to decode all.
+pub(super) fn heed(dial: Option<&TierDial>, host: &DetectorHost, verdict: &Verdict) {
+    if let Some(dial) = dial
+        && host.spec.lane == LaneKind::Picture
+        && host.may_warn
+        && matches!(verdict, Verdict::Faulty { .. })
+    {
+        dial.suspect();
     }
 }
 

@@ -12,6 +12,7 @@ use crate::cpu_accounts::CpuAccount;
 use crate::detector::{Detector, DetectorSpec, Finding, Verdict, Verdicts};
 use crate::event_lifecycle::EventLifecycle;
 use crate::item::Item;
+use crate::severity::Severity;
 use crate::track::{SessionInfo, TrackInfo};
 use crate::verdict_notes::VerdictTally;
 use crate::worker::panic_message;
@@ -44,6 +45,8 @@ pub struct DetectorHost {
     pub verdict: Verdict,
     /// Its findings about the item at hand.
     pub findings: Vec<Finding>,
+    /// It may tell more than an `info` of the track.
+    pub may_warn: bool,
     /// It panicked over the item at hand, having called the one before faulty: what it overruled
     /// stays overruled, so that its panic is nobody else's loss.
     pub fell_while_faulty: bool,
@@ -58,7 +61,9 @@ pub struct DetectorHost {
 impl DetectorHost {
     /// Builds the first instance. A factory that panics leaves the host disabled.
     pub fn new(spec: Arc<DetectorSpec>, track: &TrackInfo, account: Arc<CpuAccount>) -> Self {
-        let lifecycle = EventLifecycle::new((spec.ladder)(track), spec.worse).with_limits(spec.class_limits.clone());
+        let ladder = (spec.ladder)(track);
+        let may_warn = ladder.steps.iter().any(|(_, severity)| *severity > Severity::Info);
+        let lifecycle = EventLifecycle::new(ladder, spec.worse).with_limits(spec.class_limits.clone());
         let detector = build(&spec, track);
         let tally = VerdictTally::new(spec.threshold, spec.worse);
         Self {
@@ -67,6 +72,7 @@ impl DetectorHost {
             tally,
             verdict: Verdict::Undecided,
             findings: Vec::new(),
+            may_warn,
             fell_while_faulty: false,
             was_faulty: false,
             detector,

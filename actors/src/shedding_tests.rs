@@ -168,7 +168,7 @@ proptest! {
     ) {
         let range = |number: usize| {
             let configured = Tier::ALL[(configured + number) % 5];
-            TierRange { configured, cheapest: Tier::ALL[(cheapest + 2 * number) % 5].max(configured) }
+            TierRange { cheapest: Tier::ALL[(cheapest + 2 * number) % 5].max(configured), ..TierRange::from(configured) }
         };
         let mut node = Node::new(30, 30.0, range);
         for capacity in capacities {

@@ -22,6 +22,7 @@ use crate::latency::LatencyBook;
 use crate::lifeline::Lifeline;
 use crate::meters::MeterBook;
 use crate::setup::{Engine, StreamSetup};
+use crate::tier::TierDial;
 
 static GROUPS: AtomicU32 = AtomicU32::new(1);
 
@@ -187,6 +188,7 @@ impl StreamGroups {
             latencies: self.latencies.clone(),
             clock: clock.clone(),
             meters: meters.clone(),
+            dial: setup.dial.clone(),
         };
         let actor = DetectorActor::start_in_arbiter(&seat.arbiter, move |_| parts.build(receiver));
         let bell = Arc::new(Bell::new(actor.clone().recipient()));
@@ -221,6 +223,7 @@ struct GroupParts {
     latencies: Arc<LatencyBook>,
     clock: ClockBook,
     meters: Arc<MeterBook>,
+    dial: Arc<TierDial>,
 }
 
 impl GroupParts {
@@ -232,6 +235,7 @@ impl GroupParts {
         group.set_barred(self.barred);
         group.go_on(self.clock);
         group.watch_meters(self.meters);
+        group.suspect_to(self.dial);
         DetectorActor::new(group, receiver, self.engine.desk.events, self.latencies).with_fence(self.fence)
     }
 }

@@ -3,10 +3,11 @@
 //! A dial belongs to a stream, not to a session. The supervisor turns it as configuration says and the
 //! monitor as load demands; the session's thread looks at it with every packet and follows without
 //! being opened anew. A command is all that it carries: which tier is in force, the session itself
-//! tells with its make-up. No method waits or locks.
+//! tells with its make-up. In triage detectors say on it that they suspect something, which is a command,
+//! too: to look closer. No method waits or locks.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// How much of a stream is looked at. What comes later costs less and shows less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,12 +69,19 @@ pub struct TierRange {
     pub configured: Tier,
     /// The cheapest tier into which load may put it; never dearer than `configured`.
     pub cheapest: Tier,
+    /// It idles at `configured`, and is looked at in full while something is suspicious.
+    pub triage: bool,
 }
 
 impl TierRange {
     /// That tier, and under load any cheaper one.
     pub const fn from(configured: Tier) -> Self {
-        Self { configured, cheapest: Tier::Transport }
+        Self { configured, cheapest: Tier::Transport, triage: false }
+    }
+
+    /// Key pictures, and every frame while something is suspicious.
+    pub const fn triage() -> Self {
+        Self { configured: Tier::Keyframes, cheapest: Tier::Transport, triage: true }
     }
 }
 
@@ -89,6 +97,8 @@ pub struct TierDial {
     configured: AtomicU8,
     cheapest: AtomicU8,
     shed: AtomicU8,
+    triage: AtomicBool,
+    suspicion: AtomicBool,
 }
 
 impl Default for TierDial {
@@ -104,6 +114,8 @@ impl TierDial {
             configured: AtomicU8::new(range.configured as u8),
             cheapest: AtomicU8::new(range.cheapest as u8),
             shed: AtomicU8::new(Tier::Full as u8),
+            triage: AtomicBool::new(range.triage),
+            suspicion: AtomicBool::new(false),
         }
     }
 
@@ -113,6 +125,7 @@ impl TierDial {
         // ones is put right by the next.
         self.configured.store(range.configured as u8, Ordering::Relaxed);
         self.cheapest.store(range.cheapest as u8, Ordering::Relaxed);
+        self.triage.store(range.triage, Ordering::Relaxed);
     }
 
     /// What configuration says.
@@ -120,6 +133,7 @@ impl TierDial {
         TierRange {
             configured: Tier::from_u8(self.configured.load(Ordering::Relaxed)),
             cheapest: Tier::from_u8(self.cheapest.load(Ordering::Relaxed)),
+            triage: self.is_triage(),
         }
     }
 
@@ -128,7 +142,26 @@ impl TierDial {
         self.shed.store(tier as u8, Ordering::Relaxed);
     }
 
-    /// The tier that should be in force now.
+    /// The stream idles until something is suspicious.
+    pub fn is_triage(&self) -> bool {
+        self.triage.load(Ordering::Relaxed)
+    }
+
+    /// Something is suspicious: a stream in triage is to be looked at in full. Nothing to others.
+    pub fn suspect(&self) {
+        if self.is_triage() {
+            self.suspicion.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Something was suspicious since the last call.
+    pub fn take_suspicion(&self) -> bool {
+        // A look first: a swap with every packet would take the line from whoever suspects.
+        self.suspicion.load(Ordering::Relaxed) && self.suspicion.swap(false, Ordering::Relaxed)
+    }
+
+    /// The tier that should be in force now; a stream in triage rises above it when something is
+    /// suspicious, unless it is shed.
     pub fn wanted(&self) -> Tier {
         let range = self.range();
         let shed = Tier::from_u8(self.shed.load(Ordering::Relaxed)).min(range.cheapest);
@@ -158,13 +191,25 @@ mod tests {
         assert_eq!((Tier::Full.dearer(), Tier::Transport.cheaper()), (None, None));
     }
 
+    #[test]
+    fn only_a_stream_in_triage_takes_suspicions_each_once() {
+        let dial = TierDial::default();
+        dial.suspect();
+        assert!(!dial.take_suspicion());
+        dial.set_range(TierRange::triage());
+        dial.suspect();
+        dial.suspect();
+        assert_eq!((dial.take_suspicion(), dial.take_suspicion()), (true, false));
+        assert_eq!(dial.wanted(), Tier::Keyframes);
+    }
+
     proptest! {
         #[test]
         fn load_neither_enriches_a_stream_nor_takes_more_than_configuration_allows(
             configured in any_tier(), cheapest in any_tier(), shed in any_tier(),
         ) {
             let cheapest = cheapest.max(configured);
-            let dial = TierDial::new(TierRange { configured, cheapest });
+            let dial = TierDial::new(TierRange { cheapest, ..TierRange::from(configured) });
             dial.shed_to(shed);
             prop_assert!(dial.wanted() >= configured && dial.wanted() <= cheapest);
             prop_assert_eq!(dial.is_shed(), shed > configured && cheapest > configured);

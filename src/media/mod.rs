@@ -14,6 +14,7 @@ pub mod demuxer;
 mod dictionary;
 pub mod ffmpeg_log;
 pub mod ffmpeg_version;
+mod group_hold;
 mod held_packet;
 mod hls_gate;
 mod hls_playlist;
@@ -35,6 +36,7 @@ mod ring_feed;
 mod select;
 mod session;
 mod signs;
+mod size_watch;
 pub mod small_picture;
 pub mod spec;
 mod stamper;
@@ -43,6 +45,7 @@ pub mod thumbnail;
 mod timeline;
 mod track_reader;
 mod transport_options;
+pub(crate) mod triage;
 mod ts_tables;
 mod ts_tap;
 mod video_reader;
@@ -72,5 +75,7 @@ mod test_server;
 mod testing;
 #[cfg(test)]
 mod tier_tests;
+#[cfg(test)]
+mod triage_tests;
 
 pub use opener::MediaOpener;

@@ -18,6 +18,7 @@ use ffmpeg_next::packet::{Mut, Ref};
 
 use super::clock::StreamClock;
 use super::demuxer::Demuxer;
+use super::group_hold::CATCH_UP;
 use super::inventory::{self, Inventory};
 use super::outlet::Outlet;
 use super::packet_meter::PacketMeter;
@@ -28,6 +29,7 @@ use super::spec::{Address, InputSpec};
 use super::stamper::{Work, pts_of};
 use super::timeline::{Clockwork, Sound, Timeline};
 use super::track_reader::{PacketOutcome, TrackReader};
+use super::triage::Triage;
 use super::ts_tables;
 use super::ts_tap::TsTap;
 
@@ -49,6 +51,8 @@ const FREELY_INTERLEAVED: [&str; 6] = ["mov", "matroska", "avi", "mxf", "ogg", "
 
 #[path = "session_end.rs"]
 mod end;
+#[path = "session_tiers.rs"]
+mod tiers;
 
 /// What tells the demuxer's tables apart from an earlier state, cheap enough to look at per packet.
 type TableMark = (u32, u32, u32);
@@ -91,6 +95,8 @@ pub(crate) struct Session {
     /// Says how much is to be looked at, and how much is.
     dial: Arc<TierDial>,
     tier: Tier,
+    /// When to look at everything, where that is not always.
+    triage: Triage,
 }
 
 impl Session {
@@ -137,6 +143,7 @@ impl Session {
             feed,
             tier: dial.wanted(),
             dial: dial.clone(),
+            triage: Triage::default(),
         };
         session
             .look_at_tables()
@@ -182,7 +189,11 @@ impl Session {
         let line = self.timeline.add(clockwork);
         self.meter.add(chosen.track);
         let mut track = TrackReader::new(chosen, entry.clone(), &self.spec, self.number, line);
-        track.set_tier(self.tier, &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet });
+        track.set_tier(
+            self.tier,
+            self.dial.is_triage(),
+            &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet },
+        );
         self.tracks.push(track);
     }
 
@@ -239,6 +250,7 @@ impl Session {
         let index = usize::try_from(unsafe { (*self.packet.as_ptr()).stream_index }).unwrap_or(usize::MAX);
         if let Some(position) = self.track_at(index) {
             self.hold(position);
+            self.weigh(position);
             self.decode(position, index, arrived);
         }
         // SAFETY: the packet is ours; what the decoder needs of it has its own reference.
@@ -246,21 +258,6 @@ impl Session {
         self.open_outlet(false);
         self.tell_progress();
         self.heed_tables()
-    }
-
-    /// Takes over another tier, from this packet on.
-    fn follow_dial(&mut self) {
-        let wanted = self.dial.wanted();
-        if wanted == self.tier {
-            return;
-        }
-        self.tier = wanted;
-        let work = &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet };
-        for track in &mut self.tracks {
-            track.set_tier(wanted, work);
-        }
-        let at = self.clock.now().unwrap_or_default();
-        self.outlet.changed(at);
     }
 
     /// A live session ends when the programme map gives a PID another codec, which FFmpeg does not
@@ -400,6 +397,7 @@ impl Session {
     /// Bytes arrive but make no packets: they are scrambled. Time goes on by the clock on the wall,
     /// the only one that is left.
     fn idle(&mut self) {
+        self.catch_up(CATCH_UP);
         self.reached = u64::MAX;
         self.outlet.open();
         let (now, since) = (Instant::now(), self.idle_since.unwrap_or(self.started));

@@ -19,6 +19,7 @@ const CUT_SHORT_MAX: MediaTime = MediaTime::from_millis(100);
 impl Session {
     /// Nothing more comes: what tracks still hold goes out, and what is missing is told.
     pub(super) fn finish(&mut self) {
+        self.catch_up(usize::MAX);
         let work = &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet };
         for track in &mut self.tracks {
             track.finish(work);

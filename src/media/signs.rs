@@ -30,6 +30,33 @@ impl PacketTrouble {
     }
 }
 
+/// Whether decoding began in an open group: at a key picture followed by pictures that are shown before it and
+/// refer to what came earlier. Until the next key picture the decoder misses references that nobody lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Join {
+    /// No key picture was decoded yet.
+    #[default]
+    Awaited,
+    /// At a key picture with that raw time of showing.
+    At(i64),
+    /// In an open group.
+    Open,
+    /// Long enough ago, or in a closed group.
+    Over,
+}
+
+impl Join {
+    /// A packet is decoded.
+    pub(crate) fn packet(&mut self, key: bool, pts: Option<i64>) {
+        *self = match (*self, pts) {
+            (Self::Awaited, Some(pts)) if key => Self::At(pts),
+            (Self::At(_) | Self::Open, _) if key => Self::Over,
+            (Self::At(begun), Some(pts)) if pts < begun => Self::Open,
+            (same, _) => same,
+        };
+    }
+}
+
 /// A frame as the decoder delivers it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ShownFrame {

@@ -68,6 +68,14 @@ fn keyframes_shows_every_key_picture_at_its_time_and_all_sound() {
 }
 
 #[test]
+fn key_pictures_that_are_followed_by_ones_shown_before_them_are_not_called_damaged_in_keyframes() {
+    let path = programme("ts", "-x264-params open-gop=1");
+    let thin = heard_in(Tier::Keyframes, &path);
+    assert_eq!(thin.video.len(), 10);
+    assert_no_sign(&thin, "open groups");
+}
+
+#[test]
 fn light_leaves_out_what_no_picture_refers_to() {
     let path = programme("ts", "");
     let thin = heard_in(Tier::Light, &path);

@@ -14,9 +14,10 @@ use ffmpeg_next::packet::Ref;
 use super::audio_reader::AudioReader;
 use super::decoder::{Decoder, Received, Sent};
 use super::ffmpeg_log;
+use super::group_hold::GroupHold;
 use super::inventory::StreamEntry;
 use super::select::Chosen;
-use super::signs::PacketTrouble;
+use super::signs::{Join, PacketTrouble};
 use super::spec::InputSpec;
 use super::stamper::{Stamper, Work, pts_of};
 use super::thinning::{Depth, Fate};
@@ -30,6 +31,9 @@ const ERRORS_IN_A_ROW_MAX: u32 = 64;
 /// How long a packet lasts when nothing says so, and the longest that one may claim to.
 const PACKET_LASTS_UNKNOWN: MediaTime = MediaTime::from_millis(40);
 const PACKET_LASTS_MAX: MediaTime = MediaTime::from_millis(10_000);
+
+#[path = "track_replay.rs"]
+mod replay;
 
 /// What a packet turned out to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +72,14 @@ pub(crate) struct TrackReader {
     pub shown: bool,
     /// Raw end of the furthest packet.
     furthest: Option<i64>,
+    join: Join,
+    /// What is left out is held: it may be decoded after all.
+    holds: bool,
+    held: GroupHold,
+    /// Raw time of the newest key picture that was shown by itself.
+    shown_alone: Option<i64>,
+    /// Pictures up to this raw time were shown before, or belong before one that was.
+    shown_until: Option<i64>,
 }
 
 impl TrackReader {
@@ -98,6 +110,11 @@ impl TrackReader {
             seen: false,
             shown: false,
             furthest: None,
+            join: Join::default(),
+            holds: false,
+            held: GroupHold::default(),
+            shown_alone: None,
+            shown_until: None,
         }
     }
 
@@ -159,7 +176,7 @@ impl TrackReader {
     ///
     /// # Safety
     /// `stream` must be the packet's stream in an open input that no other thread uses meanwhile.
-    pub(crate) unsafe fn packet(
+    unsafe fn decode(
         &mut self,
         stream: *const ffi::AVStream,
         packet: &ffmpeg_next::Packet,
@@ -187,6 +204,7 @@ impl TrackReader {
         // SAFETY: by the caller's promise.
         unsafe { self.keep_decoder(stream, key, work) };
         let number = self.stamper.packet(arrived, key);
+        self.join.packet(key, pts);
         let Some(decoder) = &mut self.decoder else { return PacketOutcome { undecodable: true, ..outcome } };
         if corrupt {
             self.stamper.trouble(number, pts, PacketTrouble { corrupt, ..PacketTrouble::default() });
@@ -209,11 +227,16 @@ impl TrackReader {
         PacketOutcome { undecodable: refused, left_out: self.stamper.thinning.skipped(), ..outcome }
     }
 
-    /// Decodes as deep as the tier demands, from the next packet on.
-    pub(crate) fn set_tier(&mut self, tier: Tier, work: &mut Work<'_>) {
+    /// Decodes as deep as the tier demands, from the next packet on; in triage from the last key packet on,
+    /// when that is to be everything.
+    pub(crate) fn set_tier(&mut self, tier: Tier, triage: bool, work: &mut Work<'_>) {
         let depth = Depth::of(self.chosen.track.kind, tier);
         let before = self.stamper.thinning.depth();
-        if !self.is_inspected() || depth == before {
+        if !self.is_inspected() {
+            return;
+        }
+        self.set_holding(depth, triage);
+        if depth == before {
             return;
         }
         let intra = self.chosen.track.kind == TrackKind::Audio;
@@ -238,6 +261,7 @@ impl TrackReader {
             if !continues(before) || !continues(depth) {
                 // By itself, no picture depends on another.
                 self.stamper.decoder_opened(depth == Depth::Keys || decoder.intra_only());
+                self.join = Join::Awaited;
             }
         }
     }
@@ -263,7 +287,7 @@ impl TrackReader {
     }
 
     /// How long a packet lasts, as the container says, else by the rate of frames.
-    fn lasts(&self, duration: i64) -> MediaTime {
+    pub(crate) fn lasts(&self, duration: i64) -> MediaTime {
         if duration > 0 {
             return self.nanos(duration).min(PACKET_LASTS_MAX);
         }
@@ -316,6 +340,7 @@ impl TrackReader {
                 decoder.set_depth(depth);
                 self.stamper.decoder_opened(depth == Depth::Keys || decoder.intra_only());
                 self.decoder = Some(decoder);
+                self.join = Join::Awaited;
             }
             Err(error) if self.attempts == 1 => {
                 tracing::warn!(stream = %self.spec.name, track = %self.chosen.track, %error, "cannot decode a track");
@@ -339,6 +364,13 @@ impl TrackReader {
                 Received::Frame => {
                     errors = 0;
                     let frame = decoder.frame();
+                    let at = pts_of(frame.pts).or(pts_of(frame.best_effort_timestamp));
+                    if self.shown_until.is_some_and(|until| at.is_some_and(|at| at <= until)) {
+                        // It is seen all the same: from the key picture on, damage counts.
+                        self.stamper.signs(frame);
+                        continue;
+                    }
+                    self.shown_until = None;
                     let made = match &mut self.side {
                         Side::Video(reader) => reader.frame(frame, &mut self.stamper, work),
                         Side::Audio(reader) => reader.frame(frame, &mut self.stamper, work),
@@ -347,6 +379,9 @@ impl TrackReader {
                     self.shown |= made.is_ok();
                     if made.is_err() {
                         self.stamper.lost_frame();
+                    }
+                    if self.holds {
+                        self.shown_alone = at.or(self.shown_alone);
                     }
                 }
             }
@@ -357,12 +392,14 @@ impl TrackReader {
     /// What the decoder wrote to its log is evidence, for some codecs the only one.
     fn heed_log(&mut self, number: u64, pts: Option<i64>, refused: bool) {
         let said = ffmpeg_log::take_evidence();
+        // What was before a key picture by itself, or before the first one, is missing and nobody's loss.
+        let is_cut_off = self.stamper.thinning.depth() == Depth::Keys || self.join == Join::Open;
         let errors = said.invalid.saturating_add(u32::from(refused && said.invalid == 0));
         let trouble = PacketTrouble {
             corrupt: false,
             errors: u16::try_from(errors).unwrap_or(u16::MAX),
             concealed: said.concealed > 0,
-            reference_missing: said.missing_reference > 0,
+            reference_missing: said.missing_reference > 0 && !is_cut_off,
         };
         self.stamper.trouble(number, pts, trouble);
     }

@@ -25,6 +25,7 @@ use super::recipe::{CodecChoice, Recipe};
 use super::sound;
 use super::tracks::{PictureTrack, Setting, SoundTrack, Tally};
 use crate::measure::{MarkerFinder, MeasurePlan};
+use crate::media::triage::Triage;
 
 /// Distance of packet facts and clock items.
 const REPORT_EVERY: MediaTime = MediaTime::from_millis(100);
@@ -175,6 +176,8 @@ pub struct SyntheticSource {
     plan: Arc<DefectPlan>,
     thread: Thread,
     drive: Option<Drive>,
+    /// Looked at in full while something is suspicious, where that is what its dial says.
+    triage: Triage,
     pictures: PictureTrack,
     sounds: Option<SoundTrack>,
     markers: MarkerFinder,
@@ -204,6 +207,7 @@ impl SyntheticSource {
             plan: setting.plan.clone(),
             thread,
             drive: setting.drive.clone(),
+            triage: Triage::default(),
             input: setting.plan.next_input_defect(start),
             pictures: PictureTrack::open(setting, start)?,
             markers: MarkerFinder::default(),
@@ -272,7 +276,8 @@ impl SyntheticSource {
 
     /// Announces another tier, from here on.
     fn follow_dial(&mut self, at: MediaTime) {
-        let wanted = self.thread.dial.wanted();
+        self.triage.reach(at);
+        let wanted = self.triage.tier(&self.thread.dial);
         if wanted != self.info.tier {
             let info = SessionInfo { tier: wanted, at, revision: self.info.revision + 1, ..(*self.info).clone() };
             self.info = Arc::new(info);

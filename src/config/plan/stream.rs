@@ -179,7 +179,8 @@ fn address_of(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPa
 /// The tier as written, and how far load may lower it.
 fn tiers_of(stream: &StreamSettings) -> TierRange {
     let configured = tier_of(stream.tier);
-    TierRange { configured, cheapest: tier_of(stream.tier_min).max(configured) }
+    let cheapest = tier_of(stream.tier_min).max(configured);
+    TierRange { configured, cheapest, triage: stream.tier == Tier::Triage }
 }
 
 fn tier_of(tier: Tier) -> avwatch_actors::tier::Tier {
@@ -187,13 +188,16 @@ fn tier_of(tier: Tier) -> avwatch_actors::tier::Tier {
     match tier {
         Tier::Full => Engine::Full,
         Tier::Light => Engine::Light,
-        Tier::Keyframes => Engine::Keyframes,
+        Tier::Keyframes | Tier::Triage => Engine::Keyframes,
         Tier::Audio => Engine::Audio,
         Tier::Transport => Engine::Transport,
     }
 }
 
 fn check_tiers(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPath) {
+    if stream.tier_min == Tier::Triage {
+        building.invalid(&path.key("tier_min"), "must be what is really looked at: 'triage' is for 'tier'");
+    }
     if tier_of(stream.tier_min) < tier_of(stream.tier) {
         building.invalid(&path.key("tier_min"), "must not be dearer than 'tier'");
     }

@@ -140,6 +140,8 @@ pub enum Tier {
     Light,
     /// Key frames and every sound: about a tenth of the cost of pictures.
     Keyframes,
+    /// As keyframes, and every frame as soon as packets or key frames look suspicious, back to the last key frame.
+    Triage,
     /// Sound only.
     Audio,
     /// Packets only; nothing is decoded.
