@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::cli::ListFormat;
-use crate::load::{Carriage, Limits, LoadSettings, Requirements, SourceKind, Streams};
+use crate::load::schedule::APART_LEAST;
+use crate::load::{Carriage, Limits, LoadSettings, LoadTier, Requirements, SourceKind, Streams};
 use crate::profile::Profile;
 
 /// Most streams of a trial: each synthetic one takes a thread.
@@ -16,6 +17,8 @@ const SECONDS_OF_STEP: f64 = 10.0;
 const SECONDS_MAX: f64 = 86_400.0;
 /// Longest clip.
 const CLIP_MAX: u64 = 600;
+/// Furthest apart that defects are planted: four of them make a clip.
+const APART_MAX: Duration = Duration::from_secs(120);
 
 /// Arguments of `load`.
 #[derive(Clone, Debug, Args)]
@@ -47,6 +50,12 @@ pub struct LoadArgs {
     /// How encoded streams travel, by turns
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WAY,…", default_value = "udp,tcp,http,hls")]
     pub transport: Vec<Carriage>,
+    /// How much of encoded streams is looked at
+    #[arg(long, value_enum, default_value_t)]
+    pub tier: LoadTier,
+    /// Mean distance between planted defects of a track, from their ends to the next begins
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = span)]
+    pub apart: Duration,
     /// Least length of the encoded clip in seconds
     #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(5..=CLIP_MAX))]
     pub clip_seconds: u64,
@@ -127,6 +136,12 @@ impl LoadArgs {
         if self.baseline && !is_encoded {
             return Err("--baseline needs --source encoded: nothing is decoded otherwise".to_owned());
         }
+        if self.tier != LoadTier::Full && !is_encoded {
+            return Err("--tier needs --source encoded: made frames have no key frames".to_owned());
+        }
+        if !(APART_LEAST..=APART_MAX).contains(&self.apart) {
+            return Err("--apart must lie between 3s and 2m: events need time to end".to_owned());
+        }
         let streams = match self.streams {
             Wanted::Number(streams) => Streams::Fixed(streams),
             Wanted::Max => Streams::Search { first: self.first, most: STREAMS_MAX },
@@ -140,7 +155,9 @@ impl LoadArgs {
             size: self.size.unwrap_or(if is_encoded { (1920, 1080) } else { (320, 180) }),
             rate: self.rate.unwrap_or(if is_encoded { 25 } else { 5 }),
             channels: self.sound,
+            tier: self.tier,
             clip: Duration::from_secs(self.clip_seconds),
+            apart: self.apart,
             ways: self.transport.clone(),
             seed: self.seed,
             profile: self.profile.clone(),

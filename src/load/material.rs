@@ -87,7 +87,7 @@ impl Material {
 
 /// The recipe of a stream of that seed.
 pub fn recipe_of(settings: &LoadSettings, seed: u64) -> Recipe {
-    let schedule = schedule::draw(seed, settings.channels > 0);
+    let schedule = schedule::draw(seed, settings.channels > 0, settings.apart);
     Recipe {
         width: settings.size.0,
         height: settings.size.1,

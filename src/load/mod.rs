@@ -29,6 +29,6 @@ pub use limits::{Limits, Requirements};
 pub use report::LoadReport;
 pub use run::{LoadError, run};
 pub use sender::Carriage;
-pub use settings::{LoadSettings, SourceKind, Streams};
+pub use settings::{LoadSettings, LoadTier, SourceKind, Streams};
 pub use text::render as render_text;
 pub use trial::Progress;

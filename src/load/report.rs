@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::figures::Trial;
 use super::limits::Required;
-use super::settings::{LoadSettings, SourceKind};
+use super::settings::{LoadSettings, LoadTier, SourceKind};
 
 /// Name and version of the schema.
 pub const SCHEMA: &str = "avwatch.load/1";
@@ -12,6 +12,7 @@ pub const SCHEMA: &str = "avwatch.load/1";
 /// How latencies are measured, for who reads a report without the documentation.
 const METHOD: &str = "from the moment a frame is due by the schedule of who makes or sends it, fixed before the run, to the \
                       last verdict on it; a frame that waits because the machine is behind counts in full";
+const METHOD_SPARSE: &str = "; key pictures, and what is decoded after all, from when their packet was taken up";
 const METHOD_HLS: &str = "; streams over hls, fetched when the receiver likes, from when their packet was read";
 
 /// The whole report.
@@ -33,6 +34,10 @@ pub struct LoadReport {
     pub channels: u8,
     /// How encoded streams travel, by turns.
     pub transports: Vec<&'static str>,
+    /// How much was looked at.
+    pub tier: &'static str,
+    /// Mean distance between two planted defects of a track, in seconds.
+    pub apart_s: f64,
     /// What schedules were drawn from.
     pub seed: u64,
     /// Detector arbiters.
@@ -111,7 +116,11 @@ impl LoadReport {
         if is_encoded {
             transports.extend(settings.ways.iter().map(|way| way.name()));
         }
-        let fetched = if transports.contains(&"hls") { METHOD_HLS } else { "" };
+        let fetched = match settings.tier {
+            LoadTier::Full if transports.contains(&"hls") => METHOD_HLS,
+            LoadTier::Full => "",
+            LoadTier::Keyframes | LoadTier::Triage => METHOD_SPARSE,
+        };
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),
@@ -121,6 +130,8 @@ impl LoadReport {
             rate: settings.rate,
             channels: settings.channels,
             transports,
+            tier: settings.tier.name(),
+            apart_s: settings.apart.as_secs_f64(),
             seed: settings.seed,
             arbiters,
             limits: ShownLimits {

@@ -30,8 +30,8 @@ use super::due::DueClock;
 use super::material::{Encoded, Material, recipe_of};
 use super::probe::{ProbeBook, StreamProbe};
 use super::sender::{Sender, SenderBook};
-use super::settings::LoadSettings;
-use crate::config::{Loaded, UnknownProfile};
+use super::settings::{LoadSettings, LoadTier};
+use crate::config::{Loaded, StreamPlan, UnknownProfile};
 use crate::media::address;
 use crate::media::spec::Address;
 use crate::stream_boards::StreamBoards;
@@ -248,7 +248,9 @@ impl Rig {
             let address = address::parse(url).map_err(|error| io::Error::other(format!("{url}: it {error}")))?;
             let plan = loaded.input(&name, address, &settings.profile)?;
             let clip = encoded.clip.clone();
-            let is_fetched = url.ends_with(".m3u8");
+            let plan = StreamPlan { tiers: settings.tier.range(), ..plan };
+            // What is left out on purpose is due on nobody's schedule.
+            let is_fetched = url.ends_with(".m3u8") || settings.tier != LoadTier::Full;
             let clock = if is_fetched { DueClock::Fetched { clip } } else { DueClock::Sent { zero, clip } };
             let probe = StreamProbe::new(number as usize, clock, self.book.clone());
             let mut setup = boards.setup(&plan)?;

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::limits::{Limits, Requirements};
+use avwatch_actors::tier::{Tier, TierRange};
+
 use super::schedule::{HOLD, PICTURE_KINDS, SOUND_KINDS};
 use super::sender::Carriage;
 
@@ -40,6 +42,38 @@ pub enum Streams {
     },
 }
 
+/// How much of encoded streams is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LoadTier {
+    /// Every frame
+    #[default]
+    Full,
+    /// Key pictures and every sound
+    Keyframes,
+    /// Key pictures, and every frame while something is suspicious
+    Triage,
+}
+
+impl LoadTier {
+    /// The name in options and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Keyframes => "keyframes",
+            Self::Triage => "triage",
+        }
+    }
+
+    /// What the dial of a stream says.
+    pub const fn range(self) -> TierRange {
+        match self {
+            Self::Full => TierRange::from(Tier::Full),
+            Self::Keyframes => TierRange::from(Tier::Keyframes),
+            Self::Triage => TierRange::triage(),
+        }
+    }
+}
+
 /// What a run is asked to do.
 #[derive(Clone, Debug)]
 pub struct LoadSettings {
@@ -55,8 +89,12 @@ pub struct LoadSettings {
     pub rate: u32,
     /// Channels of sound; 0 for none.
     pub channels: u8,
+    /// How much of it is looked at.
+    pub tier: LoadTier,
     /// Least length of the clip.
     pub clip: Duration,
+    /// Mean distance between two planted defects of a track.
+    pub apart: Duration,
     /// How encoded streams travel, by turns.
     pub ways: Vec<Carriage>,
     /// What schedules are drawn from.
@@ -75,6 +113,9 @@ pub struct LoadSettings {
     pub requirements: Requirements,
 }
 
+/// Key pictures of an encoded clip: one a second (see [`crate::synthetic::encode`]).
+const KEYS_PER_SECOND: f64 = 1.0;
+
 impl LoadSettings {
     /// Settings of the detectors of what is planted, under those of the command line: events come and go within seconds,
     /// so that a run of half a minute has enough of them.
@@ -92,6 +133,7 @@ impl LoadSettings {
     /// Frames a second of a track.
     pub fn frames_per_second(&self, is_sound: bool) -> f64 {
         match (is_sound, self.source) {
+            (false, _) if self.tier != LoadTier::Full => KEYS_PER_SECOND,
             (false, _) => f64::from(self.rate),
             (true, SourceKind::Synthetic) => 50.0,
             (true, SourceKind::Encoded) => 48_000.0 / 1_024.0,

@@ -38,7 +38,7 @@ impl SizeWatch {
     pub(crate) fn is_odd(&mut self, bytes: u32, lasts: MediaTime) -> bool {
         self.window.push_back((bytes, lasts));
         self.bytes += u64::from(bytes);
-        self.lasts = self.lasts + lasts;
+        self.lasts += lasts;
         while let Some((bytes, lasts)) = self.window.front().copied()
             && (self.window.len() > PICTURES_MAX || self.lasts - lasts >= WINDOW)
         {
@@ -51,7 +51,7 @@ impl SizeWatch {
         }
         let is_odd = self.ordinary.len() >= WINDOWS_LEAST
             && (self.bytes.saturating_mul(FACTOR) < self.median || self.bytes > self.median.saturating_mul(FACTOR));
-        self.since = self.since + lasts;
+        self.since += lasts;
         if self.since >= WINDOW {
             self.since = MediaTime::ZERO;
             self.remember();
