@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use avwatch_actors::event::EventChange;
@@ -275,7 +275,13 @@ impl Notifier {
             ear,
             line: member.line.clone(),
             urgent: Urgent::default(),
-            started: Instant::now(),
+            clock: Box::new({
+                let started = Instant::now();
+                move || (started.elapsed(), SystemTime::now())
+            }),
+            aside: 0,
+            oldest: Duration::ZERO,
+            taken_at: None,
             resend_at: None,
             unsettled: None,
             why: String::new(),

@@ -10,7 +10,7 @@ use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::EventStore;
 
 use super::{Outbox, Retention, Store};
-use crate::notify::{Audience, Route, Router};
+use crate::notify::{Audience, Route, Router, Turn};
 use crate::sinks::samples::event;
 
 fn route(name: &str, streams: &[&str]) -> Route {
@@ -46,7 +46,8 @@ impl Bench {
 
     /// Sequence numbers of what a message says.
     fn next(&mut self, receiver: &str) -> Option<(String, Vec<u64>)> {
-        let formed = self.outbox.next(receiver, SystemTime::now()).unwrap()?;
+        let mut next = |turn| self.outbox.next(receiver, turn, SystemTime::now()).unwrap();
+        let formed = next(Turn::Front).or_else(|| next(Turn::Aside))?;
         let sequences = formed.records.iter().map(|record| record.event().unwrap().sequence).collect();
         Some((formed.id, sequences))
     }
@@ -120,7 +121,7 @@ fn a_message_keeps_its_name_and_what_it_says_until_it_was_taken() {
     assert_eq!(bench.next("pager").unwrap(), (first.clone(), vec![1]));
     bench.outbox.taken("pager", &first).unwrap();
     let digest = bench.next("pager").unwrap();
-    bench.outbox.failed("pager", &digest.0, "busy").unwrap();
+    bench.outbox.failed("pager", &digest.0, "busy", None, SystemTime::now()).unwrap();
     bench.outbox = Outbox::new(&folder);
     assert_eq!(bench.next("pager").unwrap(), digest);
     assert_eq!(digest.1, [2, 3]);
@@ -130,7 +131,7 @@ fn a_message_keeps_its_name_and_what_it_says_until_it_was_taken() {
 fn a_message_has_room_for_so_many_changes_and_says_when_there_are_more() {
     let mut bench = Bench::new(vec![route("pager", &[])]);
     bench.commit((1..=2_500).map(|number| raised(&format!("{number:05}"), number)));
-    let first = bench.outbox.next("pager", SystemTime::now()).unwrap().unwrap();
+    let first = bench.outbox.next("pager", Turn::Front, SystemTime::now()).unwrap().unwrap();
     assert!(first.is_full && first.records.len() <= 2_000 && first.records.len() > 1_000, "{}", first.records.len());
     let mut told = 0;
     while let Some((_, sequences)) = bench.take("pager") {
@@ -221,8 +222,8 @@ fn beyond_its_bound_the_oldest_that_waits_goes_and_is_counted() {
         SELECT 'pager', i, i, 'event', 'own', 0, '{}' FROM n";
     connection.execute(sql, [many]).unwrap();
     bench.store.tick();
-    let (waiting, _) = bench.outbox.waiting("pager", SystemTime::now()).unwrap();
-    assert_eq!(waiting.changes, super::route::OUTBOX_ROWS_MAX);
+    let backlog = bench.outbox.backlog("pager", SystemTime::now()).unwrap();
+    assert_eq!(backlog.waiting.changes, super::route::OUTBOX_ROWS_MAX);
     assert_eq!(pager.board.dropped_total(), 7);
 }
 
