@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use avwatch_actors::event::EventState;
+use avwatch_actors::lifeline::CutReason;
 use avwatch_actors::record::Record;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::EventStore;
@@ -34,7 +35,8 @@ struct World {
     /// When it takes nothing.
     away: Vec<std::ops::Range<u64>>,
     taken: Vec<(u64, Vec<Told>)>,
-    attempts: usize,
+    /// How often the clock is still read without a panic.
+    reads_left: Option<usize>,
 }
 
 struct ScriptedChannel(Arc<Mutex<World>>);
@@ -48,7 +50,6 @@ impl Channel for ScriptedChannel {
             .map(|it| (it.stream.parse().unwrap(), it.sequence))
             .collect();
         let world = &mut *self.0.lock().unwrap();
-        world.attempts += 1;
         let is_poison = told.iter().any(|(stream, _)| world.poison.contains(stream));
         if is_poison || world.away.iter().any(|away| away.contains(&world.now)) {
             return Err(SendFailure::Later { why: "answered 500".to_owned(), after: None });
@@ -98,7 +99,12 @@ impl Rig {
             line: Arc::default(),
             urgent: Urgent::default(),
             clock: Box::new(move || {
-                let now = Duration::from_secs(clock.lock().unwrap().now);
+                let mut world = clock.lock().unwrap();
+                let now = Duration::from_secs(world.now);
+                let left = world.reads_left;
+                world.reads_left = left.and_then(|left| left.checked_sub(1));
+                drop(world);
+                assert_ne!(left, Some(0), "a fault of ours");
                 (now, begin + now)
             }),
             why: String::new(),
@@ -196,6 +202,27 @@ fn after_an_outage_of_hours_there_are_few_messages() {
     let messages = rig.world.lock().unwrap().taken.len();
     assert_eq!(rig.taken().len(), 360, "nothing is lost");
     assert!(messages <= 30, "{messages} messages");
+}
+
+#[test]
+fn a_receiver_whose_thread_panicked_is_told_all_the_same() {
+    // Wherever it happens.
+    for reads_left in 0..8 {
+        let mut rig = Rig::new(World { reads_left: Some(reads_left), ..World::default() });
+        rig.raise(7);
+        let (line, board) = (rig.dispatcher.line.clone(), rig.dispatcher.route.board.clone());
+        let (world, dispatcher) = (rig.world.clone(), rig.dispatcher);
+        let thread = std::thread::spawn(move || dispatcher.run());
+        let until = Instant::now() + Duration::from_secs(30);
+        let panics = || board.outcomes().into_iter().find(|(name, _)| *name == "panicked").unwrap().1;
+        while world.lock().unwrap().taken.is_empty() || panics() == 0 {
+            assert!(Instant::now() < until, "it was not told, after {} panics", panics());
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        line.cut(CutReason::Stopped);
+        thread.join().unwrap();
+        assert!(world.lock().unwrap().taken.iter().all(|(_, told)| *told == [(7, 1)]));
+    }
 }
 
 #[derive(Debug, Clone)]

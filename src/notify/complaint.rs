@@ -51,6 +51,11 @@ impl Complaint {
         self.raise(&format!("did not take a notification, which is parked: {why}"));
     }
 
+    /// Its thread panicked and began anew.
+    pub(super) fn panicked(&mut self, why: &str) {
+        self.raise(&format!("is not told: its thread panicked and began anew: {why}"));
+    }
+
     /// So many changes were lost since the start.
     pub(super) fn lost(&mut self, total: u64) {
         if total > self.lost {

@@ -7,7 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use avwatch_actors::event::{Event, Wall};
@@ -31,6 +31,9 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often it is seen to what a receiver does not take.
 const CARE_EVERY: Duration = Duration::from_secs(10);
+
+/// How long the thread rests after a panic.
+const PANIC_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a receiver does not take for so long goes to its fallback as well.
 const RELAY_AFTER: Duration = Duration::from_secs(300);
@@ -73,9 +76,27 @@ pub(super) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Works until the lifeline is cut.
+    /// Works until the lifeline is cut. After a panic it begins anew: what waits is on disk, and nobody else
+    /// would send it.
     pub(super) fn run(mut self) {
         self.resend_at = self.channel.resend_every();
+        while let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.work())) {
+            let why = panic_message(&*panic);
+            tracing::error!(
+                fault = "panic",
+                receiver = &*self.route.name,
+                "the thread of a receiver panicked and begins anew: {why}"
+            );
+            self.route.board.panicked();
+            self.complaint.panicked(&why);
+            let until = Instant::now() + PANIC_PAUSE;
+            while !self.line.is_cut() && Instant::now() < until {
+                std::thread::sleep(PANIC_PAUSE / 20);
+            }
+        }
+    }
+
+    fn work(&mut self) {
         while !self.line.is_cut() {
             let wait = self.turn();
             for word in self.ear.listen(wait) {
