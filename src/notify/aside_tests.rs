@@ -33,8 +33,10 @@ struct World {
     /// Streams of which it takes no message at all.
     poison: BTreeSet<usize>,
     /// When it takes nothing.
-    away: Vec<std::ops::Range<u64>>,
+    away: Vec<(u64, u64)>,
     taken: Vec<(u64, Vec<Told>)>,
+    /// So often a message must be sent before it is taken as a whole.
+    calls: usize,
     /// How often the clock is still read without a panic.
     reads_left: Option<usize>,
 }
@@ -51,8 +53,12 @@ impl Channel for ScriptedChannel {
             .collect();
         let world = &mut *self.0.lock().unwrap();
         let is_poison = told.iter().any(|(stream, _)| world.poison.contains(stream));
-        if is_poison || world.away.iter().any(|away| away.contains(&world.now)) {
+        if is_poison || world.away.iter().any(|(from, to)| (*from..*to).contains(&world.now)) {
             return Err(SendFailure::Later { why: "answered 500".to_owned(), after: None });
+        }
+        if world.calls > 0 {
+            world.calls -= 1;
+            return Err(SendFailure::GoesOn { done: 1, all: 4 });
         }
         world.taken.push((world.now, told));
         Ok(())
@@ -193,7 +199,7 @@ fn a_digest_with_one_change_that_is_answered_with_500_reaches_people_but_for_tha
 
 #[test]
 fn after_an_outage_of_hours_there_are_few_messages() {
-    let mut rig = Rig::new(World { away: vec![0..6 * 3_600], ..World::default() });
+    let mut rig = Rig::new(World { away: vec![(0, 6 * 3_600)], ..World::default() });
     for minute in 0..360 {
         rig.raise(minute);
         rig.run_until(minute as u64 * 60 + 60);
@@ -202,6 +208,18 @@ fn after_an_outage_of_hours_there_are_few_messages() {
     let messages = rig.world.lock().unwrap().taken.len();
     assert_eq!(rig.taken().len(), 360, "nothing is lost");
     assert!(messages <= 30, "{messages} messages");
+}
+
+#[test]
+fn a_message_of_many_calls_that_goes_on_is_no_failure_and_is_not_parked_however_old_it_is() {
+    let mut rig = Rig::new(World { calls: 3, ..World::default() });
+    rig.raise(0);
+    rig.world.lock().unwrap().now = 2 * 24 * 3_600;
+    rig.run_until(2 * 24 * 3_600 + 1);
+    assert_eq!(rig.taken().len(), 1);
+    let board = &rig.dispatcher.route.board;
+    assert_eq!(board.outcomes().iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>(), [&("delivered", 1)]);
+    assert_eq!(board.standing().last_failure, None);
 }
 
 #[test]
@@ -245,8 +263,8 @@ proptest! {
 
     #[test]
     fn streams_keep_their_order_nothing_is_lost_and_no_stream_waits_long_for_another(play in plays()) {
-        let away: Vec<_> = play.away.iter().map(|(from, long)| *from..from + long).collect();
-        let back = away.iter().map(|away| away.end).max().unwrap_or(0);
+        let away: Vec<_> = play.away.iter().map(|(from, long)| (*from, from + long)).collect();
+        let back = away.iter().map(|(_, to)| *to).max().unwrap_or(0);
         let mut rig = Rig::new(World { poison: play.poison.clone(), away, ..World::default() });
         let (mut at, mut raised) = (0, BTreeMap::new());
         for (gap, stream) in &play.changes {

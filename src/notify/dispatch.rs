@@ -105,6 +105,8 @@ pub struct Dispatch {
     /// Messages that were set aside or halved since something was taken.
     suspects: u32,
     last_turn: Turn,
+    /// A message of which a part was taken: nothing comes between its parts.
+    goes_on: Option<Turn>,
 }
 
 impl Dispatch {
@@ -119,11 +121,17 @@ impl Dispatch {
             stuck_since: None,
             suspects: 0,
             last_turn: Turn::Aside,
+            goes_on: None,
         }
     }
 
     /// What to do now.
     pub fn next(&self, now: Duration, waiting: Waiting) -> Next {
+        match self.goes_on {
+            Some(Turn::Front) if waiting.has_message => return Next::Send(Turn::Front),
+            Some(Turn::Aside) if waiting.aside > 0 => return Next::Send(Turn::Aside),
+            _ => {}
+        }
         let front = (waiting.has_message || waiting.changes > 0).then(|| self.front_due(now, waiting));
         let aside = (waiting.aside > 0).then(|| self.not_before(now + waiting.aside_due, waiting));
         let (turn, due) = match (front, aside) {
@@ -193,8 +201,21 @@ impl Dispatch {
         if turn == Turn::Front {
             (self.left_at, self.was_full, self.front_attempts) = (Some(now), is_full, 0);
         }
-        (self.suspects, self.stuck_since, self.last_turn) = (0, None, turn);
+        (self.suspects, self.stuck_since, self.last_turn, self.goes_on) = (0, None, turn, None);
         self.failing.take().is_some()
+    }
+
+    /// A message was parked without the receiver's word: another one is in front.
+    pub fn parked(&mut self, turn: Turn) {
+        if turn == Turn::Front {
+            self.front_attempts = 0;
+        }
+    }
+
+    /// A part of a message was taken, and the rest follows: the receiver is there.
+    pub fn goes_on(&mut self, turn: Turn) {
+        (self.last_turn, self.goes_on) = (turn, Some(turn));
+        (self.failing, self.front_attempts, self.suspects, self.stuck_since) = (None, 0, 0, None);
     }
 
     /// A message was not taken. The receiver may ask for a pause; else it is a random share, `dice` of
@@ -202,7 +223,7 @@ impl Dispatch {
     ///
     /// One that was set aside says nothing of a receiver that takes others.
     pub fn failed(&mut self, now: Duration, turn: Turn, asked: Option<Duration>, dice: f64) {
-        self.last_turn = turn;
+        (self.last_turn, self.goes_on) = (turn, None);
         self.stuck_since.get_or_insert(now);
         if turn == Turn::Front {
             self.front_attempts = self.front_attempts.saturating_add(1);

@@ -166,7 +166,7 @@ impl Dispatcher {
     fn set_aside(&mut self) -> Result<(), StoreError> {
         let (name, now) = (self.route.name.clone(), self.wall());
         if let Some(oldest) = self.outbox.too_many_aside(&name)? {
-            self.park(&oldest, Turn::Aside, &format!("{ASIDE_MAX} messages are not taken: {}", self.why))?;
+            self.park(&oldest, None, &format!("{ASIDE_MAX} messages are not taken: {}", self.why))?;
         }
         self.outbox.set_aside(&name, now + pause(0, fastrand::f64()))?;
         self.dispatch.set_aside(self.now());
@@ -235,15 +235,23 @@ impl Dispatcher {
                 self.taken(turn, is_full);
                 self.settle()
             }
-            Err(SendFailure::Later { why, .. }) if age >= TRIED_FOR => {
-                self.park(&id, turn, &format!("{why}; it was tried for a day"))
+            Err(SendFailure::GoesOn { .. }) => {
+                self.goes_on(turn);
+                Ok(())
+            }
+            // Left in the middle: it leaves again after the next start.
+            Err(SendFailure::Later { .. }) if self.line.is_cut() => Ok(()),
+            Err(SendFailure::Later { why, after }) if age >= TRIED_FOR => {
+                self.failed(turn, &why, after);
+                self.dispatch.parked(turn);
+                self.park(&id, None, &format!("{why}; it was tried for a day"))
             }
             Err(SendFailure::Later { why, after }) => {
                 self.failed(turn, &why, after);
                 self.again(turn, &id, attempts, tried, &why, after)?;
                 self.relay()
             }
-            Err(SendFailure::Refused { why }) => self.park(&id, turn, &why),
+            Err(SendFailure::Refused { why }) => self.park(&id, Some(turn), &why),
         }
     }
 
@@ -279,6 +287,7 @@ impl Dispatcher {
                 self.taken(Turn::Front, false);
                 self.urgent.settled();
             }
+            Err(SendFailure::GoesOn { .. }) => self.goes_on(Turn::Front),
             Err(SendFailure::Later { why, after }) => self.failed(Turn::Front, &why, after),
             Err(SendFailure::Refused { why }) => {
                 self.urgent.set_aside();
@@ -296,6 +305,13 @@ impl Dispatcher {
         if self.aside == 0 {
             self.complaint.well();
         }
+    }
+
+    /// A part of a message was taken; the rest leaves in the next turn.
+    fn goes_on(&mut self, turn: Turn) {
+        self.dispatch.goes_on(turn);
+        self.taken_at = Some(self.wall());
+        self.route.board.well(Wall(self.wall()));
     }
 
     /// The receiver is there: what was set aside while it was not need not wait any longer.
@@ -319,7 +335,8 @@ impl Dispatcher {
         }
     }
 
-    fn park(&mut self, id: &str, turn: Turn, why: &str) -> Result<(), StoreError> {
+    /// Sets a message aside for good. With a turn, the receiver itself decided so: it is there.
+    fn park(&mut self, id: &str, answered: Option<Turn>, why: &str) -> Result<(), StoreError> {
         let (name, now) = (self.route.name.clone(), self.wall());
         let fallback = self.fallback();
         if let Err(error) = self.outbox.park(&name, id, why, fallback.as_ref(), now) {
@@ -328,7 +345,9 @@ impl Dispatcher {
             return Err(error);
         }
         self.route.board.parked(Wall(now), why);
-        self.answered(turn, false);
+        if let Some(turn) = answered {
+            self.answered(turn, false);
+        }
         tracing::error!(receiver = &*name, id, "a notification was not taken and is parked: {why}");
         self.complaint.parked(why);
         self.ring_others(fallback.is_some());

@@ -344,7 +344,7 @@ fn what_is_refused_is_parked_goes_to_the_fallback_and_is_complained_of_until_som
     let parked = outbox.parked("hook").unwrap();
     assert!(parked[0].why.ends_with("answered 410 Gone"), "{parked:?}");
     refuses.store(false, Ordering::SeqCst);
-    assert!(outbox.retry("hook", &parked[0].id).unwrap());
+    assert!(outbox.retry("hook", &parked[0].id, SystemTime::now()).unwrap());
     bench.notifier.ring("hook");
     wait_until("the complaint to end", || told_of(ENDED).len() == 1);
     assert!(hook.requests().iter().all(|request| request.header("webhook-id") == Some(parked[0].id.as_str())));

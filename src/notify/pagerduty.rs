@@ -13,7 +13,7 @@
 //! but for the alert of the rest across a restart: that one is resolved with the next end that is told.
 //!
 //! **Limits.** One message may need many calls. It makes as many as fit into [`SEND_WITHIN`], then asks
-//! to be called again, and goes on where it was.
+//! to be called again, and goes on where it was: that is no failure.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -45,6 +45,9 @@ const LIST_BYTES_MAX: usize = 120 * 1024;
 
 /// Most bytes of the list of an incident's events: some 8,000 ids.
 const EVENTS_BYTES_MAX: usize = 300 * 1024;
+
+/// A call that got less time than this and did not end was begun too late: nothing is wrong with the service.
+const CALL_LEAST: Duration = Duration::from_secs(5);
 
 /// Where an event went that has no alert of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,16 +108,22 @@ impl PagerDutyChannel {
         let (begin, mut refused) = known.map_or((0, None), |progress| (progress.done, progress.refused));
         for (done, call) in calls.iter().enumerate().skip(begin) {
             let left = until.saturating_duration_since(Instant::now());
+            // What was not made for lack of time alone is no failure, unless nothing was made at all.
+            let goes_on = SendFailure::GoesOn { done, all: calls.len() };
             let called = if left.is_zero() {
-                let why = format!("{done} of {} calls were made, the others follow", calls.len());
-                Err(SendFailure::Later { why, after: Some(Duration::from_secs(1)) })
+                Err(goes_on)
             } else {
                 let body = self.with_key(call).to_string();
-                self.poster.within(left).post(&[("content-type", "application/json")], body.as_bytes())
+                let posted = self.poster.within(left).post(&[("content-type", "application/json")], body.as_bytes());
+                let is_out_of_time = done > begin && left < CALL_LEAST && until <= Instant::now();
+                posted.map_err(|failure| match failure {
+                    SendFailure::Later { .. } if is_out_of_time => goes_on,
+                    other => other,
+                })
             };
             match called {
                 Ok(_) => {}
-                Err(later @ SendFailure::Later { .. }) => {
+                Err(later @ (SendFailure::Later { .. } | SendFailure::GoesOn { .. })) => {
                     self.progress = Some(Progress { id: message.id.clone(), done, refused });
                     return Err(later);
                 }

@@ -197,3 +197,20 @@ fn a_test_leaves_nothing_open() {
     let key = "avwatch:test:msg-1";
     assert_eq!(calls(&server), [("trigger", key), ("resolve", key)].map(|(a, k)| (a.to_owned(), k.to_owned())));
 }
+
+#[test]
+fn a_message_of_many_calls_that_goes_on_is_no_failure() {
+    // Each of eight calls takes two seconds: not all of them fit into ten.
+    let server = Scripted::start(|_| {
+        std::thread::park_timeout(Duration::from_secs(2));
+        Reply::status(202)
+    });
+    let mut channel = channel(&server);
+    let storm = message((0..8).map(|index| raised(&format!("s{index}"), "black")).collect());
+    let first = channel.send(&storm);
+    let Err(SendFailure::GoesOn { done, all: 8 }) = first else { panic!("{first:?}") };
+    assert!((1..8).contains(&done), "{done}");
+    channel.send(&storm).unwrap();
+    let told: std::collections::BTreeSet<String> = calls(&server).into_iter().map(|(_, key)| key).collect();
+    assert_eq!(told.len(), 8, "each of them was told");
+}

@@ -48,7 +48,7 @@ pub struct Formed {
     pub id: String,
     /// When it was made.
     pub created: Wall,
-    /// For how long its oldest change has waited.
+    /// For how long it has been tried: since its oldest change came, or a person had it sent again.
     pub age: Duration,
     /// What it says.
     pub records: Vec<Record>,
@@ -82,7 +82,7 @@ pub struct Parked {
     pub created_at: Wall,
     /// When it was set aside.
     pub parked_at: Wall,
-    /// How often it was tried before.
+    /// How often it was tried before, since it was last sent again.
     pub attempts: u64,
     /// Why.
     pub why: String,
@@ -237,12 +237,13 @@ impl Outbox {
         })
     }
 
-    /// Has a parked message sent again, beside what else is sent. False when there is none of that id.
-    pub fn retry(&mut self, receiver: &str, id: &str) -> Result<bool, StoreError> {
+    /// Has a parked message sent again, beside what else is sent, for as long as a new one. False when there is none of that id.
+    pub fn retry(&mut self, receiver: &str, id: &str, now: SystemTime) -> Result<bool, StoreError> {
         self.transact("take up a message in", |transaction| {
             let sql =
-                "UPDATE messages SET parked = NULL, due = 0 WHERE receiver = ?1 AND id = ?2 AND parked IS NOT NULL";
-            transaction.prepare_cached(sql)?.execute([receiver, id]).map(|rows| rows > 0)
+                "UPDATE messages SET parked = NULL, attempts = 0, due = ?3, renewed = ?3
+                WHERE receiver = ?1 AND id = ?2 AND parked IS NOT NULL";
+            transaction.prepare_cached(sql)?.execute(params![receiver, id, since_epoch(now)]).map(|rows| rows > 0)
         })
     }
 
@@ -376,9 +377,9 @@ fn form(
 }
 
 fn read(connection: &Connection, receiver: &str, id: &str, now: SystemTime) -> Result<Formed, rusqlite::Error> {
-    let sql = "SELECT created, attempts, tried FROM messages WHERE receiver = ?1 AND id = ?2";
-    let (created, attempts, tried): (i64, u32, Option<i64>) =
-        connection.prepare_cached(sql)?.query_row([receiver, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let sql = "SELECT created, attempts, tried, renewed FROM messages WHERE receiver = ?1 AND id = ?2";
+    let (created, attempts, tried, renewed): (i64, u32, Option<i64>, Option<i64>) =
+        connection.prepare_cached(sql)?.query_row([receiver, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let sql = "SELECT kind, created, json FROM outbox WHERE receiver = ?1 AND message = ?2 ORDER BY number";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([receiver, id])?;
@@ -389,7 +390,7 @@ fn read(connection: &Connection, receiver: &str, id: &str, now: SystemTime) -> R
         records.extend(record(&kind, &json));
     }
     let tried = tried.map(|tried| wall(tried).0);
-    let (id, age) = (id.to_owned(), age(oldest, now));
+    let (id, age) = (id.to_owned(), age(renewed.unwrap_or(oldest), now));
     Ok(Formed { id, created: wall(created), age, records, is_full: false, attempts, tried })
 }
 

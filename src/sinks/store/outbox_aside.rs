@@ -46,7 +46,7 @@ impl Outbox {
         })
     }
 
-    /// Makes two messages, with ids of their own, of one that was set aside, each with half of its streams; both are due.
+    /// Makes two messages, with ids and pauses of their own, of one that was set aside, each with half of its streams; both are due.
     /// False when it tells of one stream only, or when many are set aside.
     pub fn halve(&mut self, receiver: &str, id: &str, now: SystemTime) -> Result<bool, StoreError> {
         self.transact("halve a message in", |transaction| {
@@ -63,8 +63,8 @@ impl Outbox {
             }
             for half in [&streams[..streams.len() / 2], &streams[streams.len() / 2..]] {
                 let name = Uuid::now_v7().to_string();
-                let sql = "INSERT INTO messages (receiver, id, created, attempts, why, due, tried)
-                    SELECT receiver, ?3, created, attempts, why, ?4, ?4 FROM messages WHERE receiver = ?1 AND id = ?2";
+                let sql = "INSERT INTO messages (receiver, id, created, attempts, why, due, tried, renewed)
+                    SELECT receiver, ?3, created, 0, why, ?4, ?4, renewed FROM messages WHERE receiver = ?1 AND id = ?2";
                 transaction.prepare_cached(sql)?.execute(params![receiver, id, name, since_epoch(now)])?;
                 let sql = "UPDATE outbox SET message = ?3 WHERE receiver = ?1 AND message = ?2 AND stream = ?4";
                 let mut carry = transaction.prepare_cached(sql)?;

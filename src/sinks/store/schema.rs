@@ -99,7 +99,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
 ",
     // Messages that are set aside while others go on. `stream` is what keeps its order: an event's stream, an
-    // incident by itself. `due` is when a message that was set aside is tried again, `tried` when it last was.
+    // incident by itself. `due` is when a message that was set aside is tried again, `tried` when it last was,
+    // `renewed` when a person last had it sent again.
     "
     ALTER TABLE outbox ADD COLUMN stream TEXT GENERATED ALWAYS AS (
         CASE WHEN kind = 'event' AND json_valid(json) THEN coalesce(json_extract(json, '$.stream'), subject)
@@ -110,6 +111,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CREATE INDEX outbox_waiting ON outbox (receiver, number, stream) WHERE message IS NULL AND part <> 'ride';
     ALTER TABLE messages ADD COLUMN due INTEGER;
     ALTER TABLE messages ADD COLUMN tried INTEGER;
+    ALTER TABLE messages ADD COLUMN renewed INTEGER;
 ",
 ];
 
