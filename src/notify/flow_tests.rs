@@ -371,6 +371,32 @@ fn receivers_change_while_the_service_runs() {
 }
 
 #[test]
+fn a_reload_while_the_outbox_is_busy_is_taken_over_wholly() {
+    let (one, two) = (Scripted::start(|_| Reply::status(200)), Scripted::start(|_| Reply::status(200)));
+    let second = Duration::from_secs(1);
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let bench = Bench::start(&[plan("one", &one.url("/"), second), plan("gone", &format!("http://{gone}/"), second)]);
+    bench.raise("first");
+    wait_until("the first to be told", || is_told(&one, 1));
+    // Somebody else holds the database for longer than anyone waits for it.
+    let mut other = rusqlite::Connection::open(bench.folder.path().join("events.db")).unwrap();
+    let held = other.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive).unwrap();
+    bench.notifier.reload(&[plan("two", &two.url("/"), second)]).unwrap();
+    // What waited for the one that is gone goes with the store's next upkeep.
+    let rows = || -> u64 {
+        let connection = rusqlite::Connection::open(bench.folder.path().join("events.db")).unwrap();
+        connection.query_row("SELECT count(*) FROM outbox WHERE receiver = 'gone'", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(rows(), 1);
+    drop(held);
+    wait_until("it to be gone", || rows() == 0);
+    bench.raise("second");
+    wait_until("the second to be told", || is_told(&two, 1));
+    assert_eq!(one.requests().len(), 1);
+    bench.stop();
+}
+
+#[test]
 fn a_try_reaches_the_receiver_and_tells_what_went_wrong() {
     let server = Scripted::start(|before| Reply::status(if before == 0 { 200 } else { 403 }));
     let bench = Bench::start(&[plan("hook", &server.url("/"), Duration::from_secs(1))]);

@@ -162,6 +162,8 @@ impl Service {
                 fresh.push(self.boards.setup(plan).map_err(|error| error.to_string())?);
             }
         }
+        // The last that can be wrong: from here on everything is taken over.
+        self.notifier.check(&new.receivers).map_err(|error| error.to_string())?;
         // Before any stream speaks under them.
         self.rules.store(Arc::new(new.alarm_rules()));
         if !changes.receivers.is_empty() {

@@ -240,8 +240,7 @@ impl Outbox {
     /// Has a parked message sent again, beside what else is sent, for as long as a new one. False when there is none of that id.
     pub fn retry(&mut self, receiver: &str, id: &str, now: SystemTime) -> Result<bool, StoreError> {
         self.transact("take up a message in", |transaction| {
-            let sql =
-                "UPDATE messages SET parked = NULL, attempts = 0, due = ?3, renewed = ?3
+            let sql = "UPDATE messages SET parked = NULL, attempts = 0, due = ?3, renewed = ?3
                 WHERE receiver = ?1 AND id = ?2 AND parked IS NOT NULL";
             transaction.prepare_cached(sql)?.execute(params![receiver, id, since_epoch(now)]).map(|rows| rows > 0)
         })
@@ -249,20 +248,7 @@ impl Outbox {
 
     /// Removes everything that is kept for receivers that are not among these. Returns how many changes of whom.
     pub fn keep_only(&mut self, receivers: &[Arc<str>]) -> Result<Vec<(String, u64)>, StoreError> {
-        self.transact("tidy up", |transaction| {
-            let sql = "SELECT DISTINCT receiver FROM outbox UNION SELECT DISTINCT receiver FROM told
-                UNION SELECT DISTINCT receiver FROM messages";
-            let known: Vec<String> =
-                transaction.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            let mut gone = Vec::new();
-            for name in known.into_iter().filter(|name| !receivers.iter().any(|kept| **kept == **name)) {
-                let changes = transaction.execute("DELETE FROM outbox WHERE receiver = ?1", [&name])?;
-                transaction.execute("DELETE FROM messages WHERE receiver = ?1", [&name])?;
-                transaction.execute("DELETE FROM told WHERE receiver = ?1", [&name])?;
-                gone.push((name, changes as u64));
-            }
-            Ok(gone)
-        })
+        self.transact("tidy up", |transaction| route::keep_only(transaction, receivers))
     }
 
     pub(super) fn transact<T>(
