@@ -266,8 +266,10 @@ fn facts(message: &Message) -> Vec<(&'static str, String)> {
             ("AVWATCH_SEVERITY", incident.severity.name().to_owned()),
         ]),
         Some(Record::Event(event)) => {
+            let is_unwatched = words::is_unwatched(event);
+            let what = if is_unwatched { "unwatched" } else { crate::sinks::state_name(event.state) };
             facts.extend([
-                ("AVWATCH_EVENT", crate::sinks::state_name(event.state).to_owned()),
+                ("AVWATCH_EVENT", what.to_owned()),
                 ("AVWATCH_EVENT_ID", event.id.clone()),
                 ("AVWATCH_STREAM", event.stream.to_string()),
                 ("AVWATCH_TRACK", event.track.to_string()),

@@ -10,7 +10,9 @@
 //! ([`FOLDED_MAX`] events): the end of such an event makes no call, and when the last one is over, so is
 //! the alert of the rest. The end of any other event resolves its own alert; PagerDuty takes no notice
 //! where there is none. So every alert that was triggered is resolved, whether it was remembered or not,
-//! but for the alert of the rest across a restart: that one is resolved with the next end that is told.
+//! but for what ended because nobody watches it any more (its alert stays open and says so, until the same
+//! condition ends or a person closes it), and but for the alert of the rest across a restart: that one is resolved with
+//! the next end that is told.
 //!
 //! **Limits.** One message may need many calls. It makes as many as fit into [`SEND_WITHIN`], then asks
 //! to be called again, and goes on where it was: that is no failure.
@@ -163,7 +165,7 @@ impl Memory {
         let is_open = |told: &Told<'_>| told.record.incident().filter(|incident| incident.is_open()).cloned();
         let incidents: HashSet<String> = told.iter().filter_map(is_open).map(|incident| incident.id.clone()).collect();
         let mut calls = Vec::new();
-        let (mut candidates, mut ends) = (Vec::new(), false);
+        let (mut candidates, mut unseen, mut ends) = (Vec::new(), Vec::new(), false);
         for told in &told {
             match told.record {
                 Record::Incident(incident) => calls.push(of_incident(incident, told, &message.links)),
@@ -181,6 +183,14 @@ impl Memory {
                             calls.push(bare("acknowledge", &event.fingerprint));
                         }
                     }
+                    // Nobody knows whether it is over: what was triggered stays, and says so.
+                    EventState::Ended if words::is_unwatched(event) => {
+                        match self.folded.contains_key(&event.fingerprint) {
+                            true => {}
+                            false if told.is_new => candidates.push(*told),
+                            false => unseen.push(*told),
+                        }
+                    }
                     EventState::Ended => {
                         ends = true;
                         if self.folded.remove(&event.fingerprint).is_none() {
@@ -195,6 +205,11 @@ impl Memory {
             }
         }
         self.trigger(message, candidates, &mut calls);
+        // Their alerts are open in any case: no further one is made for those that have no room.
+        unseen.truncate(TRIGGERS_MAX);
+        for told in &unseen {
+            calls.extend(told.record.event().map(|event| of_event(event, told, &message.links)));
+        }
         self.settle_rest(message, ends, &mut calls);
         calls
     }
@@ -207,7 +222,7 @@ impl Memory {
             let Record::Event(event) = told.record else { continue };
             self.folded.remove(&event.fingerprint);
             calls.push(of_event(event, told, &message.links));
-            if !event.is_open() {
+            if !event.is_open() && !words::is_unwatched(event) {
                 // It came and went within the message.
                 calls.push(bare("resolve", &event.fingerprint));
             }
@@ -217,7 +232,7 @@ impl Memory {
         }
         calls.push(of_rest(message, &rest));
         self.rest = Rest::Open;
-        for event in rest.iter().filter_map(|told| told.record.event()).filter(|event| event.is_open()) {
+        for event in rest.iter().filter_map(|told| told.record.event()).filter(|event| event.is_open() || words::is_unwatched(event)) {
             self.fold(event, Fold::Rest);
         }
     }
