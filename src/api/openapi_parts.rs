@@ -185,7 +185,7 @@ fn schemas() -> Value {
             &["stream", "points"],
             json!({
         "stream": text(), "points": { "type": "array", "items": object(&["at", "lasts", "known", "up", "pictures", "sounds"], json!({
-            "at": moment(), "lasts": whole(), "known": whole(), "up": number(), "worst": severity(), "bitrate": number(),
+            "at": moment(), "lasts": whole(), "known": whole(), "blind": whole(), "up": number(), "worst": severity(), "bitrate": number(),
             "latency_s": described_object("p50, p95 and p99 in seconds from arrival to verdict."),
             "pictures": { "type": "array", "items": { "type": "object" } },
             "sounds": { "type": "array", "items": { "type": "object" } } })) } }),

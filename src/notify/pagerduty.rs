@@ -232,7 +232,11 @@ impl Memory {
         }
         calls.push(of_rest(message, &rest));
         self.rest = Rest::Open;
-        for event in rest.iter().filter_map(|told| told.record.event()).filter(|event| event.is_open() || words::is_unwatched(event)) {
+        for event in rest
+            .iter()
+            .filter_map(|told| told.record.event())
+            .filter(|event| event.is_open() || words::is_unwatched(event))
+        {
             self.fold(event, Fold::Rest);
         }
     }

@@ -364,8 +364,9 @@ fn form(
 
 fn read(connection: &Connection, receiver: &str, id: &str, now: SystemTime) -> Result<Formed, rusqlite::Error> {
     let sql = "SELECT created, attempts, tried, renewed FROM messages WHERE receiver = ?1 AND id = ?2";
-    let (created, attempts, tried, renewed): (i64, u32, Option<i64>, Option<i64>) =
-        connection.prepare_cached(sql)?.query_row([receiver, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let (created, attempts, tried, renewed): (i64, u32, Option<i64>, Option<i64>) = connection
+        .prepare_cached(sql)?
+        .query_row([receiver, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let sql = "SELECT kind, created, json FROM outbox WHERE receiver = ?1 AND message = ?2 ORDER BY number";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([receiver, id])?;
