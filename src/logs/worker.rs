@@ -1,6 +1,7 @@
 //! The thread `logs`: follows every log and hands what the judge says to the desk.
 //!
-//! Looks four times a second and takes a bounded share of each log; it never waits for the desk. What
+//! Looks four times a second and takes a bounded share of each log; it never waits for the desk: while that has no
+//! room for what was judged, lines are counted and nothing further is judged. What
 //! it loses – lines that cannot be parsed, are too long, come too late, or for which there was no
 //! time – is counted, and told once in ten minutes.
 
@@ -37,9 +38,6 @@ const LOOK_BYTES: u64 = 1 << 20;
 
 /// What is farther behind than this is passed over.
 const BEHIND_BYTES_MAX: u64 = 64 << 20;
-
-/// Changes that wait for room in the event lane; more are lost and counted.
-const UNSENT_MAX: usize = 1_000;
 
 /// How often losses of one log are told.
 const TELL_EVERY: Duration = Duration::from_secs(600);
@@ -156,7 +154,10 @@ impl Watch {
             input.look(number, &mut self.clocks[number], &mut self.judge, &self.cards, now, at);
             input.tell(now);
         }
-        if now.saturating_duration_since(self.judged) >= JUDGE_EVERY {
+        self.send();
+        // What was judged and never said would be judged as said. So what waits is one judgement at most: as many changes
+        // as there are pairs of stream and detector.
+        if self.unsent.is_empty() && now.saturating_duration_since(self.judged) >= JUDGE_EVERY {
             self.judged = now;
             let cards = &self.cards;
             let changes = self.judge.tick(&self.clocks, now, Wall(wall), |stream| cards.get(stream).cloned());
@@ -186,11 +187,6 @@ impl Watch {
                 // The desk is gone: the process is ending.
                 Err(TrySendError::Disconnected(_)) => self.unsent.clear(),
             }
-        }
-        let lost = self.unsent.len().saturating_sub(UNSENT_MAX);
-        if lost > 0 {
-            self.unsent.truncate(UNSENT_MAX);
-            tracing::error!(lost, "the event lane stayed full, changes of events out of logs are lost");
         }
     }
 }
@@ -316,6 +312,10 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
+            Self::of(["lobby"])
+        }
+
+        fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let config = format!(
                 "[[streams]]\nname = \"lobby\"\nurl = \"synthetic:?size=320x180&fps=25&seed=1\"\n[[logs]]\nname = \"edge\"\npath = \"{}\"\n\
@@ -327,13 +327,17 @@ mod tests {
             std::fs::write(&file, config).unwrap();
             let loaded = crate::config::load(&crate::config::Sources { files: vec![file], ..Default::default() });
             let plan: Plan = loaded.unwrap().plan;
-            let entry = crate::catalogue::Entry {
-                plan: Arc::new(plan.streams[0].clone()),
-                origin: crate::catalogue::StreamOrigin::File,
-                revision: None,
-                settings: None,
-            };
-            let catalogue = Catalogue { streams: [("lobby".into(), entry)].into(), ..Catalogue::default() };
+            let mut catalogue = Catalogue::default();
+            for name in names {
+                let plan = crate::config::StreamPlan { name: name.into(), ..plan.streams[0].clone() };
+                let entry = crate::catalogue::Entry {
+                    plan: Arc::new(plan),
+                    origin: crate::catalogue::StreamOrigin::File,
+                    revision: None,
+                    settings: None,
+                };
+                catalogue.streams.insert(name.into(), entry);
+            }
             let (events, changes) = bounded(100);
             let parts = LogWatchParts {
                 inputs: plan.logs,
@@ -359,6 +363,12 @@ mod tests {
             }
         }
 
+        /// Leaves the event lane no room.
+        fn fill_lane(&self) {
+            let other = || DeskMessage::Drained(avwatch_actors::detector::LaneKind::Input);
+            while self.watch.desk.events.try_send(other()).is_ok() {}
+        }
+
         fn told(&self) -> Vec<String> {
             let words = |message: DeskMessage| match message {
                 DeskMessage::Change(change) => format!("{} {} {:?}", change.key, change.severity, change.what),
@@ -378,6 +388,31 @@ mod tests {
         assert_eq!((losses.unparsed, losses.of_no_stream), (25, 25));
         bench.pass(120, "stream=lobby status=200\n");
         assert_eq!(bench.told().last().map(String::as_str), Some("lobby/input/log_http_errors major Ended(Cleared)"));
+    }
+
+    #[test]
+    fn none_of_many_changes_is_lost_while_the_desk_has_no_room() {
+        let names: Vec<String> = (0..1_200).map(|number| format!("s{number}")).collect();
+        let mut bench = Bench::of(names.iter().map(String::as_str));
+        bench.fill_lane();
+        bench.pass(2, "");
+        let lines = |status: u16| -> String {
+            names.iter().map(|name| format!("stream={name} status={status}\n").repeat(20)).collect()
+        };
+        bench.pass(1, &lines(503));
+        bench.pass(9, "");
+        bench.pass(1, &lines(200));
+        // There is room again, little by little.
+        let mut told = Vec::new();
+        for _ in 0..200 {
+            told.extend(bench.told().into_iter().filter(|word| word != "another message"));
+            bench.pass(1, "");
+        }
+        for name in &names {
+            let of = |word: &&String| word.starts_with(&format!("{name}/"));
+            let whats: Vec<&str> = told.iter().filter(of).filter_map(|word| word.rsplit(' ').next()).collect();
+            assert_eq!(whats, ["Raised", "Ended(Cleared)"], "{name}");
+        }
     }
 
     #[test]

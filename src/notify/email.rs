@@ -166,8 +166,7 @@ impl EmailChannel {
     ) -> Result<AsyncSmtpConnection, smtp::Error> {
         let at_once = tls.filter(|_| self.security == MailSecurity::Tls).cloned();
         let name = ClientId::default();
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(address, Some(within), &name, at_once, None).await?;
+        let mut connection = AsyncSmtpConnection::connect_tokio1(address, Some(within), &name, at_once, None).await?;
         if let Some(tls) = tls.filter(|_| self.security == MailSecurity::Starttls) {
             connection.starttls(tls.clone(), &name).await?;
         }
