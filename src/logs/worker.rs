@@ -8,6 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -46,41 +47,62 @@ const TELL_EVERY: Duration = Duration::from_secs(600);
 const EXAMPLE_MAX: usize = 120;
 
 /// What the thread needs.
+#[derive(Clone)]
 pub struct LogWatchParts {
-    /// The logs.
-    pub inputs: Vec<LogInputPlan>,
+    /// The logs; the thread sees when there are others.
+    pub inputs: Arc<ArcSwap<Vec<LogInputPlan>>>,
     /// The streams there are.
     pub catalogue: Arc<ArcSwap<Catalogue>>,
     /// Where changes go.
     pub desk: DeskHandle,
 }
 
-/// The running thread; it ends within a look after this is dropped, and nobody waits for it.
-#[derive(Debug)]
-pub struct LogWatch(#[expect(dead_code, reason = "dropping it ends the thread")] Sender<()>);
+/// The thread, which runs from the first log on; it ends within a look after this is dropped, and nobody waits for it.
+pub struct LogWatch {
+    parts: LogWatchParts,
+    running: Option<(Sender<()>, JoinHandle<()>)>,
+}
 
 impl LogWatch {
-    /// Starts the thread; nothing where there are no logs.
+    /// Starts the thread; not where there are no logs.
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn start(parts: LogWatchParts) -> io::Result<Option<Self>> {
-        if parts.inputs.is_empty() {
-            return Ok(None);
+    pub fn start(parts: LogWatchParts) -> io::Result<Self> {
+        let mut watch = Self { parts, running: None };
+        watch.run()?;
+        Ok(watch)
+    }
+
+    /// Takes over other logs: those that stay as they are go on where they were.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn reload(&mut self, inputs: Vec<LogInputPlan>) -> io::Result<()> {
+        self.parts.inputs.store(Arc::new(inputs));
+        self.run()
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        let is_running = self.running.as_ref().is_some_and(|(_, handle)| !handle.is_finished());
+        if is_running || self.parts.inputs.load().is_empty() {
+            return Ok(());
         }
         let (stop, stopped) = bounded::<()>(0);
+        let parts = self.parts.clone();
         let work = move |_: &Arc<_>| {
             let mut watch = Watch::new(parts, Instant::now());
             while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
                 watch.look(Instant::now(), SystemTime::now());
             }
         };
-        drop(worker::spawn("logs", Arc::default(), work, |end| {
+        let handle = worker::spawn("logs", Arc::default(), work, |end| {
             if let worker::WorkEnd::Panicked(why) = end {
                 tracing::error!(fault = "panic", "logs are no longer watched: {why}");
             }
-        })?);
-        Ok(Some(Self(stop)))
+        })?;
+        self.running = Some((stop, handle));
+        Ok(())
     }
 }
 
@@ -109,6 +131,9 @@ struct Losses {
 
 /// Everything that the thread owns.
 struct Watch {
+    planned: Arc<ArcSwap<Vec<LogInputPlan>>>,
+    /// What the inputs were made of.
+    made_of: Arc<Vec<LogInputPlan>>,
     inputs: Vec<Input>,
     clocks: Vec<LogClock>,
     judge: Judge,
@@ -123,21 +148,13 @@ struct Watch {
 
 impl Watch {
     fn new(parts: LogWatchParts, now: Instant) -> Self {
-        let judge = Judge::new(&parts.inputs, now);
-        let clocks = vec![LogClock::default(); parts.inputs.len()];
-        let input = |plan: LogInputPlan| Input {
-            tail: Tail::new(&plan.path, Begin::End, LINE_BYTES_MAX),
-            plan,
-            losses: Losses::default(),
-            told: Losses::default(),
-            told_at: None,
-            example: None,
-            is_failing: false,
-        };
+        let made_of = parts.inputs.load_full();
         Self {
-            inputs: parts.inputs.into_iter().map(input).collect(),
-            clocks,
-            judge,
+            planned: parts.inputs,
+            inputs: made_of.iter().cloned().map(Input::new).collect(),
+            clocks: vec![LogClock::default(); made_of.len()],
+            judge: Judge::new(&made_of, now),
+            made_of,
             catalogue: parts.catalogue,
             desk: parts.desk,
             unsent: VecDeque::new(),
@@ -147,8 +164,32 @@ impl Watch {
         }
     }
 
+    /// Takes other logs over, if there are any: one that stays as it is goes on where it was.
+    fn know_logs(&mut self, now: Instant, wall: Wall) {
+        let planned = self.planned.load_full();
+        if Arc::ptr_eq(&planned, &self.made_of) {
+            return;
+        }
+        let mut old: Vec<Option<Input>> = std::mem::take(&mut self.inputs).into_iter().map(Some).collect();
+        let (mut clocks, mut from) = (Vec::new(), Vec::new());
+        for plan in planned.iter() {
+            let place = old.iter().position(|input| input.as_ref().is_some_and(|input| input.plan == *plan));
+            let kept = place.and_then(|place| old[place].take());
+            clocks.push(place.map_or_else(LogClock::default, |place| self.clocks[place]));
+            self.inputs.push(kept.unwrap_or_else(|| Input::new(plan.clone())));
+            from.push(place);
+        }
+        self.clocks = clocks;
+        let plans: Vec<LogInputPlan> = self.inputs.iter().map(|input| input.plan.clone()).collect();
+        let cards = &self.cards;
+        let changes = self.judge.replace(&plans, &from, now, wall, |stream| cards.get(stream).cloned());
+        self.unsent.extend(changes.into_iter().map(|change| DeskMessage::Change(Box::new(change))));
+        self.made_of = planned;
+    }
+
     fn look(&mut self, now: Instant, wall: SystemTime) {
         self.know_streams();
+        self.know_logs(now, Wall(wall));
         let at = Moment::of(wall);
         for (number, input) in self.inputs.iter_mut().enumerate() {
             input.look(number, &mut self.clocks[number], &mut self.judge, &self.cards, now, at);
@@ -192,6 +233,18 @@ impl Watch {
 }
 
 impl Input {
+    fn new(plan: LogInputPlan) -> Self {
+        Self {
+            tail: Tail::new(&plan.path, Begin::End, LINE_BYTES_MAX),
+            plan,
+            losses: Losses::default(),
+            told: Losses::default(),
+            told_at: None,
+            example: None,
+            is_failing: false,
+        }
+    }
+
     fn look(
         &mut self,
         number: usize,
@@ -294,6 +347,7 @@ fn shortened(line: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::Plan;
+    use crate::logs::RulePlan;
     use std::io::Write;
 
     #[test]
@@ -308,6 +362,11 @@ mod tests {
         now: Instant,
         wall: SystemTime,
         changes: crossbeam_channel::Receiver<DeskMessage>,
+    }
+
+    fn append(path: &std::path::Path, text: &str) {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
     }
 
     impl Bench {
@@ -340,7 +399,7 @@ mod tests {
             }
             let (events, changes) = bounded(100);
             let parts = LogWatchParts {
-                inputs: plan.logs,
+                inputs: Arc::new(ArcSwap::from_pointee(plan.logs)),
                 catalogue: Arc::new(ArcSwap::from_pointee(catalogue)),
                 desk: DeskHandle { events, board: Arc::default(), rules: Arc::default() },
             };
@@ -349,9 +408,7 @@ mod tests {
         }
 
         fn write(&self, text: &str) {
-            let path = self.folder.path().join("a.log");
-            let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-            file.write_all(text.as_bytes()).unwrap();
+            append(&self.folder.path().join("a.log"), text);
         }
 
         fn pass(&mut self, seconds: u64, text: &str) {
@@ -388,6 +445,46 @@ mod tests {
         assert_eq!((losses.unparsed, losses.of_no_stream), (25, 25));
         bench.pass(120, "stream=lobby status=200\n");
         assert_eq!(bench.told().last().map(String::as_str), Some("lobby/input/log_http_errors major Ended(Cleared)"));
+    }
+
+    #[test]
+    fn a_reload_changes_one_log_and_leaves_the_others_where_they_were() {
+        let mut bench = Bench::new();
+        let edge = bench.watch.planned.load()[0].clone();
+        let encoder = LogInputPlan {
+            name: "encoder".into(),
+            path: bench.folder.path().join("b.log"),
+            rules: vec![Arc::new(RulePlan { detector: "log_errors", ..(*edge.rules[0]).clone() })],
+            ..edge.clone()
+        };
+        let plan = |inputs: &[&LogInputPlan]| Arc::new(inputs.iter().map(|&input| input.clone()).collect());
+        bench.watch.planned.store(plan(&[&encoder, &edge]));
+        bench.pass(1, "");
+        let write = |bench: &Bench, text: &str| append(&bench.folder.path().join("b.log"), text);
+        for _ in 0..25 {
+            write(&bench, "stream=lobby status=503\n");
+            bench.pass(1, "stream=lobby status=503\n");
+        }
+        let mut told = bench.told();
+        told.sort();
+        assert_eq!(told, ["lobby/input/log_errors major Raised", "lobby/input/log_http_errors major Raised"]);
+        // One of them goes. The other one's event stays open, and its window is still full.
+        bench.watch.planned.store(plan(&[&edge]));
+        bench.pass(3, "");
+        assert_eq!(bench.told(), ["lobby/input/log_errors major Ended(ConfigChanged)"]);
+        // Other thresholds are another rule: what was open under the old ones ends.
+        let lax = RulePlan {
+            thresholds: vec![(0.999, avwatch_actors::severity::Severity::Info)],
+            ..(*edge.rules[0]).clone()
+        };
+        bench.watch.planned.store(plan(&[&LogInputPlan { rules: vec![Arc::new(lax)], ..edge.clone() }]));
+        bench.pass(1, "");
+        assert_eq!(bench.told(), ["lobby/input/log_http_errors major Ended(ConfigChanged)"]);
+        bench.pass(30, "stream=lobby status=503\n");
+        assert_eq!(bench.told(), ["lobby/input/log_http_errors info Raised"]);
+        bench.watch.planned.store(plan(&[]));
+        bench.pass(1, "");
+        assert_eq!(bench.told(), ["lobby/input/log_http_errors info Ended(ConfigChanged)"]);
     }
 
     #[test]
