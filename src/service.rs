@@ -291,6 +291,7 @@ struct Service {
     feed: Arc<LiveFeed>,
     states: LiveStates,
     notifier: Arc<Notifier>,
+    logs: LogWatch,
     build: BuildSnapshot,
     last_reload: Option<bool>,
     levels: LevelControl,
@@ -355,8 +356,8 @@ impl Service {
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters.clone(), health.clone(), watchdog.clone(), monitor.clone().recipient())?;
         let newest = shared.clone();
-        let _logs = LogWatch::start(LogWatchParts {
-            inputs: plan.logs.clone(),
+        let logs = LogWatch::start(LogWatchParts {
+            inputs: Arc::new(ArcSwap::from_pointee(plan.logs.clone())),
             catalogue: catalogue.clone(),
             desk: engine.desk.clone(),
         })?;
@@ -381,6 +382,7 @@ impl Service {
             feed,
             states,
             notifier,
+            logs,
             build,
             last_reload: None,
             levels,

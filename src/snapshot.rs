@@ -109,7 +109,7 @@ fn stream(status: &StreamStatus) -> StreamSnapshot {
 }
 
 /// Live, but nothing of it is looked at because load does not leave room for it.
-const BLIND: &str = "blind";
+pub const BLIND: &str = "blind";
 
 /// Where the stream's life stands, as people read it.
 fn state_of(status: &StreamStatus) -> &'static str {

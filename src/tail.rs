@@ -119,6 +119,17 @@ impl Tail {
         &self.path
     }
 
+    /// Whether it reads that file, under whatever name.
+    pub fn follows(&self, identity: (u64, u64)) -> bool {
+        let both = [self.now.as_ref(), self.old.as_ref().map(|(open, _)| open)];
+        both.into_iter().flatten().any(|open| open.identity == identity)
+    }
+
+    /// Whether it has a file open, which may have been renamed or removed.
+    pub fn is_reading(&self) -> bool {
+        self.now.is_some() || self.old.is_some()
+    }
+
     /// Lines that were longer than the limit.
     pub fn too_long(&self) -> u64 {
         let of = |open: &Open| open.lines.too_long;

@@ -49,6 +49,20 @@ fn after_a_restart_an_event_found_again_keeps_its_id_and_pages_nobody() {
 }
 
 #[test]
+fn after_a_restart_an_input_that_delivers_ends_its_event_without_waiting_to_be_confirmed() {
+    let mut down = change(ChangeKind::Raised, Severity::Critical, 1);
+    down.key.detector = "input_down".into();
+    let before = model().step(down.clone()).remove(0);
+    let mut after = AlarmModel::new("node".into(), 42);
+    after.recover(before.clone(), Duration::from_secs(3), Instant::now());
+    let up = EventChange { what: ChangeKind::Ended(EventEnd::Cleared), value: None, peak: None, ..down };
+    let ended = after.step(up.clone());
+    assert_eq!((&ended[0].id, ended[0].end_reason), (&before.id, Some(EventEnd::Cleared)));
+    assert_eq!(ended[0].peak, before.peak);
+    assert!(after.step(up).is_empty(), "where nothing was open it is no news");
+}
+
+#[test]
 fn after_a_restart_an_event_not_found_again_ends_as_unconfirmed() {
     let mut model = model();
     let before = model.step(change(ChangeKind::Raised, Severity::Warning, 1)).remove(0);

@@ -385,7 +385,7 @@ impl DetectorGroup {
         if disabled {
             // What is no longer looked at is not open for ever.
             let at = self.clock.now();
-            let change = self.seats[seat].hosts[host].lifecycle.end(at, EventEnd::Suspended);
+            let change = self.seats[seat].hosts[host].lifecycle.end(at, EventEnd::Unwatched);
             self.emit(seat, host, change, at, now);
             let text = format!("{name} disabled on {track} after repeated internal failures: {message}");
             self.report_disabled(track, &text, now);

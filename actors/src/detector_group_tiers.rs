@@ -2,7 +2,7 @@
 //!
 //! Part of the detector group, on its arbiter. A session tells its tier with its make-up, so that the
 //! group changes at exactly the frame from which on more or less was looked at. A detector that has lost
-//! its basis is taken off its seat and its open event ends as *suspended*: nobody looks, so nothing may
+//! its basis is taken off its seat and its open event ends as *unwatched*: nobody looks, so nothing may
 //! be called over, nor going on. It comes back as a fresh instance.
 
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl DetectorGroup {
             for host in (0..self.seats[seat].hosts.len()).rev() {
                 if tier > self.seats[seat].hosts[host].spec.cheapest {
                     // With the words of the tier in which it was seen.
-                    let change = self.seats[seat].hosts[host].lifecycle.end(at, EventEnd::Suspended);
+                    let change = self.seats[seat].hosts[host].lifecycle.end(at, EventEnd::Unwatched);
                     self.emit(seat, host, change, at, now);
                     self.seats[seat].hosts.remove(host);
                 } else if begins_anew {

@@ -39,8 +39,11 @@ pub enum EventState {
 pub enum EventEnd {
     /// The condition no longer holds.
     Cleared,
-    /// The stream is no longer looked at: schedule, maintenance, stop of the service's session.
+    /// The stream is no longer looked at on purpose: schedule, maintenance, stop of the service's session.
     Suspended,
+    /// Its detector looks no more: under load, in a lower tier, or since it failed. Whether the condition is over
+    /// nobody knows.
+    Unwatched,
     /// The stream was removed.
     StreamRemoved,
     /// The configuration changed so that it no longer applies.

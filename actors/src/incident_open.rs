@@ -42,6 +42,8 @@ pub(super) struct OpenIncident {
     pub(super) open: BTreeMap<Arc<str>, Severity>,
     listed: BTreeSet<Arc<str>>,
     total: u64,
+    /// Events that ended since nobody watches them any more.
+    pub(super) unwatched: u64,
     chain: Chain,
     /// Inputs that ran when an outage began.
     pub(super) running: usize,
@@ -69,6 +71,7 @@ impl OpenIncident {
             open: BTreeMap::new(),
             listed: BTreeSet::new(),
             total: 0,
+            unwatched: 0,
             chain: Chain::default(),
             running: 0,
             probes: None,
@@ -248,6 +251,10 @@ impl OpenIncident {
         let lasted = |until: Wall| until.0.duration_since(self.started_at.0).unwrap_or_default().as_secs();
         let over = match (&self.merged_into, ended_at) {
             (Some(into), _) => format!("; part of incident {into} now"),
+            (None, Some(until)) if self.unwatched > 0 => {
+                let (lasted, unseen) = (spoken(lasted(until)), self.unwatched);
+                format!("; ends after {lasted}, not known to be over: {unseen} events are no longer watched")
+            }
             (None, Some(until)) => format!("; over after {}", spoken(lasted(until))),
             (None, None) => String::new(),
         };

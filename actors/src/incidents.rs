@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::alarm_model::MONITOR_STREAM;
-use crate::event::{Event, EventKey, EventState, Wall};
+use crate::event::{Event, EventEnd, EventKey, EventState, Wall};
 use crate::incident::{Incident, IncidentKind};
 use crate::probe_report::ProbeReport;
 use crate::severity::Severity;
@@ -333,6 +333,7 @@ impl Incidents {
         let Some(known) = self.forget(&event.id) else { return };
         let Some(incident) = known.incident.as_ref().and_then(|incident| self.open.get_mut(incident)) else { return };
         incident.end_event(&event.id, &known.key.stream, event.ended_at.unwrap_or(event.changed_at));
+        incident.unwatched += u64::from(event.end_reason == Some(EventEnd::Unwatched));
         self.pending.insert(incident.id.clone());
         turn.left.insert(event.id.as_str().into(), incident.id.clone());
     }

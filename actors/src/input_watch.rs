@@ -3,6 +3,9 @@
 //! Detectors judge in media time, which stands still when nothing arrives; so the stream's
 //! supervisor speaks here, with the same lifecycle. Pure.
 //!
+//! Nobody but the event desk knows of an event that was open before a restart, and as long as it stands it explains all
+//! that follows from it. So the first time that frames flow is told as an end, whether or not anything is open.
+//!
 //! Inputs that come in bursts (HLS, DASH) are silent in between: there, silence means something only
 //! after 1.5 target durations, and is critical after 3.
 
@@ -13,6 +16,7 @@ use crate::detector::{DetectorSpec, Situation, Verdict};
 use crate::event::{ChangeKind, EventChange, EventEnd, EventKey, Standing, StreamCard, Wall};
 use crate::event_lifecycle::{Change, EventLifecycle, What};
 use crate::media_time::MediaTime;
+use crate::severity::Severity;
 use crate::track::{SessionNumber, TrackId, TrackInfo};
 
 /// Frames further apart than this do not count as flowing.
@@ -49,6 +53,8 @@ pub struct InputWatch {
     has_flowed: bool,
     /// Since when they flow without interruption.
     flows_since: Option<Instant>,
+    /// Whether it was told that frames flow, or that they do not: before, an event of a predecessor may be open.
+    has_spoken: bool,
 }
 
 /// A change of `input_down`, not yet addressed.
@@ -71,6 +77,7 @@ impl InputWatch {
             flowed: now,
             has_flowed: false,
             flows_since: None,
+            has_spoken: false,
         }
     }
 
@@ -79,6 +86,8 @@ impl InputWatch {
         let tuning = |spec: &Arc<DetectorSpec>| spec.tuning.clone();
         if self.spec.as_ref().map(tuning) != spec.map(tuning) {
             self.lifecycle = spec.map(|spec| lifecycle(spec, self.burst));
+            // What was open under the old ones is no longer known of.
+            self.has_spoken = false;
         }
         self.spec = spec.cloned();
     }
@@ -113,11 +122,14 @@ impl InputWatch {
             None if !self.has_flowed && error.is_none() && silent_for < FIRST_OPEN => Verdict::Undecided,
             None => Verdict::Faulty { since: control(self.flowed), score: silent_for.as_secs_f32(), class: 0 },
         };
-        let change = lifecycle.judge(control(now), LOOK_LASTS, &verdict)?;
+        let judged = lifecycle.judge(control(now), LOOK_LASTS, &verdict);
+        let flows_since = self.flows_since.filter(|_| !self.has_spoken && !lifecycle.is_open());
+        let change = judged.or_else(|| first_word(control(flows_since?), control(now)))?;
         if matches!(change.what, What::Fading | What::Holding) {
             // Told of pictures and sound only: nothing is judged together with the input.
             return None;
         }
+        self.has_spoken = true;
         Some(InputChange { spec: spec.clone(), change, error: error.map(str::to_owned), at: control(now) })
     }
 
@@ -133,6 +145,21 @@ impl InputWatch {
     fn flowing_within(&self) -> Duration {
         FLOWING_WITHIN.max(self.burst.mul_f64(BURSTS_RAISED))
     }
+}
+
+/// That frames flow, for an event that was open before the watch began; nothing while that may be a stray burst.
+fn first_word(since: MediaTime, now: MediaTime) -> Option<Change> {
+    let is_sure = (now - since).to_duration() >= FLOWING_WITHIN;
+    is_sure.then_some(Change {
+        what: What::Ended(EventEnd::Cleared),
+        start: since,
+        end: Some(since),
+        lasted: MediaTime::default(),
+        severity: Severity::Info,
+        value: 0.0,
+        peak: 0.0,
+        class: 0,
+    })
 }
 
 fn lifecycle(spec: &Arc<DetectorSpec>, burst: Duration) -> EventLifecycle {
@@ -152,7 +179,10 @@ impl InputChange {
         let ago = |when: MediaTime| Wall(now.0.checked_sub((at - when).to_duration()).unwrap_or(now.0));
         let what = ChangeKind::from(change.what);
         let situation = Situation { lasted: change.lasted, peak: change.peak, class: change.class };
-        let mut message = (spec.message)(&situation);
+        // Nothing is known of what was before: it keeps its own numbers.
+        let is_first_word = change.lasted == MediaTime::default() && what == ChangeKind::Ended(EventEnd::Cleared);
+        let known = |number: f32| (!is_first_word).then_some(number);
+        let mut message = if is_first_word { "the input delivers".to_owned() } else { (spec.message)(&situation) };
         if let (Some(error), false) = (error, what == ChangeKind::Ended(EventEnd::Cleared)) {
             message = format!("{message}: {error}");
         }
@@ -169,8 +199,8 @@ impl InputChange {
             ended_at: change.end.map(ago),
             changed_at: now,
             severity: change.severity,
-            value: Some(change.value),
-            peak: Some(change.peak),
+            value: known(change.value),
+            peak: known(change.peak),
             threshold: spec.threshold,
             unit: spec.unit,
             message,
@@ -183,7 +213,6 @@ mod tests {
     use super::*;
     use crate::detector::{Detector, Ladder, LaneKind, Precedence, Verdicts, Worse};
     use crate::item::Item;
-    use crate::severity::Severity;
     use crate::tier::Tier;
 
     struct Never;
@@ -239,18 +268,29 @@ mod tests {
         told
     }
 
+    const UP: What = What::Ended(EventEnd::Cleared);
+
+    #[test]
+    fn the_first_second_that_flows_is_told_once_for_what_was_open_before_a_restart() {
+        let now = Instant::now();
+        let told = look(&mut watch(now), (now, 60), 0, &mut 0, |second| second >= 2);
+        assert_eq!(told, [(3, UP)]);
+        let told = look(&mut watch(now), (now, 60), 0, &mut 0, |_| false);
+        assert_eq!(told, [(5, What::Raised), (10, What::Escalated)], "it is still down");
+    }
+
     #[test]
     fn a_playlist_of_long_segments_is_not_down_between_two_of_them() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 120), 10, &mut 0, |second| second % 10 < 5);
-        assert_eq!(told, []);
+        assert_eq!(told, [(1, UP)]);
     }
 
     #[test]
     fn a_playlist_that_stops_is_down_after_one_and_a_half_and_critical_after_three_targets() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 60), 6, &mut 0, |second| second < 10);
-        assert_eq!(told, [(19, What::Raised), (27, What::Escalated)]);
+        assert_eq!(told, [(1, UP), (19, What::Raised), (27, What::Escalated)]);
     }
 
     #[test]
@@ -265,6 +305,6 @@ mod tests {
     fn a_steady_input_is_down_after_three_and_critical_after_ten_seconds() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 30), 0, &mut 0, |second| second < 10);
-        assert_eq!(told, [(12, What::Raised), (19, What::Escalated)]);
+        assert_eq!(told, [(1, UP), (12, What::Raised), (19, What::Escalated)]);
     }
 }

@@ -30,7 +30,7 @@ impl Supervisor {
             // Whoever follows under the same name confirms what still holds.
             EventEnd::ConfigChanged => Some(Retire::InSilence),
             // At the end of the service open events stay open: a restart confirms them.
-            EventEnd::Cleared | EventEnd::Suspended | EventEnd::Unconfirmed => None,
+            EventEnd::Cleared | EventEnd::Suspended | EventEnd::Unwatched | EventEnd::Unconfirmed => None,
         };
         let retired = async move {
             let Some(retire) = retire else { return };
@@ -55,7 +55,7 @@ impl Supervisor {
                 Some(EventEnd::ConfigChanged) => {
                     supervisor.unsent.push_back(DeskMessage::Doubt(stream, Doubted::Stream));
                 }
-                Some(EventEnd::Cleared | EventEnd::Suspended | EventEnd::Unconfirmed) | None => {}
+                Some(EventEnd::Cleared | EventEnd::Suspended | EventEnd::Unwatched | EventEnd::Unconfirmed) | None => {}
             }
             supervisor.say_the_last(control_now() + LEAVE_WITHIN, ctx);
         }));

@@ -45,7 +45,7 @@ fn play(seconds: u64, script: Vec<ScriptStep>, spec: Arc<DetectorSpec>, check: i
 }
 
 #[test]
-fn an_event_whose_detector_loses_its_basis_is_suspended_and_raised_anew_when_it_is_back() {
+fn an_event_whose_detector_loses_its_basis_is_unwatched_and_raised_anew_when_it_is_back() {
     let mut script = pictures(0, 5_000);
     script.push(announced(1, 5_000, Tier::Audio));
     script.extend((5_000..15_000).step_by(100).map(|at| ScriptStep::Clock(millis(at))));
@@ -54,7 +54,7 @@ fn an_event_whose_detector_loses_its_basis_is_suspended_and_raised_anew_when_it_
     play(21, script, black(Tier::Keyframes, |_, _| true), |rig| {
         assert_eq!(rig.told.states("black"), [Raised, Escalated, Ended, Raised, Escalated]);
         let told = rig.told.of("black");
-        assert_eq!((told[2].end_reason, told[2].end_s), (Some(EventEnd::Suspended), Some(5.0)));
+        assert_eq!((told[2].end_reason, told[2].end_s), (Some(EventEnd::Unwatched), Some(5.0)));
         assert_eq!((told[0].tier.as_deref(), told[3].tier.as_deref()), (Some("full"), Some("full")));
         assert!(told[3].start_s >= 15.0, "nothing is said of what nobody looked at");
     });

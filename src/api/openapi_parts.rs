@@ -185,7 +185,7 @@ fn schemas() -> Value {
             &["stream", "points"],
             json!({
         "stream": text(), "points": { "type": "array", "items": object(&["at", "lasts", "known", "up", "pictures", "sounds"], json!({
-            "at": moment(), "lasts": whole(), "known": whole(), "up": number(), "worst": severity(), "bitrate": number(),
+            "at": moment(), "lasts": whole(), "known": whole(), "blind": whole(), "up": number(), "worst": severity(), "bitrate": number(),
             "latency_s": described_object("p50, p95 and p99 in seconds from arrival to verdict."),
             "pictures": { "type": "array", "items": { "type": "object" } },
             "sounds": { "type": "array", "items": { "type": "object" } } })) } }),
@@ -314,7 +314,7 @@ fn event() -> Value {
         "fingerprint": described("The same for the same condition, on every node."),
         "stream": text(), "program": whole(), "rendition": text(), "track": text(), "detector": text(),
         "severity": severity(), "max_severity": severity(), "state": state(),
-        "end_reason": { "type": "string", "enum": ["cleared", "suspended", "stream_removed", "config_changed", "unconfirmed"] },
+        "end_reason": { "type": "string", "enum": ["cleared", "suspended", "unwatched", "stream_removed", "config_changed", "unconfirmed"] },
         "started_at": moment(), "raised_at": moment(), "changed_at": moment(), "ended_at": moment(),
         "start_s": number(), "end_s": number(), "value": number(), "threshold": number(), "peak": number(),
         "unit": text(), "message": text(), "profile": text(), "tier": text(), "coverage": number(), "labels": labels(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Path, block};
@@ -153,7 +153,7 @@ pub(super) async fn retry(
     let (name, id) = path.into_inner();
     let name = known(&node, name)?;
     let wanted = (name.clone(), id.clone());
-    if !with_outbox(&node, move |outbox| outbox.retry(&wanted.0, &wanted.1)).await? {
+    if !with_outbox(&node, move |outbox| outbox.retry(&wanted.0, &wanted.1, SystemTime::now())).await? {
         return Err(Problem::not_found("no parked message has this id"));
     }
     node.notifier.ring(&name);

@@ -98,16 +98,22 @@ pub(super) async fn report(request: HttpRequest, node: Data<Node>) -> Result<Htt
         noise: if noise { NoiseWanted::Yes } else { NoiseWanted::No },
     };
     let (plans, journal, permit) = (plans(&node), node.past.journal.clone(), admitted(&node)?);
+    let desired = node.desired.clone();
     let made = node.read(move |store| {
         // Held until it is made, though nobody may wait for it any more.
         let _permit = permit;
-        Ok(Gatherer { store, journal: &journal, plans: &plans, service: Running::Yes }.report(&question))
+        let made = desired.maintenance().map_err(GatherError::from).and_then(|maintenance| {
+            Gatherer { store, journal: &journal, plans: &plans, maintenance: &maintenance, service: Running::Yes }
+                .report(&question)
+        });
+        Ok(made)
     });
     match made.await? {
         Ok(report) => Ok(HttpResponse::Ok().json(report)),
         Err(GatherError::Question(why)) => Err(Problem::bad_request(why)),
         Err(GatherError::Store(error)) => Err(unreadable(&error)),
         Err(GatherError::Journal(error)) => Err(unreadable(&error)),
+        Err(GatherError::Desired(error)) => Err(unreadable(&error)),
     }
 }
 

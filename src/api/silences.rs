@@ -132,7 +132,7 @@ async fn add(
     let silence = checked(asked, kind, author)?;
     let json = serde_json::to_string(&silence).map_err(|_| Problem::bad_request("it cannot be written"))?;
     let change = Change::Put { name: silence.id.clone(), json, expect: Expect::Absent };
-    let events = change_silences(node, vec![change]).await?;
+    let events = change_silences(node, Asked::Add(change)).await?;
     let (id, user) = (&silence.id, Principal::of(request).name(None));
     tracing::info!(user, id, "{} added over the API: {}", kind.name(), silence.reason);
     let place = match kind {
@@ -146,11 +146,10 @@ async fn add(
 
 async fn end(request: &HttpRequest, node: &Data<Node>, kind: SilenceKind, id: String) -> Result<HttpResponse, Problem> {
     let missing = || Problem::not_found(format!("there is no {} of this id", kind.name()));
-    if !stored(node).await?.iter().any(|silence| silence.id == id && silence.kind == kind) {
-        return Err(missing());
-    }
+    let found = stored(node).await?.into_iter().find(|silence| silence.id == id && silence.kind == kind);
+    let silence = found.ok_or_else(missing)?;
     let user = Principal::of(request).name(None);
-    change_silences(node, vec![Change::Remove { name: id.clone(), expect: Expect::Anything }]).await?;
+    change_silences(node, Asked::End(silence)).await?;
     tracing::info!(user, id, "{} ended over the API", kind.name());
     Ok(HttpResponse::NoContent().finish())
 }
@@ -161,16 +160,22 @@ async fn stored(node: &Data<Node>) -> Result<Vec<Silence>, Problem> {
     silences.map_err(|error| refused(&error, super::etag::Condition::None))
 }
 
+/// A change of the silences.
+enum Asked {
+    Add(Change),
+    End(Silence),
+}
+
 /// Stores a change and has the desk take the whole set over; gives the number of events that changed.
-async fn change_silences(node: &Data<Node>, changes: Vec<Change>) -> Result<usize, Problem> {
+async fn change_silences(node: &Data<Node>, asked: Asked) -> Result<usize, Problem> {
     let _changing = node.changing.lock().await;
     let desired = node.desired.clone();
     let all = block(move || -> Result<Option<Vec<Silence>>, DesiredError> {
-        let adds = changes.iter().any(|change| matches!(change, Change::Put { .. }));
-        if adds && desired.silences()?.len() >= SILENCES_MAX {
-            return Ok(None);
+        match asked {
+            Asked::Add(_) if desired.silences()?.len() >= SILENCES_MAX => return Ok(None),
+            Asked::Add(change) => desired.apply(Kind::Silence, &[change]).map(|_| ())?,
+            Asked::End(silence) => desired.end_silence(silence)?,
         }
-        desired.apply(Kind::Silence, &changes)?;
         desired.silences().map(Some)
     });
     let all = all.await.map_err(|_| Problem::unavailable("there is no thread"))?;

@@ -1,6 +1,6 @@
 //! From events and watched time to figures. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use avwatch_actors::event::{Event, EventEnd, Wall};
@@ -23,6 +23,10 @@ pub struct StreamMaterial {
     pub mode: Option<String>,
     /// When the service ran and it was looked at; absent when nobody knows, which then counts as all the time.
     pub watched: Option<Spans>,
+    /// When it was under maintenance that was planned for all of it.
+    pub planned: Spans,
+    /// The marks of that in events.
+    pub planned_by: BTreeSet<String>,
     /// Time without the condition until an event ends, in seconds, by detector.
     pub clear_after: BTreeMap<String, f64>,
     /// Its events that were open in that time.
@@ -94,12 +98,15 @@ pub fn build(question: &Question, material: &Material) -> ServiceReport {
 }
 
 fn find<'a>(question: &Question, period: &Spans, name: &'a str, material: &'a StreamMaterial) -> Found<'a> {
-    let all_of = |wanted: fn(&Event) -> bool| {
+    let all_of = |wanted: &dyn Fn(&Event) -> bool| {
         Spans::of(material.events.iter().filter(|event| wanted(event)).map(|event| span(event, question)))
     };
-    let maintenance = all_of(is_maintenance);
+    // Of maintenance for a part of a stream, or that nobody knows any more, events alone tell.
+    let is_planned = |event: &Event| event.suppressed_by.as_ref().is_some_and(|by| material.planned_by.contains(by));
+    let marked = all_of(&|event| is_maintenance(event) && !is_planned(event));
+    let maintenance = Spans::of(marked.spans().iter().chain(material.planned.spans()).copied());
     // While avwatch leaves a stream alone it says nothing about it.
-    let left_alone = all_of(|event| &*event.detector == "stream_quarantined");
+    let left_alone = all_of(&|event| &*event.detector == "stream_quarantined");
     let watched = material.watched.as_ref().map_or_else(|| period.clone(), |watched| watched.within(period));
     let base = watched.without(&maintenance).without(&left_alone);
     let counted = || material.events.iter().filter(|event| is_counted(event, question.from));

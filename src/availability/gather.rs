@@ -7,10 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use avwatch_actors::silence::{Matchers, Silence, fits};
+
 use super::build::{Material, build, millis};
 use super::spans::Spans;
 use super::{Question, ServiceReport};
 use crate::config::{Mode, StreamPlan};
+use crate::desired::{self, DesiredError};
 use crate::detectors;
 use crate::journal::{JournalError, JournalKeep, JournalReader};
 use crate::sinks::store::{EventFilter, EventReader, PAGE_ROWS_MAX, StoreError};
@@ -33,6 +36,9 @@ pub enum GatherError {
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// What was planned cannot be read.
+    #[error(transparent)]
+    Desired(#[from] DesiredError),
     /// What is asked makes no sense.
     #[error("{0}")]
     Question(String),
@@ -46,6 +52,8 @@ pub struct Gatherer<'a> {
     pub journal: &'a JournalReader,
     /// What the service is set to watch, as far as that is known.
     pub plans: &'a [Arc<StreamPlan>],
+    /// Every maintenance that was, is or is planned.
+    pub maintenance: &'a [Silence],
     /// Whether the service runs: then its newest seconds are watched though they are not written yet.
     pub service: Running,
 }
@@ -72,6 +80,7 @@ impl Gatherer<'_> {
         self.take_plans(question, &mut material);
         self.take_events(question, &mut material)?;
         self.take_watched(question, &mut material)?;
+        self.take_maintenance(&mut material);
         Ok(build(question, &material))
     }
 
@@ -134,6 +143,22 @@ impl Gatherer<'_> {
         }
     }
 
+    /// What was planned for whole streams: nobody promised anything for that time, whether or not something happened.
+    fn take_maintenance(&self, material: &mut Material) {
+        for (name, stream) in &mut material.streams {
+            let is_meant = |planned: &&Silence| {
+                let Matchers { stream: pattern, labels, detector, track } = &planned.matchers;
+                let is_whole = detector.is_none() && track.is_none();
+                is_whole
+                    && pattern.as_deref().is_none_or(|pattern| fits(pattern, name))
+                    && labels.iter().all(|(label, value)| stream.labels.get(label) == Some(value))
+            };
+            let meant: Vec<&Silence> = self.maintenance.iter().filter(is_meant).collect();
+            stream.planned = Spans::of(meant.iter().map(|one| (millis(one.starts_at.0), millis(one.until.0))));
+            stream.planned_by = meant.iter().map(|one| one.mark()).collect();
+        }
+    }
+
     fn take_watched(&self, question: &Question, material: &mut Material) -> Result<(), GatherError> {
         if question.stream.is_none() && self.service == Running::Unknown {
             for name in self.journal.streams()? {
@@ -185,6 +210,8 @@ pub fn from_folder(
     question: &Question,
 ) -> Result<ServiceReport, GatherError> {
     let mut store = EventReader::new(folder);
+    let maintenance = desired::maintenance_in(folder)?;
     let journal = JournalReader::new(folder, JournalKeep::default());
-    Gatherer { store: &mut store, journal: &journal, plans, service: Running::Unknown }.report(question)
+    Gatherer { store: &mut store, journal: &journal, plans, maintenance: &maintenance, service: Running::Unknown }
+        .report(question)
 }

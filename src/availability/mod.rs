@@ -34,7 +34,8 @@ pub const GROUP_LABEL: &str = "group";
 /// What the figures mean.
 pub const DEFINITIONS: &[&str] = &[
     "watched: seconds in which the service ran and the stream was meant to be looked at; time when the service was down, \
-     the stream suspended, off air, quarantined or under maintenance is not watched and counts neither as up nor as down",
+     the stream suspended, off air, quarantined, under maintenance (planned over the API for the whole stream, or as events \
+     tell), or only its bytes looked at under load, is not watched and counts neither as up nor as down",
     "errored: watched seconds of which an event of input, picture or sound covers a part, from the begin of its condition \
      to its end, if the event reached that severity; overlapping events count once",
     "availability: 1 - errored / watched",

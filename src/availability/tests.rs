@@ -98,6 +98,25 @@ fn maintenance_is_a_column_of_its_own() {
 }
 
 #[test]
+fn a_maintenance_without_any_event_in_it_is_maintenance() {
+    let planned = StreamMaterial {
+        planned: spans(&[(100, 300)]),
+        planned_by: ["maintenance:m1".to_owned()].into(),
+        ..stream(
+            &[(0, 1_000)],
+            // It goes on after the window: that counts.
+            vec![Event {
+                suppressed_by: Some("maintenance:m1".to_owned()),
+                ..event("black", Severity::Major, 250, Some(400))
+            }],
+        )
+    };
+    let report = report_of(&[("lobby", "north", planned)], NoiseWanted::No);
+    let figures = &report.streams[0].figures;
+    assert_eq!((figures.maintenance_s, figures.watched_s, figures.errored_s), (200.0, 800.0, 100.0));
+}
+
+#[test]
 fn groups_and_the_total_add_up_their_streams() {
     let one = stream(&[(0, 1_000)], vec![event("black", Severity::Major, 0, Some(100))]);
     let other = stream(&[(0, 500)], vec![event("black", Severity::Major, 450, None)]);

@@ -18,6 +18,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+pub use silences::{PAST_FOR, PAST_MAX, maintenance_in};
 pub use streams::{ApiStream, ApiStreams, admit_stream};
 pub use tokens::KeptToken;
 
@@ -51,6 +52,8 @@ pub enum Kind {
     Stream,
     /// A silence or a maintenance.
     Silence,
+    /// A maintenance that is over: reports ask what was planned.
+    PastMaintenance,
     /// A token.
     Token,
 }
@@ -60,6 +63,7 @@ impl Kind {
         match self {
             Self::Stream => "stream",
             Self::Silence => "silence",
+            Self::PastMaintenance => "past_maintenance",
             Self::Token => "token",
         }
     }
@@ -168,13 +172,7 @@ impl Desired {
 
     /// Every object of a kind, by name.
     pub fn all(&self, kind: Kind) -> Result<Vec<Object>, DesiredError> {
-        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut statement =
-            connection.prepare_cached("SELECT name, revision, json FROM objects WHERE kind = ?1 ORDER BY name")?;
-        let rows = statement.query_map([kind.name()], |row| {
-            Ok(Object { name: row.get(0)?, revision: row.get(1)?, json: row.get(2)? })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        all(&self.0.lock().unwrap_or_else(PoisonError::into_inner), kind)
     }
 
     /// Makes all changes, or none when one of them cannot be made; gives the new revisions in order
@@ -186,6 +184,14 @@ impl Desired {
         transaction.commit()?;
         Ok(revisions)
     }
+}
+
+fn all(connection: &Connection, kind: Kind) -> Result<Vec<Object>, DesiredError> {
+    let mut statement =
+        connection.prepare_cached("SELECT name, revision, json FROM objects WHERE kind = ?1 ORDER BY name")?;
+    let rows = statement
+        .query_map([kind.name()], |row| Ok(Object { name: row.get(0)?, revision: row.get(1)?, json: row.get(2)? }))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn make(transaction: &Transaction<'_>, kind: Kind, change: &Change) -> Result<u64, DesiredError> {

@@ -50,22 +50,23 @@ pub(super) struct Closed {
 
 impl Book {
     /// Notes how a stream stands in the second `now`, how long its frames took, and the severities that are open
-    /// with when they began.
+    /// with when they began. Nothing but its bytes is looked at while it is `blind`.
     pub(super) fn state(
         &mut self,
         stream: &Arc<str>,
         now: u64,
-        up: bool,
+        (up, is_blind): (bool, bool),
         latency_s: Option<LatencyReading>,
         open: &[(u64, Severity)],
     ) {
         let page = self.streams.entry(stream.clone()).or_default();
         page.noted = page.noted.max(now);
         let up = f32::from(u8::from(up));
-        let known = Stretch { at: now, lasts: 1, known: 1, up, latency_s, ..Stretch::default() };
+        let blind = u32::from(is_blind);
+        let known = Stretch { at: now, lasts: 1, known: 1, blind, up, latency_s, ..Stretch::default() };
         if now >= page.written {
             let second = page.seconds.entry(now).or_insert(known);
-            (second.up, second.latency_s) = (up, latency_s);
+            (second.up, second.latency_s, second.blind) = (up, latency_s, blind);
         }
         for (since, severity) in open {
             for (_, second) in page.seconds.range_mut(*since..=now.max(*since)) {
@@ -86,7 +87,7 @@ impl Book {
         match page.seconds.get_mut(&reading.second) {
             // The state is known by itself: a second that was read in part was up at least so long.
             Some(second) if second.pictures.is_empty() && second.sounds.is_empty() => {
-                *second = Stretch { worst: second.worst, latency_s: second.latency_s, ..told };
+                *second = Stretch { worst: second.worst, latency_s: second.latency_s, blind: second.blind, ..told };
             }
             Some(second) => *second = Stretch::of(second.at, 1, &[second.clone(), told]),
             None => {

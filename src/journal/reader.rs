@@ -195,7 +195,7 @@ fn each_row(
     Ok(())
 }
 
-/// The seconds of that span of which something is known: whole minutes first, then seconds where they are kept.
+/// The seconds of that span in which the stream was really watched: whole minutes first, then seconds where they are kept.
 fn watched(
     connection: &Connection,
     stream: u32,
@@ -205,7 +205,7 @@ fn watched(
 ) -> Result<Vec<(u64, u64)>, rusqlite::Error> {
     let mut minutes = BTreeMap::new();
     each_row(connection, Rows::Minutes, stream, since, until, |begin, row| {
-        record::read_known(row, |place, known| {
+        record::read_watched(row, |place, known| {
             minutes.insert(begin + u64::from(place) * 60, known.min(60));
         });
     })?;
@@ -223,7 +223,7 @@ fn watched(
     in_part.extend((newest..until).step_by(60));
     for begin in in_part {
         each_row(connection, Rows::Seconds, stream, begin, begin + 60, |begin, row| {
-            record::read_known(row, |place, known| {
+            record::read_watched(row, |place, known| {
                 if known > 0 {
                     let second = begin + u64::from(place);
                     found.insert(second, second + 1);

@@ -16,6 +16,8 @@ const ABSENT: u8 = 255;
 const NO_RATE: u16 = u16::MAX;
 /// Set in the number of pictures when latencies follow it: records from before there were any have none.
 const HAS_LATENCY: u8 = 0x80;
+/// Set there when the number of blind seconds follows.
+const HAS_BLIND: u8 = 0x40;
 /// Latencies are kept as logarithms of microseconds; the highest step is 100 s.
 const STEPS_PER_DECADE: f32 = 254.0 / 8.0;
 /// Most tracks of a kind and channels of a track in a record.
@@ -31,9 +33,13 @@ pub(super) fn write(into: &mut Vec<u8>, place: u8, stretch: &Stretch) {
     into.extend(rate.to_le_bytes());
     let pictures = &stretch.pictures[..stretch.pictures.len().min(TRACKS_MAX)];
     let has_latency = if stretch.latency_s.is_some() { HAS_LATENCY } else { 0 };
-    into.push(pictures.len() as u8 | has_latency);
+    let has_blind = if stretch.blind > 0 { HAS_BLIND } else { 0 };
+    into.push(pictures.len() as u8 | has_latency | has_blind);
     if let Some(latency) = stretch.latency_s {
         into.extend([latency.p50, latency.p95, latency.p99].map(step_of));
+    }
+    if stretch.blind > 0 {
+        into.push(stretch.blind.min(60) as u8);
     }
     for picture in pictures {
         let few = |count: u16| count.min(255) as u8;
@@ -60,11 +66,11 @@ pub(super) fn read(row: &[u8], mut each: impl FnMut(u8, Stretch)) {
     }
 }
 
-/// Reads of each record of a row only its place and how many of its seconds are known.
-pub(super) fn read_known(row: &[u8], mut each: impl FnMut(u8, u32)) {
+/// Reads of each record of a row only its place and in how many of its seconds the stream was really watched.
+pub(super) fn read_watched(row: &[u8], mut each: impl FnMut(u8, u32)) {
     let mut rest = Rest(row);
-    while let Some((place, known)) = rest.known() {
-        each(place, known);
+    while let Some((place, watched)) = rest.watched() {
+        each(place, watched);
     }
 }
 
@@ -112,25 +118,27 @@ impl Rest<'_> {
         Some(())
     }
 
-    /// How many pictures follow, and the latencies that stand before them.
-    fn pictures(&mut self) -> Option<(u8, Option<LatencyReading>)> {
+    /// How many pictures follow; the latencies and the number of blind seconds that stand before them.
+    fn pictures(&mut self) -> Option<(u8, Option<LatencyReading>, u32)> {
         let byte = self.byte()?;
-        if byte & HAS_LATENCY == 0 {
-            return Some((byte, None));
+        let mut latency = None;
+        if byte & HAS_LATENCY != 0 {
+            let [p50, p95, p99] = self.bytes()?.map(of_step);
+            latency = Some(LatencyReading { p50, p95, p99 });
         }
-        let [p50, p95, p99] = self.bytes()?.map(of_step);
-        Some((byte & !HAS_LATENCY, Some(LatencyReading { p50, p95, p99 })))
+        let blind = if byte & HAS_BLIND != 0 { self.byte()? } else { 0 };
+        Some((byte & !(HAS_LATENCY | HAS_BLIND), latency, u32::from(blind)))
     }
 
-    fn known(&mut self) -> Option<(u8, u32)> {
+    fn watched(&mut self) -> Option<(u8, u32)> {
         let [place, _, known, _, _, _] = self.bytes()?;
-        let (pictures, _) = self.pictures()?;
+        let (pictures, _, blind) = self.pictures()?;
         self.skip(usize::from(pictures) * 6)?;
         for _ in 0..self.byte()? {
             let [_, _, _, _, channels] = self.bytes()?;
             self.skip(usize::from(channels) * 2)?;
         }
-        Some((place, u32::from(known)))
+        Some((place, u32::from(known).saturating_sub(blind)))
     }
 
     fn record(&mut self) -> Option<(u8, Stretch)> {
@@ -146,8 +154,8 @@ impl Rest<'_> {
             bitrate: (rate != NO_RATE).then(|| f64::from(f32::from_bits(u32::from(rate) << 16))),
             ..Stretch::default()
         };
-        let (pictures, latency_s) = self.pictures()?;
-        stretch.latency_s = latency_s;
+        let (pictures, latency_s, blind) = self.pictures()?;
+        (stretch.latency_s, stretch.blind) = (latency_s, blind);
         for _ in 0..pictures {
             let [number, frames, damaged, luma, difference, coverage] = self.bytes()?;
             stretch.pictures.push(PictureReading {

@@ -18,6 +18,9 @@ pub struct Stretch {
     pub lasts: u32,
     /// Of how many of its seconds something is known.
     pub known: u32,
+    /// Of how many of them nothing but the arrival of bytes was looked at, since load left no room for more.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub blind: u32,
     /// Share of the known seconds in which frames arrived, 0 to 1.
     pub up: f32,
     /// Worst severity of the events that were open; absent when none was.
@@ -54,6 +57,7 @@ impl Stretch {
             at: reading.second,
             lasts: 1,
             known: 1,
+            blind: 0,
             up: 1.0,
             worst: None,
             bitrate: reading.bitrate,
@@ -73,6 +77,7 @@ impl Stretch {
             at,
             lasts,
             known: known.min(lasts),
+            blind: parts.iter().map(|part| part.blind).sum::<u32>().min(lasts),
             up,
             worst: parts.iter().filter_map(|part| part.worst).max(),
             bitrate: (seconds > 0.0).then(|| bits / seconds),
@@ -81,6 +86,11 @@ impl Stretch {
             sounds: sounds(parts),
         }
     }
+}
+
+/// What is left out of JSON.
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// The mean by weight; nothing when nothing has any.

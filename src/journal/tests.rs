@@ -44,14 +44,15 @@ fn any_second() -> impl Strategy<Value = Stretch> {
     let lufs = proptest::option::of(-70.0_f32..0.0);
     let latency = (1e-6_f32..60.0, 1e-6_f32..60.0, 1e-6_f32..60.0);
     let latency = proptest::option::of(latency.prop_map(|(p50, p95, p99)| LatencyReading { p50, p95, p99 }));
+    let latency = (latency, 0_u32..2);
     (worst, 0.0_f32..=1.0, proptest::option::of(0.0..1e9_f64), 0_u16..120, 0.0_f32..255.0, channels, lufs, latency)
-        .prop_map(|(worst, up, bitrate, frames, luma, channels, momentary_lufs, latency_s)| {
+        .prop_map(|(worst, up, bitrate, frames, luma, channels, momentary_lufs, (latency_s, blind))| {
             let mut reading = reading(0, luma);
             reading.pictures[0].frames = frames;
             let level = |(rms_dbfs, peak_dbfs)| ChannelLevel { rms_dbfs, peak_dbfs };
             let channels = channels.into_iter().map(level).collect();
             reading.sounds[0] = SoundReading { momentary_lufs, channels, ..reading.sounds[0].clone() };
-            Stretch { worst, up, bitrate, latency_s, ..Stretch::of_reading(&reading) }
+            Stretch { worst, up, bitrate, latency_s, blind, ..Stretch::of_reading(&reading) }
         })
 }
 
@@ -108,8 +109,9 @@ proptest! {
             }
         }
         let mut seconds = 0;
-        record::read_known(&row, |_, known| seconds += known);
-        prop_assert_eq!(seconds, stretch.known);
+        record::read_watched(&row, |_, watched| seconds += watched);
+        prop_assert_eq!(seconds, stretch.known - stretch.blind);
+        prop_assert_eq!(read.blind, stretch.blind);
         prop_assert_eq!(read.pictures[0].frames, stretch.pictures[0].frames);
         for (is, was) in read.sounds[0].channels.iter().zip(&stretch.sounds[0].channels) {
             prop_assert!((is.rms_dbfs - was.rms_dbfs).abs() <= 0.26 && (is.peak_dbfs - was.peak_dbfs).abs() <= 0.26);
@@ -142,7 +144,7 @@ fn journal(seconds: std::ops::Range<u64>) -> (tempfile::TempDir, JournalReader, 
     let mut connection = database::open(directory.path()).unwrap();
     let (mut book, name): (_, Arc<str>) = (Book::default(), "lobby".into());
     for second in seconds.clone() {
-        book.state(&name, second, true, None, &[]);
+        book.state(&name, second, (true, false), None, &[]);
         book.reading(&name, &reading(second, (second % 200) as f32));
         if second % 10 == 0 {
             write(&mut connection, &book.close(second));
@@ -214,7 +216,7 @@ fn an_event_colours_the_seconds_from_its_begin_on() {
     for second in 100..120 {
         let open = [(108, Severity::Info), (112, Severity::Major)];
         let raised = if second >= 110 { &open[..if second >= 114 { 2 } else { 1 }] } else { &[] };
-        book.state(&name, second, true, None, raised);
+        book.state(&name, second, (true, false), None, raised);
     }
     let closed = book.close(119 + CLOSED_AFTER + 1);
     let worst: Vec<Option<Severity>> = closed[0].seconds.iter().map(|second| second.worst).collect();
@@ -265,7 +267,7 @@ fn the_watched_seconds_of_a_stream_are_told_without_what_was_not_seen() {
     let mut book = Book::default();
     let name: Arc<str> = "lobby".into();
     for second in 2_100..2_130 {
-        book.state(&name, second, false, None, &[]);
+        book.state(&name, second, (false, false), None, &[]);
     }
     super::writer::write(&mut connection, &book.close_all(2_130), &[]).unwrap();
     let spans = reader.watched(&["lobby".to_owned(), "other".to_owned()], 1_500, 5_000).unwrap();
@@ -273,4 +275,25 @@ fn the_watched_seconds_of_a_stream_are_told_without_what_was_not_seen() {
     // Seconds are kept for ever in this journal: each is found as it was.
     assert_eq!((total(&spans[0]), total(&spans[1])), (500 + 30, 0));
     assert!(spans[0].iter().all(|(from, to)| (1_500..2_000).contains(from) && *to <= 2_000 || *from >= 2_100));
+}
+
+#[test]
+fn time_in_which_load_left_no_room_for_contents_does_not_count_as_watched() {
+    let (directory, reader, mut connection) = journal(1_020..1_080);
+    let (mut book, name): (_, Arc<str>) = (Book::default(), "lobby".into());
+    for second in 1_080..1_200 {
+        // Bytes arrive all the time, and nothing of them is decoded for 80 s of the 120.
+        book.state(&name, second, (true, second < 1_160), None, &[]);
+        book.reading(&name, &StreamReading { second, bitrate: Some(4e6), ..StreamReading::default() });
+    }
+    write(&mut connection, &book.close_all(1_200));
+    let spans = reader.watched(&["lobby".to_owned()], 1_020, 1_200).unwrap();
+    assert_eq!(spans[0].iter().map(|(from, to)| to - from).sum::<u64>(), 60 + 40);
+    // Where seconds are no longer kept, minutes say as much.
+    connection.execute("DELETE FROM seconds", []).unwrap();
+    let coarse = JournalReader::new(directory.path(), JournalKeep { seconds_hours: 1, ..JournalKeep::default() });
+    let spans = coarse.watched(&["lobby".to_owned()], 1_020, 1_200).unwrap();
+    assert_eq!(spans[0].iter().map(|(from, to)| to - from).sum::<u64>(), 60 + 40);
+    let history = reader.history("lobby", 1_020, 1_200, 60).unwrap();
+    assert_eq!(history.iter().map(|minute| minute.blind).collect::<Vec<_>>(), [0, 60, 20]);
 }

@@ -24,6 +24,7 @@ use super::stretch::LatencyReading;
 use super::verdicts;
 use crate::live::LiveBoard;
 use crate::node_snapshot::NodeSnapshot;
+use crate::snapshot::BLIND;
 
 /// How often seconds are written.
 const WRITE_EVERY: Duration = Duration::from_secs(10);
@@ -196,7 +197,7 @@ impl Writer {
                 p95: all.p95.as_secs_f32(),
                 p99: all.p99.as_secs_f32(),
             });
-            self.book.state(&stream.name, now, stream.up, latency, &open);
+            self.book.state(&stream.name, now, (stream.up, stream.state == BLIND), latency, &open);
         }
         let mut board_lost = 0;
         for (name, live) in self.live.streams() {

@@ -77,6 +77,45 @@ impl Judge {
         Self { begin, rules, judged: HashMap::new() }
     }
 
+    /// Takes other inputs over; `from` says which of them was which before. What all of the same inputs still speak of
+    /// goes on; the events of everything else end.
+    pub(super) fn replace(
+        &mut self,
+        inputs: &[LogInputPlan],
+        from: &[Option<usize>],
+        now: Instant,
+        wall: Wall,
+        card: impl Fn(&str) -> Option<Arc<StreamCard>>,
+    ) -> Vec<EventChange> {
+        let time = Time { begin: self.begin, now, wall };
+        let rules: Vec<_> = inputs.iter().map(|input| (input.name.clone(), input.rules.clone())).collect();
+        let before = std::mem::replace(&mut self.rules, rules);
+        let speaks = |rules: &[(Arc<str>, Vec<Arc<RulePlan>>)], input: usize, detector: &str| {
+            rules[input].1.iter().any(|rule| rule.detector == detector)
+        };
+        let is_kept = |detector: &str| {
+            let stays = |old: usize| from.contains(&Some(old)) || !speaks(&before, old, detector);
+            let is_known = |new: usize| from[new].is_some() || !speaks(&self.rules, new, detector);
+            (0..before.len()).all(stays) && (0..from.len()).all(is_known)
+        };
+        let mut changes = Vec::new();
+        self.judged.retain(|(stream, detector), judged| {
+            if is_kept(detector) {
+                for one in &mut judged.windows {
+                    one.input = from.iter().position(|old| *old == Some(one.input)).unwrap_or(usize::MAX);
+                }
+                return true;
+            }
+            let change = judged.lifecycle.end(time.at(), EventEnd::ConfigChanged);
+            if let (Some(change), Some(card)) = (change, card(stream)) {
+                let message = "the configuration of logs changed".to_owned();
+                changes.push(event_change(&card, detector, &judged.any_rule(), &change, message, &time));
+            }
+            false
+        });
+        changes
+    }
+
     /// Takes a line of an input that is about a stream.
     pub(super) fn take(
         &mut self,

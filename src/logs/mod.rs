@@ -10,6 +10,7 @@
 
 mod clock;
 mod condition;
+mod files;
 mod judge;
 mod map;
 mod parse;
@@ -18,6 +19,7 @@ mod rate;
 mod worker;
 
 pub use condition::{Condition, ConditionError};
+pub use files::{FILES_MAX, check_pattern};
 pub use map::StreamMap;
 pub use plan::{LogInputPlan, Pattern, Quantity, RulePlan};
 pub use worker::{LogWatch, LogWatchParts};

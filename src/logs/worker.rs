@@ -1,12 +1,14 @@
 //! The thread `logs`: follows every log and hands what the judge says to the desk.
 //!
-//! Looks four times a second and takes a bounded share of each log; it never waits for the desk. What
+//! Looks four times a second and takes a bounded share of each log; it never waits for the desk: while that has no
+//! room for what was judged, lines are counted and nothing further is judged. What
 //! it loses – lines that cannot be parsed, are too long, come too late, or for which there was no
 //! time – is counted, and told once in ten minutes.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -16,12 +18,12 @@ use avwatch_actors::worker;
 use crossbeam_channel::{RecvTimeoutError, Sender, TrySendError, bounded};
 
 use super::clock::{LogClock, time_of};
+use super::files::Files;
 use super::judge::{Judge, Taken};
 use super::plan::LogInputPlan;
 use crate::catalogue::Catalogue;
-use crate::log_view::{Moment, Read};
+use crate::log_view::Moment;
 use crate::stream_parts;
-use crate::tail::{Begin, Tail};
 
 /// Longest line in bytes.
 const LINE_BYTES_MAX: usize = 64 << 10;
@@ -32,14 +34,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often what they say is judged.
 const JUDGE_EVERY: Duration = Duration::from_secs(1);
 
-/// Bytes of one log per look: 4 MiB/s.
+/// Bytes of one log, all its files together, per look: 4 MiB/s.
 const LOOK_BYTES: u64 = 1 << 20;
 
 /// What is farther behind than this is passed over.
 const BEHIND_BYTES_MAX: u64 = 64 << 20;
-
-/// Changes that wait for room in the event lane; more are lost and counted.
-const UNSENT_MAX: usize = 1_000;
 
 /// How often losses of one log are told.
 const TELL_EVERY: Duration = Duration::from_secs(600);
@@ -48,48 +47,69 @@ const TELL_EVERY: Duration = Duration::from_secs(600);
 const EXAMPLE_MAX: usize = 120;
 
 /// What the thread needs.
+#[derive(Clone)]
 pub struct LogWatchParts {
-    /// The logs.
-    pub inputs: Vec<LogInputPlan>,
+    /// The logs; the thread sees when there are others.
+    pub inputs: Arc<ArcSwap<Vec<LogInputPlan>>>,
     /// The streams there are.
     pub catalogue: Arc<ArcSwap<Catalogue>>,
     /// Where changes go.
     pub desk: DeskHandle,
 }
 
-/// The running thread; it ends within a look after this is dropped, and nobody waits for it.
-#[derive(Debug)]
-pub struct LogWatch(#[expect(dead_code, reason = "dropping it ends the thread")] Sender<()>);
+/// The thread, which runs from the first log on; it ends within a look after this is dropped, and nobody waits for it.
+pub struct LogWatch {
+    parts: LogWatchParts,
+    running: Option<(Sender<()>, JoinHandle<()>)>,
+}
 
 impl LogWatch {
-    /// Starts the thread; nothing where there are no logs.
+    /// Starts the thread; not where there are no logs.
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn start(parts: LogWatchParts) -> io::Result<Option<Self>> {
-        if parts.inputs.is_empty() {
-            return Ok(None);
+    pub fn start(parts: LogWatchParts) -> io::Result<Self> {
+        let mut watch = Self { parts, running: None };
+        watch.run()?;
+        Ok(watch)
+    }
+
+    /// Takes over other logs: those that stay as they are go on where they were.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn reload(&mut self, inputs: Vec<LogInputPlan>) -> io::Result<()> {
+        self.parts.inputs.store(Arc::new(inputs));
+        self.run()
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        let is_running = self.running.as_ref().is_some_and(|(_, handle)| !handle.is_finished());
+        if is_running || self.parts.inputs.load().is_empty() {
+            return Ok(());
         }
         let (stop, stopped) = bounded::<()>(0);
+        let parts = self.parts.clone();
         let work = move |_: &Arc<_>| {
             let mut watch = Watch::new(parts, Instant::now());
             while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
                 watch.look(Instant::now(), SystemTime::now());
             }
         };
-        drop(worker::spawn("logs", Arc::default(), work, |end| {
+        let handle = worker::spawn("logs", Arc::default(), work, |end| {
             if let worker::WorkEnd::Panicked(why) = end {
                 tracing::error!(fault = "panic", "logs are no longer watched: {why}");
             }
-        })?);
-        Ok(Some(Self(stop)))
+        })?;
+        self.running = Some((stop, handle));
+        Ok(())
     }
 }
 
 /// One log.
 struct Input {
     plan: LogInputPlan,
-    tail: Tail,
+    files: Files,
     losses: Losses,
     told: Losses,
     told_at: Option<Instant>,
@@ -107,10 +127,15 @@ struct Losses {
     full: u64,
     too_long: u64,
     skipped_bytes: u64,
+    /// Files that fit the pattern and are not followed now.
+    files_left_out: usize,
 }
 
 /// Everything that the thread owns.
 struct Watch {
+    planned: Arc<ArcSwap<Vec<LogInputPlan>>>,
+    /// What the inputs were made of.
+    made_of: Arc<Vec<LogInputPlan>>,
     inputs: Vec<Input>,
     clocks: Vec<LogClock>,
     judge: Judge,
@@ -125,21 +150,13 @@ struct Watch {
 
 impl Watch {
     fn new(parts: LogWatchParts, now: Instant) -> Self {
-        let judge = Judge::new(&parts.inputs, now);
-        let clocks = vec![LogClock::default(); parts.inputs.len()];
-        let input = |plan: LogInputPlan| Input {
-            tail: Tail::new(&plan.path, Begin::End, LINE_BYTES_MAX),
-            plan,
-            losses: Losses::default(),
-            told: Losses::default(),
-            told_at: None,
-            example: None,
-            is_failing: false,
-        };
+        let made_of = parts.inputs.load_full();
         Self {
-            inputs: parts.inputs.into_iter().map(input).collect(),
-            clocks,
-            judge,
+            planned: parts.inputs,
+            inputs: made_of.iter().cloned().map(Input::new).collect(),
+            clocks: vec![LogClock::default(); made_of.len()],
+            judge: Judge::new(&made_of, now),
+            made_of,
             catalogue: parts.catalogue,
             desk: parts.desk,
             unsent: VecDeque::new(),
@@ -149,14 +166,41 @@ impl Watch {
         }
     }
 
+    /// Takes other logs over, if there are any: one that stays as it is goes on where it was.
+    fn know_logs(&mut self, now: Instant, wall: Wall) {
+        let planned = self.planned.load_full();
+        if Arc::ptr_eq(&planned, &self.made_of) {
+            return;
+        }
+        let mut old: Vec<Option<Input>> = std::mem::take(&mut self.inputs).into_iter().map(Some).collect();
+        let (mut clocks, mut from) = (Vec::new(), Vec::new());
+        for plan in planned.iter() {
+            let place = old.iter().position(|input| input.as_ref().is_some_and(|input| input.plan == *plan));
+            let kept = place.and_then(|place| old[place].take());
+            clocks.push(place.map_or_else(LogClock::default, |place| self.clocks[place]));
+            self.inputs.push(kept.unwrap_or_else(|| Input::new(plan.clone())));
+            from.push(place);
+        }
+        self.clocks = clocks;
+        let plans: Vec<LogInputPlan> = self.inputs.iter().map(|input| input.plan.clone()).collect();
+        let cards = &self.cards;
+        let changes = self.judge.replace(&plans, &from, now, wall, |stream| cards.get(stream).cloned());
+        self.unsent.extend(changes.into_iter().map(|change| DeskMessage::Change(Box::new(change))));
+        self.made_of = planned;
+    }
+
     fn look(&mut self, now: Instant, wall: SystemTime) {
         self.know_streams();
+        self.know_logs(now, Wall(wall));
         let at = Moment::of(wall);
         for (number, input) in self.inputs.iter_mut().enumerate() {
             input.look(number, &mut self.clocks[number], &mut self.judge, &self.cards, now, at);
             input.tell(now);
         }
-        if now.saturating_duration_since(self.judged) >= JUDGE_EVERY {
+        self.send();
+        // What was judged and never said would be judged as said. So what waits is one judgement at most: as many changes
+        // as there are pairs of stream and detector.
+        if self.unsent.is_empty() && now.saturating_duration_since(self.judged) >= JUDGE_EVERY {
             self.judged = now;
             let cards = &self.cards;
             let changes = self.judge.tick(&self.clocks, now, Wall(wall), |stream| cards.get(stream).cloned());
@@ -187,15 +231,22 @@ impl Watch {
                 Err(TrySendError::Disconnected(_)) => self.unsent.clear(),
             }
         }
-        let lost = self.unsent.len().saturating_sub(UNSENT_MAX);
-        if lost > 0 {
-            self.unsent.truncate(UNSENT_MAX);
-            tracing::error!(lost, "the event lane stayed full, changes of events out of logs are lost");
-        }
     }
 }
 
 impl Input {
+    fn new(plan: LogInputPlan) -> Self {
+        Self {
+            files: Files::new(&plan.path, LINE_BYTES_MAX),
+            plan,
+            losses: Losses::default(),
+            told: Losses::default(),
+            told_at: None,
+            example: None,
+            is_failing: false,
+        }
+    }
+
     fn look(
         &mut self,
         number: usize,
@@ -205,7 +256,7 @@ impl Input {
         now: Instant,
         wall: Moment,
     ) {
-        let Self { plan, tail, losses, example, .. } = self;
+        let Self { plan, files, losses, example, .. } = self;
         let mut take = |bytes: &[u8]| -> io::Result<()> {
             let text = String::from_utf8_lossy(bytes);
             let line = text.trim_end_matches('\r');
@@ -231,14 +282,14 @@ impl Input {
             }
             Ok(())
         };
-        let read = tail.poll(now, LOOK_BYTES, &mut take);
-        let read = read.and_then(|read| if read == Read::More { tail.catch_up(BEHIND_BYTES_MAX) } else { Ok(0) });
-        (losses.too_long, losses.skipped_bytes) = (tail.too_long(), tail.skipped_bytes());
+        let read = files.poll(now, LOOK_BYTES, BEHIND_BYTES_MAX, &mut take);
+        (losses.too_long, losses.skipped_bytes) = (files.too_long(), files.skipped_bytes());
+        losses.files_left_out = files.left_out();
         match read {
-            Ok(_) => self.is_failing = false,
+            Ok(()) => self.is_failing = false,
             Err(error) if !self.is_failing => {
                 self.is_failing = true;
-                let (input, path) = (&*self.plan.name, self.tail.path().display());
+                let (input, path) = (&*self.plan.name, self.plan.path.display());
                 tracing::warn!(input, fault = "log_input", "cannot read the log {path}: {error}");
             }
             Err(_) => {}
@@ -251,7 +302,8 @@ impl Input {
         if self.losses == self.told || !is_time {
             return;
         }
-        let Losses { unparsed, of_no_stream, skewed, late, full, too_long, skipped_bytes } = self.losses;
+        let Losses { unparsed, of_no_stream, skewed, late, full, too_long, skipped_bytes, files_left_out } =
+            self.losses;
         (self.told, self.told_at) = (self.losses, Some(now));
         let example = self.example.take();
         tracing::warn!(
@@ -264,6 +316,7 @@ impl Input {
             full,
             too_long,
             skipped_bytes,
+            files_left_out,
             example,
             "not every line of a log was judged"
         );
@@ -295,100 +348,5 @@ fn shortened(line: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Plan;
-    use std::io::Write;
-
-    #[test]
-    fn an_example_hides_what_may_be_secret() {
-        assert_eq!(shortened("GET http://a:b@host/x?token=S3cret \"next\""), "GET http://***@host/x?*** \"next\"");
-        assert_eq!(shortened(&"x".repeat(1_000)).len(), EXAMPLE_MAX);
-    }
-
-    struct Bench {
-        folder: tempfile::TempDir,
-        watch: Watch,
-        now: Instant,
-        wall: SystemTime,
-        changes: crossbeam_channel::Receiver<DeskMessage>,
-    }
-
-    impl Bench {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let config = format!(
-                "[[streams]]\nname = \"lobby\"\nurl = \"synthetic:?size=320x180&fps=25&seed=1\"\n[[logs]]\nname = \"edge\"\npath = \"{}\"\n\
-                format = \"logfmt\"\nstream_field = \"stream\"\n[logs.rules.http]\ndetector = \"log_http_errors\"\n\
-                thresholds = {{ major = 0.5 }}\nclear_after = \"5s\"\n",
-                folder.path().join("a.log").display()
-            );
-            let file = folder.path().join("avwatch.toml");
-            std::fs::write(&file, config).unwrap();
-            let loaded = crate::config::load(&crate::config::Sources { files: vec![file], ..Default::default() });
-            let plan: Plan = loaded.unwrap().plan;
-            let entry = crate::catalogue::Entry {
-                plan: Arc::new(plan.streams[0].clone()),
-                origin: crate::catalogue::StreamOrigin::File,
-                revision: None,
-                settings: None,
-            };
-            let catalogue = Catalogue { streams: [("lobby".into(), entry)].into(), ..Catalogue::default() };
-            let (events, changes) = bounded(100);
-            let parts = LogWatchParts {
-                inputs: plan.logs,
-                catalogue: Arc::new(ArcSwap::from_pointee(catalogue)),
-                desk: DeskHandle { events, board: Arc::default(), rules: Arc::default() },
-            };
-            let now = Instant::now();
-            Self { watch: Watch::new(parts, now), folder, now, wall: SystemTime::now(), changes }
-        }
-
-        fn write(&self, text: &str) {
-            let path = self.folder.path().join("a.log");
-            let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-            file.write_all(text.as_bytes()).unwrap();
-        }
-
-        fn pass(&mut self, seconds: u64, text: &str) {
-            for _ in 0..seconds {
-                self.write(text);
-                self.now += Duration::from_secs(1);
-                self.wall += Duration::from_secs(1);
-                self.watch.look(self.now, self.wall);
-            }
-        }
-
-        fn told(&self) -> Vec<String> {
-            let words = |message: DeskMessage| match message {
-                DeskMessage::Change(change) => format!("{} {} {:?}", change.key, change.severity, change.what),
-                _ => "another message".to_owned(),
-            };
-            self.changes.try_iter().map(words).collect()
-        }
-    }
-
-    #[test]
-    fn lines_become_an_event_of_their_stream_and_what_is_lost_is_counted() {
-        let mut bench = Bench::new();
-        bench.pass(5, "");
-        bench.pass(25, "stream=lobby status=503\nstream=roof status=503\nplain words\n");
-        assert_eq!(bench.told(), ["lobby/input/log_http_errors major Raised"]);
-        let losses = bench.watch.inputs[0].losses;
-        assert_eq!((losses.unparsed, losses.of_no_stream), (25, 25));
-        bench.pass(120, "stream=lobby status=200\n");
-        assert_eq!(bench.told().last().map(String::as_str), Some("lobby/input/log_http_errors major Ended(Cleared)"));
-    }
-
-    #[test]
-    fn a_rotation_in_the_middle_loses_no_line() {
-        let mut bench = Bench::new();
-        bench.pass(1, "");
-        bench.pass(10, "stream=lobby status=503\n");
-        let moved = bench.folder.path().join("a.log.1");
-        std::fs::rename(bench.folder.path().join("a.log"), moved).unwrap();
-        bench.pass(10, "stream=lobby status=503\n");
-        // Twenty lines are the least that say anything.
-        assert_eq!(bench.told(), ["lobby/input/log_http_errors major Raised"]);
-    }
-}
+#[path = "worker_tests.rs"]
+mod tests;

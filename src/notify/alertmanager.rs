@@ -261,7 +261,8 @@ impl Alerts {
                 }
             }
         }
-        if fires(event) {
+        if fires(event) || words::is_unwatched(event) {
+            // What nobody watches any more is not resolved: it is not told again, and runs out.
             alerts.push(self.firing(event, event.severity, summary, now));
         } else if event.ended_at == Some(event.started_at) {
             // It happened at one moment: without some time to fire Alertmanager would tell nobody.

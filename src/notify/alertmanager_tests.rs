@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use super::*;
-use crate::notify::samples::{ended, escalated, event, incident, message, raised, test};
+use crate::notify::samples::{ended, escalated, event, incident, message, raised, test, unwatched};
 use crate::notify::testing::{Received, Reply, Scripted};
 
 fn plan(urls: &[String], severity: SeverityPlace) -> AlertmanagerPlan {
@@ -39,6 +39,14 @@ fn ends_in(alert: &Value) -> f64 {
         Ok(ahead) => ahead.as_secs_f64(),
         Err(error) => -error.duration().as_secs_f64(),
     }
+}
+
+#[test]
+fn an_alert_that_nobody_watches_any_more_is_not_resolved_but_runs_out() {
+    let alerts = told(vec![unwatched("lobby", "black")], SeverityPlace::Annotation);
+    assert!((239.0..=240.0).contains(&ends_in(&alerts[0])), "four re-sendings ahead");
+    let summary = alerts[0]["annotations"]["summary"].as_str().unwrap();
+    assert!(summary.starts_with("no longer watched, not known to be over: "), "{summary}");
 }
 
 #[test]

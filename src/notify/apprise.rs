@@ -102,7 +102,7 @@ fn one(told: &Told<'_>) -> String {
 const fn kind(tone: Tone) -> &'static str {
     match tone {
         Tone::Test | Tone::Open(Severity::Info) => "info",
-        Tone::Open(Severity::Warning | Severity::Minor) => "warning",
+        Tone::Open(Severity::Warning | Severity::Minor) | Tone::Unwatched => "warning",
         Tone::Open(Severity::Major | Severity::Critical) => "failure",
         Tone::Over => "success",
     }

@@ -16,6 +16,7 @@ pub struct ReceiverBoard {
     failed: AtomicU64,
     parked: AtomicU64,
     dropped: AtomicU64,
+    panicked: AtomicU64,
     pending: AtomicU64,
     oldest_ms: AtomicU64,
     parked_now: AtomicU64,
@@ -91,6 +92,11 @@ impl ReceiverBoard {
         standing.last_failure = Some((now, why.to_owned()));
     }
 
+    /// Its thread panicked and began anew.
+    pub fn panicked(&self) {
+        self.panicked.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Changes were lost to it for lack of room.
     pub fn dropped(&self, changes: u64) {
         self.dropped.fetch_add(changes, Ordering::Relaxed);
@@ -123,7 +129,8 @@ impl ReceiverBoard {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notifications since the start, by outcome: messages, attempts, messages, changes.
+    /// Notifications since the start, by outcome: messages, attempts, messages, changes, restarts
+    /// of its thread.
     pub fn outcomes(&self) -> Vec<(&'static str, u64)> {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         vec![
@@ -131,6 +138,7 @@ impl ReceiverBoard {
             ("failed", read(&self.failed)),
             ("parked", read(&self.parked)),
             ("dropped", read(&self.dropped)),
+            ("panicked", read(&self.panicked)),
         ]
     }
 }

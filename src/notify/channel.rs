@@ -91,6 +91,15 @@ pub enum SendFailure {
         /// The receiver asks not to be tried again before.
         after: Option<Duration>,
     },
+    /// It is taken, but there was no time for all of it: the channel goes on where it was when the same message is
+    /// sent again. No failure.
+    #[error("{done} of {all} calls were made, the others follow")]
+    GoesOn {
+        /// Calls that were made.
+        done: usize,
+        /// Calls that it takes in all.
+        all: usize,
+    },
     /// It will not be taken as it is, such as a 4xx answer: it waits for a person.
     #[error("{why}")]
     Refused {

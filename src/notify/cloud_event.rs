@@ -8,7 +8,7 @@ use avwatch_actors::incident::Incident;
 use avwatch_actors::record::Record;
 use serde_json::{Map, Value, json};
 
-use super::{Content, Links, Message};
+use super::{Content, Links, Message, words};
 
 /// The whole event.
 pub(super) fn cloud_event(message: &Message) -> Value {
@@ -63,6 +63,7 @@ fn kind(record: &Record) -> &'static str {
             EventState::Escalated => "avwatch.event.escalated.v1",
             EventState::Acked => "avwatch.event.acked.v1",
             EventState::Suppressed => "avwatch.event.suppressed.v1",
+            EventState::Ended if words::is_unwatched(event) => "avwatch.event.unwatched.v1",
             EventState::Ended => "avwatch.event.ended.v1",
         },
         Record::Incident(incident) if incident.is_open() => "avwatch.incident.open.v1",

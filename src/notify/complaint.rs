@@ -39,9 +39,21 @@ impl Complaint {
         }
     }
 
-    /// A message was set aside.
+    /// It takes messages, but not one that has waited for so long.
+    pub(super) fn aside(&mut self, lasts: Duration, why: &str) {
+        if lasts >= PATIENCE {
+            self.raise(&format!("does not take a notification, which is tried again: {why}"));
+        }
+    }
+
+    /// A message was parked.
     pub(super) fn parked(&mut self, why: &str) {
         self.raise(&format!("did not take a notification, which is parked: {why}"));
+    }
+
+    /// Its thread panicked and began anew.
+    pub(super) fn panicked(&mut self, why: &str) {
+        self.raise(&format!("is not told: its thread panicked and began anew: {why}"));
     }
 
     /// So many changes were lost since the start.

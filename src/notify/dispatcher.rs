@@ -2,8 +2,8 @@
 //!
 //! It owns the receiver's channel and a connection to the store of its own, so a slow or dead receiver
 //! delays nobody else. At most one message is on its way. When one is not taken it is tried again, as
-//! [`Dispatch`] decides; what will not be taken is set aside, where people see it. Ends within two
-//! seconds of its lifeline's cut; what was not sent stays in the outbox.
+//! [`Dispatch`] decides, and is set aside while others are taken; what will not be taken is parked, where people see
+//! it. Ends within two seconds of its lifeline's cut; what was not sent stays in the outbox.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use avwatch_actors::worker::panic_message;
 
 use super::channel::{Channel, Content, Links, Message, SendFailure};
 use super::complaint::Complaint;
-use super::dispatch::{Dispatch, Next, TRIED_FOR, Waiting};
+use super::dispatch::{Dispatch, Next, TRIED_FOR, Turn, pause};
 use super::inbox::{Ear, Word};
 use super::router::{Route, Router};
 use super::urgent::Urgent;
-use crate::sinks::store::{Formed, Outbox, StoreError};
+use crate::sinks::store::{ASIDE_MAX, Backlog, Formed, Outbox, StoreError};
 
 /// Longest time between two looks at the outbox.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -32,11 +32,17 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is seen to what a receiver does not take.
 const CARE_EVERY: Duration = Duration::from_secs(10);
 
+/// How long the thread rests after a panic.
+const PANIC_PAUSE: Duration = Duration::from_secs(1);
+
 /// What a receiver does not take for so long goes to its fallback as well.
 const RELAY_AFTER: Duration = Duration::from_secs(300);
 
 /// Every open event, from the desk's board.
 pub(super) type OpenEvents = Box<dyn Fn() -> Arc<Vec<Arc<Event>>> + Send>;
+
+/// What time it is: since the thread began, and by the wall.
+pub(super) type Clock = Box<dyn Fn() -> (Duration, SystemTime) + Send>;
 
 /// What a receiver's thread is made of.
 pub(super) struct Dispatcher {
@@ -52,7 +58,7 @@ pub(super) struct Dispatcher {
     pub(super) ear: Ear,
     pub(super) line: Arc<Lifeline>,
     pub(super) urgent: Urgent,
-    pub(super) started: Instant,
+    pub(super) clock: Clock,
     /// Why the last message was not taken.
     pub(super) why: String,
     /// When it was last seen to what a receiver does not take.
@@ -61,12 +67,36 @@ pub(super) struct Dispatcher {
     pub(super) resend_at: Option<Duration>,
     /// A message that was taken while the outbox could not be written.
     pub(super) unsettled: Option<String>,
+    /// Messages that are set aside now.
+    pub(super) aside: u64,
+    /// For how long the oldest change has waited.
+    pub(super) oldest: Duration,
+    /// When something was last taken.
+    pub(super) taken_at: Option<SystemTime>,
 }
 
 impl Dispatcher {
-    /// Works until the lifeline is cut.
+    /// Works until the lifeline is cut. After a panic it begins anew: what waits is on disk, and nobody else
+    /// would send it.
     pub(super) fn run(mut self) {
         self.resend_at = self.channel.resend_every();
+        while let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.work())) {
+            let why = panic_message(&*panic);
+            tracing::error!(
+                fault = "panic",
+                receiver = &*self.route.name,
+                "the thread of a receiver panicked and begins anew: {why}"
+            );
+            self.route.board.panicked();
+            self.complaint.panicked(&why);
+            let until = Instant::now() + PANIC_PAUSE;
+            while !self.line.is_cut() && Instant::now() < until {
+                std::thread::sleep(PANIC_PAUSE / 20);
+            }
+        }
+    }
+
+    fn work(&mut self) {
         while !self.line.is_cut() {
             let wait = self.turn();
             for word in self.ear.listen(wait) {
@@ -76,11 +106,15 @@ impl Dispatcher {
     }
 
     fn now(&self) -> Duration {
-        self.started.elapsed()
+        (self.clock)().0
+    }
+
+    fn wall(&self) -> SystemTime {
+        (self.clock)().1
     }
 
     /// Does what is due; returns how long there is nothing to do.
-    fn turn(&mut self) -> Duration {
+    pub(super) fn turn(&mut self) -> Duration {
         self.resend();
         let wait = match self.send_due() {
             Ok(wait) => wait,
@@ -103,31 +137,56 @@ impl Dispatcher {
         }
     }
 
-    /// Nothing when nothing waits in the outbox.
+    /// Nothing when nothing waits in the outbox but what was set aside.
     fn send_stored(&mut self) -> Result<Option<Duration>, StoreError> {
         self.settle()?;
-        let (waiting, parked) = self.outbox.waiting(&self.route.name, SystemTime::now())?;
-        self.publish(waiting, parked);
+        let Backlog { waiting, pending, oldest, parked } = self.outbox.backlog(&self.route.name, self.wall())?;
+        (self.aside, self.oldest) = (waiting.aside, oldest);
+        self.route.board.waits(pending, oldest, parked);
+        self.complaint.lost(self.route.board.dropped_total());
+        if self.dispatch.is_stuck(self.now(), waiting) {
+            self.set_aside()?;
+            return Ok(Some(Duration::ZERO));
+        }
+        if waiting.aside > 0 {
+            self.care()?;
+        }
         match self.dispatch.next(self.now(), waiting) {
             Next::Idle => Ok(None),
             Next::Wait(left) => {
                 self.care()?;
-                Ok(Some(left))
+                let is_front = waiting.has_message || waiting.changes > 0;
+                Ok(is_front.then_some(left).or_else(|| self.send_unstored()).or(Some(left)))
             }
-            Next::Send => self.send_next().map(|()| Some(Duration::ZERO)),
+            Next::Send(turn) => self.send_next(turn).map(|()| Some(Duration::ZERO)),
         }
     }
 
-    /// While nothing is taken: says so, and gives what waits to the fallback. Also during a long pause that the
+    /// Takes the message in front out of the way of the others.
+    fn set_aside(&mut self) -> Result<(), StoreError> {
+        let (name, now) = (self.route.name.clone(), self.wall());
+        if let Some(oldest) = self.outbox.too_many_aside(&name)? {
+            self.park(&oldest, None, &format!("{ASIDE_MAX} messages are not taken: {}", self.why))?;
+        }
+        self.outbox.set_aside(&name, now + pause(0, fastrand::f64()))?;
+        self.dispatch.set_aside(self.now());
+        tracing::warn!(receiver = &*name, "a notification is set aside while others are sent: {}", self.why);
+        Ok(())
+    }
+
+    /// While something is not taken: says so, and gives what waits to the fallback. Also during a long pause that the
     /// receiver asked for.
     fn care(&mut self) -> Result<(), StoreError> {
         let now = self.now();
-        let Some(lasts) = self.dispatch.failing_for(now) else { return Ok(()) };
-        if now.saturating_sub(self.cared_at) < CARE_EVERY {
+        let lasts = self.dispatch.failing_for(now);
+        if (lasts.is_none() && self.aside == 0) || now.saturating_sub(self.cared_at) < CARE_EVERY {
             return Ok(());
         }
         self.cared_at = now;
-        self.complaint.failing(lasts, &self.why);
+        match lasts {
+            Some(lasts) => self.complaint.failing(lasts, &self.why),
+            None => self.complaint.aside(self.oldest, &self.why),
+        }
         self.relay()
     }
 
@@ -139,7 +198,7 @@ impl Dispatcher {
         }
         let waiting = self.urgent.waiting(self.now())?;
         match self.dispatch.next(self.now(), waiting) {
-            Next::Send => {
+            Next::Send(_) => {
                 self.send_urgent();
                 Some(Duration::ZERO)
             }
@@ -162,83 +221,134 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn publish(&mut self, waiting: Waiting, parked: u64) {
-        self.route.board.waits(waiting.changes + u64::from(waiting.has_message), waiting.oldest, parked);
-        let dropped = self.route.board.dropped_total();
-        self.complaint.lost(dropped);
-    }
-
-    fn send_next(&mut self) -> Result<(), StoreError> {
-        let Some(formed) = self.outbox.next(&self.route.name, SystemTime::now())? else { return Ok(()) };
-        let Formed { id, created, age, records, is_full } = formed;
+    fn send_next(&mut self, turn: Turn) -> Result<(), StoreError> {
+        let Some(formed) = self.outbox.next(&self.route.name, turn, self.wall())? else { return Ok(()) };
+        let Formed { id, created, age, records, is_full, attempts, tried } = formed;
         if records.is_empty() {
             // Nothing of it can be read any more; it was told of when it was tried.
             return self.outbox.taken(&self.route.name, &id);
         }
         match self.send(&id, created, Content::Changes(records)) {
             Ok(()) => {
-                self.taken(is_full);
                 self.unsettled = Some(id);
+                self.aside -= u64::from(turn == Turn::Aside).min(self.aside);
+                self.taken(turn, is_full);
                 self.settle()
             }
-            Err(SendFailure::Later { why, .. }) if age >= TRIED_FOR => {
-                self.park(&id, &format!("{why}; it was tried for a day"))
+            Err(SendFailure::GoesOn { .. }) => {
+                self.goes_on(turn);
+                Ok(())
+            }
+            // Left in the middle: it leaves again after the next start.
+            Err(SendFailure::Later { .. }) if self.line.is_cut() => Ok(()),
+            Err(SendFailure::Later { why, after }) if age >= TRIED_FOR => {
+                self.failed(turn, &why, after);
+                self.dispatch.parked(turn);
+                self.park(&id, None, &format!("{why}; it was tried for a day"))
             }
             Err(SendFailure::Later { why, after }) => {
-                self.failed(&why, after);
-                self.outbox.failed(&self.route.name, &id, &why)?;
+                self.failed(turn, &why, after);
+                self.again(turn, &id, attempts, tried, &why, after)?;
                 self.relay()
             }
-            Err(SendFailure::Refused { why }) => self.park(&id, &why),
+            Err(SendFailure::Refused { why }) => self.park(&id, Some(turn), &why),
         }
+    }
+
+    /// Notes that a message was not taken, and when it is tried again if it was set aside.
+    fn again(
+        &mut self,
+        turn: Turn,
+        id: &str,
+        attempts: u32,
+        tried: Option<SystemTime>,
+        why: &str,
+        after: Option<Duration>,
+    ) -> Result<(), StoreError> {
+        let (name, now) = (self.route.name.clone(), self.wall());
+        let rest = after.unwrap_or_else(|| pause(attempts, fastrand::f64()));
+        let due = (turn == Turn::Aside).then_some(now + rest);
+        self.outbox.failed(&name, id, why, due, now)?;
+        // Others were taken since it was last tried: something in it is the cause.
+        let is_its_own = tried.is_some_and(|tried| self.taken_at.is_some_and(|taken| taken > tried));
+        if (is_its_own || self.dispatch.is_hopeless(self.now())) && self.outbox.halve(&name, id, now)? {
+            tracing::warn!(receiver = &*name, id, "a notification is sent in halves: one of them may be taken");
+            if !is_its_own {
+                self.dispatch.set_aside(self.now());
+            }
+        }
+        Ok(())
     }
 
     fn send_urgent(&mut self) {
-        let Some(message) = self.urgent.next(Wall(SystemTime::now())) else { return };
+        let Some(message) = self.urgent.next(Wall(self.wall())) else { return };
         match self.send(&message.id, message.created, Content::Changes(message.records)) {
             Ok(()) => {
-                self.taken(false);
+                self.taken(Turn::Front, false);
                 self.urgent.settled();
             }
-            Err(SendFailure::Later { why, after }) => self.failed(&why, after),
+            Err(SendFailure::GoesOn { .. }) => self.goes_on(Turn::Front),
+            Err(SendFailure::Later { why, after }) => self.failed(Turn::Front, &why, after),
             Err(SendFailure::Refused { why }) => {
                 self.urgent.set_aside();
-                self.dispatch.left(self.now(), false);
-                self.route.board.failed(Wall(SystemTime::now()), &why);
+                self.answered(Turn::Front, false);
+                self.route.board.failed(Wall(self.wall()), &why);
             }
         }
     }
 
-    fn taken(&mut self, is_full: bool) {
-        self.dispatch.left(self.now(), is_full);
-        self.route.board.taken(Wall(SystemTime::now()));
-        self.complaint.well();
+    fn taken(&mut self, turn: Turn, is_full: bool) {
+        let now = self.wall();
+        self.answered(turn, is_full);
+        self.taken_at = Some(now);
+        self.route.board.taken(Wall(now));
+        if self.aside == 0 {
+            self.complaint.well();
+        }
     }
 
-    fn failed(&mut self, why: &str, after: Option<Duration>) {
+    /// A part of a message was taken; the rest leaves in the next turn.
+    fn goes_on(&mut self, turn: Turn) {
+        self.dispatch.goes_on(turn);
+        self.taken_at = Some(self.wall());
+        self.route.board.well(Wall(self.wall()));
+    }
+
+    /// The receiver is there: what was set aside while it was not need not wait any longer.
+    fn answered(&mut self, turn: Turn, is_full: bool) {
+        let was_away = self.dispatch.left(self.now(), turn, is_full);
+        if was_away && let Err(error) = self.outbox.wake(&self.route.name, self.wall()) {
+            tracing::warn!(receiver = &*self.route.name, fault = %error, "messages that were set aside wait on");
+        }
+    }
+
+    fn failed(&mut self, turn: Turn, why: &str, after: Option<Duration>) {
         if self.line.is_cut() {
             return;
         }
-        self.dispatch.failed(self.now(), after, fastrand::f64());
+        self.dispatch.failed(self.now(), turn, after, fastrand::f64());
         self.why = why.to_owned();
-        self.route.board.failed(Wall(SystemTime::now()), why);
+        self.route.board.failed(Wall(self.wall()), why);
         tracing::warn!(receiver = &*self.route.name, "a notification was not taken and is tried again: {why}");
         if let Some(lasts) = self.dispatch.failing_for(self.now()) {
             self.complaint.failing(lasts, why);
         }
     }
 
-    fn park(&mut self, id: &str, why: &str) -> Result<(), StoreError> {
-        let (name, now) = (&self.route.name, SystemTime::now());
+    /// Sets a message aside for good. With a turn, the receiver itself decided so: it is there.
+    fn park(&mut self, id: &str, answered: Option<Turn>, why: &str) -> Result<(), StoreError> {
+        let (name, now) = (self.route.name.clone(), self.wall());
         let fallback = self.fallback();
-        if let Err(error) = self.outbox.park(name, id, why, fallback.as_ref(), now) {
+        if let Err(error) = self.outbox.park(&name, id, why, fallback.as_ref(), now) {
             // It must not leave again every second until the outbox can be written.
-            self.dispatch.failed(self.started.elapsed(), None, 1.0);
+            self.dispatch.failed(self.now(), Turn::Front, None, 1.0);
             return Err(error);
         }
         self.route.board.parked(Wall(now), why);
-        self.dispatch.left(self.started.elapsed(), false);
-        tracing::error!(receiver = &**name, id, "a notification was not taken and is parked: {why}");
+        if let Some(turn) = answered {
+            self.answered(turn, false);
+        }
+        tracing::error!(receiver = &*name, id, "a notification was not taken and is parked: {why}");
         self.complaint.parked(why);
         self.ring_others(fallback.is_some());
         Ok(())
@@ -247,7 +357,7 @@ impl Dispatcher {
     /// Gives what has waited too long to the fallback as well.
     fn relay(&mut self) -> Result<(), StoreError> {
         let Some(fallback) = self.fallback() else { return Ok(()) };
-        let copied = self.outbox.relay(&self.route.name, &fallback, RELAY_AFTER, SystemTime::now())?;
+        let copied = self.outbox.relay(&self.route.name, &fallback, RELAY_AFTER, self.wall())?;
         if copied > 0 {
             tracing::warn!(receiver = &*self.route.name, changes = copied, "notifications go to '{}'", fallback.name);
             self.ring_others(true);
@@ -282,7 +392,7 @@ impl Dispatcher {
         let channel = &mut self.channel;
         if let Err(failure) = guarded(|| channel.resend(&told)) {
             tracing::warn!(receiver = &*self.route.name, "open events were not taken: {failure}");
-            self.route.board.failed(Wall(SystemTime::now()), &failure.to_string());
+            self.route.board.failed(Wall(self.wall()), &failure.to_string());
         }
     }
 
@@ -296,9 +406,10 @@ impl Dispatcher {
             }
             Word::Try { by, answer } => {
                 let id = uuid::Uuid::now_v7().to_string();
-                let sent = self.send(&id, Wall(SystemTime::now()), Content::Test { by });
+                let sent = self.send(&id, Wall(self.wall()), Content::Test { by });
                 if sent.is_ok() {
-                    self.route.board.well(Wall(SystemTime::now()));
+                    self.taken_at = Some(self.wall());
+                    self.route.board.well(Wall(self.wall()));
                     self.dispatch.found(self.now());
                     self.complaint.well();
                 }

@@ -1,7 +1,8 @@
 //! E-mail over SMTP.
 //!
 //! Owned by its receiver's thread, which talks to the mail server itself: one connection per message,
-//! [`SEND_WITHIN`] at most for all of it. With `starttls` or `tls` nothing but the greeting is said before
+//! [`SEND_WITHIN`] at most for all of it. The conversation is a future, so that it can be dropped wherever it stands: a
+//! limit for each answer would let a server that says one byte now and then hold the thread for ever. With `starttls` or `tls` nothing but the greeting is said before
 //! the connection is protected, and a server that offers no TLS is not talked to.
 //!
 //! A recipient whom the server refuses for good does not keep the others from theirs: it is logged, and
@@ -20,7 +21,7 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{Certificate, CertificateStore, SmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 
@@ -142,44 +143,42 @@ impl EmailChannel {
     }
 
     /// Connects to the first address that answers, and protects the connection as the settings ask.
-    fn connect(&self, deadline: Deadline) -> Result<SmtpConnection, SendFailure> {
-        let addresses = resolving::addresses(&self.host, self.port, &self.line, deadline.left())?;
+    async fn connect(&self, addresses: &[SocketAddr], deadline: Deadline) -> Result<AsyncSmtpConnection, SendFailure> {
         let tls = if self.security == MailSecurity::None { None } else { Some(self.tls()?) };
         let mut failure = self.later("has no address");
         for (index, address) in addresses.iter().enumerate() {
             let share = deadline.left() / u32::try_from(addresses.len() - index).unwrap_or(1);
-            match self.try_address(*address, share.max(STEP_LEAST), tls.as_ref()) {
-                Ok(connection) => return Ok(connection),
-                Err(error) => failure = self.failed("the connection", &error),
+            let tried = self.try_address(*address, share.max(STEP_LEAST), tls.as_ref());
+            match tokio::time::timeout(share.max(STEP_LEAST), tried).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => failure = self.failed("the connection", &error),
+                Err(_) => failure = self.later("did not answer in time (the connection)"),
             }
         }
         Err(failure)
     }
 
-    fn try_address(
+    async fn try_address(
         &self,
         address: SocketAddr,
         within: Duration,
         tls: Option<&TlsParameters>,
-    ) -> Result<SmtpConnection, smtp::Error> {
-        let at_once = tls.filter(|_| self.security == MailSecurity::Tls);
-        let mut connection = SmtpConnection::connect(address, Some(within), &ClientId::default(), at_once, None)?;
+    ) -> Result<AsyncSmtpConnection, smtp::Error> {
+        let at_once = tls.filter(|_| self.security == MailSecurity::Tls).cloned();
+        let name = ClientId::default();
+        let mut connection = AsyncSmtpConnection::connect_tokio1(address, Some(within), &name, at_once, None).await?;
         if let Some(tls) = tls.filter(|_| self.security == MailSecurity::Starttls) {
-            connection.starttls(tls, &ClientId::default())?;
+            connection.starttls(tls.clone(), &name).await?;
         }
         Ok(connection)
     }
 
-    fn talk(
-        &self,
-        connection: &mut SmtpConnection,
-        mail: &lettre::Message,
-        deadline: Deadline,
-    ) -> Result<(), SendFailure> {
+    async fn talk(&self, connection: &mut AsyncSmtpConnection, mail: &lettre::Message) -> Result<(), SendFailure> {
         if let Some((user, password)) = &self.credentials {
-            self.step(connection, deadline)?;
+            self.step()?;
             let credentials = Credentials::new(user.clone(), password.expose().to_owned());
-            connection.auth(&MECHANISMS, &credentials).map_err(|error| self.failed("user and password", &error))?;
+            let known = connection.auth(&MECHANISMS, &credentials).await;
+            known.map_err(|error| self.failed("user and password", &error))?;
         }
         let envelope = mail.envelope();
         let mut parameters = Vec::new();
@@ -191,30 +190,25 @@ impl EmailChannel {
             }
             parameters.push(MailParameter::SmtpUtfEight);
         }
-        self.step(connection, deadline)?;
-        let sent = connection.command(Mail::new(envelope.from().cloned(), parameters));
+        self.step()?;
+        let sent = connection.command(Mail::new(envelope.from().cloned(), parameters)).await;
         sent.map_err(|error| self.failed("the sender", &error))?;
-        self.name_recipients(connection, envelope.to(), deadline)?;
-        self.step(connection, deadline)?;
-        connection.command(Data).map_err(|error| self.failed("the message", &error))?;
-        self.step(connection, deadline)?;
-        connection.message(&mail.formatted()).map_err(|error| self.failed("the message", &error))?;
+        self.name_recipients(connection, envelope.to()).await?;
+        self.step()?;
+        connection.command(Data).await.map_err(|error| self.failed("the message", &error))?;
+        self.step()?;
+        connection.message(&mail.formatted()).await.map_err(|error| self.failed("the message", &error))?;
         Ok(())
     }
 
     /// Names all recipients. One who may be taken later makes the whole message wait, so that nobody gets
     /// it twice; one who is refused for good is left out.
-    fn name_recipients(
-        &self,
-        connection: &mut SmtpConnection,
-        to: &[Address],
-        deadline: Deadline,
-    ) -> Result<(), SendFailure> {
+    async fn name_recipients(&self, connection: &mut AsyncSmtpConnection, to: &[Address]) -> Result<(), SendFailure> {
         let mut refused = None;
         let mut taken = 0;
         for (index, address) in to.iter().enumerate() {
-            self.step(connection, deadline)?;
-            match connection.command(Rcpt::new(address.clone(), Vec::new())) {
+            self.step()?;
+            match connection.command(Rcpt::new(address.clone(), Vec::new())).await {
                 Ok(_) => taken += 1,
                 Err(error) if error.is_permanent() => {
                     let failure = self.failed(&format!("recipient {}", index + 1), &error);
@@ -230,13 +224,30 @@ impl EmailChannel {
         }
     }
 
-    /// Gives the next step what is left of the time.
-    fn step(&self, connection: &mut SmtpConnection, deadline: Deadline) -> Result<(), SendFailure> {
-        if deadline.left().is_zero() || self.line.is_cut() {
-            return Err(self.later("took too long"));
+    /// Whether there is a next step: none once the thread is told to end.
+    fn step(&self) -> Result<(), SendFailure> {
+        if self.line.is_cut() { Err(self.later("was left")) } else { Ok(()) }
+    }
+
+    /// The whole conversation.
+    async fn deliver(
+        &self,
+        mail: &lettre::Message,
+        addresses: &[SocketAddr],
+        deadline: Deadline,
+    ) -> Result<(), SendFailure> {
+        let late = |_| Err(self.later("took too long"));
+        let connected = tokio::time::timeout(deadline.left(), self.connect(addresses, deadline)).await;
+        let mut connection = match connected {
+            Ok(connected) => connected?,
+            Err(elapsed) => return late(elapsed),
+        };
+        let sent = tokio::time::timeout(deadline.left(), self.talk(&mut connection, mail)).await;
+        // Taken or not is decided: how the farewell goes does not matter, but it may not take long.
+        if sent.is_ok() && !connection.has_broken() {
+            let _ = tokio::time::timeout(QUIT_WITHIN, connection.quit()).await;
         }
-        let limited = connection.set_timeout(Some(deadline.left().max(STEP_LEAST)));
-        limited.map_err(|error| self.later(&format!("cannot be limited in time: {}", error.kind())))
+        sent.unwrap_or_else(late)
     }
 }
 
@@ -257,13 +268,13 @@ impl Channel for EmailChannel {
         let mail = letter(message, &self.from, &self.to)
             .map_err(|error| SendFailure::Refused { why: format!("cannot write the mail: {error}") })?;
         let deadline = Deadline(Instant::now() + SEND_WITHIN);
-        let mut connection = self.connect(deadline)?;
-        let sent = self.talk(&mut connection, &mail, deadline);
-        // Taken or not is decided: how the farewell goes does not matter, but it may not take long.
-        if connection.set_timeout(Some(QUIT_WITHIN)).is_ok() && !connection.has_broken() {
-            let _ = connection.quit();
-        }
-        sent
+        let addresses = resolving::addresses(&self.host, self.port, &self.line, deadline.left())?;
+        // On this very thread: nothing of it goes on when the call returns.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| self.later(&format!("is not asked: {}", error.kind())))?;
+        runtime.block_on(self.deliver(&mail, &addresses, deadline))
     }
 }
 
@@ -274,5 +285,61 @@ struct Deadline(Instant);
 impl Deadline {
     fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::notify::samples::{message, raised};
+
+    /// A mail server of one connection: after as many good answers as it is told, its next one never ends.
+    fn tarpit(good_answers: usize) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let answers = ["220 mail\r\n", "250 mail\r\n", "250 ok\r\n", "250 ok\r\n", "354 go on\r\n"];
+            for answer in answers.iter().take(good_answers) {
+                stream.write_all(answer.as_bytes()).unwrap();
+                let _ = lines.next();
+            }
+            // A byte now and then: every read gets something.
+            while stream.write_all(b"2").is_ok() {
+                std::thread::park_timeout(Duration::from_millis(300));
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn a_mail_server_that_answers_a_byte_now_and_then_holds_the_thread_for_ten_seconds_at_most() {
+        let trial = |good_answers| {
+            let plan = EmailPlan {
+                to: vec!["noc@example.org".to_owned()],
+                from: "avwatch@example.org".to_owned(),
+                host: "127.0.0.1".to_owned(),
+                port: tarpit(good_answers),
+                security: MailSecurity::None,
+                credentials: None,
+                tls_ca: None,
+            };
+            let mut channel = EmailChannel::new(&plan, &Arc::default()).unwrap();
+            let begin = Instant::now();
+            let sent = channel.send(&message(vec![raised("lobby", "black")]));
+            assert!(matches!(sent, Err(SendFailure::Later { .. })), "{sent:?}");
+            let lasted = begin.elapsed();
+            assert!(lasted < SEND_WITHIN + Duration::from_secs(2), "{good_answers}: {lasted:?}");
+        };
+        // At the greeting, at a command, and after the message.
+        std::thread::scope(|scope| {
+            for good_answers in [0, 2, 5] {
+                scope.spawn(move || trial(good_answers));
+            }
+        });
     }
 }

@@ -266,8 +266,10 @@ fn facts(message: &Message) -> Vec<(&'static str, String)> {
             ("AVWATCH_SEVERITY", incident.severity.name().to_owned()),
         ]),
         Some(Record::Event(event)) => {
+            let is_unwatched = words::is_unwatched(event);
+            let what = if is_unwatched { "unwatched" } else { crate::sinks::state_name(event.state) };
             facts.extend([
-                ("AVWATCH_EVENT", crate::sinks::state_name(event.state).to_owned()),
+                ("AVWATCH_EVENT", what.to_owned()),
                 ("AVWATCH_EVENT_ID", event.id.clone()),
                 ("AVWATCH_STREAM", event.stream.to_string()),
                 ("AVWATCH_TRACK", event.track.to_string()),
@@ -360,7 +362,7 @@ mod tests {
         for (does, wanted) in [("exit 75", "later"), ("kill -9 $$", "later"), ("exit 1", "refused"), ("exit 0", "ok")] {
             let got = match Script::new(does).send(&test("anna")) {
                 Ok(()) => "ok",
-                Err(SendFailure::Later { .. }) => "later",
+                Err(SendFailure::Later { .. } | SendFailure::GoesOn { .. }) => "later",
                 Err(SendFailure::Refused { .. }) => "refused",
             };
             assert_eq!(got, wanted, "{does}");

@@ -6,6 +6,8 @@
 
 pub mod alertmanager;
 pub mod apprise;
+#[cfg(test)]
+mod aside_tests;
 mod ber;
 mod board;
 pub mod build;
@@ -40,7 +42,7 @@ pub mod words;
 
 pub use board::{ReceiverBoard, ReceiverState, Standing};
 pub use channel::{Channel, Content, Links, Message, RESPONSE_BYTES_MAX, SEND_WITHIN, SendFailure};
-pub use dispatch::{Dispatch, Next, TRIED_FOR, Waiting};
+pub use dispatch::{Dispatch, Next, TRIED_FOR, Turn, Waiting, pause};
 pub use http::HttpPoster;
 pub use inbox::Doorbell;
 pub use notifier::{Notifier, NotifyError, ReceiverView};

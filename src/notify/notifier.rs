@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use avwatch_actors::event::EventChange;
@@ -143,22 +143,32 @@ impl Notifier {
         Ok(())
     }
 
+    /// Whether these receivers can be put together; changes nothing.
+    ///
+    /// # Errors
+    /// One of them cannot.
+    pub fn check(&self, plans: &[ReceiverPlan]) -> Result<(), NotifyError> {
+        plans.iter().try_for_each(|plan| {
+            build::channel(plan, &self.links.load(), &Arc::default())?;
+            Ok(())
+        })
+    }
+
     /// Takes another set of receivers over. Those that stay as they are go on undisturbed.
     ///
     /// # Errors
-    /// A receiver cannot be put together; all of them are as they were then.
+    /// A receiver cannot be put together; all of them are as they were then. What fails later concerns one receiver
+    /// only: it is logged, the others are taken over.
     pub fn reload(&self, plans: &[ReceiverPlan]) -> Result<(), NotifyError> {
         // Whatever is wrong with a plan shows before anything is changed.
-        for plan in plans {
-            build::channel(plan, &self.links.load(), &Arc::default())?;
-        }
+        self.check(plans)?;
         let Some(desk) = self.desk.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return Ok(()) };
         let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         let mut old = std::mem::take(&mut *members);
         let mut fresh = Vec::new();
         for plan in plans {
             match old.remove(&plan.name) {
-                Some(member) if member.plan == *plan => {
+                Some(member) if member.plan == *plan && member.is_running() => {
                     members.insert(plan.name.clone(), member);
                 }
                 known => {
@@ -177,11 +187,17 @@ impl Notifier {
             member.cut();
         }
         for (name, handle) in fresh {
-            if let Some(member) = members.get_mut(&name) {
-                self.start_member(member, &desk, handle)?;
+            if let Some(member) = members.get_mut(&name)
+                && let Err(error) = self.start_member(member, &desk, handle)
+            {
+                // Its changes wait in the outbox; the next reload tries again.
+                tracing::error!(fault = %error, receiver = &*name, "a receiver does not work until the next reload");
             }
         }
-        self.tidy_up(&members)
+        if let Err(error) = self.tidy_up(&members) {
+            tracing::warn!(fault = %error, "what waited for receivers that are gone is dropped later");
+        }
+        Ok(())
     }
 
     /// Ends all threads; what was not sent stays in the outbox.
@@ -241,13 +257,7 @@ impl Notifier {
     /// Removes what waits for receivers that are no longer there.
     fn tidy_up(&self, members: &BTreeMap<Arc<str>, Member>) -> Result<(), NotifyError> {
         let names: Vec<Arc<str>> = members.keys().cloned().collect();
-        for (receiver, changes) in Outbox::new(&self.data_dir).keep_only(&names)? {
-            tracing::warn!(
-                receiver,
-                changes,
-                "a receiver is gone from the configuration: what waited for it is dropped"
-            );
-        }
+        Outbox::new(&self.data_dir).keep_only(&names)?;
         Ok(())
     }
 
@@ -275,7 +285,13 @@ impl Notifier {
             ear,
             line: member.line.clone(),
             urgent: Urgent::default(),
-            started: Instant::now(),
+            clock: Box::new({
+                let started = Instant::now();
+                move || (started.elapsed(), SystemTime::now())
+            }),
+            aside: 0,
+            oldest: Duration::ZERO,
+            taken_at: None,
             resend_at: None,
             unsettled: None,
             why: String::new(),

@@ -10,10 +10,12 @@
 //! ([`FOLDED_MAX`] events): the end of such an event makes no call, and when the last one is over, so is
 //! the alert of the rest. The end of any other event resolves its own alert; PagerDuty takes no notice
 //! where there is none. So every alert that was triggered is resolved, whether it was remembered or not,
-//! but for the alert of the rest across a restart: that one is resolved with the next end that is told.
+//! but for what ended because nobody watches it any more (its alert stays open and says so, until the same
+//! condition ends or a person closes it), and but for the alert of the rest across a restart: that one is resolved with
+//! the next end that is told.
 //!
 //! **Limits.** One message may need many calls. It makes as many as fit into [`SEND_WITHIN`], then asks
-//! to be called again, and goes on where it was.
+//! to be called again, and goes on where it was: that is no failure.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -45,6 +47,9 @@ const LIST_BYTES_MAX: usize = 120 * 1024;
 
 /// Most bytes of the list of an incident's events: some 8,000 ids.
 const EVENTS_BYTES_MAX: usize = 300 * 1024;
+
+/// A call that got less time than this and did not end was begun too late: nothing is wrong with the service.
+const CALL_LEAST: Duration = Duration::from_secs(5);
 
 /// Where an event went that has no alert of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,16 +110,22 @@ impl PagerDutyChannel {
         let (begin, mut refused) = known.map_or((0, None), |progress| (progress.done, progress.refused));
         for (done, call) in calls.iter().enumerate().skip(begin) {
             let left = until.saturating_duration_since(Instant::now());
+            // What was not made for lack of time alone is no failure, unless nothing was made at all.
+            let goes_on = SendFailure::GoesOn { done, all: calls.len() };
             let called = if left.is_zero() {
-                let why = format!("{done} of {} calls were made, the others follow", calls.len());
-                Err(SendFailure::Later { why, after: Some(Duration::from_secs(1)) })
+                Err(goes_on)
             } else {
                 let body = self.with_key(call).to_string();
-                self.poster.within(left).post(&[("content-type", "application/json")], body.as_bytes())
+                let posted = self.poster.within(left).post(&[("content-type", "application/json")], body.as_bytes());
+                let is_out_of_time = done > begin && left < CALL_LEAST && until <= Instant::now();
+                posted.map_err(|failure| match failure {
+                    SendFailure::Later { .. } if is_out_of_time => goes_on,
+                    other => other,
+                })
             };
             match called {
                 Ok(_) => {}
-                Err(later @ SendFailure::Later { .. }) => {
+                Err(later @ (SendFailure::Later { .. } | SendFailure::GoesOn { .. })) => {
                     self.progress = Some(Progress { id: message.id.clone(), done, refused });
                     return Err(later);
                 }
@@ -154,7 +165,7 @@ impl Memory {
         let is_open = |told: &Told<'_>| told.record.incident().filter(|incident| incident.is_open()).cloned();
         let incidents: HashSet<String> = told.iter().filter_map(is_open).map(|incident| incident.id.clone()).collect();
         let mut calls = Vec::new();
-        let (mut candidates, mut ends) = (Vec::new(), false);
+        let (mut candidates, mut unseen, mut ends) = (Vec::new(), Vec::new(), false);
         for told in &told {
             match told.record {
                 Record::Incident(incident) => calls.push(of_incident(incident, told, &message.links)),
@@ -172,6 +183,14 @@ impl Memory {
                             calls.push(bare("acknowledge", &event.fingerprint));
                         }
                     }
+                    // Nobody knows whether it is over: what was triggered stays, and says so.
+                    EventState::Ended if words::is_unwatched(event) => {
+                        match self.folded.contains_key(&event.fingerprint) {
+                            true => {}
+                            false if told.is_new => candidates.push(*told),
+                            false => unseen.push(*told),
+                        }
+                    }
                     EventState::Ended => {
                         ends = true;
                         if self.folded.remove(&event.fingerprint).is_none() {
@@ -186,6 +205,11 @@ impl Memory {
             }
         }
         self.trigger(message, candidates, &mut calls);
+        // Their alerts are open in any case: no further one is made for those that have no room.
+        unseen.truncate(TRIGGERS_MAX);
+        for told in &unseen {
+            calls.extend(told.record.event().map(|event| of_event(event, told, &message.links)));
+        }
         self.settle_rest(message, ends, &mut calls);
         calls
     }
@@ -198,7 +222,7 @@ impl Memory {
             let Record::Event(event) = told.record else { continue };
             self.folded.remove(&event.fingerprint);
             calls.push(of_event(event, told, &message.links));
-            if !event.is_open() {
+            if !event.is_open() && !words::is_unwatched(event) {
                 // It came and went within the message.
                 calls.push(bare("resolve", &event.fingerprint));
             }
@@ -208,7 +232,11 @@ impl Memory {
         }
         calls.push(of_rest(message, &rest));
         self.rest = Rest::Open;
-        for event in rest.iter().filter_map(|told| told.record.event()).filter(|event| event.is_open()) {
+        for event in rest
+            .iter()
+            .filter_map(|told| told.record.event())
+            .filter(|event| event.is_open() || words::is_unwatched(event))
+        {
             self.fold(event, Fold::Rest);
         }
     }

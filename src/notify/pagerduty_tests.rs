@@ -1,7 +1,7 @@
 //! What PagerDuty is told, against the shapes of its published reference.
 
 use super::*;
-use crate::notify::samples::{ended, escalated, event, incident, message, raised, test};
+use crate::notify::samples::{ended, escalated, event, incident, message, raised, test, unwatched};
 use crate::notify::testing::{Reply, Scripted};
 
 fn channel(server: &Scripted) -> PagerDutyChannel {
@@ -196,4 +196,36 @@ fn a_test_leaves_nothing_open() {
     channel(&server).send(&test("anna")).unwrap();
     let key = "avwatch:test:msg-1";
     assert_eq!(calls(&server), [("trigger", key), ("resolve", key)].map(|(a, k)| (a.to_owned(), k.to_owned())));
+}
+
+#[test]
+fn a_message_of_many_calls_that_goes_on_is_no_failure() {
+    // Each of eight calls takes two seconds: not all of them fit into ten.
+    let server = Scripted::start(|_| {
+        std::thread::park_timeout(Duration::from_secs(2));
+        Reply::status(202)
+    });
+    let mut channel = channel(&server);
+    let storm = message((0..8).map(|index| raised(&format!("s{index}"), "black")).collect());
+    let first = channel.send(&storm);
+    let Err(SendFailure::GoesOn { done, all: 8 }) = first else { panic!("{first:?}") };
+    assert!((1..8).contains(&done), "{done}");
+    channel.send(&storm).unwrap();
+    let told: std::collections::BTreeSet<String> = calls(&server).into_iter().map(|(_, key)| key).collect();
+    assert_eq!(told.len(), 8, "each of them was told");
+}
+
+#[test]
+fn an_alert_that_nobody_watches_any_more_is_not_resolved() {
+    let server = server();
+    let mut channel = channel(&server);
+    channel.send(&message(vec![raised("lobby", "black")])).unwrap();
+    channel.send(&message(vec![unwatched("lobby", "black")])).unwrap();
+    let key = event("lobby", "black").fingerprint;
+    assert_eq!(calls(&server), [("trigger".to_owned(), key.clone()), ("trigger".to_owned(), key.clone())]);
+    let summary = server.requests()[1].json()["payload"]["summary"].as_str().unwrap().to_owned();
+    assert!(summary.starts_with("no longer watched, not known to be over: "), "{summary}");
+    // Watched again, it is found to be over.
+    channel.send(&message(vec![ended("lobby", "black")])).unwrap();
+    assert_eq!(calls(&server)[2], ("resolve".to_owned(), key));
 }

@@ -90,6 +90,12 @@ pub(crate) fn ended(stream: &str, detector: &str) -> Record {
     }))
 }
 
+/// The same, but since nobody looks any more.
+pub(crate) fn unwatched(stream: &str, detector: &str) -> Record {
+    let Record::Event(event) = ended(stream, detector) else { unreachable!("it is an event") };
+    Record::Event(Arc::new(Event { end_reason: Some(EventEnd::Unwatched), ..(*event).clone() }))
+}
+
 /// An incident of that many streams `s0`, `s1`, …, which are all black.
 pub(crate) fn incident(id: &str, streams: u64, open: bool) -> Record {
     let began = began();

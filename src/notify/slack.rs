@@ -153,6 +153,7 @@ const fn colour(tone: Tone) -> &'static str {
         Tone::Open(Severity::Warning) => "#f2c744",
         Tone::Open(Severity::Info) | Tone::Test => "#439fe0",
         Tone::Over => "#2eb886",
+        Tone::Unwatched => "#868e96",
     }
 }
 

@@ -186,6 +186,8 @@ fn of_event(event: &Event, told: &Told<'_>, links: &Links) -> Bindings {
     let trap = match event.state {
         EventState::Raised => Trap::EventRaised,
         EventState::Escalated | EventState::Acked | EventState::Suppressed => Trap::EventChanged,
+        // It is not known to be over: nothing may clear it.
+        EventState::Ended if words::is_unwatched(event) => Trap::EventChanged,
         EventState::Ended => Trap::EventEnded,
     };
     let mut bindings = Bindings { trap, values: Vec::new() };
@@ -196,7 +198,7 @@ fn of_event(event: &Event, told: &Told<'_>, links: &Links) -> Bindings {
     bindings.text(Object::Track, &event.track.to_string());
     bindings.text(Object::Detector, &event.detector);
     bindings.word(Object::Severity, severity(event.severity));
-    bindings.word(Object::State, state(event.state));
+    bindings.word(Object::State, if words::is_unwatched(event) { UNWATCHED } else { state(event.state) });
     bindings.text(Object::Text, &words::line(told));
     bindings.text(Object::StartedAt, &event.started_at.to_string());
     if let Some(ended) = event.ended_at {
@@ -240,6 +242,9 @@ const fn severity(severity: Severity) -> i64 {
         Severity::Critical => 5,
     }
 }
+
+/// That nobody looks any more, as the MIB has it.
+const UNWATCHED: i64 = 6;
 
 /// The numbers of the MIB's textual convention.
 const fn state(state: EventState) -> i64 {

@@ -78,7 +78,7 @@ impl Urgent {
     pub(super) fn waiting(&self, now: Duration) -> Option<Waiting> {
         let oldest = self.queue.front().map_or(Duration::ZERO, |(at, _)| now.saturating_sub(*at));
         let (changes, has_message) = (self.queue.len() as u64, self.message.is_some());
-        (changes > 0 || has_message).then_some(Waiting { changes, oldest, has_message })
+        (changes > 0 || has_message).then_some(Waiting { changes, oldest, has_message, ..Waiting::default() })
     }
 
     /// The message to be sent: the same until it was taken.

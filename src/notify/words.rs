@@ -28,6 +28,8 @@ pub enum Tone {
     Open(Severity),
     /// All that it tells of is over.
     Over,
+    /// Nothing that it tells of is known to be there, but of some nobody knows, since nobody looks any more.
+    Unwatched,
     /// Somebody tries whether messages arrive.
     Test,
 }
@@ -121,6 +123,9 @@ fn event_line(event: &Event, is_new: bool) -> String {
             let by = event.suppressed_by.as_deref().or(event.parent_id.as_deref()).unwrap_or("another event");
             format!("held back by {by}: {severity} {place}")
         }
+        EventState::Ended if is_unwatched(event) => {
+            format!("no longer watched, not known to be over: {} {place}, seen for {lasted}", loud(event.max_severity))
+        }
         EventState::Ended if is_new => {
             format!("came and went: {} {place} for {lasted}: {}", loud(event.max_severity), event.message)
         }
@@ -135,11 +140,17 @@ fn event_line(event: &Event, is_new: bool) -> String {
     line
 }
 
+/// Whether nobody looks any more: the event is closed, but nobody knows whether its condition is over.
+pub fn is_unwatched(event: &Event) -> bool {
+    event.state == EventState::Ended && event.end_reason == Some(EventEnd::Unwatched)
+}
+
 /// Why it ended, where it is not that all is well again.
 fn odd_end(end: EventEnd) -> Option<&'static str> {
     match end {
         EventEnd::Cleared => None,
         EventEnd::Suspended => Some("no longer looked at"),
+        EventEnd::Unwatched => Some("load, a lower tier, or a detector that failed"),
         EventEnd::StreamRemoved => Some("the stream was removed"),
         EventEnd::ConfigChanged => Some("the configuration changed"),
         EventEnd::Unconfirmed => Some("not seen again after a restart"),
@@ -244,7 +255,8 @@ pub fn ranked(records: &[Record]) -> Vec<Told<'_>> {
 
 /// `12 changes: 9 raised, 3 over`.
 fn counts(records: &[Record]) -> String {
-    const WORDS: [&str; 7] = ["raised", "worse", "taken", "held back", "over", "of incidents", "incidents over"];
+    const WORDS: [&str; 8] =
+        ["raised", "worse", "taken", "held back", "over", "no longer watched", "of incidents", "incidents over"];
     let mut counts = [0_usize; WORDS.len()];
     for record in records {
         let index = match record {
@@ -253,10 +265,11 @@ fn counts(records: &[Record]) -> String {
                 EventState::Escalated => 1,
                 EventState::Acked => 2,
                 EventState::Suppressed => 3,
+                EventState::Ended if is_unwatched(event) => 5,
                 EventState::Ended => 4,
             },
-            Record::Incident(incident) if incident.is_open() => 5,
-            Record::Incident(_) => 6,
+            Record::Incident(incident) if incident.is_open() => 6,
+            Record::Incident(_) => 7,
         };
         counts[index] += 1;
     }
@@ -272,11 +285,13 @@ fn counts(records: &[Record]) -> String {
 /// How the message as a whole is meant: by what is still open at its end.
 pub fn tone(message: &Message) -> Tone {
     let Content::Changes(records) = &message.content else { return Tone::Test };
-    let open = newest(records).into_iter().filter_map(|told| match told.record {
+    let told = newest(records);
+    let is_unseen = told.iter().any(|told| told.record.event().is_some_and(|event| is_unwatched(event)));
+    let open = told.into_iter().filter_map(|told| match told.record {
         Record::Event(event) => event.is_open().then_some(event.severity),
         Record::Incident(incident) => incident.is_open().then_some(incident.severity),
     });
-    open.max().map_or(Tone::Over, Tone::Open)
+    open.max().map_or(if is_unseen { Tone::Unwatched } else { Tone::Over }, Tone::Open)
 }
 
 /// One line that says whose message it is and what it says.
@@ -332,7 +347,7 @@ pub fn names<'a>(names: impl ExactSizeIterator<Item = &'a str>, bytes_max: usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::samples::{ended, escalated, incident, message, raised, test};
+    use crate::notify::samples::{ended, escalated, incident, message, raised, test, unwatched};
 
     fn told(record: &Record) -> String {
         line(&Told { record, is_new: false })
@@ -351,6 +366,19 @@ mod tests {
             told(&incident("one", 3, false)),
             "over: incident after 42 s: 3 streams of host origin-1 fail (3 events, 3 streams)"
         );
+    }
+
+    #[test]
+    fn an_event_that_nobody_watches_any_more_does_not_read_as_if_it_were_over() {
+        let record = unwatched("lobby", "black");
+        assert_eq!(
+            told(&record),
+            "no longer watched, not known to be over: CRITICAL lobby video:0 black, seen for 42 s \
+             (load, a lower tier, or a detector that failed)"
+        );
+        let message = message(vec![record, ended("roof", "black")]);
+        assert_eq!(tone(&message), Tone::Unwatched);
+        assert_eq!(head(&message), "2 changes: 1 over, 1 no longer watched");
     }
 
     #[test]

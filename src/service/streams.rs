@@ -162,6 +162,8 @@ impl Service {
                 fresh.push(self.boards.setup(plan).map_err(|error| error.to_string())?);
             }
         }
+        // The last that can be wrong: from here on everything is taken over.
+        self.notifier.check(&new.receivers).map_err(|error| error.to_string())?;
         // Before any stream speaks under them.
         self.rules.store(Arc::new(new.alarm_rules()));
         if !changes.receivers.is_empty() {
@@ -178,6 +180,12 @@ impl Service {
             self.monitor.do_send(ChangeStream(change));
         }
         self.catalogue.store(Arc::new(whole.catalogue()));
+        // They are looked up by name in the catalogue: the streams come first.
+        if changes.logs
+            && let Err(error) = self.logs.reload(whole.plan.logs.clone())
+        {
+            tracing::error!(fault = %error, "logs are not followed: there is no thread for them");
+        }
         self.boards.commons.update(&whole.plan);
         if self.plan.log.level != whole.plan.log.level {
             // What was set over the API for all streams gives way to the newer word.
@@ -200,6 +208,9 @@ fn summary_of(changes: &PlanChanges) -> String {
     );
     if !changes.receivers.is_empty() {
         text.push_str(&format!("; receivers changed: {}", changes.receivers.join(", ")));
+    }
+    if changes.logs {
+        text.push_str("; logs changed");
     }
     if !changes.at_next_start.is_empty() {
         text.push_str(&format!("; changes of {} take effect at the next start", changes.at_next_start.join(", ")));

@@ -18,6 +18,8 @@ pub struct PlanChanges {
     pub retuned: Vec<Arc<str>>,
     /// Receivers that are added, removed or changed.
     pub receivers: Vec<Arc<str>>,
+    /// Whether other logs are followed, or followed in another way.
+    pub logs: bool,
     /// Sections that differ but take effect at the next start only; to be told, not refused.
     pub at_next_start: Vec<&'static str>,
 }
@@ -70,10 +72,10 @@ pub fn changes(old: &Plan, new: &Plan) -> Result<PlanChanges, RefusedChange> {
         ("runtime", old.runtime != new.runtime),
         ("incidents", old.incidents != new.incidents),
         ("heartbeat", old.heartbeat != new.heartbeat),
-        ("logs", old.logs != new.logs),
     ];
     changes.at_next_start = sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect();
     changes.receivers = receivers(old, new);
+    changes.logs = old.logs != new.logs;
 
     let running: BTreeMap<&str, &StreamPlan> = old.streams.iter().map(|stream| (&*stream.name, stream)).collect();
     let wanted: BTreeMap<&str, &StreamPlan> = new.streams.iter().map(|stream| (&*stream.name, stream)).collect();

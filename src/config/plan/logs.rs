@@ -53,6 +53,9 @@ fn file(building: &mut Building<'_>, input: &LogInputSettings, path: &KeyPath) -
     if !file.is_absolute() {
         building.invalid(&path, "must be an absolute path");
     }
+    if let Err(why) = crate::logs::check_pattern(file) {
+        building.invalid(&path, why);
+    }
     Some(file.clone())
 }
 

@@ -16,7 +16,8 @@ pub struct LogInputSettings {
     /// Unique name, 1 to 128 letters, digits, '-', '_' and '.'.
     #[schemars(extend("examples" = ["edge-access"]))]
     pub name: String,
-    /// File that is followed from its end on, through rotation and truncation. It need not be there yet.
+    /// File that is followed from its end on, through rotation and truncation. It need not be there yet. In its name
+    /// "*", "?" and "[ ]" stand for many files, of which the 32 that were written last are followed.
     #[schemars(extend("examples" = ["/var/log/nginx/access.log"]))]
     pub path: Option<PathBuf>,
     /// Form of its lines.

@@ -9,6 +9,7 @@ import { setSign, sign } from './severity.js';
 const ENDS = {
   cleared: '',
   suspended: 'suspended',
+  unwatched: 'no longer watched',
   stream_removed: 'stream removed',
   config_changed: 'configuration changed',
   unconfirmed: 'not confirmed after a restart',

@@ -11,6 +11,7 @@ mod error;
 mod incidents;
 mod open;
 mod outbox;
+mod outbox_aside;
 mod reader;
 mod retention;
 mod route;
@@ -38,7 +39,8 @@ pub use data_dir::DataDir;
 pub use error::StoreError;
 pub use incidents::{IncidentFilter, IncidentPage};
 pub use open::StartUp;
-pub use outbox::{Formed, Outbox, PARKED_MAX, Parked};
+pub use outbox::{Backlog, Formed, Outbox, PARKED_MAX, Parked};
+pub use outbox_aside::ASIDE_MAX;
 pub use reader::{EventFilter, EventPage, EventReader, PAGE_ROWS_MAX, StateFilter};
 pub use retention::Retention;
 

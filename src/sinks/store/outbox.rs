@@ -2,7 +2,8 @@
 //!
 //! Each owner has a connection of its own and waits for the writer a bounded time. A message is
 //! on disk, with its id and what it says, before it is sent: after a crash the same message goes out
-//! again. Its changes leave the outbox when it was taken.
+//! again. Its changes leave the outbox when it was taken. While it waits, later changes of its streams go into no
+//! other message; what becomes of messages that are set aside stands in `outbox_aside.rs`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use super::error::StoreError;
 use super::reader::parse;
 use super::route;
 use super::write::since_epoch;
-use crate::notify::{Route, Waiting};
+use crate::notify::{Route, Turn, Waiting};
 
 pub use super::route::PARKED_MAX;
 
@@ -30,6 +31,9 @@ const CHANGES_MAX: usize = 2_000;
 
 /// Most bytes of the changes of one message, as they are kept.
 const BYTES_MAX: usize = 3 << 20;
+
+/// Longest time for which a message that was set aside rests: the longest pause that a receiver may ask for.
+pub(super) const DUE_MAX: Duration = Duration::from_secs(3_600);
 
 /// Longest reason that is kept, in bytes.
 const WHY_BYTES_MAX: usize = 1_000;
@@ -44,12 +48,29 @@ pub struct Formed {
     pub id: String,
     /// When it was made.
     pub created: Wall,
-    /// For how long its oldest change has waited.
+    /// For how long it has been tried: since its oldest change came, or a person had it sent again.
     pub age: Duration,
     /// What it says.
     pub records: Vec<Record>,
     /// It had no room for all that waited.
     pub is_full: bool,
+    /// How often it was tried before.
+    pub attempts: u32,
+    /// When it was last tried, unless it was not since it was made.
+    pub tried: Option<SystemTime>,
+}
+
+/// All that is kept for a receiver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// What is to be decided about.
+    pub waiting: Waiting,
+    /// Changes that are in no message, and messages that were not taken yet.
+    pub pending: u64,
+    /// For how long the oldest change of all that has waited.
+    pub oldest: Duration,
+    /// Messages that are parked.
+    pub parked: u64,
 }
 
 /// A message that was set aside.
@@ -61,7 +82,7 @@ pub struct Parked {
     pub created_at: Wall,
     /// When it was set aside.
     pub parked_at: Wall,
-    /// How often it was tried before.
+    /// How often it was tried before, since it was last sent again.
     pub attempts: u64,
     /// Why.
     pub why: String,
@@ -81,34 +102,24 @@ impl Outbox {
         Self { connection: Following::new(data_dir) }
     }
 
-    /// What waits for a receiver, and how many of its messages are parked.
-    pub fn waiting(&mut self, receiver: &str, now: SystemTime) -> Result<(Waiting, u64), StoreError> {
-        self.run("read the outbox of", |connection| {
-            let sql = "SELECT count(*), min(number) FROM outbox
-                WHERE receiver = ?1 AND message IS NULL AND part <> 'ride'";
-            let (changes, first): (u64, Option<i64>) =
-                connection.prepare_cached(sql)?.query_row([receiver], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let created = connection
-                .prepare_cached("SELECT created FROM outbox WHERE number = ?1")?
-                .query_row([first], |row| row.get::<_, i64>(0))
-                .optional()?;
-            let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE receiver = ?1 AND parked IS NULL)";
-            let has_message = connection.prepare_cached(sql)?.query_row([receiver], |row| row.get(0))?;
-            let sql = "SELECT count(*) FROM messages WHERE receiver = ?1 AND parked IS NOT NULL";
-            let parked = connection.prepare_cached(sql)?.query_row([receiver], |row| row.get(0))?;
-            let oldest = created.map_or(Duration::ZERO, |created| age(created, now));
-            Ok((Waiting { changes, oldest, has_message }, parked))
-        })
+    /// What waits for a receiver.
+    pub fn backlog(&mut self, receiver: &str, now: SystemTime) -> Result<Backlog, StoreError> {
+        self.run("read the outbox of", |connection| backlog(connection, receiver, now))
     }
 
-    /// The message that is to be sent: one that was made before, or a new one of all that waits.
-    pub fn next(&mut self, receiver: &str, now: SystemTime) -> Result<Option<Formed>, StoreError> {
+    /// The message that has its turn: one that was made before, or a new one of all that can go into one.
+    pub fn next(&mut self, receiver: &str, turn: Turn, now: SystemTime) -> Result<Option<Formed>, StoreError> {
         self.run("make a message from the outbox of", |connection| {
-            let sql = "SELECT id FROM messages WHERE receiver = ?1 AND parked IS NULL ORDER BY created, id LIMIT 1";
-            let waits = connection.prepare_cached(sql)?.query_row([receiver], |row| row.get(0)).optional()?;
-            let (id, is_full) = match waits {
-                Some(id) => (id, false),
-                None => match form(connection, receiver, now)? {
+            let which = match turn {
+                Turn::Front => "due IS NULL ORDER BY created, id",
+                Turn::Aside => "due IS NOT NULL ORDER BY due, id",
+            };
+            let sql = format!("SELECT id FROM messages WHERE receiver = ?1 AND parked IS NULL AND {which} LIMIT 1");
+            let waits = connection.prepare_cached(&sql)?.query_row([receiver], |row| row.get(0)).optional()?;
+            let (id, is_full) = match (waits, turn) {
+                (Some(id), _) => (id, false),
+                (None, Turn::Aside) => return Ok(None),
+                (None, Turn::Front) => match form(connection, receiver, now)? {
                     Some(formed) => formed,
                     None => return Ok(None),
                 },
@@ -122,15 +133,25 @@ impl Outbox {
         self.transact("settle a message in", |transaction| remove(transaction, receiver, id))
     }
 
-    /// A message was not taken.
-    pub fn failed(&mut self, receiver: &str, id: &str, why: &str) -> Result<(), StoreError> {
+    /// A message was not taken. With a time, it was set aside and is tried again then.
+    pub fn failed(
+        &mut self,
+        receiver: &str,
+        id: &str,
+        why: &str,
+        due: Option<SystemTime>,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
         self.transact("note a failure in", |transaction| {
-            let sql = "UPDATE messages SET attempts = attempts + 1, why = ?3 WHERE receiver = ?1 AND id = ?2";
-            transaction.prepare_cached(sql)?.execute(params![receiver, id, bounded(why)]).map(|_| ())
+            let sql = "UPDATE messages SET attempts = attempts + 1, why = ?3, due = coalesce(?4, due), tried = ?5
+                WHERE receiver = ?1 AND id = ?2";
+            let row = params![receiver, id, bounded(why), due.map(since_epoch), since_epoch(now)];
+            transaction.prepare_cached(sql)?.execute(row).map(|_| ())
         })
     }
 
-    /// Sets a message aside. What it says goes to the fallback, if there is one and it is not there yet.
+    /// Sets a message aside for good, where people see it. What it says goes to the fallback, if there is one and it is
+    /// not there yet.
     pub fn park(
         &mut self,
         receiver: &str,
@@ -139,7 +160,7 @@ impl Outbox {
         fallback: Option<&Route>,
         now: SystemTime,
     ) -> Result<(), StoreError> {
-        self.transact("set a message aside in", |transaction| {
+        self.transact("park a message in", |transaction| {
             if let Some(fallback) = fallback {
                 hand_over(transaction, receiver, fallback, "message = ?2", &id.to_owned().into(), now)?;
             }
@@ -216,33 +237,21 @@ impl Outbox {
         })
     }
 
-    /// Has a parked message sent again. False when there is none of that id.
-    pub fn retry(&mut self, receiver: &str, id: &str) -> Result<bool, StoreError> {
+    /// Has a parked message sent again, beside what else is sent, for as long as a new one. False when there is none of that id.
+    pub fn retry(&mut self, receiver: &str, id: &str, now: SystemTime) -> Result<bool, StoreError> {
         self.transact("take up a message in", |transaction| {
-            let sql = "UPDATE messages SET parked = NULL WHERE receiver = ?1 AND id = ?2 AND parked IS NOT NULL";
-            transaction.prepare_cached(sql)?.execute([receiver, id]).map(|rows| rows > 0)
+            let sql = "UPDATE messages SET parked = NULL, attempts = 0, due = ?3, renewed = ?3
+                WHERE receiver = ?1 AND id = ?2 AND parked IS NOT NULL";
+            transaction.prepare_cached(sql)?.execute(params![receiver, id, since_epoch(now)]).map(|rows| rows > 0)
         })
     }
 
     /// Removes everything that is kept for receivers that are not among these. Returns how many changes of whom.
     pub fn keep_only(&mut self, receivers: &[Arc<str>]) -> Result<Vec<(String, u64)>, StoreError> {
-        self.transact("tidy up", |transaction| {
-            let sql = "SELECT DISTINCT receiver FROM outbox UNION SELECT DISTINCT receiver FROM told
-                UNION SELECT DISTINCT receiver FROM messages";
-            let known: Vec<String> =
-                transaction.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            let mut gone = Vec::new();
-            for name in known.into_iter().filter(|name| !receivers.iter().any(|kept| **kept == **name)) {
-                let changes = transaction.execute("DELETE FROM outbox WHERE receiver = ?1", [&name])?;
-                transaction.execute("DELETE FROM messages WHERE receiver = ?1", [&name])?;
-                transaction.execute("DELETE FROM told WHERE receiver = ?1", [&name])?;
-                gone.push((name, changes as u64));
-            }
-            Ok(gone)
-        })
+        self.transact("tidy up", |transaction| route::keep_only(transaction, receivers))
     }
 
-    fn transact<T>(
+    pub(super) fn transact<T>(
         &mut self,
         what: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error>,
@@ -255,7 +264,7 @@ impl Outbox {
         })
     }
 
-    fn run<T>(
+    pub(super) fn run<T>(
         &mut self,
         what: &'static str,
         work: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>,
@@ -271,6 +280,46 @@ impl Outbox {
     }
 }
 
+/// Streams that a message tells of which was not taken yet: what comes later of them waits behind it.
+const TAKEN_STREAMS: &str = "SELECT held.stream FROM messages JOIN outbox AS held
+    ON held.receiver = messages.receiver AND held.message = messages.id
+    WHERE messages.receiver = ?1 AND messages.parked IS NULL";
+
+fn backlog(connection: &Connection, receiver: &str, now: SystemTime) -> Result<Backlog, rusqlite::Error> {
+    let sql = "SELECT count(*), min(created), count(due), min(due) FROM messages
+        WHERE receiver = ?1 AND parked IS NULL";
+    let (messages, made, aside, due): (u64, Option<i64>, u64, Option<i64>) = connection
+        .prepare_cached(sql)?
+        .query_row([receiver], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let count = |which: &str| -> Result<(u64, Option<i64>), rusqlite::Error> {
+        let sql = format!(
+            "SELECT count(*), min(number) FROM outbox WHERE receiver = ?1 AND message IS NULL AND part <> 'ride' {which}"
+        );
+        let (changes, first): (u64, Option<i64>) =
+            connection.prepare_cached(&sql)?.query_row([receiver], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sql = "SELECT created FROM outbox WHERE number = ?1";
+        let created = connection.prepare_cached(sql)?.query_row([first], |row| row.get(0)).optional()?;
+        Ok((changes, created))
+    };
+    let (all, oldest) = count("")?;
+    let is_behind = format!("AND stream NOT IN ({TAKEN_STREAMS})");
+    let (changes, first) = if all > 0 && messages > 0 { count(&is_behind)? } else { (all, oldest) };
+    let sql = "SELECT count(*) FROM messages WHERE receiver = ?1 AND parked IS NOT NULL";
+    let parked = connection.prepare_cached(sql)?.query_row([receiver], |row| row.get(0))?;
+    let age_of = |created: Option<i64>| created.map_or(Duration::ZERO, |created| age(created, now));
+    let left = due.map_or(Duration::ZERO, |due| age(since_epoch(now), wall(due).0));
+    let waiting = Waiting {
+        changes,
+        oldest: age_of(first),
+        has_message: messages > aside,
+        behind: all - changes,
+        aside,
+        // A clock that was set back must not hold a message for ever.
+        aside_due: if left > DUE_MAX { Duration::ZERO } else { left },
+    };
+    Ok(Backlog { waiting, pending: all + messages, oldest: age_of(oldest).max(age_of(made)), parked })
+}
+
 /// Makes a message of what waits, within the bounds of one: its id, and whether some had no room.
 fn form(
     connection: &mut Connection,
@@ -278,10 +327,12 @@ fn form(
     now: SystemTime,
 ) -> Result<Option<(String, bool)>, rusqlite::Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let sql = "SELECT number, change_id, part, length(json) FROM outbox WHERE receiver = ?1 AND message IS NULL
-        ORDER BY number LIMIT ?2";
+    let sql = format!(
+        "SELECT number, change_id, part, length(json) FROM outbox WHERE receiver = ?1 AND message IS NULL
+         AND stream NOT IN ({TAKEN_STREAMS}) ORDER BY number LIMIT ?2"
+    );
     let rows: Vec<(i64, String, String, usize)> = transaction
-        .prepare_cached(sql)?
+        .prepare_cached(&sql)?
         .query_map(params![receiver, CHANGES_MAX + 1], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
         .collect::<Result<_, _>>()?;
     let mut bytes = 0;
@@ -291,9 +342,9 @@ fn form(
         fits
     });
     let fitting: Vec<_> = fitting.collect();
-    let Some(last) = fitting.last().filter(|_| rows.iter().any(|(_, _, part, _)| part != "ride")) else {
+    if !rows.iter().any(|(_, _, part, _)| part != "ride") {
         return Ok(None);
-    };
+    }
     // A message of one change has the change's name. It may be taken by a message that was parked.
     let single = fitting.first().filter(|_| fitting.len() == 1).map(|(_, change_id, _, _)| change_id.clone());
     let sql = "INSERT INTO messages (receiver, id, created) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
@@ -302,16 +353,20 @@ fn form(
         id = Uuid::now_v7().to_string();
         transaction.prepare_cached(sql)?.execute(params![receiver, id, since_epoch(now)])?;
     }
-    transaction
-        .prepare_cached("UPDATE outbox SET message = ?2 WHERE receiver = ?1 AND message IS NULL AND number <= ?3")?
-        .execute(params![receiver, id, last.0])?;
+    let mut carry = transaction.prepare_cached("UPDATE outbox SET message = ?2 WHERE number = ?1")?;
+    for (number, _, _, _) in &fitting {
+        carry.execute(params![number, id])?;
+    }
+    drop(carry);
     transaction.commit()?;
     Ok(Some((id, fitting.len() < rows.len())))
 }
 
 fn read(connection: &Connection, receiver: &str, id: &str, now: SystemTime) -> Result<Formed, rusqlite::Error> {
-    let sql = "SELECT created FROM messages WHERE receiver = ?1 AND id = ?2";
-    let created: i64 = connection.prepare_cached(sql)?.query_row([receiver, id], |row| row.get(0))?;
+    let sql = "SELECT created, attempts, tried, renewed FROM messages WHERE receiver = ?1 AND id = ?2";
+    let (created, attempts, tried, renewed): (i64, u32, Option<i64>, Option<i64>) = connection
+        .prepare_cached(sql)?
+        .query_row([receiver, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let sql = "SELECT kind, created, json FROM outbox WHERE receiver = ?1 AND message = ?2 ORDER BY number";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([receiver, id])?;
@@ -321,7 +376,9 @@ fn read(connection: &Connection, receiver: &str, id: &str, now: SystemTime) -> R
         oldest = oldest.min(created);
         records.extend(record(&kind, &json));
     }
-    Ok(Formed { id: id.to_owned(), created: wall(created), age: age(oldest, now), records, is_full: false })
+    let tried = tried.map(|tried| wall(tried).0);
+    let (id, age) = (id.to_owned(), age(renewed.unwrap_or(oldest), now));
+    Ok(Formed { id, created: wall(created), age, records, is_full: false, attempts, tried })
 }
 
 fn remove(transaction: &Transaction<'_>, receiver: &str, id: &str) -> Result<(), rusqlite::Error> {

@@ -10,7 +10,7 @@ use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::EventStore;
 
 use super::{Outbox, Retention, Store};
-use crate::notify::{Audience, Route, Router};
+use crate::notify::{Audience, Route, Router, Turn};
 use crate::sinks::samples::event;
 
 fn route(name: &str, streams: &[&str]) -> Route {
@@ -46,7 +46,8 @@ impl Bench {
 
     /// Sequence numbers of what a message says.
     fn next(&mut self, receiver: &str) -> Option<(String, Vec<u64>)> {
-        let formed = self.outbox.next(receiver, SystemTime::now()).unwrap()?;
+        let mut next = |turn| self.outbox.next(receiver, turn, SystemTime::now()).unwrap();
+        let formed = next(Turn::Front).or_else(|| next(Turn::Aside))?;
         let sequences = formed.records.iter().map(|record| record.event().unwrap().sequence).collect();
         Some((formed.id, sequences))
     }
@@ -120,7 +121,7 @@ fn a_message_keeps_its_name_and_what_it_says_until_it_was_taken() {
     assert_eq!(bench.next("pager").unwrap(), (first.clone(), vec![1]));
     bench.outbox.taken("pager", &first).unwrap();
     let digest = bench.next("pager").unwrap();
-    bench.outbox.failed("pager", &digest.0, "busy").unwrap();
+    bench.outbox.failed("pager", &digest.0, "busy", None, SystemTime::now()).unwrap();
     bench.outbox = Outbox::new(&folder);
     assert_eq!(bench.next("pager").unwrap(), digest);
     assert_eq!(digest.1, [2, 3]);
@@ -130,7 +131,7 @@ fn a_message_keeps_its_name_and_what_it_says_until_it_was_taken() {
 fn a_message_has_room_for_so_many_changes_and_says_when_there_are_more() {
     let mut bench = Bench::new(vec![route("pager", &[])]);
     bench.commit((1..=2_500).map(|number| raised(&format!("{number:05}"), number)));
-    let first = bench.outbox.next("pager", SystemTime::now()).unwrap().unwrap();
+    let first = bench.outbox.next("pager", Turn::Front, SystemTime::now()).unwrap().unwrap();
     assert!(first.is_full && first.records.len() <= 2_000 && first.records.len() > 1_000, "{}", first.records.len());
     let mut told = 0;
     while let Some((_, sequences)) = bench.take("pager") {
@@ -151,9 +152,21 @@ fn a_parked_message_stands_aside_is_listed_and_can_be_sent_again() {
     assert_eq!((parked.len(), parked[0].why.as_str(), parked[0].changes), (1, "answered 400", 1));
     bench.commit([ended("a", 2)]);
     assert_eq!(bench.take("pager").unwrap().1, [2]);
-    assert!(bench.outbox.retry("pager", &id).unwrap());
-    assert!(!bench.outbox.retry("pager", &id).unwrap());
+    assert!(bench.outbox.retry("pager", &id, SystemTime::now()).unwrap());
+    assert!(!bench.outbox.retry("pager", &id, SystemTime::now()).unwrap());
     assert_eq!(bench.take("pager").unwrap(), (id, vec![1]));
+}
+
+#[test]
+fn a_parked_message_that_a_person_sends_again_is_tried_for_a_day_anew() {
+    let mut bench = Bench::new(vec![route("pager", &[])]);
+    bench.commit([raised("a", 1)]);
+    let (id, _) = bench.next("pager").unwrap();
+    let later = SystemTime::now() + Duration::from_secs(3 * 24 * 3_600);
+    bench.outbox.park("pager", &id, "answered 500; it was tried for a day", None, later).unwrap();
+    assert!(bench.outbox.retry("pager", &id, later).unwrap());
+    let formed = bench.outbox.next("pager", Turn::Aside, later + Duration::from_secs(9)).unwrap().unwrap();
+    assert_eq!((formed.age, formed.attempts), (Duration::from_secs(9), 0));
 }
 
 #[test]
@@ -165,7 +178,7 @@ fn what_is_not_taken_goes_to_the_fallback_unless_it_is_told_anyway() {
     bench.outbox.park("pager", &id, "gone", Some(&fallback), SystemTime::now()).unwrap();
     assert_eq!(bench.take("mail").unwrap().1, [2, 1]);
     // Sent again and parked again, it is not handed over twice; nor does the fallback hand it on.
-    assert!(bench.outbox.retry("pager", &id).unwrap());
+    assert!(bench.outbox.retry("pager", &id, SystemTime::now()).unwrap());
     bench.outbox.park("pager", &id, "gone", Some(&fallback), SystemTime::now()).unwrap();
     assert_eq!(bench.take("mail"), None);
 }
@@ -221,8 +234,8 @@ fn beyond_its_bound_the_oldest_that_waits_goes_and_is_counted() {
         SELECT 'pager', i, i, 'event', 'own', 0, '{}' FROM n";
     connection.execute(sql, [many]).unwrap();
     bench.store.tick();
-    let (waiting, _) = bench.outbox.waiting("pager", SystemTime::now()).unwrap();
-    assert_eq!(waiting.changes, super::route::OUTBOX_ROWS_MAX);
+    let backlog = bench.outbox.backlog("pager", SystemTime::now()).unwrap();
+    assert_eq!(backlog.waiting.changes, super::route::OUTBOX_ROWS_MAX);
     assert_eq!(pager.board.dropped_total(), 7);
 }
 
@@ -246,4 +259,27 @@ fn what_waits_is_saved_from_a_damaged_file() {
     assert_eq!(bench.take("pager").unwrap(), (id, vec![1]));
     bench.commit([ended("a", 2)]);
     assert_eq!(bench.take("pager").unwrap().1, [2], "the end is told to whoever was told of the raise");
+}
+
+#[test]
+fn what_waits_in_a_file_of_an_older_version_is_kept_by_migration_and_by_salvage() {
+    use super::{salvage, schema};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.db");
+    let mut old = rusqlite::Connection::open(&path).unwrap();
+    schema::migrate(&mut old, &path, &schema::MIGRATIONS[..3]).unwrap();
+    old.execute("INSERT INTO messages (receiver, id, created) VALUES ('pager', 'm', 1)", []).unwrap();
+    let sql = "INSERT INTO outbox (receiver, subject, change_id, kind, part, created, message, json)
+        VALUES ('pager', 'a', 'change-1', 'event', 'own', 1, 'm', ?1)";
+    old.execute(sql, [serde_json::to_string(&raised("a", 1)).unwrap()]).unwrap();
+    let stream = |connection: &rusqlite::Connection| -> String {
+        let sql = "SELECT stream FROM messages JOIN outbox ON message = id WHERE due IS NULL AND renewed IS NULL";
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let mut fresh = rusqlite::Connection::open_in_memory().unwrap();
+    schema::migrate(&mut fresh, &path, schema::MIGRATIONS).unwrap();
+    salvage::carry_outbox(&mut fresh, &path).unwrap();
+    assert_eq!(stream(&fresh), "lobby");
+    schema::migrate(&mut old, &path, schema::MIGRATIONS).unwrap();
+    assert_eq!(stream(&old), "lobby");
 }

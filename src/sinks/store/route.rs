@@ -3,6 +3,7 @@
 //! Whether a receiver is told is decided by the [`Router`]; here it is remembered which open events it
 //! was told of, and what waits for it is kept within bounds. Runs on the store's thread.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use avwatch_actors::incident::Incident;
@@ -119,8 +120,35 @@ fn is_silenced(transaction: &Transaction<'_>, incident: &Incident) -> Result<boo
     transaction.prepare_cached(sql)?.query_row([ids], |row| row.get(0))
 }
 
-/// Keeps what waits, and what is parked, within its bounds.
+/// Removes everything that is kept for receivers that are not among these. Returns how many changes of whom.
+pub(super) fn keep_only(
+    transaction: &Transaction<'_>,
+    receivers: &[Arc<str>],
+) -> Result<Vec<(String, u64)>, rusqlite::Error> {
+    let sql = "SELECT DISTINCT receiver FROM outbox UNION SELECT DISTINCT receiver FROM told
+        UNION SELECT DISTINCT receiver FROM messages";
+    let known: Vec<String> = transaction.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut gone = Vec::new();
+    for name in known.into_iter().filter(|name| !receivers.iter().any(|kept| **kept == **name)) {
+        let changes = transaction.execute("DELETE FROM outbox WHERE receiver = ?1", [&name])? as u64;
+        transaction.execute("DELETE FROM messages WHERE receiver = ?1", [&name])?;
+        transaction.execute("DELETE FROM told WHERE receiver = ?1", [&name])?;
+        tracing::warn!(
+            receiver = name,
+            changes,
+            "a receiver is gone from the configuration: what waited for it is dropped"
+        );
+        gone.push((name, changes));
+    }
+    Ok(gone)
+}
+
+/// Keeps what waits, and what is parked, within its bounds; what a reload could not remove is removed now.
 pub(super) fn sweep(connection: &mut Connection, router: &Router, now: SystemTime) -> Result<(), rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let names: Vec<Arc<str>> = router.routes.iter().map(|route| route.name.clone()).collect();
+    keep_only(&transaction, &names)?;
+    transaction.commit()?;
     for route in &router.routes {
         let waiting: u64 = connection
             .prepare_cached("SELECT count(*) FROM outbox WHERE receiver = ?1 AND message IS NULL AND part <> 'ride'")?

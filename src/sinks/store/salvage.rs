@@ -10,7 +10,7 @@ use super::open::{CHECK_TIME_MAX, bounded};
 /// The tables with their columns. What a receiver was told goes with what waits: ends hang on it.
 const TABLES: [(&str, &[&str]); 3] = [
     ("told", &["receiver", "subject", "severity"]),
-    ("messages", &["receiver", "id", "created", "attempts", "parked", "why"]),
+    ("messages", &["receiver", "id", "created", "attempts", "parked", "why", "due", "tried", "renewed"]),
     ("outbox", &["number", "receiver", "subject", "change_id", "kind", "part", "created", "message", "json"]),
 ];
 
@@ -21,6 +21,9 @@ pub(super) fn carry_outbox(fresh: &mut Connection, damaged: &Path) -> Result<(),
     let Ok(old) = Connection::open_with_flags(damaged, flags) else { return Ok(()) };
     let transaction = fresh.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for (table, columns) in TABLES {
+        // A file that is damaged already when the program is newer has not all of them.
+        let is_there = |column: &&str| old.column_exists(None, table, *column).unwrap_or(true);
+        let columns: Vec<&str> = columns.iter().copied().filter(is_there).collect();
         let (names, marks) = (columns.join(", "), vec!["?"; columns.len()].join(", "));
         let mut insert = transaction.prepare(&format!("INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"))?;
         let mut rows: Vec<Vec<Value>> = Vec::new();

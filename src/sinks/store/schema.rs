@@ -98,6 +98,21 @@ pub(super) const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (receiver, subject)
     ) STRICT, WITHOUT ROWID;
 ",
+    // Messages that are set aside while others go on. `stream` is what keeps its order: an event's stream, an
+    // incident by itself. `due` is when a message that was set aside is tried again, `tried` when it last was,
+    // `renewed` when a person last had it sent again.
+    "
+    ALTER TABLE outbox ADD COLUMN stream TEXT GENERATED ALWAYS AS (
+        CASE WHEN kind = 'event' AND json_valid(json) THEN coalesce(json_extract(json, '$.stream'), subject)
+        ELSE subject END) VIRTUAL;
+    DROP INDEX outbox_by_message;
+    CREATE INDEX outbox_by_message ON outbox (receiver, message, stream);
+    DROP INDEX outbox_waiting;
+    CREATE INDEX outbox_waiting ON outbox (receiver, number, stream) WHERE message IS NULL AND part <> 'ride';
+    ALTER TABLE messages ADD COLUMN due INTEGER;
+    ALTER TABLE messages ADD COLUMN tried INTEGER;
+    ALTER TABLE messages ADD COLUMN renewed INTEGER;
+",
 ];
 
 /// The schema version of an open file.
