@@ -312,7 +312,8 @@ impl Service {
         let loaded = Arc::new(ArcSwap::from_pointee(loaded));
         let (command, commands) = mpsc::channel(COMMANDS_MAX);
         let health = Arc::<Health>::default();
-        let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
+        let accounts = Arc::new(CpuAccounts::new(f64::from(plan.limits.detector_core_percent) / 100.0));
+        let board = Arc::new(StatusBoard::new(accounts, desk.board.clone(), health.clone()));
         let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
         let receivers = notifier.snapshot();
         let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &boards, receivers, build.clone(), None)));

@@ -58,7 +58,7 @@ pub fn snapshot(
     NodeSnapshot {
         streams: streams.into_values().collect(),
         stages: stages(board),
-        detector_cpu: board.cpu.totals(),
+        detector_cpu: board.cpu.figures(),
         incidents_open: board.desk.incidents.open().map(|(kind, count)| (kind.name(), count)).to_vec(),
         blind: board.desk.incidents.is_blind(),
         receivers,

@@ -24,6 +24,8 @@ const METRICS: &[&str] = &[
     "avwatch_config_last_reload_successful",
     "avwatch_coverage_ratio",
     "avwatch_detector_cpu_seconds_total",
+    "avwatch_detector_skipped_total",
+    "avwatch_detector_throttled",
     "avwatch_event_open",
     "avwatch_events_total",
     "avwatch_frame_rate",

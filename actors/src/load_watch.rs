@@ -1,7 +1,7 @@
 //! The load watch: reads off the board how the node fares, has streams shed or restored, and says so.
 //!
 //! Owned by the monitor, on the control arbiter, which asks it once a second. It decides nothing itself:
-//! [`Shedding`] does. What is shed lasts as one `monitor_overload` of the monitor's own, never as an
+//! [`Shedding`] does. What is shed, detectors that are throttled included, lasts as one `monitor_overload` of the monitor's own, never as an
 //! event of a stream: the source is not to blame.
 
 use std::collections::BTreeMap;
@@ -51,7 +51,8 @@ impl LoadWatch {
             // Every time: a stream that was opened anew has a new dial.
             setup.dial.shed_to(self.shedding.tier_of(&setup.card.stream));
         }
-        let message = self.message(&load, setups.len());
+        let throttled = throttled(board);
+        let message = self.message(&load, setups.len(), throttled.as_deref());
         match step {
             Step::Stay => {}
             Step::Shed { streams } => {
@@ -59,7 +60,7 @@ impl LoadWatch {
             }
             Step::Restored { streams } => tracing::info!(streams, "streams come up a tier: {message}"),
         }
-        self.word(message)
+        self.word(message, throttled.is_some())
     }
 
     /// Takes note that the last word has reached the desk.
@@ -88,11 +89,16 @@ impl LoadWatch {
         }
     }
 
-    /// `12 of 40 streams in keyframes, 3 in audio: verdicts come 1.8 s late`.
-    fn message(&self, load: &NodeLoad, streams: usize) -> String {
+    /// `12 of 40 streams in keyframes, 3 in audio: verdicts come 1.8 s late`, and what is throttled.
+    fn message(&self, load: &NodeLoad, streams: usize, throttled: Option<&str>) -> String {
+        let said: Vec<String> = self.shed(load, streams).into_iter().chain(throttled.map(str::to_owned)).collect();
+        if said.is_empty() { "every stream is looked at as configured again".to_owned() } else { said.join("; ") }
+    }
+
+    fn shed(&self, load: &NodeLoad, streams: usize) -> Option<String> {
         let counts = self.shedding.counts();
         if counts.is_empty() {
-            return "every stream is looked at as configured again".to_owned();
+            return None;
         }
         let parts: Vec<String> = counts
             .iter()
@@ -110,26 +116,37 @@ impl LoadWatch {
         } else {
             format!("verdicts come {:.1} s late", latency.as_secs_f64())
         };
-        format!("{}: {why}", parts.join(", "))
+        Some(format!("{}: {why}", parts.join(", ")))
     }
 
-    fn word(&self, message: String) -> Option<EventChange> {
+    fn word(&self, message: String, throttled: bool) -> Option<EventChange> {
         let cheapest = self.shedding.counts().into_keys().next_back();
         // Where no picture is looked at any more, viewers may see what nobody else does.
         let severity = match cheapest {
             Some(Tier::Audio | Tier::Transport) => Severity::Major,
             Some(Tier::Full | Tier::Light | Tier::Keyframes) | None => Severity::Warning,
         };
-        let what = match (self.told, cheapest) {
-            (None, None) => return None,
-            (None, Some(_)) => ChangeKind::Raised,
-            (Some(_), None) => ChangeKind::Ended(EventEnd::Cleared),
-            (Some(told), Some(_)) if severity > told => ChangeKind::Escalated,
-            (Some(_), Some(_)) => return None,
+        let what = match (self.told, throttled || cheapest.is_some()) {
+            (None, false) => return None,
+            (None, true) => ChangeKind::Raised,
+            (Some(_), false) => ChangeKind::Ended(EventEnd::Cleared),
+            (Some(told), true) if severity > told => ChangeKind::Escalated,
+            (Some(_), true) => return None,
         };
         let severity = self.told.map_or(severity, |told| told.max(severity));
         Some(monitor_change("monitor_overload", what, severity, message, Wall(SystemTime::now())))
     }
+}
+
+/// `throttled for taking more of a core than they may: freeze on 2 tracks`.
+fn throttled(board: &StatusBoard) -> Option<String> {
+    let mut said = Vec::new();
+    for account in board.cpu.figures().iter().filter(|account| account.throttled > 0) {
+        let tracks =
+            if account.throttled == 1 { "1 track".to_owned() } else { format!("{} tracks", account.throttled) };
+        said.push(format!("{} on {tracks}", account.detector));
+    }
+    (!said.is_empty()).then(|| format!("throttled for taking more of a core than they may: {}", said.join(", ")))
 }
 
 fn load_of(setup: &StreamSetup) -> StreamLoad {
@@ -143,6 +160,7 @@ fn lost_by(status: &StreamStatus) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu_accounts::Throttled;
     use crate::event::StreamCard;
     use crate::latency::{Stage, StageHistograms};
     use crate::meters::SessionMeters;
@@ -200,6 +218,23 @@ mod tests {
         let [ended] = &ended[..] else { panic!("{ended:?}") };
         assert_eq!(ended.what, ChangeKind::Ended(EventEnd::Cleared));
         assert!(setups.iter().all(|setup| setup.dial.wanted() == Tier::Full));
+    }
+
+    #[test]
+    fn a_throttled_detector_is_an_overload_of_ours_for_as_long_as_it_lasts() {
+        let (mut watch, board) = (LoadWatch::new(Duration::from_secs(1)), board());
+        let setups: Vec<_> = (0..3).map(setup).collect();
+        let fast = Duration::from_millis(5);
+        assert_eq!(second(&mut watch, &setups, &board, fast), None);
+        let throttled = Throttled::count(&board.cpu.of("hum"));
+        let raised = second(&mut watch, &setups, &board, fast).expect("it is told");
+        assert_eq!((raised.what, raised.severity), (ChangeKind::Raised, Severity::Warning));
+        assert!(raised.message.ends_with(": hum on 1 track"), "{}", raised.message);
+        assert_eq!(second(&mut watch, &setups, &board, fast), None, "once");
+        assert!(setups.iter().all(|setup| setup.dial.wanted() == Tier::Full), "nobody else pays for it");
+        drop(throttled);
+        let ended = second(&mut watch, &setups, &board, fast).expect("it is told");
+        assert_eq!(ended.what, ChangeKind::Ended(EventEnd::Cleared));
     }
 
     /// How many streams are shed after ten seconds in which so many of twenty lost frames.

@@ -9,6 +9,7 @@ mod process;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use avwatch_actors::cpu_accounts::CpuFigures;
 use avwatch_actors::event::Event;
 use avwatch_actors::latency::Percentiles;
 use avwatch_actors::severity::Severity;
@@ -26,8 +27,8 @@ pub struct NodeSnapshot {
     pub streams: Vec<StreamSnapshot>,
     /// Latencies of the stages, over all streams.
     pub stages: Vec<StageSnapshot>,
-    /// CPU time spent per detector name, over all streams.
-    pub detector_cpu: Vec<(&'static str, Duration)>,
+    /// CPU time spent per detector name over all streams, and what it was not let spend.
+    pub detector_cpu: Vec<CpuFigures>,
     /// Open incidents by kind.
     pub incidents_open: Vec<(&'static str, u64)>,
     /// Most inputs are down, and so is what the monitor itself needs.

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use avwatch_actors::cpu_accounts::CpuFigures;
 use avwatch_actors::event::{Event, EventState};
 use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackId;
@@ -61,7 +62,12 @@ fn node(streams: Vec<StreamSnapshot>) -> Arc<NodeSnapshot> {
     Arc::new(NodeSnapshot {
         streams,
         stages: stages.to_vec(),
-        detector_cpu: vec![("black", Duration::from_millis(1_250))],
+        detector_cpu: vec![CpuFigures {
+            detector: "black",
+            spent: Duration::from_millis(1_250),
+            skipped: 75,
+            throttled: 2,
+        }],
         lost: vec![("journal_seconds", 3)],
         incidents_open: vec![("stream", 0), ("group", 1), ("outage", 0), ("blind", 1)],
         blind: true,
@@ -113,6 +119,8 @@ fn every_metric_of_the_contract_is_there_with_its_labels() {
         ("avwatch_stage_latency_seconds_bucket", vec![("stage", "total"), ("le", "+Inf")], 10.0),
         ("avwatch_stage_latency_seconds_sum", vec![("stage", "decode")], 0.25),
         ("avwatch_detector_cpu_seconds_total", vec![("detector", "black")], 1.25),
+        ("avwatch_detector_skipped_total", vec![("detector", "black")], 75.0),
+        ("avwatch_detector_throttled", vec![("detector", "black")], 2.0),
         ("avwatch_loudness_lufs", vec![("stream", "lobby"), ("track", "audio:0"), ("window", "momentary")], -23.5),
         ("avwatch_notifications_total", vec![("receiver", "pager"), ("outcome", "failed")], 1.0),
         ("avwatch_outbox_pending", vec![("receiver", "pager")], 2.0),
