@@ -40,6 +40,7 @@ use crate::desired::{ApiStreams, Desired, DesiredError};
 use crate::logs::{LogWatch, LogWatchParts};
 use crate::media::bytes::OwnSockets;
 use crate::media::ffmpeg_version::FfmpegVersion;
+use crate::memory::keeper::HeapKeeper;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
 use crate::notify::heartbeat::{self, Heartbeat, HeartbeatError, HeartbeatPlan};
 use crate::notify::{Notifier, NotifyError};
@@ -362,6 +363,7 @@ impl Service {
             desk: engine.desk.clone(),
         })?;
         let _latencies = latency_log(&plan, &board);
+        let _heap = HeapKeeper::start(|| false)?;
         let _journal = boards.start_journal(&plan, board.verdicts.clone(), move || newest.load_full());
         let states = LiveStates::default();
         let snapshot = shared;

@@ -9,6 +9,7 @@ use avwatch_actors::latency::Stage;
 use avwatch_actors::status::{StatusBoard, StreamStatus};
 use avwatch_actors::tier::Tier;
 
+use crate::media::heap;
 use crate::node_snapshot::{
     BuildSnapshot, EventCount, NodeSnapshot, ProcessSnapshot, ReceiverSnapshot, StageSnapshot, StreamSnapshot,
     TrackSnapshot,
@@ -65,6 +66,7 @@ pub fn snapshot(
         lost: lost(board, boards),
         build,
         config_last_reload_successful: last_reload,
+        heap_trims: heap::trims(),
         process: ProcessSnapshot::read(),
     }
 }

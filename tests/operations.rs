@@ -30,6 +30,7 @@ const METRICS: &[&str] = &[
     "avwatch_events_total",
     "avwatch_frame_rate",
     "avwatch_frames_total",
+    "avwatch_heap_trims_total",
     "avwatch_incidents_open",
     "avwatch_lane_dropped_total",
     "avwatch_last_frame_timestamp_seconds",

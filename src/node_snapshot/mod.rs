@@ -16,7 +16,7 @@ use avwatch_actors::severity::Severity;
 use avwatch_actors::tier::TierRange;
 use avwatch_actors::track::{SessionInfo, TrackId};
 
-pub use process::ProcessSnapshot;
+pub use process::{ProcessSnapshot, resident_bytes};
 
 use crate::live::StreamReading;
 
@@ -41,6 +41,8 @@ pub struct NodeSnapshot {
     pub build: BuildSnapshot,
     /// Whether the last reload of the configuration was taken over; absent before the first reload.
     pub config_last_reload_successful: Option<bool>,
+    /// How often freed memory was given back to the system since start.
+    pub heap_trims: u64,
     /// What the process uses of the machine.
     pub process: ProcessSnapshot,
 }

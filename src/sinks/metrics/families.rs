@@ -200,6 +200,8 @@ fn process(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
     ] {
         out.gauge(name, help)?.row_if([], value.map(|value| value as f64))?;
     }
+    let help = "How often freed memory was given back to the system since start.";
+    out.counter("avwatch_heap_trims", help)?.row([], node.heap_trims)?;
     let help = "When the process began, in seconds since 1970.";
     out.gauge("process_start_time_seconds", help)?.row_if([], process.start_time_seconds)
 }

@@ -79,6 +79,7 @@ fn node(streams: Vec<StreamSnapshot>) -> Arc<NodeSnapshot> {
         }],
         build: BuildSnapshot { version: "0.1.0", ffmpeg: "7.1".into() },
         config_last_reload_successful: Some(true),
+        heap_trims: 4,
         process: ProcessSnapshot::read(),
     })
 }
@@ -127,6 +128,7 @@ fn every_metric_of_the_contract_is_there_with_its_labels() {
         ("avwatch_outbox_oldest_seconds", vec![("receiver", "pager")], 9.0),
         ("avwatch_incidents_open", vec![("kind", "group")], 1.0),
         ("avwatch_blind", vec![], 1.0),
+        ("avwatch_heap_trims_total", vec![], 4.0),
         ("avwatch_config_last_reload_successful", vec![], 1.0),
         ("avwatch_build_info", vec![("version", "0.1.0"), ("ffmpeg", "7.1")], 1.0),
         ("avwatch_series_withheld", vec![], 0.0),
@@ -201,7 +203,13 @@ fn the_series_of_a_removed_stream_are_gone() {
 fn an_empty_service_answers_too() {
     let samples = samples(&Arc::new(NodeSnapshot::default()));
     let names: BTreeSet<_> = samples.iter().map(|sample| sample.name.as_str()).collect();
-    let expected = ["avwatch_blind", "avwatch_build_info", "avwatch_series_withheld", "avwatch_shed_streams"];
+    let expected = [
+        "avwatch_blind",
+        "avwatch_build_info",
+        "avwatch_heap_trims_total",
+        "avwatch_series_withheld",
+        "avwatch_shed_streams",
+    ];
     assert_eq!(names, expected.into());
 }
 
