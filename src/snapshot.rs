@@ -66,6 +66,7 @@ pub fn snapshot(
         lost: lost(board, boards),
         build,
         config_last_reload_successful: last_reload,
+        memory_pressure: board.health.pressure(),
         heap_trims: heap::trims(),
         process: ProcessSnapshot::read(),
     }

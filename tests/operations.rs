@@ -35,6 +35,7 @@ const METRICS: &[&str] = &[
     "avwatch_lane_dropped_total",
     "avwatch_last_frame_timestamp_seconds",
     "avwatch_loudness_lufs",
+    "avwatch_memory_pressure",
     "avwatch_notifications_total",
     "avwatch_outbox_oldest_seconds",
     "avwatch_outbox_pending",

@@ -56,6 +56,7 @@
 //! - [`stream_groups`]: the detector actors of one stream: started, retuned, mended, moved.
 //! - [`supervisor`]: the actor of one stream, which acts out all of these.
 //! - [`monitor`]: the root actor.
+//! - [`shedding`], [`memory_budget`]: what is given up when time or memory is short; pure. [`load_watch`] acts them out.
 //! - [`setup`]: what the engine needs to run a stream.
 //!
 //! **What may be known**
@@ -138,7 +139,9 @@ pub mod lane;
 pub mod latency;
 pub mod lifeline;
 pub mod load_watch;
+mod load_words;
 pub mod media_time;
+pub mod memory_budget;
 pub mod meters;
 pub mod monitor;
 pub mod paced;

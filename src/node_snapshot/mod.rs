@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use avwatch_actors::cpu_accounts::CpuFigures;
 use avwatch_actors::event::Event;
 use avwatch_actors::latency::Percentiles;
+use avwatch_actors::memory_budget::MemoryPressure;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::tier::TierRange;
 use avwatch_actors::track::{SessionInfo, TrackId};
@@ -41,6 +42,8 @@ pub struct NodeSnapshot {
     pub build: BuildSnapshot,
     /// Whether the last reload of the configuration was taken over; absent before the first reload.
     pub config_last_reload_successful: Option<bool>,
+    /// How short of memory the process is.
+    pub memory_pressure: MemoryPressure,
     /// How often freed memory was given back to the system since start.
     pub heap_trims: u64,
     /// What the process uses of the machine.

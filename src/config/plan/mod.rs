@@ -134,7 +134,7 @@ pub struct EvidencePlan {
 /// What the service may spend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsPlan {
-    /// Memory from which load is shed, in bytes; what the system grants when absent.
+    /// Memory that the process may take, in bytes; what the system grants when absent.
     pub memory: Option<u64>,
     /// Latency above which streams are shed.
     pub latency_target: Duration,

@@ -349,7 +349,8 @@ pub enum EvidenceFrom {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsSettings {
-    /// Memory of the process from which load is shed, in bytes. Default: what the system grants.
+    /// Memory that the process may take, in bytes. From 80 % on no further stream is opened, from 90 % on decoders are
+    /// closed. Default: what the system grants its control group, or has available at start.
     #[schemars(range(min = 67_108_864, max = 17_592_186_044_416_i64), extend("examples" = [2_147_483_648_u64]))]
     pub memory: Option<u64>,
     /// Time from the arrival of a frame to its verdict, of 99 in 100, above which streams are shed.

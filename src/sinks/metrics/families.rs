@@ -200,6 +200,8 @@ fn process(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
     ] {
         out.gauge(name, help)?.row_if([], value.map(|value| value as f64))?;
     }
+    let help = "0 with enough memory, 1 while freed memory is given back, 2 while streams are refused, 3 while decoders are closed.";
+    out.gauge("avwatch_memory_pressure", help)?.row([], f64::from(node.memory_pressure as u8))?;
     let help = "How often freed memory was given back to the system since start.";
     out.counter("avwatch_heap_trims", help)?.row([], node.heap_trims)?;
     let help = "When the process began, in seconds since 1970.";

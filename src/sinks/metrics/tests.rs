@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use avwatch_actors::cpu_accounts::CpuFigures;
 use avwatch_actors::event::{Event, EventState};
+use avwatch_actors::memory_budget::MemoryPressure;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackId;
 
@@ -79,6 +80,7 @@ fn node(streams: Vec<StreamSnapshot>) -> Arc<NodeSnapshot> {
         }],
         build: BuildSnapshot { version: "0.1.0", ffmpeg: "7.1".into() },
         config_last_reload_successful: Some(true),
+        memory_pressure: MemoryPressure::Refuse,
         heap_trims: 4,
         process: ProcessSnapshot::read(),
     })
@@ -129,6 +131,7 @@ fn every_metric_of_the_contract_is_there_with_its_labels() {
         ("avwatch_incidents_open", vec![("kind", "group")], 1.0),
         ("avwatch_blind", vec![], 1.0),
         ("avwatch_heap_trims_total", vec![], 4.0),
+        ("avwatch_memory_pressure", vec![], 2.0),
         ("avwatch_config_last_reload_successful", vec![], 1.0),
         ("avwatch_build_info", vec![("version", "0.1.0"), ("ffmpeg", "7.1")], 1.0),
         ("avwatch_series_withheld", vec![], 0.0),
@@ -207,6 +210,7 @@ fn an_empty_service_answers_too() {
         "avwatch_blind",
         "avwatch_build_info",
         "avwatch_heap_trims_total",
+        "avwatch_memory_pressure",
         "avwatch_series_withheld",
         "avwatch_shed_streams",
     ];
