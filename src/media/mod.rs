@@ -14,6 +14,7 @@ pub mod demuxer;
 mod dictionary;
 pub mod ffmpeg_log;
 pub mod ffmpeg_version;
+mod fields;
 pub mod heap;
 mod held_packet;
 mod hls_gate;
@@ -59,6 +60,8 @@ mod decode_tests;
 mod demuxer_file_tests;
 #[cfg(test)]
 mod demuxer_network_tests;
+#[cfg(test)]
+mod field_coded;
 #[cfg(test)]
 mod hls_tests;
 #[cfg(test)]
