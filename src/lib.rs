@@ -22,6 +22,7 @@ pub mod log_view;
 pub mod logs;
 pub mod measure;
 pub mod media;
+pub mod memory;
 pub mod node_snapshot;
 pub mod notify;
 pub mod probes;

@@ -24,6 +24,7 @@ use avwatch_actors::event::Event;
 use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts};
 use avwatch_actors::incident_stage::IncidentParts;
 use avwatch_actors::lifeline::{CutReason, Lifeline};
+use avwatch_actors::memory_budget::{MemoryBudget, MemoryPressure};
 use avwatch_actors::monitor::{AddStream, Monitor, StopAll};
 use avwatch_actors::setup::{Engine, StreamSetup};
 use avwatch_actors::silence::Silence;
@@ -40,7 +41,9 @@ use crate::desired::{ApiStreams, Desired, DesiredError};
 use crate::logs::{LogWatch, LogWatchParts};
 use crate::media::bytes::OwnSockets;
 use crate::media::ffmpeg_version::FfmpegVersion;
-use crate::node_snapshot::{BuildSnapshot, NodeSnapshot};
+use crate::memory::granted;
+use crate::memory::keeper::HeapKeeper;
+use crate::node_snapshot::{BuildSnapshot, NodeSnapshot, resident_bytes};
 use crate::notify::heartbeat::{self, Heartbeat, HeartbeatError, HeartbeatPlan};
 use crate::notify::{Notifier, NotifyError};
 use crate::probes;
@@ -313,7 +316,8 @@ impl Service {
         let loaded = Arc::new(ArcSwap::from_pointee(loaded));
         let (command, commands) = mpsc::channel(COMMANDS_MAX);
         let health = Arc::<Health>::default();
-        let board = Arc::new(StatusBoard::new(Arc::<CpuAccounts>::default(), desk.board.clone(), health.clone()));
+        let accounts = Arc::new(CpuAccounts::new(f64::from(plan.limits.detector_core_percent) / 100.0));
+        let board = Arc::new(StatusBoard::new(accounts, desk.board.clone(), health.clone()));
         let build = BuildSnapshot { version: env!("CARGO_PKG_VERSION"), ffmpeg: ffmpeg.version.as_str().into() };
         let receivers = notifier.snapshot();
         let shared = Arc::new(ArcSwap::from_pointee(snapshot(&board, &boards, receivers, build.clone(), None)));
@@ -352,7 +356,12 @@ impl Service {
         );
         let rules = desk.rules.clone();
         let engine = Engine { arbiters: arbiters.clone(), bucket: Arc::new(bucket), desk, board: board.clone() };
-        let monitor = Monitor::new(engine.clone()).with_target(limits.latency_target).start();
+        let memory = MemoryBudget::new(granted::for_process(limits.memory));
+        tracing::info!(bytes = memory.bytes(), "the process may take so much memory");
+        let monitor = Monitor::new(engine.clone())
+            .with_target(limits.latency_target)
+            .with_memory(memory, Box::new(resident_bytes))
+            .start();
         let watchdog = Arc::<Lifeline>::default();
         arbiters::watch(arbiters.clone(), health.clone(), watchdog.clone(), monitor.clone().recipient())?;
         let newest = shared.clone();
@@ -362,6 +371,8 @@ impl Service {
             desk: engine.desk.clone(),
         })?;
         let _latencies = latency_log(&plan, &board);
+        let pressed = health.clone();
+        let _heap = HeapKeeper::start(move || pressed.pressure() > MemoryPressure::Ease)?;
         let _journal = boards.start_journal(&plan, board.verdicts.clone(), move || newest.load_full());
         let states = LiveStates::default();
         let snapshot = shared;
@@ -431,6 +442,7 @@ impl Service {
                 self.states.tell(&self.feed, &self.catalogue.load(), &newest);
                 self.snapshot.store(newest);
                 self.upkeep.look(&self.board);
+                self.boards.press(self.board.health.pressure());
                 if self.board.health.is_live() {
                     notify(&[sd_notify::NotifyState::Watchdog]);
                 }

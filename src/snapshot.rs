@@ -9,6 +9,7 @@ use avwatch_actors::latency::Stage;
 use avwatch_actors::status::{StatusBoard, StreamStatus};
 use avwatch_actors::tier::Tier;
 
+use crate::media::heap;
 use crate::node_snapshot::{
     BuildSnapshot, EventCount, NodeSnapshot, ProcessSnapshot, ReceiverSnapshot, StageSnapshot, StreamSnapshot,
     TrackSnapshot,
@@ -58,13 +59,15 @@ pub fn snapshot(
     NodeSnapshot {
         streams: streams.into_values().collect(),
         stages: stages(board),
-        detector_cpu: board.cpu.totals(),
+        detector_cpu: board.cpu.figures(),
         incidents_open: board.desk.incidents.open().map(|(kind, count)| (kind.name(), count)).to_vec(),
         blind: board.desk.incidents.is_blind(),
         receivers,
         lost: lost(board, boards),
         build,
         config_last_reload_successful: last_reload,
+        memory_pressure: board.health.pressure(),
+        heap_trims: heap::trims(),
         process: ProcessSnapshot::read(),
     }
 }

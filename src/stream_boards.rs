@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use avwatch_actors::event::Event;
 use avwatch_actors::event_desk::EvidenceOf;
 use avwatch_actors::lane::WhenFull;
+use avwatch_actors::memory_budget::MemoryPressure;
 use avwatch_actors::setup::{LaneSizes, SessionMode, StreamSetup};
 use avwatch_actors::sink::Sink;
 use avwatch_actors::tier::TierDial;
@@ -19,6 +20,7 @@ use crate::config::{Plan, StreamPlan};
 use crate::evidence::{self, EvidenceCounts, EvidenceParts, Rings, Shelf};
 use crate::journal::{Journal, JournalCounts, JournalKeep, JournalReader};
 use crate::live::{LiveBoard, Pixels};
+use crate::memory::granted;
 use crate::node_snapshot::NodeSnapshot;
 use crate::stream_commons::StreamCommons;
 use crate::stream_parts::{self, PartsError};
@@ -52,7 +54,7 @@ impl StreamBoards {
     /// # Errors
     /// The system refuses a thread.
     pub fn new(plan: &Plan, folder: &Path) -> io::Result<Self> {
-        let budget = || evidence::memory_budget(plan.evidence.memory);
+        let budget = || granted::for_packets(plan.evidence.memory);
         let rings = plan.evidence.from.map(|_| Arc::new(Rings::new(plan.evidence.ring, budget())));
         let (evidence, journal, commons) = (OnceLock::new(), OnceLock::new(), StreamCommons::new(plan));
         Ok(Self { live: Arc::new(LiveBoard::start()?), rings, evidence, journal, commons, folder: folder.to_owned() })
@@ -118,6 +120,13 @@ impl StreamBoards {
             .ok()?;
         self.journal.get_or_init(|| journal.counts().clone());
         Some(journal)
+    }
+
+    /// Keeps fewer packets while memory is short.
+    pub fn press(&self, pressure: MemoryPressure) {
+        if let Some(rings) = &self.rings {
+            rings.press(pressure);
+        }
     }
 
     /// What was lost of it all since start, by what it was.

@@ -23,6 +23,10 @@ use crate::latency::{LatencyBook, Stage, between};
 /// Items handled before the arbiter's other actors get their turn.
 const DRAIN_MAX: usize = 32;
 
+/// So much time may they take; what is under way is finished. A thousand items of usual detectors fit in: it
+/// matters when one of them is slow and others wait for the arbiter.
+const DRAIN_FOR: Duration = Duration::from_millis(10);
+
 /// How long to leave a full event lane alone.
 const EVENT_LANE_RETRY: Duration = Duration::from_millis(10);
 
@@ -104,15 +108,16 @@ impl DetectorActor {
             self.look_again(ctx);
             return;
         }
+        let begin = Instant::now();
         for _ in 0..DRAIN_MAX {
             let Some(item) = self.lane.take() else { break };
-            self.handle_item(&item);
+            let now = self.handle_item(&item);
             // The call may have lasted until after the actor was replaced.
             if self.is_fenced() {
                 ctx.stop();
                 return;
             }
-            if !self.send_events() {
+            if !self.send_events() || now.saturating_duration_since(begin) >= DRAIN_FOR {
                 break;
             }
         }
@@ -127,7 +132,8 @@ impl DetectorActor {
         }
     }
 
-    fn handle_item(&mut self, item: &Item) {
+    /// Has the detectors judge an item; returns when they had.
+    fn handle_item(&mut self, item: &Item) -> Instant {
         let begin = Instant::now();
         self.group.handle(item, Wall(SystemTime::now()));
         let stamp = match item {
@@ -135,8 +141,8 @@ impl DetectorActor {
             Item::Audio(frame) => Some(&frame.stamp),
             Item::Started(_) | Item::Packets(_) | Item::Clock(_) | Item::Gap(_) | Item::Ended(_) => None,
         };
+        let end = Instant::now();
         if let Some(stamp) = stamp {
-            let end = Instant::now();
             self.batch.push((Stage::Queue, between(stamp.ready, begin)));
             self.batch.push((Stage::Inspect, between(begin, end)));
             self.batch.push((Stage::Total, between(stamp.arrived, end)));
@@ -145,6 +151,7 @@ impl DetectorActor {
         if let Item::Ended(_) = item {
             self.unsent.push_back(DeskMessage::Drained(self.group.kind()));
         }
+        end
     }
 
     /// True when everything that there was to say has been said.

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::cpu_accounts::CpuAccounts;
 use crate::detector::{DetectorSpec, INPUT_TRACK, LaneKind, Precedence};
@@ -211,10 +210,12 @@ impl DetectorGroup {
             }
             // Building and telling are calls too: they may hang as any other.
             self.pulse.enter(InCall { group: self.number, detector: spec.number });
-            let mut host = DetectorHost::new(spec.clone(), info, self.accounts.of(spec.name));
+            // A file that is checked has no pace that a detector could fall behind.
+            let share = (self.at_end == AtEnd::Keep).then(|| self.accounts.share());
+            let mut host = DetectorHost::new(spec.clone(), info, &self.accounts).within(share);
             if let Some(session) = &self.session {
                 // What it finds about a start that is long past is no news; a panic shows again soon.
-                drop(host.call(&Item::Started(session.clone()), info, None, Instant::now()));
+                drop(host.call(&Item::Started(session.clone()), info, None, self.accounts.now(), &self.accounts));
                 host.findings.clear();
             }
             if !host.is_enabled() {
@@ -259,8 +260,7 @@ impl DetectorGroup {
             for seat in &mut self.seats {
                 seat.next = None;
                 for host in &mut seat.hosts {
-                    host.tally.gap(info.at + self.clock.offset());
-                    host.lifecycle.gap(info.at + self.clock.offset());
+                    host.stand_still(info.at + self.clock.offset());
                 }
             }
         }
@@ -341,8 +341,7 @@ impl DetectorGroup {
         let until = gap.to + self.clock.offset();
         for seat in self.seats.iter_mut().filter(|seat| gap.track == INPUT_TRACK || seat.info.track == gap.track) {
             for host in &mut seat.hosts {
-                host.tally.gap(until);
-                host.lifecycle.gap(until);
+                host.stand_still(until);
             }
         }
     }
@@ -360,36 +359,62 @@ impl DetectorGroup {
     }
 
     fn ask(&mut self, seat: usize, item: &Item, now: Wall) {
-        let mut from = Instant::now();
+        let mut from = self.accounts.now();
         let mut troubles = Vec::new();
         let Seat { info, hosts, .. } = &mut self.seats[seat];
         for (index, host) in hosts.iter_mut().enumerate().filter(|(_, host)| host.is_enabled()) {
+            if !host.admits(item, from) {
+                continue;
+            }
+            if let Some(until) = host.missed_until() {
+                host.stand_still(until + self.clock.offset());
+            }
             self.pulse.enter(InCall { group: self.number, detector: host.spec.number });
-            let (called, until) = host.call(item, info, self.session.as_ref(), from);
+            let (called, until) = host.call(item, info, self.session.as_ref(), from, &self.accounts);
             from = until;
-            match called {
-                Called::Answered => {}
-                Called::Panicked(message) => troubles.push((index, message, false)),
-                Called::Disabled(message) => troubles.push((index, message, true)),
+            if !matches!(called, Called::Answered) {
+                troubles.push((index, called));
             }
         }
-        for (host, message, disabled) in troubles {
-            self.report_panic(seat, host, &message, disabled, now);
+        for (host, called) in troubles {
+            self.report(seat, host, called, now);
         }
     }
 
-    fn report_panic(&mut self, seat: usize, host: usize, message: &str, disabled: bool, now: Wall) {
-        self.panics += 1;
-        let (track, name) = (self.seats[seat].info.track, self.seats[seat].hosts[host].spec.name);
-        tracing::error!(stream = &*self.card.stream, detector = name, %track, fault = "panic", disabled, "a detector panicked: {message}");
-        if disabled {
-            // What is no longer looked at is not open for ever.
-            let at = self.clock.now();
-            let change = self.seats[seat].hosts[host].lifecycle.end(at, EventEnd::Unwatched);
-            self.emit(seat, host, change, at, now);
-            let text = format!("{name} disabled on {track} after repeated internal failures: {message}");
-            self.report_disabled(track, &text, now);
+    /// Says what went wrong with a call.
+    fn report(&mut self, seat: usize, host: usize, called: Called, now: Wall) {
+        let (stream, track) = (&*self.card.stream, self.seats[seat].info.track);
+        let detector = self.seats[seat].hosts[host].spec.name;
+        match called {
+            Called::Answered => {}
+            Called::Throttled => {
+                let share = self.accounts.share();
+                tracing::warn!(stream, detector, %track, fault = "throttled", share, "a detector takes more of a core than it may: it is throttled");
+            }
+            Called::Panicked(message) => {
+                self.panics += 1;
+                tracing::error!(stream, detector, %track, fault = "panic", "a detector panicked: {message}");
+            }
+            Called::Disabled(message) => {
+                self.panics += 1;
+                tracing::error!(stream, detector, %track, fault = "panic", "a detector panicked and is disabled: {message}");
+                let text = format!("{detector} disabled on {track} after repeated internal failures: {message}");
+                self.suspend(seat, host, &text, now);
+            }
+            Called::GivenUp(message) => {
+                tracing::error!(stream, detector, %track, fault = "hungry", "a detector is disabled: {message}");
+                let text = format!("{detector} disabled on {track}: {message}");
+                self.suspend(seat, host, &text, now);
+            }
         }
+    }
+
+    /// Ends what a disabled detector has open: what is no longer looked at is not open for ever.
+    fn suspend(&mut self, seat: usize, host: usize, text: &str, now: Wall) {
+        let at = self.clock.now();
+        let change = self.seats[seat].hosts[host].lifecycle.end(at, EventEnd::Unwatched);
+        self.emit(seat, host, change, at, now);
+        self.report_disabled(self.seats[seat].info.track, text, now);
     }
 
     fn judge(&mut self, seat: usize, item: &Item, now: Wall) {
@@ -436,3 +461,7 @@ impl DetectorGroup {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "detector_budget_tests.rs"]
+mod budget_tests;

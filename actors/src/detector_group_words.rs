@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{AtEnd, DetectorGroup};
 use crate::detector::{Finding, Situation};
+use crate::detector_host::DetectorHost;
 use crate::event::{ChangeKind, EventChange, EventKey, Standing, StreamCard, Wall};
 use crate::event_lifecycle::{Change, What};
 use crate::group_parts::{earlier, finite};
@@ -56,7 +57,7 @@ impl DetectorGroup {
         }
         let situation = Situation { lasted: change.lasted, peak: change.peak, class: change.class };
         self.changes.push(EventChange {
-            card: self.card_of(seat.info.track),
+            card: self.card_of(seat.info.track, &seat.hosts[host]),
             key: EventKey { stream: self.card.stream.clone(), track: seat.info.track, detector: spec.name.into() },
             program: seat.info.program,
             standing: Standing::of(&seat.info),
@@ -84,7 +85,7 @@ impl DetectorGroup {
         let lowest = (spec.ladder)(&seat.info).steps.first().map_or(Severity::Info, |(_, severity)| *severity);
         let when = earlier(now, newest - at);
         self.changes.push(EventChange {
-            card: self.card_of(seat.info.track),
+            card: self.card_of(seat.info.track, &seat.hosts[host]),
             key: EventKey { stream: self.card.stream.clone(), track: seat.info.track, detector: spec.name.into() },
             program: seat.info.program,
             standing: Standing::of(&seat.info),
@@ -108,9 +109,13 @@ impl DetectorGroup {
         self.session.as_ref().map_or(SessionNumber(0), |session| session.session)
     }
 
-    /// The card as it is at this moment: with the coverage of the track.
-    fn card_of(&self, track: TrackId) -> Arc<StreamCard> {
-        let coverage = self.meters.as_ref().and_then(|meters| meters.coverage_of(track));
+    /// The card as it is at this moment: with the coverage of the track, and of what a throttled detector saw of it.
+    fn card_of(&self, track: TrackId, host: &DetectorHost) -> Arc<StreamCard> {
+        let of_track = self.meters.as_ref().and_then(|meters| meters.coverage_of(track));
+        let coverage = match (of_track, host.coverage()) {
+            (Some(of_track), Some(seen)) => Some(of_track * seen),
+            (of_track, seen) => of_track.or(seen),
+        };
         match coverage {
             Some(_) => Arc::new(StreamCard { coverage, ..(*self.card).clone() }),
             None => self.card.clone(),

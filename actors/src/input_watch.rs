@@ -97,6 +97,18 @@ impl InputWatch {
         self.flows_since.is_some()
     }
 
+    /// Nobody listened until now: silence up to here says nothing. What was open before goes on.
+    pub fn excuse(&mut self, now: Instant) {
+        self.flows_since = None;
+        let at = MediaTime::from(now.saturating_duration_since(self.begin));
+        let Some(lifecycle) = self.lifecycle.as_mut() else { return };
+        lifecycle.gap(at);
+        if !lifecycle.is_open() {
+            self.flowed = now;
+            self.has_flowed = false;
+        }
+    }
+
     /// Looks at the number of frames so far, at how they come if that is known, and at the last error.
     pub fn look(
         &mut self,

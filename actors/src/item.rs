@@ -168,6 +168,8 @@ pub struct PacketCounts {
     pub undecodable: u32,
     /// Of them, left undecoded on purpose: the tier in force does without.
     pub left_out: u32,
+    /// Of those left out, second fields of a picture, as far as that is known: the two are one picture.
+    pub second_fields: u32,
 }
 
 /// Most timeline marks that a report joined from several ones keeps.
@@ -227,5 +229,6 @@ impl PacketCounts {
         self.scrambled = self.scrambled.saturating_add(next.scrambled);
         self.undecodable = self.undecodable.saturating_add(next.undecodable);
         self.left_out = self.left_out.saturating_add(next.left_out);
+        self.second_fields = self.second_fields.saturating_add(next.second_fields);
     }
 }

@@ -29,6 +29,7 @@
 //! **From the lanes to events**
 //! - [`detector`]: the port of detectors, and how one is described.
 //! - [`detector_host`]: one instance on one track, behind `catch_unwind`.
+//! - [`detector_budget`]: how much of a core it may take on a live stream; pure.
 //! - [`precedence`]: which condition explains which other ones.
 //! - [`event_lifecycle`]: verdicts in, raised, escalated and ended out; pure, in media time.
 //! - [`detector_group`]: every detector of one lane, asked together about each item.
@@ -55,6 +56,7 @@
 //! - [`stream_groups`]: the detector actors of one stream: started, retuned, mended, moved.
 //! - [`supervisor`]: the actor of one stream, which acts out all of these.
 //! - [`monitor`]: the root actor.
+//! - [`shedding`], [`memory_budget`]: what is given up when time or memory is short; pure. [`load_watch`] acts them out.
 //! - [`setup`]: what the engine needs to run a stream.
 //!
 //! **What may be known**
@@ -68,7 +70,8 @@
 //! 3. A session's thread that was abandoned, and a detector actor that was replaced, are fenced off:
 //!    nothing that they still say counts.
 //! 4. A panic or hang of a detector costs that detector; of a source, that stream; of a sink, that sink.
-//! 5. The same items give the same changes, whatever the schedule of the threads.
+//! 5. The same items give the same changes, whatever the schedule of the threads; but what a detector that
+//!    takes more of a core than it may has missed of a live stream, nobody can tell.
 //! 6. Everything that is dropped is counted where it is dropped, and the count can be read.
 //! 7. No actor waits. Threads wait in slices, beat meanwhile and look at the cut.
 //!
@@ -94,6 +97,8 @@
 //! | abandoned threads per stream | 2 replaced | no replacement until one returns |
 //! | abandoned threads and arbiters per process | 2 % of the streams, at least 8 | `monitor_degraded`, liveness fails |
 //! | one call of a detector | 2 s | its arbiter is replaced, the detector barred on that stream |
+//! | items of one turn, in time | 10 ms, and the call that is under way | the next turn |
+//! | time of a detector on a track | a quarter of a core over 5 s | it rests; hungry for a minute: disabled, with an event |
 //! | panics of a detector on a track | 5 in 5 minutes | disabled, with an event |
 //! | failures of ours per stream | 5 in 5 minutes | quarantine, 15 minutes to 4 hours |
 //! | hosts in the connect bucket | 10,000 | those with a full bucket are forgotten |
@@ -110,8 +115,10 @@ pub mod coverage;
 pub mod cpu_accounts;
 pub mod detector;
 pub mod detector_actor;
+pub mod detector_budget;
 pub mod detector_group;
 pub mod detector_host;
+mod detector_missed;
 pub mod event;
 pub mod event_desk;
 pub mod event_lifecycle;
@@ -132,7 +139,9 @@ pub mod lane;
 pub mod latency;
 pub mod lifeline;
 pub mod load_watch;
+mod load_words;
 pub mod media_time;
+pub mod memory_budget;
 pub mod meters;
 pub mod monitor;
 pub mod paced;

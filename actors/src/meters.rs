@@ -240,7 +240,7 @@ impl MeterReader {
             // Relaxed: a count of its own.
             self.book.frames.fetch_add(counts.left_out.into(), Ordering::Relaxed);
             if *track == TrackId::video(0) {
-                self.window.pictures += u64::from(counts.left_out);
+                self.window.pictures += u64::from(counts.left_out.saturating_sub(counts.second_fields));
             }
         }
     }

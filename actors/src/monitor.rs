@@ -14,7 +14,8 @@ use crate::alarm_model::{Doubted, monitor_change};
 use crate::arbiters::ArbiterLost;
 use crate::event::{ChangeKind, EventEnd, Wall};
 use crate::event_desk::DeskMessage;
-use crate::load_watch::LoadWatch;
+use crate::load_watch::{LoadWatch, ReadResident};
+use crate::memory_budget::MemoryBudget;
 use crate::setup::{Engine, StreamSetup};
 use crate::severity::Severity;
 use crate::supervisor::{End, RetuneStream, Supervisor};
@@ -64,6 +65,14 @@ impl Monitor {
     #[must_use]
     pub fn with_target(self, target: Duration) -> Self {
         Self { load: Some(LoadWatch::new(target)), ..self }
+    }
+
+    /// The same, keeping the process within a budget of memory.
+    #[must_use]
+    pub fn with_memory(self, budget: MemoryBudget, resident: ReadResident) -> Self {
+        // Without a target no stream is ever late.
+        let load = self.load.unwrap_or_else(|| LoadWatch::new(Duration::MAX));
+        Self { load: Some(load.with_memory(budget, resident)), ..self }
     }
 
     /// `last_session` is the newest session of a stream of that name: numbers go on, never back.

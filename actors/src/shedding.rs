@@ -9,7 +9,9 @@
 //! - **Shedding** takes one tier from as many streams as the overload demands: a tenth for each target's
 //!   worth of latency, at most half. The dearest tiers go first, among them the lowest priorities, so
 //!   that everything is in `light` before anything is in `keyframes`. Then it waits `SETTLE` looks.
-//! - **Restoring** needs calm, half the target and nothing lost, for 30 looks; then a twentieth of the streams
+//! - **Want of memory** sheds as losses do, but into `audio` at once and then into `transport`: in the tiers before
+//!   those a decoder stays open and gives nothing back. Then it waits `SETTLE_MEMORY` looks.
+//! - **Restoring** needs calm, half the target, nothing lost and enough memory, for 30 looks; then a twentieth of the streams
 //!   get one tier back every `STEP` looks, the cheapest tiers and highest priorities first. Overload
 //!   soon after doubles the calm that is demanded next, up to `CALM_MAX`; a whole calm spell
 //!   after the last one was restored forgets that.
@@ -18,12 +20,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::memory_budget::MemoryPressure;
 use crate::tier::{Tier, TierRange};
 
 /// Overload must be seen so often in a row: the start of many streams is none.
 const LOOKS: u32 = 3;
 /// Looks after a shedding until its effect shows.
 const SETTLE: u32 = 2;
+/// The same for want of memory: closed decoders give theirs back within 10 s.
+const SETTLE_MEMORY: u32 = 12;
 /// Looks of calm before anything is restored; doubles with every relapse up to the other.
 const CALM: u32 = 30;
 const CALM_MAX: u32 = 480;
@@ -43,6 +48,8 @@ pub struct NodeLoad {
     pub lost: u64,
     /// A quarter of the streams are behind their sources by at least so much, for lack of time.
     pub behind: Duration,
+    /// How short of memory the process is.
+    pub memory: MemoryPressure,
 }
 
 /// A stream that may be shed.
@@ -124,7 +131,10 @@ impl Shedding {
             Some(overload) => {
                 self.calm = 0;
                 self.over = self.over.saturating_add(1);
-                if self.over < LOOKS || self.settling > 0 { Step::Stay } else { self.take(overload, streams) }
+                if self.over < LOOKS || self.settling > 0 {
+                    return Step::Stay;
+                }
+                self.take(overload, load.memory.sheds(), streams)
             }
             None => {
                 self.over = 0;
@@ -138,13 +148,15 @@ impl Shedding {
     fn overload(&self, load: &NodeLoad) -> Option<f64> {
         let slowest = load.latency.unwrap_or_default().max(load.behind);
         let by_time = slowest.as_secs_f64() / self.target.as_secs_f64();
-        // Losses tell that there is too much, not how much.
-        let overload = if load.lost > 0 { by_time.max(2.0) } else { by_time };
+        // Losses and want of memory tell that there is too much, not how much.
+        let overload = if load.lost > 0 || load.memory.sheds() { by_time.max(2.0) } else { by_time };
         (overload > 1.0).then_some(overload)
     }
 
     fn is_calm(&self, load: &NodeLoad) -> bool {
-        load.lost == 0 && load.latency.unwrap_or_default().max(load.behind) * 2 <= self.target
+        load.lost == 0
+            && load.memory == MemoryPressure::Ease
+            && load.latency.unwrap_or_default().max(load.behind) * 2 <= self.target
     }
 
     /// What configuration no longer allows, and who is gone, is not shed.
@@ -159,13 +171,16 @@ impl Shedding {
         });
     }
 
-    fn take(&mut self, overload: f64, streams: &[StreamLoad]) -> Step {
+    /// `for_memory` only tiers count in which something is closed.
+    fn take(&mut self, overload: f64, for_memory: bool, streams: &[StreamLoad]) -> Step {
         let share = (SHED_PART * overload).min(SHED_MOST);
         let batch = ((streams.len() as f64 * share).ceil() as usize).max(1);
         let now = |stream: &StreamLoad| self.tier_of(&stream.name).max(stream.range.configured);
+        let least = if for_memory { Tier::Audio } else { Tier::Full };
+        let next = |tier: Tier| tier.cheaper().map(|next| next.max(least));
         let mut able: Vec<(Tier, &StreamLoad)> = streams
             .iter()
-            .filter_map(|stream| Some((now(stream).cheaper()?, stream)))
+            .filter_map(|stream| Some((next(now(stream))?, stream)))
             .filter(|(next, stream)| *next <= stream.range.cheapest)
             .collect();
         able.sort_by(|(tier, one), (other_tier, other)| {
@@ -178,7 +193,7 @@ impl Shedding {
         if self.since_restored.take().is_some_and(|looks| looks <= CALM) {
             self.calm_needed = (self.calm_needed * 2).min(CALM_MAX);
         }
-        self.settling = SETTLE;
+        self.settling = if for_memory { SETTLE_MEMORY } else { SETTLE };
         for (tier, stream) in &able {
             self.shed.insert(stream.name.clone(), *tier);
         }

@@ -151,6 +151,24 @@ fn losses_shed_though_latency_is_short() {
 }
 
 #[test]
+fn want_of_memory_closes_decoders_of_the_lowest_priorities_and_waits_for_what_that_gives_back() {
+    // One of them may be put into keyframes at most: of it nothing can be closed.
+    let bound = TierRange { cheapest: Tier::Keyframes, ..TierRange::from(Tier::Full) };
+    let mut node = Node::new(10, 100.0, |number| if number == 0 { bound } else { TierRange::default() });
+    let short = NodeLoad { memory: MemoryPressure::Shed, ..NodeLoad::default() };
+    let steps: Vec<Step> = (0..16).map(|_| node.shedding.look(&short, &node.streams)).collect();
+    let shed: Vec<usize> = (0..16).filter(|look| matches!(steps[*look], Step::Shed { streams: 2 })).collect();
+    assert_eq!(shed, [2, 2 + SETTLE_MEMORY as usize], "{steps:?}");
+    let tiers: Vec<Tier> = node.streams.iter().map(|stream| node.tier(stream)).collect();
+    assert_eq!(tiers[..6], [Tier::Full, Tier::Audio, Tier::Audio, Tier::Audio, Tier::Audio, Tier::Full]);
+    // While it is refused to take on more, nothing is taken up again.
+    let tight = NodeLoad { memory: MemoryPressure::Refuse, ..NodeLoad::default() };
+    assert!((0..600).all(|_| node.shedding.look(&tight, &node.streams) == Step::Stay));
+    node.seconds(1_000);
+    assert!(node.shedding.counts().is_empty());
+}
+
+#[test]
 fn a_stream_that_is_gone_is_not_counted_as_shed() {
     let mut node = Node::new(10, 1.0, any_range);
     node.seconds(20);

@@ -4,7 +4,7 @@
 //! and never wait for a stream. Node-wide sums live beside them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::cpu_accounts::CpuAccounts;
 use crate::event::{StreamCard, Wall};
 use crate::event_desk::DeskBoard;
 use crate::latency::{LATENCY_MAX_US, Percentiles, Stage, StageHistograms};
+use crate::memory_budget::MemoryPressure;
 use crate::meters::SessionMeters;
 use crate::tier::{Tier, TierRange};
 use crate::track::{SessionNumber, TrackId};
@@ -24,7 +25,7 @@ use crate::verdict_notes::VerdictNotes;
 pub struct StreamStatus {
     /// Name, title, profile, labels.
     pub card: Arc<StreamCard>,
-    /// A word of [`crate::stream_life::StreamLife::STATES`].
+    /// A word of [`crate::stream_life::StreamLife::STATES`], or [`HELD`].
     pub state: &'static str,
     /// How much of it is looked at.
     pub tier: Tier,
@@ -148,6 +149,9 @@ impl StatusBoard {
 /// Threads and arbiters that may be abandoned before the node calls itself unhealthy.
 const ABANDONED_MIN: u32 = 8;
 
+/// The state of a stream whose next session waits until there is memory for it.
+pub const HELD: &str = "held";
+
 /// Whether the process itself is well. Shared by the watchdog, supervisors and the API.
 #[derive(Debug, Default)]
 pub struct Health {
@@ -157,6 +161,7 @@ pub struct Health {
     streams: AtomicU32,
     lost_arbiters: AtomicU64,
     desk_lost: AtomicBool,
+    pressure: AtomicU8,
 }
 
 impl Health {
@@ -179,6 +184,16 @@ impl Health {
     /// Says that the event desk's thread is gone: no event reaches anyone any more.
     pub fn lose_desk(&self) {
         self.desk_lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Says how short of memory the process is; returns what was said before.
+    pub fn press(&self, pressure: MemoryPressure) -> MemoryPressure {
+        MemoryPressure::from_u8(self.pressure.swap(pressure as u8, Ordering::Relaxed))
+    }
+
+    /// How short of memory the process is.
+    pub fn pressure(&self) -> MemoryPressure {
+        MemoryPressure::from_u8(self.pressure.load(Ordering::Relaxed))
     }
 
     /// Says whether the control arbiter turns.

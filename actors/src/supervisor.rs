@@ -25,7 +25,7 @@ use crate::lifeline::{CutReason, Lifeline};
 use crate::meters::MeterBook;
 use crate::monitor::Monitor;
 use crate::setup::{Engine, SessionMode, StreamSetup};
-use crate::status::StreamStatus;
+use crate::status::{HELD, StreamStatus};
 use crate::stream_groups::StreamGroups;
 use crate::stream_life::{Effect, Input, StreamLife};
 use crate::tier::TierRange;
@@ -37,6 +37,12 @@ mod end;
 mod parts;
 
 use parts::{control_now, dice, look_at, own_change, wall};
+
+/// How long a stream waits for memory before it asks again.
+const HELD_FOR: Duration = Duration::from_secs(2);
+
+/// What is said of it meanwhile.
+const NO_MEMORY: &str = "not opened: the process takes more memory than it may (limits.memory)";
 
 /// How often a supervisor looks at its session.
 const TICK: Duration = Duration::from_millis(250);
@@ -65,6 +71,10 @@ pub struct Supervisor {
     last_error: Option<String>,
     /// The newest session that opened, and when.
     opened: Option<(SessionNumber, Instant)>,
+    /// A session of it was open before, if only under another supervisor.
+    was_open: bool,
+    /// It waits for memory.
+    is_held: bool,
     unsent: VecDeque<DeskMessage>,
     ticks: u64,
     ending: Option<EventEnd>,
@@ -95,6 +105,8 @@ impl Supervisor {
             restarts: BTreeMap::new(),
             last_error: None,
             opened: None,
+            was_open: last_session > SessionNumber(0),
+            is_held: false,
             unsent: VecDeque::new(),
             ticks: 0,
             ending: None,
@@ -123,7 +135,14 @@ impl Supervisor {
         }
     }
 
-    fn ask_bucket(&self) -> Input {
+    /// Asks for room: of memory first, then of opens.
+    fn ask_bucket(&mut self) -> Input {
+        let pressure = self.engine.board.health.pressure();
+        // Who was open before has had its memory: it may come back while others are refused.
+        self.is_held = pressure.sheds() || (pressure.refuses() && !self.was_open);
+        if self.is_held {
+            return Input::Deferred(HELD_FOR);
+        }
         match self.engine.bucket.take(self.setup.opener.host(), control_now()) {
             Ok(()) => Input::Granted,
             Err(wait) => Input::Deferred(wait),
@@ -249,6 +268,9 @@ impl Supervisor {
 
     fn watch_input(&mut self) {
         let now = control_now();
+        if self.is_held {
+            return self.watch.excuse(now);
+        }
         let error = self.last_error.as_deref().filter(|_| !self.life.is_live());
         let session = self.life.session().unwrap_or_default();
         if self.ending.is_none()
@@ -336,7 +358,7 @@ impl Supervisor {
         }
         self.engine.board.publish(StreamStatus {
             card: self.setup.card.clone(),
-            state: self.life.state_name(),
+            state: if self.is_held { HELD } else { self.life.state_name() },
             tier: meters.tier().unwrap_or_else(|| self.setup.dial.wanted()),
             tiers: self.setup.dial.range(),
             up: self.life.is_live() && self.watch.is_flowing(),
@@ -346,7 +368,7 @@ impl Supervisor {
             frames,
             lane_dropped: self.fan_out.dropped(),
             restarts: self.restarts.clone(),
-            last_error: self.last_error.clone(),
+            last_error: if self.is_held { Some(NO_MEMORY.to_owned()) } else { self.last_error.clone() },
             abandoned: self.life.abandoned(),
             latency: Percentiles::of(latencies.stage(Stage::Total)),
             at: wall(),
@@ -384,6 +406,7 @@ impl Handler<News> for Supervisor {
         match news {
             SessionNews::Opened(session) => {
                 self.opened = Some((session, control_now()));
+                self.was_open = true;
                 tracing::info!(stream = &**self.stream(), session = session.0, life = "open", "session open");
                 self.apply(Input::Opened(session), ctx);
             }

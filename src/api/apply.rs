@@ -14,7 +14,7 @@ use super::etag::Condition;
 use super::problem::{FieldError, Problem};
 use super::query::{Param, Query, body};
 use super::state::Node;
-use super::stream_changes::{STREAMS_MAX, change_streams, refused};
+use super::stream_changes::{STREAMS_MAX, change_streams, refuse_without_memory, refused};
 use crate::catalogue::{Catalogue, StreamOrigin};
 use crate::config::{ApiStreamSource, Loaded, keep_hidden};
 use crate::desired::{ApiStreams, Change, Expect, admit_stream};
@@ -200,6 +200,9 @@ async fn finish(
     changes: Vec<Change>,
 ) -> Result<HttpResponse, Problem> {
     if !applied.dry_run && !changes.is_empty() {
+        if !applied.added.is_empty() {
+            refuse_without_memory(node)?;
+        }
         change_streams(node, changes).await.map_err(|error| refused(&error, Condition::None))?;
         let user = Principal::of(request).name(None);
         tracing::info!(

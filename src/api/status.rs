@@ -171,7 +171,7 @@ pub(super) async fn status(node: Data<Node>) -> HttpResponse {
         worst_streams: worst_streams(&snapshot),
         abandoned_threads: node.health.abandoned(),
         stages: snapshot.stages.iter().map(stage).collect(),
-        detector_cpu_seconds: snapshot.detector_cpu.iter().map(|(name, time)| (*name, time.as_secs_f64())).collect(),
+        detector_cpu_seconds: snapshot.detector_cpu.iter().map(|cpu| (cpu.detector, cpu.spent.as_secs_f64())).collect(),
     })
 }
 

@@ -84,6 +84,9 @@ fn put(node: &Node, name: &str, settings: Map<String, Value>, expect: Expect) ->
     if catalogue.streams.len() >= STREAMS_MAX && !catalogue.streams.contains_key(name) {
         return Err(Problem::conflict(format!("there are {STREAMS_MAX} streams already")));
     }
+    if !catalogue.streams.contains_key(name) {
+        refuse_without_memory(node)?;
+    }
     admit_stream(name, &settings, &node.loaded.load()).map_err(|faults| invalid(&faults))?;
     Ok(Change::Put { name: name.to_owned(), json: Value::Object(settings).to_string(), expect })
 }
@@ -95,6 +98,16 @@ fn invalid(faults: &[Fault]) -> Problem {
         .take(100)
         .map(|fault| FieldError { pointer: fault.pointer.clone(), detail: fault.detail.clone() });
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the stream's settings are wrong").with_errors(errors.collect())
+}
+
+/// Nothing is taken on while memory is short.
+pub(super) fn refuse_without_memory(node: &Node) -> Result<(), Problem> {
+    if node.health.pressure().refuses() {
+        return Err(Problem::unavailable(
+            "the process takes too much of the memory that it may (limits.memory) to take on a stream: nothing was added",
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn refuse_file_stream(node: &Node, name: &str) -> Result<(), Problem> {

@@ -9,7 +9,6 @@
 mod budget;
 mod job;
 mod manifest;
-mod memory;
 mod portrait;
 mod rings;
 mod shelf;
@@ -20,7 +19,6 @@ mod writer;
 mod tests;
 
 pub use manifest::{ClipPart, Manifest, PicturePart, SCHEMA};
-pub use memory::budget as memory_budget;
 pub use rings::Rings;
 pub use shelf::{Shelf, ShelfFile};
 pub use sink::{EvidenceCounts, EvidenceSink};

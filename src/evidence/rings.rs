@@ -4,8 +4,11 @@
 //! and shares the budget anew.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use avwatch_actors::memory_budget::MemoryPressure;
 
 use super::budget::{Ask, shares};
 use crate::media::packet_ring::PacketRing;
@@ -18,13 +21,15 @@ type ByStream = BTreeMap<Arc<str>, (u8, Arc<PacketRing>)>;
 pub struct Rings {
     lasts: Duration,
     budget: u64,
+    /// What there is of it while memory is short: all of it, a half or a quarter.
+    left: AtomicU64,
     rings: Mutex<ByStream>,
 }
 
 impl Rings {
     /// No rings yet; all together will hold at most `budget` bytes, each for at most `lasts`.
     pub fn new(lasts: Duration, budget: u64) -> Self {
-        Self { lasts, budget, rings: Mutex::default() }
+        Self { lasts, budget, left: AtomicU64::new(budget), rings: Mutex::default() }
     }
 
     /// The ring of a stream, made if there is none.
@@ -33,7 +38,7 @@ impl Rings {
         let count = rings.len() as u64 + 1;
         // Until the first look, the others have what they have: the rest is what is free.
         let used: u64 = rings.values().map(|(_, ring)| ring.bytes()).sum();
-        let fresh = || Arc::new(PacketRing::new(self.lasts, self.budget.saturating_sub(used) / count));
+        let fresh = || Arc::new(PacketRing::new(self.lasts, self.budget().saturating_sub(used) / count));
         let entry = rings.entry(stream.clone()).or_insert_with(|| (priority, fresh()));
         entry.0 = priority;
         entry.1.clone()
@@ -54,9 +59,20 @@ impl Rings {
         self.lock().values().map(|(_, ring)| ring.bytes()).sum()
     }
 
-    /// The budget.
+    /// The budget as it is now.
     pub fn budget(&self) -> u64 {
-        self.budget
+        // Relaxed: a number of its own.
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// Memory is that short: rings shrink at the next look, and grow again when there is enough.
+    pub fn press(&self, pressure: MemoryPressure) {
+        let part = match pressure {
+            MemoryPressure::Ease | MemoryPressure::Trim => 1,
+            MemoryPressure::Refuse => 2,
+            MemoryPressure::Shed => 4,
+        };
+        self.left.store(self.budget / part, Ordering::Relaxed);
     }
 
     /// Shares the budget by what the rings would take now.
@@ -64,9 +80,10 @@ impl Rings {
         let rings = self.lock();
         let asks: Vec<Ask> =
             rings.values().map(|(priority, ring)| Ask { priority: *priority, demand: ring.demand() }).collect();
-        let granted = shares(self.budget, &asks);
+        let budget = self.budget();
+        let granted = shares(budget, &asks);
         // What nobody asked for is there for those whose rate rises before the next look.
-        let spare = (self.budget - granted.iter().sum::<u64>()) / (rings.len() as u64).max(1);
+        let spare = (budget - granted.iter().sum::<u64>()) / (rings.len() as u64).max(1);
         for ((_, ring), share) in rings.values().zip(granted) {
             ring.set_bytes_max(share + spare);
         }

@@ -73,14 +73,14 @@ struct Marks {
 
 impl Marks {
     fn take(rig: &Rig) -> Self {
-        let accounts = rig.board.cpu.totals();
-        let real = accounts.iter().filter(|(name, _)| !PROBES.contains(name));
+        let accounts = rig.board.cpu.figures();
+        let real = accounts.iter().filter(|account| !PROBES.contains(&account.detector));
         Self {
             at: Instant::now(),
             threads: ThreadTimes::read(),
             measured: cost::total(),
             made: rig.made.total(),
-            detectors: real.map(|(_, time)| *time).sum(),
+            detectors: real.map(|account| account.spent).sum(),
             dropped: dropped(rig),
         }
     }

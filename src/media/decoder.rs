@@ -178,6 +178,7 @@ impl Decoder {
 
 impl Drop for Decoder {
     fn drop(&mut self) {
+        super::heap::note_closed();
         // SAFETY: both were allocated by `open` and are freed once.
         unsafe {
             ffi::av_frame_free(&mut self.frame.as_ptr());

@@ -14,7 +14,9 @@ pub mod demuxer;
 mod dictionary;
 pub mod ffmpeg_log;
 pub mod ffmpeg_version;
+mod fields;
 mod group_hold;
+pub mod heap;
 mod held_packet;
 mod hls_gate;
 mod hls_playlist;
@@ -61,6 +63,8 @@ mod decode_tests;
 mod demuxer_file_tests;
 #[cfg(test)]
 mod demuxer_network_tests;
+#[cfg(test)]
+mod field_coded;
 #[cfg(test)]
 mod hls_tests;
 #[cfg(test)]

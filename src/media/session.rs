@@ -337,6 +337,7 @@ impl Session {
         counts.scrambled += u32::from(outcome.scrambled);
         counts.undecodable += u32::from(outcome.undecodable);
         counts.left_out += outcome.left_out;
+        counts.second_fields += outcome.second_fields;
     }
 
     /// A packet that yields no frame moves the clock all the same, or absence would never show.

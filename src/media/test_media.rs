@@ -40,7 +40,12 @@ pub(crate) fn clip(extension: &str, arguments: &str) -> PathBuf {
 
 /// A transport stream made from bytes of other clips, named by its contents.
 pub(crate) fn assembled(bytes: &[u8]) -> PathBuf {
-    made("ts", &hash(bytes), |path| std::fs::write(path, bytes).expect("target is writable"))
+    raw("ts", bytes)
+}
+
+/// These bytes as a file of that kind, named by its contents.
+pub(crate) fn raw(extension: &str, bytes: &[u8]) -> PathBuf {
+    made(extension, &hash(bytes), |path| std::fs::write(path, bytes).expect("target is writable"))
 }
 
 /// FNV-1a: names only have to differ.
@@ -109,6 +114,7 @@ impl Heard {
             total.scrambled += counts.scrambled;
             total.undecodable += counts.undecodable;
             total.left_out += counts.left_out;
+            total.second_fields += counts.second_fields;
         }
         total
     }

@@ -75,11 +75,21 @@ pub(crate) struct Thinning {
     balance: MediaTime,
     /// The next frame may lie behind what was left out.
     bridges: bool,
-    /// Packets given to the decoder and frames got from it, since it began to skip.
+    /// Pictures given to the decoder, in how many packets, and frames got from it, since it began to skip.
     sent: u64,
+    packets: u64,
     got: u64,
     /// Of them, those that were said to be left out.
-    told: u64,
+    told: Skipped,
+}
+
+/// What the decoder itself has skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Skipped {
+    /// Pictures.
+    pub(crate) pictures: u64,
+    /// Packets in which they came: more where each field has one of its own.
+    pub(crate) packets: u64,
 }
 
 impl Thinning {
@@ -95,7 +105,7 @@ impl Thinning {
         self.awaits_key = is_whole && !intra && (self.awaits_key || !was_whole);
         self.bridges = true;
         self.last_key = None;
-        (self.sent, self.got, self.told) = (0, 0, 0);
+        (self.sent, self.packets, self.got, self.told) = (0, 0, 0, Skipped::default());
         self.depth = depth;
     }
 
@@ -114,11 +124,18 @@ impl Thinning {
         if fate == Fate::Decoded {
             self.awaits_key = false;
             self.sent += 1;
+            self.packets += 1;
         }
         if self.depth != Depth::All || self.awaits_key {
             self.balance = (self.balance + lasts).min(BALANCE_MAX);
         }
         fate
+    }
+
+    /// The packet that was just admitted holds the second field of the picture that the one before began.
+    pub(crate) fn joins(&mut self) {
+        debug_assert!(self.sent > 0, "a picture was begun");
+        self.sent = self.sent.saturating_sub(1);
     }
 
     fn is_apart(&self, at: Option<MediaTime>) -> bool {
@@ -146,14 +163,17 @@ impl Thinning {
         self.balance = (self.balance - bridged - lasts).max(MediaTime::ZERO);
     }
 
-    /// Packets that the decoder itself has skipped since the last call.
-    pub(crate) fn skipped(&mut self) -> u32 {
+    /// What the decoder itself has skipped since the last call.
+    pub(crate) fn skipped(&mut self) -> Skipped {
         if self.depth != Depth::References {
-            return 0;
+            return Skipped::default();
         }
-        let missing = self.sent.saturating_sub(self.got + self.told + HELD_BACK_MAX);
-        self.told += missing;
-        u32::try_from(missing).unwrap_or(u32::MAX)
+        let pictures = self.sent.saturating_sub(self.got + HELD_BACK_MAX).max(self.told.pictures);
+        // Which of them came in two packets the decoder does not say: they are as the others are.
+        let packets = pictures * self.packets / self.sent.max(1);
+        let all = Skipped { pictures, packets: packets.max(self.told.packets) };
+        let told = std::mem::replace(&mut self.told, all);
+        Skipped { pictures: all.pictures - told.pictures, packets: all.packets - told.packets }
     }
 }
 
@@ -223,7 +243,7 @@ mod tests {
     fn in_full_nothing_is_left_out() {
         let mut thinning = Thinning::default();
         assert_eq!(decoded(&mut thinning, 0..100, 50).len(), 100);
-        assert_eq!((thinning.left_out(), thinning.skipped()), (None, 0));
+        assert_eq!((thinning.left_out(), thinning.skipped()), (None, Skipped::default()));
     }
 
     #[test]
@@ -236,7 +256,31 @@ mod tests {
                 thinning.shown(MediaTime::ZERO, FRAME);
             }
         }
-        assert_eq!(thinning.skipped(), 200 - HELD_BACK_MAX as u32);
-        assert_eq!(thinning.skipped(), 0);
+        let skipped = 200 - HELD_BACK_MAX;
+        assert_eq!(thinning.skipped(), Skipped { pictures: skipped, packets: skipped });
+        assert_eq!(thinning.skipped(), Skipped::default());
+    }
+
+    #[test]
+    fn two_fields_are_one_picture_in_two_packets() {
+        let mut thinning = Thinning::default();
+        thinning.go_to(Depth::References, false);
+        let mut skipped = Skipped::default();
+        for number in 0..300 {
+            for field in 0..2 {
+                thinning.admit(number % 50 == 0 && field == 0, at(number), FRAME);
+                if field == 1 {
+                    thinning.joins();
+                }
+            }
+            if number % 3 == 0 {
+                thinning.shown(MediaTime::ZERO, FRAME);
+            }
+            let more = thinning.skipped();
+            skipped.pictures += more.pictures;
+            skipped.packets += more.packets;
+        }
+        let pictures = 200 - HELD_BACK_MAX;
+        assert_eq!(skipped, Skipped { pictures, packets: 2 * pictures });
     }
 }

@@ -14,6 +14,7 @@ use ffmpeg_next::packet::Ref;
 use super::audio_reader::AudioReader;
 use super::decoder::{Decoder, Received, Sent};
 use super::ffmpeg_log;
+use super::fields::FieldReader;
 use super::group_hold::GroupHold;
 use super::inventory::StreamEntry;
 use super::select::Chosen;
@@ -46,6 +47,8 @@ pub(crate) struct PacketOutcome {
     pub undecodable: bool,
     /// Packets that the tier in force does without: this one, or some before it.
     pub left_out: u32,
+    /// Of those, second fields of a picture, as far as that is known.
+    pub second_fields: u32,
 }
 
 /// What a track's frames are made into.
@@ -65,6 +68,8 @@ pub(crate) struct TrackReader {
     stamper: Stamper,
     decoder: Option<Decoder>,
     attempts: u8,
+    /// While the decoder skips pictures: reads which packets are fields, where some may be.
+    fields: Option<Option<FieldReader>>,
     side: Side,
     /// Something of it arrived.
     seen: bool,
@@ -106,6 +111,7 @@ impl TrackReader {
             stamper,
             decoder: None,
             attempts: 0,
+            fields: None,
             side,
             seen: false,
             shown: false,
@@ -198,8 +204,13 @@ impl TrackReader {
             return outcome;
         }
         let fate = self.stamper.admit(key, dts.or(pts), self.lasts(duration), work);
+        // SAFETY: by the caller's promise.
+        let is_second = unsafe { self.is_second_field(stream, packet) };
         if fate == Fate::LeftOut {
             return PacketOutcome { left_out: 1, ..outcome };
+        }
+        if is_second && fate == Fate::Decoded {
+            self.stamper.thinning.joins();
         }
         // SAFETY: by the caller's promise.
         unsafe { self.keep_decoder(stream, key, work) };
@@ -224,7 +235,22 @@ impl TrackReader {
         } else {
             self.receive(number, pts, work);
         }
-        PacketOutcome { undecodable: refused, left_out: self.stamper.thinning.skipped(), ..outcome }
+        let skipped = self.stamper.thinning.skipped();
+        let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let second_fields = count(skipped.packets - skipped.pictures);
+        PacketOutcome { undecodable: refused, left_out: count(skipped.packets), second_fields, ..outcome }
+    }
+
+    /// Whether a packet holds a second field, where that matters: while the decoder skips pictures.
+    ///
+    /// SAFETY of the callers: as for [`Self::packet`].
+    unsafe fn is_second_field(&mut self, stream: *const ffi::AVStream, packet: &ffmpeg_next::Packet) -> bool {
+        let is_needed = self.stamper.thinning.depth() == Depth::References;
+        if is_needed != self.fields.is_some() {
+            // SAFETY: by the caller's promise.
+            self.fields = is_needed.then(|| unsafe { FieldReader::open(stream) });
+        }
+        self.fields.as_mut().and_then(Option::as_mut).is_some_and(|fields| fields.is_second(packet))
     }
 
     /// Decodes as deep as the tier demands, from the next packet on; in triage from the last key packet on,

@@ -9,13 +9,15 @@ mod process;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use avwatch_actors::cpu_accounts::CpuFigures;
 use avwatch_actors::event::Event;
 use avwatch_actors::latency::Percentiles;
+use avwatch_actors::memory_budget::MemoryPressure;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::tier::TierRange;
 use avwatch_actors::track::{SessionInfo, TrackId};
 
-pub use process::ProcessSnapshot;
+pub use process::{ProcessSnapshot, resident_bytes};
 
 use crate::live::StreamReading;
 
@@ -26,8 +28,8 @@ pub struct NodeSnapshot {
     pub streams: Vec<StreamSnapshot>,
     /// Latencies of the stages, over all streams.
     pub stages: Vec<StageSnapshot>,
-    /// CPU time spent per detector name, over all streams.
-    pub detector_cpu: Vec<(&'static str, Duration)>,
+    /// CPU time spent per detector name over all streams, and what it was not let spend.
+    pub detector_cpu: Vec<CpuFigures>,
     /// Open incidents by kind.
     pub incidents_open: Vec<(&'static str, u64)>,
     /// Most inputs are down, and so is what the monitor itself needs.
@@ -40,6 +42,10 @@ pub struct NodeSnapshot {
     pub build: BuildSnapshot,
     /// Whether the last reload of the configuration was taken over; absent before the first reload.
     pub config_last_reload_successful: Option<bool>,
+    /// How short of memory the process is.
+    pub memory_pressure: MemoryPressure,
+    /// How often freed memory was given back to the system since start.
+    pub heap_trims: u64,
     /// What the process uses of the machine.
     pub process: ProcessSnapshot,
 }

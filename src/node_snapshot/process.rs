@@ -38,7 +38,7 @@ impl ProcessSnapshot {
         let boot = keyed_number(&text("/proc/stat"), "btime");
         Self {
             cpu_seconds: stat_field(&stat, 14).zip(stat_field(&stat, 15)).map(|(u, s)| (u + s) / TICKS_PER_SECOND),
-            resident_bytes: keyed_number(&status, "VmRSS:").map(|kilobytes| kilobytes * 1024),
+            resident_bytes: resident_of(&status),
             virtual_bytes: keyed_number(&status, "VmSize:").map(|kilobytes| kilobytes * 1024),
             open_fds: count_entries(Path::new("/proc/self/fd")),
             max_fds: keyed_number(&text("/proc/self/limits"), "Max open files"),
@@ -46,6 +46,15 @@ impl ProcessSnapshot {
             start_time_seconds: boot.zip(start_ticks).map(|(boot, ticks)| boot as f64 + ticks / TICKS_PER_SECOND),
         }
     }
+}
+
+/// Memory of this process in RAM, in bytes.
+pub fn resident_bytes() -> Option<u64> {
+    resident_of(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn resident_of(status: &str) -> Option<u64> {
+    keyed_number(status, "VmRSS:").map(|kilobytes| kilobytes * 1024)
 }
 
 /// Field of `/proc/self/stat` by its number in proc(5), which counts from 1; only from 3 on.

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use avwatch_actors::cpu_accounts::CpuFigures;
 use avwatch_actors::status::StatusBoard;
 
 /// How often it speaks.
@@ -55,7 +56,7 @@ impl Upkeep {
 
     fn cpu_since(&mut self, board: &StatusBoard) -> Vec<(&'static str, Duration)> {
         let mut since = Vec::new();
-        for (detector, total) in board.cpu.totals() {
+        for CpuFigures { detector, spent: total, .. } in board.cpu.figures() {
             let before = self.cpu.insert(detector, total).unwrap_or_default();
             let time = total.saturating_sub(before);
             if time >= Duration::from_micros(1) {

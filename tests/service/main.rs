@@ -16,6 +16,7 @@ mod hostile;
 mod incidents;
 mod inputs;
 mod logs;
+mod memory;
 mod notify;
 mod past;
 mod reload;

@@ -134,10 +134,12 @@ pub struct EvidencePlan {
 /// What the service may spend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsPlan {
-    /// Memory from which load is shed, in bytes; what the system grants when absent.
+    /// Memory that the process may take, in bytes; what the system grants when absent.
     pub memory: Option<u64>,
     /// Latency above which streams are shed.
     pub latency_target: Duration,
+    /// What a detector may take of one core on one track of a live stream, in per cent.
+    pub detector_core_percent: u32,
     /// Streams opened per second, all together.
     pub opens_per_second: u32,
     /// Streams opened per second at one host.
@@ -235,6 +237,7 @@ pub(in crate::config) fn build(
         limits: LimitsPlan {
             memory: settings.limits.memory,
             latency_target: settings.limits.latency_target.0,
+            detector_core_percent: settings.limits.detector_core_percent,
             opens_per_second: settings.limits.opens_per_second,
             opens_per_second_per_host: settings.limits.opens_per_second_per_host,
         },

@@ -349,12 +349,17 @@ pub enum EvidenceFrom {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsSettings {
-    /// Memory of the process from which load is shed, in bytes. Default: what the system grants.
+    /// Memory that the process may take, in bytes. From 80 % on no further stream is opened, from 90 % on decoders are
+    /// closed. Default: what the system grants its control group, or has available at start.
     #[schemars(range(min = 67_108_864, max = 17_592_186_044_416_i64), extend("examples" = [2_147_483_648_u64]))]
     pub memory: Option<u64>,
     /// Time from the arrival of a frame to its verdict, of 99 in 100, above which streams are shed.
     #[schemars(extend("x-minimum" = "50ms", "x-maximum" = "60s"))]
     pub latency_target: Span,
+    /// What a detector may take of one core on one track of a live stream, in per cent, over 5 s. Beyond it it rests,
+    /// and is disabled there when that goes on for a minute.
+    #[schemars(range(min = 1, max = 100))]
+    pub detector_core_percent: u32,
     /// Streams opened per second, all together.
     #[schemars(range(min = 1, max = 1000))]
     pub opens_per_second: u32,
@@ -368,6 +373,7 @@ impl Default for LimitsSettings {
         Self {
             memory: None,
             latency_target: Span(Duration::from_secs(1)),
+            detector_core_percent: 25,
             opens_per_second: 20,
             opens_per_second_per_host: 4,
         }

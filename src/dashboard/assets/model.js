@@ -24,6 +24,7 @@ const MEANINGS = {
   cutting: 'no input',
   quarantined: 'blind',
   blocked: 'blind',
+  held: 'blind',
   idle: 'off',
   stopping: 'off',
   stopped: 'off',

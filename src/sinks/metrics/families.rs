@@ -146,8 +146,18 @@ fn for_node(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
     }
     let help = "CPU time spent in the detector over all streams since start.";
     let mut cpu = out.counter("avwatch_detector_cpu_seconds", help)?;
-    for (detector, spent) in &node.detector_cpu {
-        cpu.row_f64([("detector", *detector)], spent.as_secs_f64())?;
+    for account in &node.detector_cpu {
+        cpu.row_f64([("detector", account.detector)], account.spent.as_secs_f64())?;
+    }
+    let help = "Frames that the detector was not shown since start, because it takes more of a core than it may.";
+    let mut skipped = out.counter("avwatch_detector_skipped", help)?;
+    for account in &node.detector_cpu {
+        skipped.row([("detector", account.detector)], account.skipped)?;
+    }
+    let mut throttled =
+        out.gauge("avwatch_detector_throttled", "Tracks of streams on which the detector is throttled.")?;
+    for account in &node.detector_cpu {
+        throttled.row([("detector", account.detector)], account.throttled as f64)?;
     }
     let mut incidents = out.gauge("avwatch_incidents_open", "Open incidents, by kind.")?;
     for &(kind, count) in &node.incidents_open {
@@ -190,6 +200,10 @@ fn process(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
     ] {
         out.gauge(name, help)?.row_if([], value.map(|value| value as f64))?;
     }
+    let help = "0 with enough memory, 1 while freed memory is given back, 2 while streams are refused, 3 while decoders are closed.";
+    out.gauge("avwatch_memory_pressure", help)?.row([], f64::from(node.memory_pressure as u8))?;
+    let help = "How often freed memory was given back to the system since start.";
+    out.counter("avwatch_heap_trims", help)?.row([], node.heap_trims)?;
     let help = "When the process began, in seconds since 1970.";
     out.gauge("process_start_time_seconds", help)?.row_if([], process.start_time_seconds)
 }

@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use avwatch_actors::cpu_accounts::CpuFigures;
 use avwatch_actors::event::{Event, EventState};
+use avwatch_actors::memory_budget::MemoryPressure;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackId;
 
@@ -61,7 +63,12 @@ fn node(streams: Vec<StreamSnapshot>) -> Arc<NodeSnapshot> {
     Arc::new(NodeSnapshot {
         streams,
         stages: stages.to_vec(),
-        detector_cpu: vec![("black", Duration::from_millis(1_250))],
+        detector_cpu: vec![CpuFigures {
+            detector: "black",
+            spent: Duration::from_millis(1_250),
+            skipped: 75,
+            throttled: 2,
+        }],
         lost: vec![("journal_seconds", 3)],
         incidents_open: vec![("stream", 0), ("group", 1), ("outage", 0), ("blind", 1)],
         blind: true,
@@ -73,6 +80,8 @@ fn node(streams: Vec<StreamSnapshot>) -> Arc<NodeSnapshot> {
         }],
         build: BuildSnapshot { version: "0.1.0", ffmpeg: "7.1".into() },
         config_last_reload_successful: Some(true),
+        memory_pressure: MemoryPressure::Refuse,
+        heap_trims: 4,
         process: ProcessSnapshot::read(),
     })
 }
@@ -113,12 +122,16 @@ fn every_metric_of_the_contract_is_there_with_its_labels() {
         ("avwatch_stage_latency_seconds_bucket", vec![("stage", "total"), ("le", "+Inf")], 10.0),
         ("avwatch_stage_latency_seconds_sum", vec![("stage", "decode")], 0.25),
         ("avwatch_detector_cpu_seconds_total", vec![("detector", "black")], 1.25),
+        ("avwatch_detector_skipped_total", vec![("detector", "black")], 75.0),
+        ("avwatch_detector_throttled", vec![("detector", "black")], 2.0),
         ("avwatch_loudness_lufs", vec![("stream", "lobby"), ("track", "audio:0"), ("window", "momentary")], -23.5),
         ("avwatch_notifications_total", vec![("receiver", "pager"), ("outcome", "failed")], 1.0),
         ("avwatch_outbox_pending", vec![("receiver", "pager")], 2.0),
         ("avwatch_outbox_oldest_seconds", vec![("receiver", "pager")], 9.0),
         ("avwatch_incidents_open", vec![("kind", "group")], 1.0),
         ("avwatch_blind", vec![], 1.0),
+        ("avwatch_heap_trims_total", vec![], 4.0),
+        ("avwatch_memory_pressure", vec![], 2.0),
         ("avwatch_config_last_reload_successful", vec![], 1.0),
         ("avwatch_build_info", vec![("version", "0.1.0"), ("ffmpeg", "7.1")], 1.0),
         ("avwatch_series_withheld", vec![], 0.0),
@@ -193,7 +206,14 @@ fn the_series_of_a_removed_stream_are_gone() {
 fn an_empty_service_answers_too() {
     let samples = samples(&Arc::new(NodeSnapshot::default()));
     let names: BTreeSet<_> = samples.iter().map(|sample| sample.name.as_str()).collect();
-    let expected = ["avwatch_blind", "avwatch_build_info", "avwatch_series_withheld", "avwatch_shed_streams"];
+    let expected = [
+        "avwatch_blind",
+        "avwatch_build_info",
+        "avwatch_heap_trims_total",
+        "avwatch_memory_pressure",
+        "avwatch_series_withheld",
+        "avwatch_shed_streams",
+    ];
     assert_eq!(names, expected.into());
 }
 

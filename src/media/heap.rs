@@ -1,0 +1,79 @@
+//! The heap that FFmpeg and we share: memory of what was closed goes back to the system when it is told to.
+//!
+//! glibc keeps what was freed for later: after a hundred decoders of 360p were closed, 365 MB stayed with
+//! the process, and 64 MB once it was told to give back, which took 80 ms. It locks one arena after the
+//! other meanwhile, so this is called on a thread of its own, never on an arbiter or a session's thread.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+// Relaxed throughout: counts that nothing else is ordered by.
+static CLOSED: AtomicU64 = AtomicU64::new(0);
+static TRIMS: AtomicU64 = AtomicU64::new(0);
+
+/// Whether this system's heap keeps freed memory and can be told to give it back.
+pub const GIVES_BACK: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
+
+/// Counts a decoder that was closed.
+pub(in crate::media) fn note_closed() {
+    CLOSED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Decoders that were closed since start.
+pub fn decoders_closed() -> u64 {
+    CLOSED.load(Ordering::Relaxed)
+}
+
+/// How often memory was asked to be given back since start.
+pub fn trims() -> u64 {
+    TRIMS.load(Ordering::Relaxed)
+}
+
+/// Gives the system back what was freed; true if there was anything.
+pub fn give_back() -> bool {
+    TRIMS.fetch_add(1, Ordering::Relaxed);
+    trim()
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn trim() -> bool {
+    // SAFETY: glibc's malloc_trim(3) may be called at any time from any thread; it takes the locks of its
+    // arenas itself and touches no memory that is in use.
+    unsafe { libc::malloc_trim(0) != 0 }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn trim() -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node_snapshot::ProcessSnapshot;
+
+    /// 128 MiB in blocks so small that the heap does not ask the system for each.
+    const BLOCK: usize = 8 << 10;
+    const BLOCKS: usize = 16 << 10;
+
+    #[test]
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    fn memory_that_lies_between_what_is_in_use_goes_back_to_the_system() {
+        let resident = || ProcessSnapshot::read().resident_bytes.unwrap();
+        let mut blocks: Vec<Option<Box<[u8]>>> = (0..BLOCKS).map(|_| Some(vec![1_u8; BLOCK].into())).collect();
+        // What stays in use is spread over all of it, as pictures still with somebody are.
+        for (number, block) in blocks.iter_mut().enumerate() {
+            if number % 64 != 0 {
+                *block = None;
+            }
+        }
+        let (before, asked) = (resident(), trims());
+        assert!(give_back());
+        let after = resident();
+        assert!(before.saturating_sub(after) > 64 << 20, "{before} to {after}");
+        assert!(trims() > asked);
+        assert!(
+            blocks.iter().flatten().all(|block| block.iter().all(|byte| *byte == 1)),
+            "what is in use is untouched"
+        );
+    }
+}
