@@ -4,7 +4,7 @@
 //! it loses – lines that cannot be parsed, are too long, come too late, or for which there was no
 //! time – is counted, and told once in ten minutes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,7 +18,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, TrySendError, bounded};
 use super::clock::{LogClock, time_of};
 use super::judge::{Judge, Taken};
 use super::plan::LogInputPlan;
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Entry};
 use crate::log_view::{Moment, Read};
 use crate::stream_parts;
 use crate::tail::{Begin, Tail};
@@ -109,6 +109,14 @@ struct Losses {
     skipped_bytes: u64,
 }
 
+/// The streams of one catalogue.
+#[derive(Default)]
+struct Streams {
+    cards: HashMap<Arc<str>, Arc<StreamCard>>,
+    /// Those of other clones.
+    elsewhere: Arc<BTreeSet<Arc<str>>>,
+}
+
 /// Everything that the thread owns.
 struct Watch {
     inputs: Vec<Input>,
@@ -118,8 +126,7 @@ struct Watch {
     desk: DeskHandle,
     unsent: VecDeque<DeskMessage>,
     judged: Instant,
-    /// Cards of the streams of one catalogue.
-    cards: HashMap<Arc<str>, Arc<StreamCard>>,
+    streams: Streams,
     of: Option<Arc<Catalogue>>,
 }
 
@@ -144,7 +151,7 @@ impl Watch {
             desk: parts.desk,
             unsent: VecDeque::new(),
             judged: now,
-            cards: HashMap::new(),
+            streams: Streams::default(),
             of: None,
         }
     }
@@ -153,12 +160,12 @@ impl Watch {
         self.know_streams();
         let at = Moment::of(wall);
         for (number, input) in self.inputs.iter_mut().enumerate() {
-            input.look(number, &mut self.clocks[number], &mut self.judge, &self.cards, now, at);
+            input.look(number, &mut self.clocks[number], &mut self.judge, &self.streams, now, at);
             input.tell(now);
         }
         if now.saturating_duration_since(self.judged) >= JUDGE_EVERY {
             self.judged = now;
-            let cards = &self.cards;
+            let cards = &self.streams.cards;
             let changes = self.judge.tick(&self.clocks, now, Wall(wall), |stream| cards.get(stream).cloned());
             self.unsent.extend(changes.into_iter().map(|change| DeskMessage::Change(Box::new(change))));
         }
@@ -170,8 +177,9 @@ impl Watch {
         if self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, &newest)) {
             return;
         }
-        self.cards =
-            newest.streams.iter().map(|(name, entry)| (name.clone(), stream_parts::card(&entry.plan))).collect();
+        let card = |(name, entry): (&Arc<str>, &Entry)| (name.clone(), stream_parts::card(&entry.plan));
+        self.streams =
+            Streams { cards: newest.streams.iter().map(card).collect(), elsewhere: newest.share.elsewhere.clone() };
         self.of = Some(newest);
     }
 
@@ -201,7 +209,7 @@ impl Input {
         number: usize,
         clock: &mut LogClock,
         judge: &mut Judge,
-        cards: &HashMap<Arc<str>, Arc<StreamCard>>,
+        streams: &Streams,
         now: Instant,
         wall: Moment,
     ) {
@@ -219,9 +227,10 @@ impl Input {
             };
             let (at, is_skewed) = clock.line(time_of(&fields, plan.time.as_deref()), wall, now);
             losses.skewed += u64::from(is_skewed);
-            let stream = plan.map.stream(&fields).and_then(|name| cards.get_key_value(name.as_str()));
-            let Some((stream, _)) = stream else {
-                losses.of_no_stream += 1;
+            let name = plan.map.stream(&fields);
+            let Some((stream, _)) = name.as_deref().and_then(|name| streams.cards.get_key_value(name)) else {
+                // What is another clone's is not lost.
+                losses.of_no_stream += u64::from(!name.is_some_and(|name| streams.elsewhere.contains(name.as_str())));
                 return Ok(());
             };
             match judge.take(number, stream, &fields, at, now) {
@@ -297,7 +306,7 @@ fn shortened(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Plan;
+    use crate::config::{Plan, Share};
     use std::io::Write;
 
     #[test]
@@ -378,6 +387,18 @@ mod tests {
         assert_eq!((losses.unparsed, losses.of_no_stream), (25, 25));
         bench.pass(120, "stream=lobby status=200\n");
         assert_eq!(bench.told().last().map(String::as_str), Some("lobby/input/log_http_errors major Ended(Cleared)"));
+    }
+
+    #[test]
+    fn lines_about_streams_of_other_clones_are_not_told_as_lost() {
+        let mut bench = Bench::new();
+        let catalogue = Catalogue::clone(&bench.watch.catalogue.load());
+        let share = Share { elsewhere: Arc::new(["roof".into()].into()), ..Share::default() };
+        bench.watch.catalogue.store(Arc::new(Catalogue { share, ..catalogue }));
+        bench.pass(5, "");
+        bench.pass(25, "stream=roof status=503\nstream=cellar status=503\n");
+        assert_eq!(bench.told(), Vec::<String>::new());
+        assert_eq!(bench.watch.inputs[0].losses.of_no_stream, 25, "the cellar's alone");
     }
 
     #[test]
