@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::StreamPlan;
+use crate::config::{Share, StreamPlan};
 
 /// Where a stream comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,16 @@ pub struct Catalogue {
     pub node: Arc<str>,
     /// True when nothing was configured and the demo runs.
     pub demo: bool,
-    /// Every stream by name.
+    /// What part of the configuration this clone takes.
+    pub share: Share,
+    /// Every stream that is watched here, by name.
     pub streams: BTreeMap<Arc<str>, Entry>,
+}
+
+impl Catalogue {
+    /// Whether the configuration has a stream of that name, for this clone or another one.
+    pub fn is_of_files(&self, name: &str) -> bool {
+        let here = self.streams.get(name).is_some_and(|entry| entry.origin == StreamOrigin::File);
+        here || self.share.elsewhere.contains(name)
+    }
 }

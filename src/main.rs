@@ -9,7 +9,7 @@ use avwatch::commands::config::Printout;
 use avwatch::commands::{
     self, backup, check, completions, detectors, events, health, import, load, logs, man, report, token, top,
 };
-use avwatch::config::Sources;
+use avwatch::config::{ShareArguments, Sources};
 use avwatch::media::ffmpeg_log;
 use avwatch::report::Destination;
 use avwatch::telemetry::{self, LogFormat, LogOutput, TelemetrySettings};
@@ -24,7 +24,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 fn main() -> ExitCode {
     let cli = Cli::read();
     match cli.command {
-        Command::Run(args) => commands::run::run(&sources(args, true)),
+        Command::Run(args) => commands::run::run(&Sources { share: args.share(), ..sources(args.config, true) }),
         Command::Check(args) => {
             let _log = quiet_log();
             stop_on_signals();
@@ -34,7 +34,13 @@ fn main() -> ExitCode {
             Ok(bytes) => print(&bytes),
             Err(error) => fail(&error),
         },
-        Command::Config(ConfigCommand::Check(args)) => show(commands::config::check(&sources(args, false))),
+        Command::Config(ConfigCommand::Check(args)) => {
+            let sources = sources(args.config, false);
+            show(match args.clones.as_slice() {
+                [] => commands::config::check(&sources),
+                clones => commands::config::check_clones(&sources, clones),
+            })
+        }
         Command::Config(ConfigCommand::Show(args)) => show(commands::config::show(&sources(args, false))),
         Command::Config(ConfigCommand::Schema) => show(commands::config::schema()),
         Command::Health(args) => health::run(&sources(args, true)),
@@ -75,7 +81,8 @@ fn main() -> ExitCode {
 }
 
 fn sources(args: ConfigArgs, allow_demo: bool) -> Sources {
-    Sources { read_etc: true, files: args.config, environment: environment(), sets: args.set, allow_demo }
+    let share = ShareArguments::default();
+    Sources { read_etc: true, files: args.config, environment: environment(), sets: args.set, share, allow_demo }
 }
 
 /// The environment as far as it is text: no key or value of ours is anything else.

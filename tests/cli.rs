@@ -103,6 +103,74 @@ fn a_wrong_recipe_is_found_before_the_service_starts() {
     assert_eq!(status, 2);
 }
 
+/// Runs `config check --clones` on files with these texts, all on top of the first one.
+fn clones_check(common: &str, clones: &[&str]) -> (i32, String, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: String| folder.path().join(name);
+    fs::write(path("common.toml".to_owned()), common).expect("writes");
+    let mut command = avwatch();
+    command.args(["config", "check", "--config"]).arg(path("common.toml".to_owned())).arg("--clones");
+    for (text, name) in clones.iter().zip('a'..) {
+        let file = path(format!("{name}.toml"));
+        fs::write(&file, text).expect("writes");
+        command.arg(file);
+    }
+    let output = command.output().expect("it starts");
+    let local = |text: String| text.replace(&format!("{}/", folder.path().display()), "");
+    (status(&output), local(stdout(&output)), local(stderr(&output)))
+}
+
+const TWO_STREAMS: &str = "[[streams]]\nname = \"lobby\"\nurl = \"udp://239.1.2.3:5000\"\n\
+    [[streams]]\nname = \"news.hd\"\nurl = \"udp://239.1.2.4:5000\"\n";
+
+#[test]
+fn clones_that_leave_nothing_out_are_listed_with_status_0() {
+    let (status, stdout, stderr) = clones_check(TWO_STREAMS, &["clone.shard = \"1/2\"\n", "clone.shard = \"2/2\"\n"]);
+    assert_eq!((status, stderr.as_str()), (0, ""));
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert!(
+        lines[0].starts_with("nothing is left out: 2 clones run ") && lines[0].ends_with(" on 2 streams"),
+        "{stdout}"
+    );
+    assert_eq!(
+        lines[1..],
+        ["a.toml: 1 of 2 streams, shard 1/2, all detectors", "b.toml: 1 of 2 streams, shard 2/2, all detectors"]
+    );
+}
+
+#[test]
+fn clones_that_leave_a_stream_or_a_detector_out_end_with_status_2() {
+    let (status, stdout, stderr) = clones_check(TWO_STREAMS, &["clone.shard = \"1/2\"\n"]);
+    assert_eq!(stderr, "a.toml:1:7: no clone takes shard 2/2: stream lobby is not watched\n");
+    assert_eq!((status, stdout.as_str()), (2, ""));
+    let off = "[detectors.black]\nenabled = false\n";
+    let (status, _, stderr) =
+        clones_check(TWO_STREAMS, &["clone.shard = \"1/2\"\n", &format!("{off}[clone]\nshard = \"2/2\"\n")]);
+    let told = "no clone runs black on stream lobby: falls to b.toml, which does not want that";
+    assert_eq!((status, stderr), (2, format!("common.toml:1:1: {told}\n")));
+}
+
+#[test]
+fn clones_that_watch_twice_are_warned_of_with_status_0() {
+    let (status, _, stderr) = clones_check(TWO_STREAMS, &["", ""]);
+    assert_eq!(stderr, "warning: a.toml and b.toml both watch 2 streams: lobby and news.hd\n");
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn a_share_that_makes_no_sense_ends_the_service_before_it_starts() {
+    for (arguments, said) in [
+        (["--shard", "0/5"], "error: --shard: 'clone.shard': shards are counted from 1/5 to 5/5\n"),
+        (
+            ["--detectors", "black,frezee"],
+            "error: --detectors: 'clone.detectors[1]': is no detector; did you mean 'freeze'?\n",
+        ),
+    ] {
+        let output = avwatch().arg("run").args(arguments).output().expect("it starts");
+        assert_eq!((status(&output), stderr(&output).as_str()), (2, said));
+    }
+}
+
 #[test]
 fn an_address_beyond_loopback_without_a_token_is_warned_of() {
     let (status, _, stderr) = config_check("[server]\nlisten = \"0.0.0.0:8080\"\n");

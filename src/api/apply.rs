@@ -15,7 +15,7 @@ use super::problem::{FieldError, Problem};
 use super::query::{Param, Query, body};
 use super::state::Node;
 use super::stream_changes::{STREAMS_MAX, change_streams, refuse_without_memory, refused};
-use crate::catalogue::{Catalogue, StreamOrigin};
+use crate::catalogue::Catalogue;
 use crate::config::{ApiStreamSource, Loaded, keep_hidden};
 use crate::desired::{ApiStreams, Change, Expect, admit_stream};
 use crate::import::{self, ListFormat};
@@ -135,11 +135,12 @@ impl Planning {
     fn add(&mut self, place: usize, name: String, mut settings: Map<String, Value>, is_list: bool) {
         let entry = self.catalogue.streams.get(&*name);
         let before = self.present.get(&*name);
-        if is_list && (entry.is_some() || before.is_some()) {
+        let is_of_files = self.catalogue.is_of_files(&name);
+        if is_list && (is_of_files || entry.is_some() || before.is_some()) {
             self.applied.skipped.insert(name, "there is a stream of this name already".to_owned());
             return;
         }
-        if entry.is_some_and(|entry| entry.origin == StreamOrigin::File) {
+        if is_of_files {
             self.errors.push(error(place, "/name", "comes from the configuration; change it there"));
             return;
         }

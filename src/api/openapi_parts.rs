@@ -221,7 +221,10 @@ fn schemas() -> Value {
             json!({
         "version": text(), "ffmpeg": text(), "node": text(), "demo": { "type": "boolean" }, "started_at": moment(),
         "uptime_s": whole(), "live": { "type": "boolean" }, "ready": { "type": "boolean" }, "sequence": whole(),
-        "streams": { "type": "object" }, "open_events": counts(), "open_incidents": counts(),
+        "streams": { "type": "object" }, "clone": object(&["streams_elsewhere"], json!({
+            "shard": described("Such as 2/5; absent where all configured streams are watched."),
+            "detectors": names(), "streams_elsewhere": described_whole("Configured streams that fall to other clones."),
+        })), "open_events": counts(), "open_incidents": counts(),
         "blind": { "type": "boolean" }, "store": { "type": "object" },
         "process": { "type": "object" }, "live_clients": whole() }),
         ),

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::state::Node;
 use super::stream_view::readings;
+use crate::config::{Share, Subset};
 use crate::node_snapshot::{NodeSnapshot, StageSnapshot};
 
 /// The answer.
@@ -27,6 +28,9 @@ struct Status {
     /// The number of the newest change of an event.
     sequence: u64,
     streams: Streams,
+    /// What part of a configuration that it shares with other clones it takes; absent when it takes all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clone: Option<ClonePart>,
     /// Open events by severity, of the monitor's own as well.
     open_events: BTreeMap<&'static str, usize>,
     /// Open incidents by kind.
@@ -70,6 +74,26 @@ struct Streams {
     total: usize,
     up: usize,
     by_state: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Serialize)]
+struct ClonePart {
+    /// Such as `2/5`; absent where all configured streams are watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<String>,
+    /// The only detectors that run; absent where all do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detectors: Option<Subset>,
+    /// Configured streams that fall to other clones.
+    streams_elsewhere: usize,
+}
+
+fn clone_part(share: &Share) -> Option<ClonePart> {
+    (!share.is_all()).then(|| ClonePart {
+        shard: share.shard.map(|shard| shard.to_string()),
+        detectors: share.detectors.clone(),
+        streams_elsewhere: share.elsewhere.len(),
+    })
 }
 
 #[derive(Serialize)]
@@ -154,6 +178,7 @@ pub(super) async fn status(node: Data<Node>) -> HttpResponse {
             up: snapshot.streams.iter().filter(|stream| stream.up).count(),
             by_state,
         },
+        clone: clone_part(&catalogue.share),
         open_events,
         open_incidents: node.desk.board.incidents.open().map(|(kind, count)| (kind.name(), count)).into(),
         blind: node.desk.board.incidents.is_blind(),

@@ -19,7 +19,6 @@ use super::query::body;
 use super::state::Node;
 use super::stream_view::detail;
 use super::streams::unknown;
-use crate::catalogue::StreamOrigin;
 use crate::config::{ApiStreamSource, Fault, keep_hidden};
 use crate::desired::{Change, DesiredError, Expect, Kind, admit_stream};
 use crate::service::ServiceCommand;
@@ -111,12 +110,16 @@ pub(super) fn refuse_without_memory(node: &Node) -> Result<(), Problem> {
 }
 
 pub(super) fn refuse_file_stream(node: &Node, name: &str) -> Result<(), Problem> {
-    match node.catalogue.load().streams.get(name) {
-        Some(entry) if entry.origin == StreamOrigin::File => {
-            Err(Problem::conflict("the stream comes from the configuration; change it there"))
-        }
-        Some(_) | None => Ok(()),
+    let catalogue = node.catalogue.load();
+    if catalogue.share.elsewhere.contains(name) {
+        return Err(Problem::conflict(
+            "the stream comes from the configuration and is another clone's; change it there",
+        ));
     }
+    if catalogue.is_of_files(name) {
+        return Err(Problem::conflict("the stream comes from the configuration; change it there"));
+    }
+    Ok(())
 }
 
 /// The settings of a stream of the API as they are stored.

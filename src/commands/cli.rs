@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use avwatch_actors::severity::Severity;
 use avwatch_actors::tier::Tier;
 
+pub use super::clone_args::{ConfigCheckArgs, RunArgs};
 use super::load_args::LoadArgs;
 pub use super::log_args::LogsArgs;
 pub use super::past_args::{BackupArgs, ReportArgs, TopArgs, TuneArgs};
@@ -43,7 +44,7 @@ pub enum Command {
     /// Without any configuration (no file, no AVWATCH__ variable, no --set streams…) it runs a
     /// demo: synthetic streams with planted defects. Exit status: 0 clean stop; 2 bad usage or
     /// configuration, or port in use; 70 internal failure.
-    Run(ConfigArgs),
+    Run(RunArgs),
     /// Inspect files or live inputs once and report
     ///
     /// Files are read as fast as possible, live inputs for --seconds. Exit status: 0 nothing at or
@@ -112,8 +113,8 @@ pub enum Command {
 pub enum ConfigCommand {
     /// Validate it; faults are told with file, line and key
     ///
-    /// Exit status: 0 valid; 2 not.
-    Check(ConfigArgs),
+    /// Exit status: 0 valid; 2 not, or clones that leave something out.
+    Check(ConfigCheckArgs),
     /// Print it as resolved from all layers, secrets redacted
     Show(ConfigArgs),
     /// Print its JSON Schema

@@ -1,5 +1,8 @@
 //! `avwatch config check`, `show` and `schema`.
 
+use std::path::PathBuf;
+
+use crate::clones::{self, Clones};
 use crate::config::{self, ConfigErrors, Loaded, Sources};
 
 /// Exit status for a configuration that is wrong.
@@ -26,8 +29,11 @@ pub fn check(sources: &Sources) -> Printout {
                 (true, true) => ", the built-in demo".to_owned(),
                 (true, false) => String::new(),
             };
-            let count = loaded.plan.streams.len();
-            let streams = if count == 1 { "1 stream".to_owned() } else { format!("{count} streams") };
+            let (here, elsewhere) = (loaded.plan.streams.len(), loaded.plan.share.elsewhere.len());
+            let mut streams = counted(here + elsewhere, "stream");
+            if !loaded.plan.share.is_all() {
+                streams = format!("{here} of {streams} for this clone ({})", loaded.plan.share);
+            }
             Printout {
                 stdout: format!("the configuration is valid: {streams}{from}\n"),
                 stderr: warnings(&loaded),
@@ -36,6 +42,46 @@ pub fn check(sources: &Sources) -> Printout {
         }
         Err(errors) => refusal(&errors),
     }
+}
+
+/// Validates several clones, each by its file or folder on top of the common layers, and judges whether together they
+/// leave anything out.
+pub fn check_clones(common: &Sources, files: &[PathBuf]) -> Printout {
+    let Clones { parts, warnings } = match clones::read(common, files) {
+        Ok(clones) => clones,
+        Err(lines) => {
+            let stderr = lines.iter().map(|line| format!("{line}\n")).collect();
+            return Printout { stdout: String::new(), stderr, status: WRONG };
+        }
+    };
+    let judged = clones::judge(&parts);
+    let mut printout = Printout::default();
+    for gap in &judged.gaps {
+        printout.stderr.push_str(&format!("{}\n", gap.words(&parts)));
+    }
+    let doubts = judged.doubts.iter().map(|doubt| doubt.words(&parts));
+    for warning in warnings.into_iter().chain(doubts) {
+        printout.stderr.push_str(&format!("warning: {warning}\n"));
+    }
+    if !judged.gaps.is_empty() {
+        return Printout { status: WRONG, ..printout };
+    }
+    let (count, streams, detectors) = (parts.len(), judged.streams, judged.detectors);
+    printout.stdout = format!(
+        "nothing is left out: {} run {} on {}\n",
+        counted(count, "clone"),
+        counted(detectors, "detector"),
+        counted(streams, "stream")
+    );
+    for part in &parts {
+        let (watched, all) = (part.watched(), part.wishes.len());
+        printout.stdout.push_str(&format!("{}: {watched} of {}, {}\n", part.name, counted(all, "stream"), part.share));
+    }
+    printout
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// Prints the resolved configuration as TOML, secrets hidden, each written key with its place.

@@ -4,6 +4,7 @@ pub mod backup;
 pub mod check;
 pub mod cli;
 pub mod client;
+pub mod clone_args;
 pub mod completions;
 pub mod config;
 pub mod detectors;

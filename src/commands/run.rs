@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use std::io::IsTerminal;
 
-use crate::config::{LogFormat, LogPlan, Sources, load};
+use crate::config::{LogFormat, LogPlan, Plan, Sources, load};
 use crate::media::{ffmpeg_log, ffmpeg_version};
 use crate::service::{self, Requests};
 use crate::telemetry::{self, LogOutput, TelemetrySettings};
@@ -63,9 +63,10 @@ pub fn run(sources: &Sources) -> ExitCode {
         tracing::info!(
             "nothing is configured: this is the demo; see config/example.toml for a configuration of your own"
         );
-    } else if loaded.plan.streams.is_empty() {
+    } else if loaded.plan.streams.is_empty() && loaded.plan.share.elsewhere.is_empty() {
         tracing::warn!("no stream is configured: add [[streams]] to the configuration and reload");
     }
+    tell_share(&loaded.plan);
     match service::run(loaded, sources, &requests, &ffmpeg, log.levels()) {
         Ok(()) => {
             tracing::info!("stopped");
@@ -78,6 +79,24 @@ pub fn run(sources: &Sources) -> ExitCode {
             }
             ExitCode::from(if error.is_usage() { USAGE } else { INTERNAL })
         }
+    }
+}
+
+/// Says what part this clone takes, so that nobody wonders where the rest is.
+fn tell_share(plan: &Plan) {
+    let (share, streams) = (&plan.share, plan.streams.len());
+    if share.is_all() {
+        return;
+    }
+    let all = streams + share.elsewhere.len();
+    tracing::info!(
+        life = "service",
+        streams,
+        streams_elsewhere = share.elsewhere.len(),
+        "this is one of several clones and watches {streams} of {all} configured streams: {share}"
+    );
+    if streams == 0 && all > 0 {
+        tracing::warn!("no configured stream falls to this clone");
     }
 }
 

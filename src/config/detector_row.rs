@@ -7,9 +7,9 @@ use avwatch_actors::detector::LaneKind;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::track::TrackKind;
 
-use crate::config::error::Problem;
+use crate::config::error::{Problem, nearest};
 use crate::config::origin::KeyPath;
-use crate::detectors::{DetectorKind, OptionDoc, UnknownDetector, look_up};
+use crate::detectors::{ALL, DetectorKind, LOGS, OptionDoc, UnknownDetector, look_up};
 use crate::profile::Profile;
 
 /// One detector as configuration sees it.
@@ -83,5 +83,25 @@ pub(crate) fn refused(name: &str, path: &KeyPath) -> Option<Problem> {
             Some(Problem::Invalid { path: path.clone(), why })
         }
         Ok(_) | Err(UnknownDetector::Unknown { .. }) => None,
+    }
+}
+
+/// Whether a name is a detector that tells of streams: of the registry, or of the rules of logs. Otherwise why not.
+pub(crate) fn told_of_streams(name: &str) -> Result<(), String> {
+    match look_up(name) {
+        Ok(_) | Err(UnknownDetector::Logs(_)) => Ok(()),
+        Err(UnknownDetector::Reserved(_)) => {
+            Err("the name is reserved for a transport detector that this version does not have".to_owned())
+        }
+        Err(UnknownDetector::Own(_)) => {
+            Err("is a condition of the monitor itself, of which every clone tells".to_owned())
+        }
+        Err(UnknownDetector::Unknown { .. }) => {
+            let known = ALL.iter().map(|kind| kind.name).chain(LOGS.iter().map(|(_, name)| *name));
+            Err(match nearest(name, known) {
+                Some(near) => format!("is no detector; did you mean '{near}'?"),
+                None => "is no detector; 'avwatch detectors' lists them".to_owned(),
+            })
+        }
     }
 }

@@ -39,7 +39,7 @@ pub use error::{ConfigError, ConfigErrors, Problem};
 pub use origin::{KeyPath, Origin, Origins};
 pub use plan::{
     AlarmPlan, DataDir, EvidencePlan, IncidentsPlan, LimitsPlan, LogPlan, Plan, PlanChanges, RefusedChange,
-    RuntimePlan, ServerPlan, StorePlan, StreamPlan, TlsPlan, UnknownProfile, changes,
+    RuntimePlan, ServerPlan, Share, StorePlan, StreamPlan, Subset, TlsPlan, UnknownProfile, changes, detectors_in_all,
 };
 pub use render::{default_toml, resolved_toml};
 pub use secret::Secret;
@@ -71,8 +71,19 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// `--set` arguments, in order.
     pub sets: Vec<String>,
+    /// What part this clone takes, when the command line says it: wins over everything else.
+    pub share: ShareArguments,
     /// Start the demo when nothing at all is configured.
     pub allow_demo: bool,
+}
+
+/// `--detectors` and `--shard`: keys of `[clone]` with options of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShareArguments {
+    /// The only detectors that run; empty when not given.
+    pub detectors: Vec<String>,
+    /// Which streams are watched.
+    pub shard: Option<String>,
 }
 
 /// A configuration that was read without errors.
@@ -109,6 +120,16 @@ impl Loaded {
     pub fn input(&self, name: &str, address: Address, profile: &str) -> Result<StreamPlan, UnknownProfile> {
         plan::input(&self.expanded, &self.origins, &detector_row::built_in(), name, address, profile)
     }
+
+    /// The plan of the whole configuration, as if there were no other clones.
+    pub fn undivided(&self) -> Plan {
+        let mut settings = self.expanded.clone();
+        settings.clone = settings::CloneSettings::default();
+        let mut errors = ConfigErrors::default();
+        let (plan, _) = plan::build(&settings, &self.origins, &detector_row::built_in(), self.plan.demo, &mut errors);
+        debug_assert!(errors.is_empty(), "what made a plan once has no errors");
+        plan
+    }
 }
 
 /// Reads, checks and resolves a configuration.
@@ -132,6 +153,7 @@ pub(crate) fn load_with(sources: &Sources, registry: Registry<'_>) -> Result<Loa
     }
     loading.environment(sources);
     loading.sets(sources);
+    loading.share(&sources.share);
 
     let (mut tree, origins) = match merge::merge(&loading.layers) {
         Ok(merged) => merged,
@@ -232,6 +254,17 @@ impl Loading {
             match assignment::from_set(argument, &self.shape, &self.layers) {
                 Ok(layer) => self.add(layer),
                 Err(problem) => self.errors.push(assignment::set_origin(argument), problem),
+            }
+        }
+    }
+
+    fn share(&mut self, share: &ShareArguments) {
+        let list = |names: &Vec<String>| Value::Array(names.iter().cloned().map(Value::String).collect());
+        let detectors = Some(&share.detectors).filter(|names| !names.is_empty()).map(list);
+        let shard = share.shard.clone().map(Value::String);
+        for (key, name, value) in [("detectors", "--detectors", detectors), ("shard", "--shard", shard)] {
+            if let Some(value) = value {
+                self.add(Layer::of_one(&KeyPath::of(&["clone", key]), value, &Origin::Option { name }));
             }
         }
     }

@@ -99,6 +99,11 @@ pub enum Origin {
         /// The part before `=`; the value may be a secret and is never kept here.
         argument: String,
     },
+    /// A command-line option of its own for one key.
+    Option {
+        /// Such as `--shard`.
+        name: &'static str,
+    },
 }
 
 impl Origin {
@@ -111,7 +116,7 @@ impl Origin {
     pub fn file(&self) -> Option<PathBuf> {
         match self {
             Self::File { path, .. } => Some(path.to_path_buf()),
-            Self::Default | Self::Environment { .. } | Self::Set { .. } => None,
+            Self::Default | Self::Environment { .. } | Self::Set { .. } | Self::Option { .. } => None,
         }
     }
 }
@@ -125,6 +130,7 @@ impl fmt::Display for Origin {
             Self::Environment { key } => write!(f, "environment {key}"),
             Self::Set { argument } if argument.is_empty() => f.write_str("--set"),
             Self::Set { argument } => write!(f, "--set {argument}"),
+            Self::Option { name } => f.write_str(name),
         }
     }
 }

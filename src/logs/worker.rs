@@ -5,7 +5,7 @@
 //! it loses – lines that cannot be parsed, are too long, come too late, or for which there was no
 //! time – is counted, and told once in ten minutes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -21,7 +21,7 @@ use super::clock::{LogClock, time_of};
 use super::files::Files;
 use super::judge::{Judge, Taken};
 use super::plan::LogInputPlan;
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Entry};
 use crate::log_view::Moment;
 use crate::stream_parts;
 
@@ -131,6 +131,14 @@ struct Losses {
     files_left_out: usize,
 }
 
+/// The streams of one catalogue.
+#[derive(Default)]
+struct Streams {
+    cards: HashMap<Arc<str>, Arc<StreamCard>>,
+    /// Those of other clones.
+    elsewhere: Arc<BTreeSet<Arc<str>>>,
+}
+
 /// Everything that the thread owns.
 struct Watch {
     planned: Arc<ArcSwap<Vec<LogInputPlan>>>,
@@ -143,8 +151,7 @@ struct Watch {
     desk: DeskHandle,
     unsent: VecDeque<DeskMessage>,
     judged: Instant,
-    /// Cards of the streams of one catalogue.
-    cards: HashMap<Arc<str>, Arc<StreamCard>>,
+    streams: Streams,
     of: Option<Arc<Catalogue>>,
 }
 
@@ -161,7 +168,7 @@ impl Watch {
             desk: parts.desk,
             unsent: VecDeque::new(),
             judged: now,
-            cards: HashMap::new(),
+            streams: Streams::default(),
             of: None,
         }
     }
@@ -183,7 +190,7 @@ impl Watch {
         }
         self.clocks = clocks;
         let plans: Vec<LogInputPlan> = self.inputs.iter().map(|input| input.plan.clone()).collect();
-        let cards = &self.cards;
+        let cards = &self.streams.cards;
         let changes = self.judge.replace(&plans, &from, now, wall, |stream| cards.get(stream).cloned());
         self.unsent.extend(changes.into_iter().map(|change| DeskMessage::Change(Box::new(change))));
         self.made_of = planned;
@@ -194,7 +201,7 @@ impl Watch {
         self.know_logs(now, Wall(wall));
         let at = Moment::of(wall);
         for (number, input) in self.inputs.iter_mut().enumerate() {
-            input.look(number, &mut self.clocks[number], &mut self.judge, &self.cards, now, at);
+            input.look(number, &mut self.clocks[number], &mut self.judge, &self.streams, now, at);
             input.tell(now);
         }
         self.send();
@@ -202,7 +209,7 @@ impl Watch {
         // as there are pairs of stream and detector.
         if self.unsent.is_empty() && now.saturating_duration_since(self.judged) >= JUDGE_EVERY {
             self.judged = now;
-            let cards = &self.cards;
+            let cards = &self.streams.cards;
             let changes = self.judge.tick(&self.clocks, now, Wall(wall), |stream| cards.get(stream).cloned());
             self.unsent.extend(changes.into_iter().map(|change| DeskMessage::Change(Box::new(change))));
         }
@@ -214,8 +221,9 @@ impl Watch {
         if self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, &newest)) {
             return;
         }
-        self.cards =
-            newest.streams.iter().map(|(name, entry)| (name.clone(), stream_parts::card(&entry.plan))).collect();
+        let card = |(name, entry): (&Arc<str>, &Entry)| (name.clone(), stream_parts::card(&entry.plan));
+        self.streams =
+            Streams { cards: newest.streams.iter().map(card).collect(), elsewhere: newest.share.elsewhere.clone() };
         self.of = Some(newest);
     }
 
@@ -252,7 +260,7 @@ impl Input {
         number: usize,
         clock: &mut LogClock,
         judge: &mut Judge,
-        cards: &HashMap<Arc<str>, Arc<StreamCard>>,
+        streams: &Streams,
         now: Instant,
         wall: Moment,
     ) {
@@ -270,9 +278,10 @@ impl Input {
             };
             let (at, is_skewed) = clock.line(time_of(&fields, plan.time.as_deref()), wall, now);
             losses.skewed += u64::from(is_skewed);
-            let stream = plan.map.stream(&fields).and_then(|name| cards.get_key_value(name.as_str()));
-            let Some((stream, _)) = stream else {
-                losses.of_no_stream += 1;
+            let name = plan.map.stream(&fields);
+            let Some((stream, _)) = name.as_deref().and_then(|name| streams.cards.get_key_value(name)) else {
+                // What is another clone's is not lost.
+                losses.of_no_stream += u64::from(!name.is_some_and(|name| streams.elsewhere.contains(name.as_str())));
                 return Ok(());
             };
             match judge.take(number, stream, &fields, at, now) {

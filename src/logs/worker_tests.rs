@@ -1,7 +1,7 @@
 //! Logs as they are written, in virtual time: what becomes of their lines.
 
 use super::*;
-use crate::config::Plan;
+use crate::config::{Plan, Share};
 use crate::logs::RulePlan;
 use std::io::Write;
 
@@ -178,4 +178,16 @@ fn a_rotation_in_the_middle_loses_no_line() {
     bench.pass(10, "stream=lobby status=503\n");
     // Twenty lines are the least that say anything.
     assert_eq!(bench.told(), ["lobby/input/log_http_errors major Raised"]);
+}
+
+#[test]
+fn lines_about_streams_of_other_clones_are_not_told_as_lost() {
+    let mut bench = Bench::new();
+    let catalogue = Catalogue::clone(&bench.watch.catalogue.load());
+    let share = Share { elsewhere: Arc::new(["roof".into()].into()), ..Share::default() };
+    bench.watch.catalogue.store(Arc::new(Catalogue { share, ..catalogue }));
+    bench.pass(5, "");
+    bench.pass(25, "stream=roof status=503\nstream=cellar status=503\n");
+    assert_eq!(bench.told(), Vec::<String>::new());
+    assert_eq!(bench.watch.inputs[0].losses.of_no_stream, 25, "the cellar's alone");
 }

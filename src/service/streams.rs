@@ -43,8 +43,10 @@ impl Whole {
     /// `known` under the same configuration is not resolved again.
     pub(super) fn new(loaded: &Loaded, api: &ApiStreams, known: &Resolved) -> Self {
         let mut plan = loaded.plan.clone();
+        let elsewhere = plan.share.elsewhere.clone();
         let mut resolved = Resolved::new();
-        let of_files: BTreeSet<&str> = loaded.plan.streams.iter().map(|stream| &*stream.name).collect();
+        let here = loaded.plan.streams.iter().map(|stream| &*stream.name);
+        let of_files: BTreeSet<&str> = here.chain(elsewhere.iter().map(|name| &**name)).collect();
         for (name, stream) in api {
             if of_files.contains(&**name) {
                 tracing::warn!(stream = &**name, "the configuration has a stream of this name: the API's waits");
@@ -80,7 +82,8 @@ impl Whole {
             (stream.name.clone(), entry)
         };
         let streams = self.plan.streams.iter().map(entry).collect();
-        Catalogue { node: self.plan.node.clone(), demo: self.plan.demo, streams }
+        let share = self.plan.share.clone();
+        Catalogue { node: self.plan.node.clone(), demo: self.plan.demo, share, streams }
     }
 }
 
@@ -116,6 +119,9 @@ impl Service {
             // Under another configuration the same settings may mean something else.
             let whole = Whole::new(&loaded, &self.api_streams, &Resolved::new());
             let changes = self.take_over(whole, self.api_streams.clone())?;
+            if self.loaded.load().plan.share != loaded.plan.share {
+                tracing::info!("this clone's share is now {}", loaded.plan.share);
+            }
             self.loaded.store(loaded);
             Ok(summary_of(&changes))
         });

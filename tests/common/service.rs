@@ -107,7 +107,14 @@ impl Home {
 
     /// Starts the service and waits until it watches.
     pub fn start(&self) -> Service {
-        let mut child = Guard(self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts"));
+        self.start_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(&self, arguments: &[&str]) -> Service {
+        let mut child = Guard(
+            self.command().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts"),
+        );
         let lines = Arc::<Mutex<Vec<String>>>::default();
         follow(child.0.stdout.take().expect("is piped"), lines.clone());
         follow(child.0.stderr.take().expect("is piped"), lines.clone());

@@ -189,3 +189,10 @@ test('what the service leaves out is nothing, never undefined or NaN', () => {
     ],
   });
 });
+
+test('a clone says what part it takes, and a node that takes all says nothing', () => {
+  const share = (clone) => shapes.status({ node: 'a', ...(clone && { clone }) }).share;
+  assert.equal(share(undefined), null);
+  assert.equal(share({ shard: '2/5', streams_elsewhere: 12 }), 'shard 2/5 (12 streams elsewhere), all detectors');
+  assert.equal(share({ detectors: ['black', 'freeze'], streams_elsewhere: 0 }), 'all streams, detectors black, freeze');
+});

@@ -8,6 +8,7 @@ mod alarms;
 mod api;
 mod api_changes;
 mod api_fuzz;
+mod clones;
 mod crashes;
 mod ending;
 mod evidence;

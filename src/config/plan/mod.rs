@@ -11,6 +11,7 @@ mod incidents;
 mod logs;
 mod receivers;
 mod server;
+mod share;
 mod stream;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use alarms::AlarmPlan;
 pub use changes::{PlanChanges, RefusedChange, changes};
 pub use incidents::IncidentsPlan;
 pub use server::{ServerPlan, TlsPlan};
+pub use share::{Share, Subset, detectors_in_all};
 pub use stream::StreamPlan;
 
 use crate::cidr::Cidr;
@@ -69,6 +71,8 @@ pub struct Plan {
     pub runtime: RuntimePlan,
     /// What fails together.
     pub incidents: IncidentsPlan,
+    /// What part of the configuration this clone takes; it is all that follows of logs and streams.
+    pub share: Share,
     /// Who is told of events, by name.
     pub receivers: Vec<ReceiverPlan>,
     /// Who misses this service when it is gone.
@@ -193,11 +197,10 @@ pub(in crate::config) fn build(
         building.invalid(&KeyPath::of(&["streams"]), format!("more than {STREAMS_MAX} streams"));
     }
     let profiles = detectors::Profiles::build(&mut building);
-    let streams = settings
-        .streams
-        .iter()
-        .filter_map(|(name, stream)| stream::build(&mut building, &profiles, name, stream))
-        .collect();
+    let named = settings.streams.iter();
+    let streams = named.filter_map(|(name, stream)| stream::build(&mut building, &profiles, name, stream)).collect();
+    let mut share = share::build(&mut building);
+    let streams = share.divide(streams);
     let plan = Plan {
         data_dir: data_dir(&mut building, demo),
         node: node(&mut building),
@@ -245,8 +248,9 @@ pub(in crate::config) fn build(
         incidents: incidents::build(&mut building),
         receivers: receivers::build(&mut building),
         heartbeat: heartbeat::build(&mut building),
-        logs: logs::build(&mut building),
+        logs: share.of_logs(logs::build(&mut building)),
         streams,
+        share,
         demo,
     };
     (plan, building.warnings)
@@ -290,7 +294,8 @@ pub(in crate::config) fn stream_of_api(
 ) -> Option<StreamPlan> {
     let mut building = Building { settings, origins, registry, errors, warnings: Vec::new() };
     let profiles = detectors::Profiles::build(&mut building);
-    stream::build(&mut building, &profiles, name, stream)
+    let plan = stream::build(&mut building, &profiles, name, stream)?;
+    Some(share::build(&mut building).restrict(plan))
 }
 
 fn data_dir(building: &mut Building<'_>, demo: bool) -> DataDir {

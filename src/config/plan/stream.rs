@@ -11,7 +11,7 @@ use avwatch_actors::track::TrackId;
 use crate::config::origin::KeyPath;
 use crate::config::plan::alarms;
 use crate::config::plan::detectors::{Chosen, Profiles, add, tables};
-use crate::config::plan::{Building, check_headers, check_labels, check_name};
+use crate::config::plan::{Building, Subset, check_headers, check_labels, check_name};
 use crate::config::settings::{Mode, StreamSettings, Tier};
 use crate::detectors::DetectorSettings;
 use crate::measure::MeasurePlan;
@@ -49,6 +49,8 @@ pub struct StreamPlan {
     pub runbook_url: Option<String>,
     /// What to open and how. What to measure is set by the assembly, from the detectors.
     pub input: InputSpec,
+    /// The only detectors that run here; all that are enabled when absent.
+    pub only: Option<Subset>,
     /// Settings of detectors in layers, the weakest first, to be laid over the profile's defaults.
     pub detectors: BTreeMap<String, Vec<DetectorSettings>>,
     /// Settings of detectors on single tracks, to be laid over `detectors`.
@@ -137,6 +139,7 @@ pub(super) fn assemble(
         labels: stream.labels.clone(),
         runbook_url: stream.runbook_url.clone(),
         input,
+        only: None,
         detectors,
         tracks: parts.tracks,
     }

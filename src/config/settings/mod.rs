@@ -9,6 +9,7 @@ mod heartbeat;
 mod incidents;
 mod log_input;
 mod receiver;
+mod share;
 mod stream;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub(crate) use log_input::{LogDetector, LogInputSettings, LogLineFormat, LogMeas
 pub(crate) use receiver::ReceiverSettings;
 pub(crate) use receiver::{EmailSettings, ExecSettings, LeastSeverity, Recovery, SnmpSettings};
 pub use receiver::{MailSecurity, SeverityPlace};
+pub(crate) use share::CloneSettings;
 pub(crate) use stream::Tier;
 pub use stream::{Mode, StreamSettings};
 
@@ -44,6 +46,8 @@ pub struct Settings {
     /// Name of this instance in events and metrics. Default: the name of the host.
     #[schemars(extend("examples" = ["monitor-1"]))]
     pub node: Option<String>,
+    /// What part this instance takes where several clones share one configuration. See docs/clones.md.
+    pub clone: CloneSettings,
     /// The HTTP server: API, dashboard and metrics. Changes need a restart.
     pub server: ServerSettings,
     /// What the service writes about its own work.
@@ -84,6 +88,7 @@ impl Default for Settings {
         Self {
             data_dir: PathBuf::from("/var/lib/avwatch"),
             node: None,
+            clone: CloneSettings::default(),
             server: ServerSettings::default(),
             log: LogSettings::default(),
             sources: SourcesSettings::default(),

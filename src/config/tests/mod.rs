@@ -6,6 +6,7 @@ mod files;
 mod layers;
 mod reload;
 mod secrets;
+mod share;
 
 use std::path::{Path, PathBuf};
 

@@ -103,6 +103,7 @@ function draw(parts, status, before) {
     parts.build,
     rows([
       ['Node', status.node],
+      ['Clone', status.share],
       ['Version', status.version],
       ['FFmpeg', status.ffmpeg],
       ['Last reload', status.reload],

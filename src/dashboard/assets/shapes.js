@@ -187,6 +187,7 @@ export function status(json) {
     version: json.version,
     ffmpeg: json.ffmpeg,
     isDemo: json.demo === true,
+    share: share(json.clone),
     started: time(json.started_at),
     cores: number(process.cores),
     cpu: number(process.cpu_seconds),
@@ -207,6 +208,13 @@ export function status(json) {
     detectorCpu: pairs(json.detector_cpu_seconds),
     streams: list(json.worst_streams).map(stream),
   };
+}
+
+/** What part a clone takes of what several share; nothing of a node that takes all. */
+function share(json) {
+  if (!json) return null;
+  const streams = json.shard ? `shard ${json.shard} (${json.streams_elsewhere ?? 0} streams elsewhere)` : 'all streams';
+  return `${streams}, ${json.detectors ? `detectors ${list(json.detectors).join(', ')}` : 'all detectors'}`;
 }
 
 function stage(json) {
