@@ -4,6 +4,7 @@
 //! thread, which becomes the control arbiter.
 
 mod folder;
+mod give_back;
 mod holds;
 mod streams;
 mod upkeep;
@@ -53,6 +54,7 @@ use crate::stream_parts::PartsError;
 use crate::telemetry::{LatencyLog, LatencyLogSettings, LevelControl};
 
 use folder::DataFolder;
+use give_back::GiveBack;
 use holds::Holds;
 pub use streams::ServiceCommand;
 use streams::{Resolved, Whole};
@@ -295,6 +297,7 @@ struct Service {
     last_reload: Option<bool>,
     levels: LevelControl,
     upkeep: Upkeep,
+    give_back: GiveBack,
 }
 
 impl Service {
@@ -385,6 +388,7 @@ impl Service {
             last_reload: None,
             levels,
             upkeep: Upkeep::new(),
+            give_back: GiveBack::default(),
         };
         for setup in setups {
             service.monitor.do_send(AddStream(setup));
@@ -429,6 +433,7 @@ impl Service {
                 self.states.tell(&self.feed, &self.catalogue.load(), &newest);
                 self.snapshot.store(newest);
                 self.upkeep.look(&self.board);
+                self.give_back.look();
                 if self.board.health.is_live() {
                     notify(&[sd_notify::NotifyState::Watchdog]);
                 }

@@ -12,6 +12,7 @@ use ffmpeg_next::ffi;
 
 use crate::media::bytes::Patience;
 use crate::media::dictionary::Dictionary;
+use crate::media::heap;
 use crate::media::hls_gate::HlsGate;
 use crate::media::interrupt::Interrupt;
 use crate::media::io_context::IoContext;
@@ -216,6 +217,7 @@ impl Drop for Container {
         // SAFETY: null or an open context of ours. With bytes of ours FFmpeg leaves `pb` alone; the
         // fields that it points to are dropped after this.
         unsafe { ffi::avformat_close_input(&mut self.raw) };
+        heap::note_closed();
     }
 }
 

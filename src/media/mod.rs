@@ -14,6 +14,7 @@ pub mod demuxer;
 mod dictionary;
 pub mod ffmpeg_log;
 pub mod ffmpeg_version;
+pub(crate) mod heap;
 mod held_packet;
 mod hls_gate;
 mod hls_playlist;
