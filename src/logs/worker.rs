@@ -71,13 +71,13 @@ impl LogWatch {
             return Ok(None);
         }
         let (stop, stopped) = bounded::<()>(0);
+        let mut watch = Watch::new(parts, Instant::now());
         let work = move |_: &Arc<_>| {
-            let mut watch = Watch::new(parts, Instant::now());
             while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
                 watch.look(Instant::now(), SystemTime::now());
             }
         };
-        drop(worker::spawn("logs", Arc::default(), work, |end| {
+        drop(worker::spawn_lasting("logs", Arc::default(), work, |end| {
             if let worker::WorkEnd::Panicked(why) = end {
                 tracing::error!(fault = "panic", "logs are no longer watched: {why}");
             }

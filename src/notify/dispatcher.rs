@@ -65,7 +65,7 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     /// Works until the lifeline is cut.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(&mut self) {
         self.resend_at = self.channel.resend_every();
         while !self.line.is_cut() {
             let wait = self.turn();

@@ -255,14 +255,14 @@ impl Notifier {
         &self,
         member: &mut Member,
         desk: &DeskHandle,
-        before: Option<JoinHandle<()>>,
+        mut before: Option<JoinHandle<()>>,
     ) -> Result<(), NotifyError> {
         let Some(ear) = member.ear.take() else { return Ok(()) };
         let plan = &member.plan;
         let channel = build::channel(plan, &self.links.load(), &member.line)?;
         let open = desk.board.clone();
         let open: OpenEvents = Box::new(move || open.open());
-        let dispatcher = Dispatcher {
+        let mut dispatcher = Dispatcher {
             route: Route::new(plan, member.board.clone(), member.bell.clone()),
             fallback: plan.fallback.clone(),
             channel,
@@ -283,7 +283,7 @@ impl Notifier {
         };
         let name = plan.name.clone();
         let work = move |line: &Arc<Lifeline>| {
-            wait_for(before, line);
+            wait_for(before.take(), line);
             dispatcher.run();
         };
         let done = move |end| {
@@ -291,7 +291,7 @@ impl Notifier {
                 tracing::error!(fault = "panic", receiver = &*name, "the thread of a receiver panicked: {why}");
             }
         };
-        member.handle = Some(worker::spawn(&format!("notify:{}", plan.name), member.line.clone(), work, done)?);
+        member.handle = Some(worker::spawn_lasting(&format!("notify:{}", plan.name), member.line.clone(), work, done)?);
         Ok(())
     }
 }
