@@ -45,7 +45,8 @@ fn render(records: &[Value]) -> Result<String> {
     for trial in &trials {
         let Some(record) = records.iter().find(|record| record["trial"] == trial.id) else { continue };
         write!(page, "\n## {} {}\n\n{}.\n\n", trial.id, trial.name, capital(trial.what))?;
-        writeln!(page, "{}, seed {}, {}.\n", text(&record["avwatch"]), record["seed"], text(&record["machine"]))?;
+        let (version, build) = (text(&record["avwatch"]), text(&record["build"]));
+        writeln!(page, "{version} ({build}), seed {}, {}.\n", record["seed"], text(&record["machine"]))?;
         page.push_str("| figure | value | pass line |\n|---|---|---|\n");
         for (name, value) in record["figures"].as_object().into_iter().flatten() {
             writeln!(page, "| {} | {} | {} |", name.replace('_', " "), shown(value), line(record, name))?;

@@ -14,7 +14,7 @@ impl Outcome {
     /// One that came to no end.
     pub fn broken(why: String) -> Self {
         let mut outcome = Self::default();
-        outcome.note("error", why);
+        outcome.note("error", why.chars().take(ERROR_MAX).collect::<String>());
         outcome.missed.push("error".to_owned());
         outcome
     }
@@ -69,6 +69,9 @@ impl Outcome {
         json
     }
 }
+
+/// Characters of an error: what a service said to its end may be long.
+const ERROR_MAX: usize = 400;
 
 /// Examples shown of what may not occur.
 const EXAMPLES: usize = 5;

@@ -29,7 +29,7 @@ impl Record {
             [&["scripts/trials".to_owned()], options.given.as_slice(), &[trial.name.to_owned()]].concat().join(" ");
         let head = json!({
             "trial": trial.id, "name": trial.name, "seed": options.seed, "at": date(SystemTime::now()),
-            "took_s": took.as_secs(), "avwatch": version, "machine": machine(), "command": command,
+            "took_s": took.as_secs(), "avwatch": version, "build": build(&options.avwatch), "machine": machine(), "command": command,
         });
         let Value::Object(head) = head else { unreachable!("it was written as an object") };
         Ok(Self { outcome, head })
@@ -69,6 +69,12 @@ pub fn read(path: &Path) -> Result<Vec<Value>> {
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
     text.lines().map(|line| serde_json::from_str(line).with_context(|| path.display().to_string())).collect()
+}
+
+/// How the binary was built, as far as its folder tells: figures of an unoptimised one are no figures of what is shipped.
+fn build(binary: &Path) -> String {
+    let folder = binary.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+    format!("{} build", if folder.is_empty() { "unknown" } else { &folder })
 }
 
 /// The machine in a few words: cores, memory, kernel, and how busy it was at the end.

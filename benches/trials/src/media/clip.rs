@@ -52,7 +52,10 @@ impl Clip {
         let mut command = Command::new("ffmpeg");
         command.args(["-nostdin", "-v", "error", "-y"]);
         if let Kind::Pictures(width, height, _) = kind {
-            let film = format!("testsrc2=s={width}x{height}:r=25:d={seconds},noise=alls=6:allf=t");
+            // Pale enough for every detector to be content with it.
+            let film = format!(
+                "testsrc2=s={width}x{height}:r=25:d={seconds},eq=saturation=0.5:contrast=0.8,noise=alls=6:allf=t"
+            );
             command.args(["-f", "lavfi", "-i", &film]);
         }
         command.args(["-f", "lavfi", "-i", &format!("anoisesrc=r=48000:a=0.1:c=pink:seed=7:d={seconds}")]);

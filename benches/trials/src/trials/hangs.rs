@@ -65,7 +65,12 @@ pub fn run(options: &Options) -> Result<Outcome> {
         let late = if name == "goes-silent" { SENDS_FOR } else { 0.0 };
         let is_down = |line: &Value| line["event"]["detector"] == "input_down" && line["event"]["state"] == "raised";
         outcome.at_most(&format!("{key}_down_s"), told(&log, name, is_down) - late, 12.0);
-        let limit = if name == "no-name" { 4.0 } else { 15.0 };
+        // What never opened has the limit of opening, 15 s, and the grace to return, 2 s; a lookup is given up after 3 s.
+        let limit = match name {
+            "no-name" => 4.0,
+            "goes-silent" => 15.0,
+            _ => 17.5,
+        };
         outcome.at_most(&format!("{key}_given_up_s"), told(&log, name, |line| line["life"] == "end") - late, limit);
     }
     for name in GOOD {

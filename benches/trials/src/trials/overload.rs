@@ -14,7 +14,7 @@ use crate::media::broadcast::{Broadcast, Illness, Way};
 use crate::media::clip::{Clip, Kind};
 
 pub const WHAT: &str = "so many streams of 1280x720 over UDP, all exempt from shedding, that several times the machine's cores were needed to \
-    decode them, for a minute; then they stop, and a small stream that shared the machine with them must be well again";
+    decode them, with receive buffers of a second, for a minute; then they stop, and a small stream that shared the machine with them must be well again";
 
 /// Streams for each core.
 const STREAMS_PER_CORE: usize = 20;
@@ -31,7 +31,11 @@ pub fn run(options: &Options) -> Result<Outcome> {
         .urls
         .iter()
         .enumerate()
-        .map(|(number, url)| format!("[[streams]]\nname = \"s{number}\"\nurl = \"{url}\"\ntier_min = \"full\"\n"))
+        .map(|(number, url)| {
+            format!(
+                "[[streams]]\nname = \"s{number}\"\nurl = \"{url}\"\ntier_min = \"full\"\nreceive_buffer = 262144\n"
+            )
+        })
         .collect();
     let home = Home::new(
         options,
@@ -66,7 +70,8 @@ pub fn run(options: &Options) -> Result<Outcome> {
     outcome.note("lane_drops", at_end.sum("avwatch_lane_dropped_total", &[]));
     outcome.note("datagrams_dropped_here", at_end.sum("avwatch_receive_dropped_total", &[]));
     let losses = at_end.sum("avwatch_lane_dropped_total", &[]) + at_end.sum("avwatch_receive_dropped_total", &[]);
-    outcome.at_least("losses_counted", losses, 1.0);
+    // A picture is several datagrams: where one is missing, at least one loss of this machine must have been counted.
+    outcome.at_least("losses_counted_per_missing_picture", losses / (due - judged), 1.0);
     let growth = residents.iter().copied().fold(0.0, f64::max) / first.unwrap_or(f64::NAN) - 1.0;
     outcome.at_most("resident_growth_percent", growth * 100.0, 10.0);
     outcome.at_most("api_p99_ms", percentile(waits, 0.99), 200.0);

@@ -20,7 +20,7 @@ pub const WHAT: &str = "in a service of its own for each kind of thread, the clo
 
 /// Kinds of threads, as their names begin.
 const THREADS: [&str; 17] = [
-    "avwatch",
+    "main",
     "actix-rt|system",
     "watchdog",
     "ingest:good",

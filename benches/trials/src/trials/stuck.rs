@@ -90,7 +90,9 @@ fn up(service: &Service, count: f64, limit: Duration) -> Result<f64> {
 }
 
 fn good_frames(service: &Service) -> Result<f64> {
-    service.metrics()?.value("avwatch_frames_total{stream=\"good\",track=\"video:0\"}").context("the stream is there")
+    until("the good stream", Duration::from_secs(20), || {
+        Ok(service.metrics()?.value("avwatch_frames_total{stream=\"good\",track=\"video:0\"}"))
+    })
 }
 
 /// The newest session of each stream on the share.

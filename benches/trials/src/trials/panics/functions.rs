@@ -195,13 +195,13 @@ impl Bench {
 fn configuration(hook: &str, beat: &str, log: &str) -> String {
     let defects: Vec<String> = (0..120).map(|at| format!("black@{}+1", at * 5 + 2)).collect();
     format!(
-        "alarms.flap_raises = 0\nevidence.ring_seconds = 5\n\
+        "alarms.flap_raises = 0\nlimits.latency_target = \"1m\"\nevidence.ring_seconds = 5\n\
          [detectors.black]\nseverities = {{ warning = \"200ms\" }}\nclear_after = \"200ms\"\n\
          [heartbeat]\nurl = \"{beat}\"\nevery = \"10s\"\n\
          [receivers.hook]\ngroup_interval = \"1s\"\n[receivers.hook.webhook]\nurl = \"{hook}\"\n\
          [[logs]]\nname = \"foreign\"\npath = \"{log}\"\nstream = \"good\"\n\
          [logs.rules.errors]\ndetector = \"log_errors\"\nwindow = \"2s\"\nclear_after = \"0s\"\nmin_lines = 1\nthresholds = {{ warning = 0.5 }}\n\
-         [[streams]]\nname = \"good\"\nurl = \"synthetic:?size=320x180&fps=25&seed=1&defects={}\"\n",
+         [[streams]]\nname = \"good\"\ntier_min = \"full\"\nurl = \"synthetic:?size=320x180&fps=25&seed=1&defects={}\"\n",
         defects.join(",")
     )
 }
