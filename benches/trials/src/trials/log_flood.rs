@@ -33,7 +33,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let home = Home::new(options, &config)?;
     let service = home.start()?;
     until("the streams to be up", Duration::from_secs(60), || {
-        Ok((service.metrics()?.sum("avwatch_stream_up", &[]) as usize >= STREAMS * 9 / 10).then_some(()))
+        Ok((service.metrics()?.sum("avwatch_stream_up", &[]) as usize >= STREAMS / 2).then_some(()))
     })?;
     let (begin, cpu) = (Instant::now(), service.process.cpu(Some("log:writer"))?);
     let all_before = service.process.cpu(None)?;
