@@ -1,6 +1,7 @@
 //! The `avwatch` command: reads the command line and hands over to one file per command.
 
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +24,11 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
     let cli = Cli::read();
+    // The root of the first thread. A panic has been told by then; its status is that of any other internal failure.
+    catch_unwind(AssertUnwindSafe(|| obey(cli))).unwrap_or(ExitCode::from(INTERNAL))
+}
+
+fn obey(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Run(args) => commands::run::run(&Sources { share: args.share(), ..sources(args.config, true) }),
         Command::Check(args) => {

@@ -217,7 +217,7 @@ pub fn watch(
         }
     };
     // The thread ends by the cut; nobody waits for it.
-    drop(worker::spawn("watchdog", line, work, |_| {})?);
+    drop(worker::spawn_lasting("watchdog", line, work, |_| {})?);
     Ok(())
 }
 

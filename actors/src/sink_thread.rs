@@ -32,13 +32,13 @@ pub struct SinkThread {
 
 impl SinkThread {
     /// Starts the thread `sink:NAME`.
-    pub fn start(sink: Box<dyn Sink>) -> std::io::Result<Self> {
+    pub fn start(mut sink: Box<dyn Sink>) -> std::io::Result<Self> {
         let name = sink.name();
         let (queue, inbox) = bounded(QUEUE_MAX);
         let (line, lost) = (Arc::<Lifeline>::default(), Arc::new(AtomicU64::new(0)));
         let counted = lost.clone();
-        let work = move |line: &Arc<Lifeline>| deliver(sink, &inbox, line, &counted);
-        let handle = worker::spawn(&format!("sink:{name}"), line.clone(), work, |_| {})?;
+        let work = move |line: &Arc<Lifeline>| deliver(&mut *sink, &inbox, line, &counted);
+        let handle = worker::spawn_lasting(&format!("sink:{name}"), line.clone(), work, |_| {})?;
         Ok(Self { name, queue, lost, line, handle })
     }
 
@@ -83,13 +83,13 @@ impl SinkThread {
     }
 }
 
-fn deliver(mut sink: Box<dyn Sink>, inbox: &Receiver<Record>, line: &Lifeline, lost: &AtomicU64) {
+fn deliver(sink: &mut dyn Sink, inbox: &Receiver<Record>, line: &Lifeline, lost: &AtomicU64) {
     loop {
         match inbox.recv_timeout(Duration::from_secs(1)) {
             Ok(first) => {
                 let mut batch = vec![first];
                 batch.extend(inbox.try_iter().take(DELIVER_MAX - 1));
-                if !deliver_batch(&mut *sink, &batch, line) {
+                if !deliver_batch(sink, &batch, line) {
                     lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 }
             }

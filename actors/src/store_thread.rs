@@ -50,14 +50,14 @@ pub struct StoreThread {
 
 impl StoreThread {
     /// Starts the thread `store:writer`.
-    pub fn start(store: Box<dyn EventStore>) -> std::io::Result<Self> {
+    pub fn start(mut store: Box<dyn EventStore>) -> std::io::Result<Self> {
         let (jobs, inbox) = bounded::<Batch>(1);
         let (outbox, acks) = bounded(1);
         // The handle is not kept: the thread ends when the desk drops its end of the jobs.
-        drop(worker::spawn(
+        drop(worker::spawn_lasting(
             "store:writer",
             Arc::<Lifeline>::default(),
-            move |_| write(store, &inbox, &outbox),
+            move |_| write(&mut *store, &inbox, &outbox),
             |_| {},
         )?);
         Ok(Self {
@@ -169,7 +169,7 @@ impl StoreThread {
     }
 }
 
-fn write(mut store: Box<dyn EventStore>, inbox: &Receiver<Batch>, outbox: &Sender<Result<(), (Batch, SinkError)>>) {
+fn write(store: &mut dyn EventStore, inbox: &Receiver<Batch>, outbox: &Sender<Result<(), (Batch, SinkError)>>) {
     loop {
         match inbox.recv_timeout(Duration::from_secs(1)) {
             Ok(batch) => {

@@ -2,15 +2,22 @@
 //!
 //! Each has a name, a lifeline, and a root that catches panics and says how it ended.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::lifeline::{Lifeline, Phase};
 
 /// Stack of a worker in bytes: decoders keep their tables on the heap, 2 MiB is ample.
 const STACK_BYTES: usize = 2 << 20;
+
+/// So many panics of lasting work within that time end it.
+const PANICS_MAX: (usize, Duration) = (5, Duration::from_secs(300));
+/// Pause between a panic of lasting work and its next turn.
+const PAUSE: Duration = Duration::from_millis(500);
 
 static LIVING: AtomicU64 = AtomicU64::new(0);
 
@@ -51,6 +58,42 @@ pub fn spawn<T>(
         }
         LIVING.fetch_sub(1, Ordering::Relaxed);
     })
+}
+
+/// The same for work that the service needs for as long as it runs: after a panic it is called again.
+///
+/// What it owns is as the panic left it, so work must be such that one lost turn does no harm. After five panics
+/// in five minutes it ends, as it does after one when it has been cut; `done` hears of the end alone.
+pub fn spawn_lasting<T>(
+    name: &str,
+    line: Arc<Lifeline>,
+    mut work: impl FnMut(&Arc<Lifeline>) -> T + Send + 'static,
+    done: impl FnOnce(WorkEnd<T>) + Send + 'static,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    let label = name.to_owned();
+    let lasting = move |line: &Arc<Lifeline>| {
+        let mut panics = VecDeque::new();
+        loop {
+            let panic = match catch_unwind(AssertUnwindSafe(|| work(line))) {
+                Ok(value) => return value,
+                Err(panic) => panic,
+            };
+            let now = Instant::now();
+            panics.retain(|before: &Instant| now - *before < PANICS_MAX.1);
+            panics.push_back(now);
+            if panics.len() >= PANICS_MAX.0 || line.is_cut() {
+                resume_unwind(panic);
+            }
+            tracing::error!(
+                thread = label,
+                fault = "panic",
+                "a thread panicked, and goes on: {}",
+                panic_message(&*panic)
+            );
+            thread::sleep(PAUSE);
+        }
+    };
+    spawn(name, line, lasting, done)
 }
 
 /// How far threads that decode in real time step back: in `nice` values, 0 to 19.
@@ -98,6 +141,38 @@ mod tests {
         });
         assert_eq!(stepped.join().expect("it does not panic"), (before + STEP_BACK).min(19));
         assert_eq!(niceness(), before);
+    }
+
+    /// How often work was called that panics so many times, and how it ended.
+    fn lasting(panics: u32, cut: bool) -> (u32, bool) {
+        let (sender, receiver) = bounded(1);
+        let line = Arc::<Lifeline>::default();
+        if cut {
+            line.cut(crate::lifeline::CutReason::Stopped);
+        }
+        let mut calls = 0;
+        let work = move |_: &Arc<Lifeline>| {
+            calls += 1;
+            assert!(calls > panics, "call {calls}");
+            calls
+        };
+        let done = move |end| {
+            let told = match end {
+                WorkEnd::Returned(calls) => (calls, true),
+                WorkEnd::Panicked(why) => (why["call ".len()..].parse().expect("it tells the call"), false),
+            };
+            sender.send(told).expect("the test waits");
+        };
+        spawn_lasting("lasting", line, work, done).expect("a thread").join().expect("it does not panic");
+        receiver.recv().expect("a report")
+    }
+
+    #[test]
+    fn lasting_work_goes_on_after_a_panic_but_not_for_ever_and_not_past_its_cut() {
+        assert_eq!(lasting(0, false), (1, true));
+        assert_eq!(lasting(2, false), (3, true));
+        assert_eq!(lasting(9, false), (5, false));
+        assert_eq!(lasting(9, true), (1, false));
     }
 
     #[test]

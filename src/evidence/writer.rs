@@ -64,7 +64,7 @@ pub fn start(parts: EvidenceParts) -> io::Result<(EvidenceSink, Arc<EvidenceCoun
             tracing::error!(fault = "panic", "evidence is no longer kept: {why}");
         }
     };
-    drop(worker::spawn("evidence:writer", Arc::default(), move |_: &Arc<Lifeline>| writer.run(&inbox), done)?);
+    drop(worker::spawn_lasting("evidence:writer", Arc::default(), move |_: &Arc<Lifeline>| writer.run(&inbox), done)?);
     Ok((sink, counts))
 }
 

@@ -110,7 +110,7 @@ impl Journal {
                 tracing::error!(fault = "panic", "the journal is no longer written: {why}");
             }
         };
-        let handle = worker::spawn("journal:writer", line.clone(), work, done)
+        let handle = worker::spawn_lasting("journal:writer", line.clone(), work, done)
             .map_err(|source| JournalError::File { path: directory.join(database::FILE), source })?;
         Ok(Self { line, counts, handle: Some(handle) })
     }

@@ -85,7 +85,7 @@ impl Thumbnails {
     pub(super) fn start() -> std::io::Result<Self> {
         let (queue, inbox) = bounded(WAITING_MAX);
         let work = move |_: &Arc<Lifeline>| code_all(&inbox);
-        drop(worker::spawn("thumbnails", Arc::default(), work, |end| {
+        drop(worker::spawn_lasting("thumbnails", Arc::default(), work, |end| {
             if let worker::WorkEnd::Panicked(why) = end {
                 tracing::error!(fault = "panic", "live pictures are no longer made: {why}");
             }

@@ -89,14 +89,13 @@ impl LogWatch {
             return Ok(());
         }
         let (stop, stopped) = bounded::<()>(0);
-        let parts = self.parts.clone();
+        let mut watch = Watch::new(self.parts.clone(), Instant::now());
         let work = move |_: &Arc<_>| {
-            let mut watch = Watch::new(parts, Instant::now());
             while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
                 watch.look(Instant::now(), SystemTime::now());
             }
         };
-        let handle = worker::spawn("logs", Arc::default(), work, |end| {
+        let handle = worker::spawn_lasting("logs", Arc::default(), work, |end| {
             if let worker::WorkEnd::Panicked(why) = end {
                 tracing::error!(fault = "panic", "logs are no longer watched: {why}");
             }

@@ -94,6 +94,14 @@ fn a_picture_too_large_to_decode_is_refused_with_its_size() {
 }
 
 #[test]
+fn a_picture_too_large_to_decode_is_refused_with_its_size_where_only_the_coded_stream_tells_it() {
+    let path =
+        test_media::clip("ts", "-f lavfi -i color=s=8192x8192:r=1:d=1 -c:v libx264 -preset ultrafast -threads 1");
+    let refusal = refusal(Address::File(path));
+    assert!(refusal.contains("a picture of 8192x8192 is larger than the limit of 35389440 pixels"), "{refusal}");
+}
+
+#[test]
 fn an_archive_of_a_film_is_no_film() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.zip");

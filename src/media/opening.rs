@@ -148,12 +148,16 @@ impl Opening<'_> {
         let mut container = opened.map_err(|failure| self.failure(failure))?;
         let size = &self.spec.size;
         // FFmpeg forgets a declared size when it fails to decode the first picture.
-        let large = too_large(&container, size.pixels);
+        let mut large = too_large(&container, size.pixels);
         let found = container.find_streams(size.pixels, size.samples);
         if let Some(error) = self.parts.own_error() {
             return Err(with_hindrance(error, container.gate().map(HlsGate::hindrance)));
         }
         found.map_err(|code| self.failure(OpenFailure::of(code)))?;
+        // A transport stream declares none: its sizes, and most of its streams, are found by looking.
+        let found_large = too_large(&container, size.pixels);
+        large.resize(found_large.len().max(large.len()), None);
+        large.iter_mut().zip(found_large).for_each(|(known, found)| *known = known.take().or(found));
         self.judge_streams(&container, &large)?;
         Ok((container, self.parts))
     }

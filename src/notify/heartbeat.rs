@@ -82,7 +82,7 @@ pub fn start(
             }
         }
     };
-    worker::spawn("heartbeat", line.clone(), work, |_| {})?;
+    worker::spawn_lasting("heartbeat", line.clone(), work, |_| {})?;
     Ok(Heartbeat { line })
 }
 

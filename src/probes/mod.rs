@@ -96,7 +96,7 @@ impl Prober {
             }
         };
         // Not kept: it ends when the desk drops its end of the wishes.
-        drop(worker::spawn("probes", Arc::<Lifeline>::default(), work, |_| {})?);
+        drop(worker::spawn_lasting("probes", Arc::<Lifeline>::default(), work, |_| {})?);
         Ok(())
     }
 

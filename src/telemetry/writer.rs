@@ -122,7 +122,7 @@ impl LogWriter {
         let mut writer =
             Worker { receiver, output, format, repeats, counters: counters.clone(), reported: 0, failing: false };
         // It ends when the last sender is gone: no cut, and nobody waits for it.
-        drop(worker::spawn(
+        drop(worker::spawn_lasting(
             "log:writer",
             Arc::default(),
             move |_| writer.run(),
