@@ -58,6 +58,9 @@ fn a_missed_defect_fails_the_run_whoever_missed_it_even_if_both_did() {
     compare(&planted(), &both(), &missed).expect_err("one process");
     compare(&planted(), &missed, &missed).expect_err("both");
     compare(&planted(), &[], &[]).expect_err("nothing was told");
+    // Both told something else than what was planted.
+    let elsewhere = vec![fault("black", 7.02, 10.02), fault("freeze", 11.02, 14.02)];
+    compare(&planted(), &elsewhere, &elsewhere).expect_err("a second later");
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn head(figures: &Figures) -> String {
          step begins. **One process** is `avwatch run`. Both are built from the same library in one program.\n\n\
          The detectors are all that judge pictures or sound by themselves: {detectors}. The published report tells of \
          more detectors than one machine held, another of the same team of 18 kinds of defects.\n\n\
-         `scripts/monolith` runs it and writes this page, in about ten minutes; `scripts/monolith --quick` in less than \
+         `scripts/monolith` runs it and writes this page, in seven to ten minutes; `scripts/monolith --quick` in less than \
          three. {date}; {cores} cores of {processor}; load {load:.1} before the run.{quick}\n\n",
         size = figures.clip.size,
         rate = figures.clip.frame_rate,
@@ -142,7 +142,7 @@ pub(crate) fn plots(figures: &Figures) -> [(&'static str, String); 3] {
         Line { name: format!("{name}: wall at {}", wall(steps)), points }
     };
     let walls = [line("distributed", &figures.distributed_steps), line("one process", &figures.monolith_steps)];
-    let title = "Seconds by which 95 % of the alarms are not later than with one stream";
+    let title = "How much later alarms come than with one stream, in seconds: 95 % below";
     let late = lines(title, "streams at the same time", &walls, 4.0 * LATE_MAX_S, LATE_MAX_S);
     [("monolith-cost.svg", costs), ("monolith-cpu.svg", cpu), ("monolith-wall.svg", late)]
 }

@@ -175,7 +175,8 @@ pub(super) fn walls(figures: &Figures) -> String {
          planted defect of every stream, 95 % of the alarms no later than {LATE_MAX_S} s after what they take with one \
          stream, and drop no frame. Where the steps begin and how wide they are follows from what CPU time alone predicts \
          (the cores over the CPU time of a second of one stream): {how} The store and the workflow of the distributed \
-         design run on the same cores.\n\n\
+         design run on the same cores. Company on the machine moves the wall of one process more, for its decoding threads \
+         step back by 10 nice values. A wall of none counts as one stream where walls are compared.\n\n\
          | | distributed | one process |\n|---|---:|---:|\n\
          | **measured wall, streams** | {} | {} |\n",
         wall(&figures.distributed_steps),
@@ -220,11 +221,11 @@ pub(super) fn walls(figures: &Figures) -> String {
     let _ = write!(
         text,
         "\nMore machines move these walls, in proportion. Another one of the distributed design they do not move: an account \
-         may make {} state transitions a second unless more are granted ({}), which is {:.0} streams at {transitions:.1} a \
+         may make {} state transitions a second unless more are granted ({}), which is {} streams at {transitions:.1} a \
          second; one process makes none.\n\n",
         thousands(u64::from(prices::TRANSITIONS_PER_SECOND)),
         prices::TRANSITIONS_PAGE,
-        f64::from(prices::TRANSITIONS_PER_SECOND) / transitions
+        thousands((f64::from(prices::TRANSITIONS_PER_SECOND) / transitions) as u64)
     );
     text
 }
