@@ -3,8 +3,9 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::detector::Found;
-use crate::store::{Calls, Objects};
+use crate::page::figures::Calls;
+use crate::store::Objects;
+use crate::told::Change;
 use crate::wire;
 
 /// What is to be joined.
@@ -18,20 +19,20 @@ pub struct Join {
 /// All of it.
 #[derive(Serialize, Deserialize)]
 pub struct Joined {
-    pub found: Vec<Found>,
+    pub told: Vec<Change>,
     pub calls: Calls,
 }
 
 /// `aggregator STORE`.
 pub fn run(store: &str) -> Result<()> {
     let mut objects = Objects::at(store);
-    wire::serve(|asked: Join| {
-        let mut found = Vec::new();
+    wire::serve(wire::READY, |asked: Join| {
+        let mut told = Vec::new();
         for key in &asked.results {
-            found.extend(serde_json::from_slice::<Vec<Found>>(&objects.get(key)?)?);
+            told.extend(serde_json::from_slice::<Vec<Change>>(&objects.get(key)?)?);
         }
         let key = format!("{}/{}/joined", asked.stream, asked.second);
-        objects.put(&key, &serde_json::to_vec(&found)?)?;
-        Ok(Joined { found, calls: objects.take_calls() })
+        objects.put(&key, &serde_json::to_vec(&told)?)?;
+        Ok(Joined { told, calls: objects.take_calls() })
     })
 }

@@ -1,9 +1,10 @@
 //! Frames as objects: what the converter stores and the detector workers fetch.
 //!
-//! A header of JSON behind its length, then the samples as they are: nothing is compressed, because that
-//! would cost the converter more CPU time than the bytes cost.
+//! An object is a pack of one or more frames, each behind its length: a header of JSON behind its own length,
+//! then the samples as they are. Nothing is compressed: without loss it would take more CPU time than it saves, and
+//! with loss detectors would judge other pictures.
 
-use std::io::Cursor;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use avwatch_actors::frame::{AudioFrame, DecodeSigns, Picture, PictureView, Plane, VideoFrame};
@@ -22,8 +23,11 @@ pub struct Header {
     /// A random access point, and the first one has been seen.
     pub key: bool,
     pub tuned: bool,
-    /// Decoder errors since the frame before, and whether the frame is damaged.
+    /// What decoder and packets said, see [`DecodeSigns`].
     pub errors: u16,
+    pub concealed: bool,
+    pub packet_corrupt: bool,
+    pub reference_missing: bool,
     pub damaged: bool,
 }
 
@@ -47,6 +51,9 @@ impl Header {
             key: signs.key,
             tuned: signs.tuned,
             errors: signs.errors,
+            concealed: signs.concealed,
+            packet_corrupt: signs.packet_corrupt,
+            reference_missing: signs.reference_missing,
             damaged: signs.damaged,
         }
     }
@@ -54,60 +61,93 @@ impl Header {
     /// What the decoder said.
     pub fn signs(&self) -> DecodeSigns {
         DecodeSigns {
+            errors: self.errors,
+            concealed: self.concealed,
+            packet_corrupt: self.packet_corrupt,
+            reference_missing: self.reference_missing,
+            damaged: self.damaged,
             key: self.key,
             tuned: self.tuned,
-            errors: self.errors,
-            damaged: self.damaged,
-            ..DecodeSigns::default()
         }
     }
 }
 
-/// A picture as an object; `None` when its pixels were not kept.
-pub fn of_video(frame: &VideoFrame) -> Result<Option<Vec<u8>>> {
-    let Some(picture) = frame.picture() else { return Ok(None) };
+/// Appends a picture to a pack; says whether its pixels were there.
+pub fn add_video(pack: &mut Vec<u8>, frame: &VideoFrame) -> Result<bool> {
+    let Some(picture) = frame.picture() else { return Ok(false) };
     let view = picture.view();
     let chroma = view.chroma.as_ref().map(|planes| (planes[0].width, planes[0].height));
     let (width, height) = (view.luma.width, view.luma.height);
     let kind = Kind::Video { width, height, chroma, depth: view.depth, full_range: view.full_range };
-    let mut bytes = head(&Header::of(kind, &frame.stamp, &frame.facts.signs))?;
     let sample = if view.depth > 8 { 2 } else { 1 };
-    for plane in [view.luma].into_iter().chain(view.chroma.into_iter().flatten()) {
-        (0..plane.height).for_each(|y| bytes.extend_from_slice(plane.row(y, sample)));
-    }
-    Ok(Some(bytes))
+    let header = Header::of(kind, &frame.stamp, &frame.facts.signs);
+    add(pack, &header, |pack| {
+        for plane in [view.luma].into_iter().chain(view.chroma.into_iter().flatten()) {
+            (0..plane.height).for_each(|y| pack.extend_from_slice(plane.row(y, sample)));
+        }
+    })?;
+    Ok(true)
 }
 
-/// A block of samples as an object; `None` when its samples were not kept.
-pub fn of_audio(frame: &AudioFrame) -> Result<Option<Vec<u8>>> {
-    let Some(samples) = frame.samples() else { return Ok(None) };
+/// Appends a block of samples to a pack; says whether its samples were there.
+pub fn add_audio(pack: &mut Vec<u8>, frame: &AudioFrame) -> Result<bool> {
+    let Some(samples) = frame.samples() else { return Ok(false) };
     let channels = samples.channels();
     let kind = Kind::Audio { channels, samples: samples.channel(0).len() };
-    let mut bytes = head(&Header::of(kind, &frame.stamp, &frame.signs))?;
-    for channel in 0..channels {
-        samples.channel(channel).iter().for_each(|sample| bytes.extend_from_slice(&sample.to_le_bytes()));
-    }
-    Ok(Some(bytes))
+    add(pack, &Header::of(kind, &frame.stamp, &frame.signs), |pack| {
+        for channel in 0..channels {
+            samples.channel(channel).iter().for_each(|sample| pack.extend_from_slice(&sample.to_le_bytes()));
+        }
+    })?;
+    Ok(true)
 }
 
-fn head(header: &Header) -> Result<Vec<u8>> {
+fn add(pack: &mut Vec<u8>, header: &Header, body: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
     let json = serde_json::to_vec(header)?;
-    let mut bytes = u32::try_from(json.len())?.to_le_bytes().to_vec();
-    bytes.extend_from_slice(&json);
-    Ok(bytes)
+    let begin = pack.len();
+    pack.extend_from_slice(&[0; 4]);
+    pack.extend_from_slice(&u32::try_from(json.len())?.to_le_bytes());
+    pack.extend_from_slice(&json);
+    body(pack);
+    let length = u32::try_from(pack.len() - begin - 4)?;
+    pack[begin..begin + 4].copy_from_slice(&length.to_le_bytes());
+    Ok(())
 }
 
-/// The header of an object, and where its samples begin.
-pub fn parse(bytes: &[u8]) -> Result<(Header, usize)> {
-    let length = bytes.first_chunk::<4>().context("an object without a header")?;
-    let end = 4 + u32::from_le_bytes(*length) as usize;
-    let json = bytes.get(4..end).context("an object that is cut off")?;
-    Ok((serde_json::from_reader(Cursor::new(json))?, end))
+/// A frame of an object that was fetched; the bytes are shared, not copied.
+pub struct Stored {
+    pub header: Header,
+    bytes: Arc<Vec<u8>>,
+    /// Where its samples are.
+    begin: usize,
+    end: usize,
+}
+
+/// The frames of an object.
+pub fn unpack(bytes: Vec<u8>) -> Result<Vec<Stored>> {
+    let bytes = Arc::new(bytes);
+    let length_at = |at: usize| -> Result<usize> {
+        let length = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()).context("an object that is cut off")?;
+        Ok(u32::from_le_bytes(*length) as usize)
+    };
+    let mut frames = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let end = at + 4 + length_at(at)?;
+        let begin = at + 8 + length_at(at + 4)?;
+        let json = bytes.get(at + 8..begin).context("a header that is cut off")?;
+        if end > bytes.len() || begin > end {
+            bail!("an object that is cut off");
+        }
+        frames.push(Stored { header: serde_json::from_slice(json)?, bytes: bytes.clone(), begin, end });
+        at = end;
+    }
+    Ok(frames)
 }
 
 /// A picture that was fetched.
 pub struct StoredPicture {
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
     begin: usize,
     width: usize,
     height: usize,
@@ -117,17 +157,17 @@ pub struct StoredPicture {
 }
 
 impl StoredPicture {
-    /// The picture of an object; it must hold what its header says.
-    pub fn of(bytes: Vec<u8>, header: &Header, begin: usize) -> Result<Self> {
-        let Kind::Video { width, height, chroma, depth, full_range } = header.kind else {
-            bail!("the object is no picture");
+    /// The picture of a stored frame; it must hold what its header says.
+    pub fn of(stored: &Stored) -> Result<Self> {
+        let Kind::Video { width, height, chroma, depth, full_range } = stored.header.kind else {
+            bail!("the frame is no picture");
         };
         let sample = if depth > 8 { 2 } else { 1 };
         let samples = width * height + 2 * chroma.map_or(0, |(width, height)| width * height);
-        if bytes.len() != begin + samples * sample {
-            bail!("a picture of {} bytes in place of {}", bytes.len() - begin, samples * sample);
+        if stored.end - stored.begin != samples * sample {
+            bail!("a picture of {} bytes in place of {}", stored.end - stored.begin, samples * sample);
         }
-        Ok(Self { bytes, begin, width, height, chroma, depth, full_range })
+        Ok(Self { bytes: stored.bytes.clone(), begin: stored.begin, width, height, chroma, depth, full_range })
     }
 }
 
@@ -147,10 +187,10 @@ impl Picture for StoredPicture {
     }
 }
 
-/// The samples of an object, by channel.
-pub fn samples(bytes: &[u8], header: &Header, begin: usize) -> Result<Vec<Vec<f32>>> {
-    let Kind::Audio { channels, samples } = header.kind else { bail!("the object is no sound") };
-    let body = bytes.get(begin..).unwrap_or_default();
+/// The samples of a stored frame, by channel.
+pub fn samples(stored: &Stored) -> Result<Vec<Vec<f32>>> {
+    let Kind::Audio { channels, samples } = stored.header.kind else { bail!("the frame is no sound") };
+    let body = &stored.bytes[stored.begin..stored.end];
     if body.len() != channels * samples * 4 {
         bail!("sound of {} bytes in place of {}", body.len(), channels * samples * 4);
     }

@@ -15,7 +15,7 @@ use avwatch::stream_parts;
 use avwatch_actors::cpu_accounts::CpuAccounts;
 use avwatch_actors::detector::{DetectorSpec, LaneKind};
 use avwatch_actors::detector_group::{AtEnd, DetectorGroup};
-use avwatch_actors::event::{ChangeKind, Wall};
+use avwatch_actors::event::{ChangeKind, EventChange, Wall};
 use avwatch_actors::frame::{AudioFrame, Picture, Repair, Stamp, VideoFrame};
 use avwatch_actors::item::{EndReason, Item};
 use avwatch_actors::media_time::MediaTime;
@@ -23,9 +23,11 @@ use avwatch_actors::pulse::Pulse;
 use avwatch_actors::track::{SessionInfo, SessionNumber, TrackId, TrackInfo};
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{self, Header, StoredPicture};
+use crate::codec::{self, Header, Stored, StoredPicture};
 use crate::converter::Format;
-use crate::store::{Calls, Objects};
+use crate::page::figures::Calls;
+use crate::store::Objects;
+use crate::told::{Change, What};
 use crate::wire;
 
 /// What a detector is asked: to look at these objects of a stream.
@@ -47,14 +49,8 @@ pub struct Inspected {
     pub calls: Calls,
 }
 
-/// One change of an event.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Found {
-    pub detector: String,
-    pub what: String,
-    pub start_ms: i64,
-    pub end_ms: Option<i64>,
-}
+/// The profile in which both designs judge.
+pub const PROFILE: &str = "file";
 
 struct Worker {
     name: String,
@@ -76,11 +72,11 @@ struct Watched {
 /// `detector NAME STORE`.
 pub fn run(name: String, store: &str) -> Result<()> {
     let loaded = load(&Sources::default()).map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
-    let plan = loaded.input("stream", Address::File(PathBuf::from("unused")), "file").context("the profile exists")?;
+    let plan = loaded.input("stream", Address::File(PathBuf::from("unused")), PROFILE).context("the profile exists")?;
     let detectors = stream_parts::resolve_detectors(&plan, std::slice::from_ref(&name))?;
     let (specs, measure) = (detectors.specs, detectors.measure);
     let mut worker = Worker { name, specs, plan, measure, objects: Objects::at(store), streams: BTreeMap::new() };
-    wire::serve(|asked: Inspect| worker.inspect(&asked))
+    wire::serve(wire::READY, |asked: Inspect| worker.inspect(&asked))
 }
 
 impl Worker {
@@ -92,23 +88,27 @@ impl Worker {
         let looks_at = |lane: LaneKind| self.specs.iter().any(|spec| spec.lane == lane);
         if looks_at(LaneKind::Picture) {
             for key in &asked.video {
-                let item = watched.picture(self.objects.get(key)?)?;
-                watched.tell(&item);
+                for stored in codec::unpack(self.objects.get(key)?)? {
+                    let item = watched.picture(&stored)?;
+                    watched.tell(&item);
+                }
             }
         }
         if looks_at(LaneKind::Sound) {
             for key in &asked.audio {
-                let item = watched.sound(&self.objects.get(key)?)?;
-                watched.tell(&item);
+                for stored in codec::unpack(self.objects.get(key)?)? {
+                    let item = watched.sound(&stored)?;
+                    watched.tell(&item);
+                }
             }
         }
         if asked.ended {
             watched.tell(&Item::Ended(EndReason::Finished));
         }
-        let found = watched.found();
+        let told = watched.told();
         self.streams.insert(asked.stream.clone(), watched);
         let result = format!("{}/{}/result-{}", asked.stream, asked.second, self.name);
-        self.objects.put(&result, &serde_json::to_vec(&found)?)?;
+        self.objects.put(&result, &serde_json::to_vec(&told)?)?;
         Ok(Inspected { result, calls: self.objects.take_calls() })
     }
 
@@ -138,6 +138,7 @@ impl Worker {
             container: "mpegts".to_owned(),
             tracks,
             burst: MediaTime::ZERO,
+            tier: Default::default(),
             started: Instant::now(),
             started_wall: SystemTime::now(),
         };
@@ -152,40 +153,40 @@ impl Watched {
         self.groups.iter_mut().for_each(|group| group.handle(item, now));
     }
 
-    fn picture(&mut self, bytes: Vec<u8>) -> Result<Item> {
-        let (header, begin) = codec::parse(&bytes)?;
-        let stored = StoredPicture::of(bytes, &header, begin)?;
-        let stamp = stamp(&header, TrackId::video(0));
+    fn picture(&mut self, frame: &Stored) -> Result<Item> {
+        let stored = StoredPicture::of(frame)?;
+        let stamp = stamp(&frame.header, TrackId::video(0));
         let previous = self.previous.as_ref().map(Picture::view);
         let mut facts = self.picture.measure(&stored.view(), previous.as_ref(), stamp.media_time).facts();
-        facts.signs = header.signs();
+        facts.signs = frame.header.signs();
         self.previous = Some(stored);
         Ok(Item::Video(Arc::new(VideoFrame::new(stamp, facts, None))))
     }
 
-    fn sound(&mut self, bytes: &[u8]) -> Result<Item> {
-        let (header, begin) = codec::parse(bytes)?;
-        let samples = codec::samples(bytes, &header, begin)?;
-        let stamp = stamp(&header, TrackId::audio(0));
+    fn sound(&mut self, frame: &Stored) -> Result<Item> {
+        let samples = codec::samples(frame)?;
+        let stamp = stamp(&frame.header, TrackId::audio(0));
         let channels: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
         let measures = self.sound.measure(stamp.media_time, &channels);
-        Ok(Item::Audio(Arc::new(AudioFrame::new(stamp, header.signs(), measures.hops, measures.loudness, None))))
+        let signs = frame.header.signs();
+        Ok(Item::Audio(Arc::new(AudioFrame::new(stamp, signs, measures.hops, measures.loudness, None))))
     }
 
-    fn found(&mut self) -> Vec<Found> {
+    /// What is to be told to people.
+    fn told(&mut self) -> Vec<Change> {
         let changes = self.groups.iter_mut().flat_map(DetectorGroup::drain_changes);
-        let millis = |time: MediaTime| time.as_nanos() / 1_000_000;
-        changes
-            .map(|change| Found {
-                detector: change.key.detector.to_string(),
-                what: match change.what {
-                    ChangeKind::Ended(_) => "ended".to_owned(),
-                    other => format!("{other:?}").to_lowercase(),
-                },
-                start_ms: millis(change.start),
-                end_ms: change.end.map(millis),
-            })
-            .collect()
+        let told = |change: EventChange| {
+            let what = match change.what {
+                ChangeKind::Raised => What::Raised,
+                ChangeKind::Found => What::Found,
+                ChangeKind::Ended(_) => What::Ended,
+                ChangeKind::Escalated | ChangeKind::Fading | ChangeKind::Holding | ChangeKind::Ongoing => return None,
+            };
+            let detector = change.key.detector.to_string();
+            let (start_s, end_s) = (change.start.as_secs_f64(), change.end.map(MediaTime::as_secs_f64));
+            Some(Change { detector, what, start_s, end_s })
+        };
+        changes.filter_map(told).collect()
     }
 }
 

@@ -1,69 +1,43 @@
 //! The distributed design: converter, object store, workflow, detectors and aggregator, each a process.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 
 use crate::aggregator::{Join, Joined};
-use crate::converter::{Convert, Converted};
-use crate::detector::{Found, Inspect, Inspected};
-use crate::store::Calls;
-use crate::usage::{self, Usage};
+use crate::converter::{Convert, Converted, Packing};
+use crate::detector::{Inspect, Inspected};
+use crate::page::figures::{Calls, Fault, Run, Usage};
+use crate::store::{Ask, Reached};
+use crate::told::Heard;
+use crate::usage;
 use crate::wire::Step;
 use crate::workflow::{STATES, Workflow};
 
-/// How fast the streams come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// As fast as they are worked off: for the cost of a second of stream.
-    Unbound,
-    /// A second of stream in each second: for how many streams can be kept up with.
-    RealTime,
-}
+/// Seconds of a stream that may be converted and not yet inspected: the steps of a stream overlap, as the
+/// executions of a workflow do.
+const AHEAD_MAX: usize = 2;
+
+/// Most seconds of a stream; a converter that never comes to its end is stuck.
+const SECONDS_MAX: u64 = 3_600;
 
 /// What is run.
 pub struct Work<'a> {
     pub clip: &'a Path,
-    pub seconds: u64,
     pub streams: usize,
     pub detectors: &'a [String],
-    pub pace: Pace,
+    pub packing: Packing,
+    /// Where the workflow keeps its states.
+    pub folder: &'a Path,
 }
 
-/// What came of it.
-#[derive(Debug, Default, Serialize)]
+/// What came of it: figures, and what was told by stream.
 pub struct Outcome {
-    pub streams: usize,
-    pub stream_seconds: f64,
-    /// By role: converter, store, detectors, aggregator, workflow.
-    pub usage: BTreeMap<String, Usage>,
-    pub calls: Calls,
-    pub transitions: u64,
-    /// From the end of a second of stream to its verdicts, in seconds, sorted.
-    pub latencies: Vec<f64>,
-    pub found: Vec<Found>,
-}
-
-impl Outcome {
-    /// All CPU time.
-    pub fn cpu_s(&self) -> f64 {
-        self.usage.values().map(|usage| usage.cpu_s).sum()
-    }
-
-    /// All memory, as if every process had its peak at once.
-    pub fn peak_bytes(&self) -> u64 {
-        self.usage.values().map(|usage| usage.peak_bytes).sum()
-    }
-
-    /// That share of the latencies is below it.
-    pub fn latency(&self, share: f64) -> f64 {
-        let place = ((self.latencies.len() as f64 * share) as usize).min(self.latencies.len().saturating_sub(1));
-        self.latencies.get(place).copied().unwrap_or_default()
-    }
+    pub run: Run,
+    pub told: Vec<Vec<Fault>>,
 }
 
 /// The steps that all streams share.
@@ -75,120 +49,129 @@ struct Steps {
     objects: PathBuf,
 }
 
-/// Runs all of it.
+/// Plays the clip in real time as that many streams through all steps.
 pub fn run(work: &Work<'_>) -> Result<Outcome> {
-    let folder = tempfile::tempdir()?;
-    let objects = folder.path().join("objects");
-    let store = Step::start("store", &[objects.display().to_string()])?;
-    let address = store.greeting()?;
+    let folder = tempfile::tempdir_in(work.folder)?;
+    // In memory where that is possible: no disk makes the store slow.
+    let memory = Path::new("/dev/shm");
+    let objects = tempfile::tempdir_in(if memory.is_dir() { memory } else { work.folder })?;
+    let store = Step::start("store", &[objects.path().display().to_string()])?;
+    let address = store.greeting.clone();
     let detector = |name: &String| Step::start("detector", &[name.clone(), address.clone()]);
     let steps = Steps {
         store,
         detectors: work.detectors.iter().map(detector).collect::<Result<_>>()?,
         aggregator: Step::start("aggregator", std::slice::from_ref(&address))?,
         workflow: Workflow::open(folder.path())?,
-        objects: objects.join(crate::store::BUCKET),
+        objects: objects.path().join(crate::store::BUCKET),
     };
-    let before = usage::of_process(std::process::id());
-    let outcome = Mutex::new(Outcome { streams: work.streams, ..Outcome::default() });
-    let begun = Instant::now();
-    std::thread::scope(|scope| -> Result<()> {
-        let streams: Vec<_> = (0..work.streams)
-            .map(|number| {
-                let (steps, outcome, address) = (&steps, &outcome, address.as_str());
-                scope.spawn(move || watch(&format!("s{number}"), work, steps, address, begun, outcome))
-            })
-            .collect();
-        for stream in streams {
-            stream.join().map_err(|_| anyhow::anyhow!("a stream panicked"))??;
-        }
-        Ok(())
-    })?;
-    let mut outcome = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let after = usage::of_process(std::process::id());
-    let workflow = Usage { cpu_s: after.cpu_s - before.cpu_s, peak_bytes: after.peak_bytes };
-    outcome.usage.insert("workflow".to_owned(), workflow);
-    outcome.usage.insert("store".to_owned(), steps.store.usage());
-    outcome.usage.insert("aggregator".to_owned(), steps.aggregator.usage());
-    for detector in &steps.detectors {
-        *outcome.usage.entry("detectors".to_owned()).or_default() += detector.usage();
-    }
-    outcome.transitions = steps.workflow.transitions()?;
-    outcome.latencies.sort_by(f64::total_cmp);
-    Ok(outcome)
-}
-
-/// One stream from its first second to its last.
-fn watch(
-    stream: &str,
-    work: &Work<'_>,
-    steps: &Steps,
-    address: &str,
-    begun: Instant,
-    outcome: &Mutex<Outcome>,
-) -> Result<()> {
     let clip = work.clip.display().to_string();
-    let converter = Step::start("converter", &[stream.to_owned(), clip, address.to_owned()])?;
-    for second in 0..work.seconds {
-        let due = begun + Duration::from_secs(second + 1);
-        if work.pace == Pace::RealTime {
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        }
-        let from = if work.pace == Pace::RealTime { due } else { Instant::now() };
-        let (joined, calls, ended) = second_of(stream, second, steps, &converter, work.seconds)?;
-        let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        outcome.latencies.push(from.elapsed().as_secs_f64());
-        outcome.calls += calls;
-        outcome.stream_seconds += 1.0;
-        if stream == "s0" {
-            outcome.found.extend(joined);
-        }
-        drop(outcome);
-        // In place of the store's own rule that forgets objects after a time; it costs no calls there.
-        std::fs::remove_dir_all(steps.objects.join(stream).join(second.to_string()))?;
-        if ended {
-            break;
+    let converter = |number: usize| {
+        let packing = work.packing.word().to_owned();
+        Step::start("converter", &[format!("s{number}"), clip.clone(), address.clone(), packing])
+    };
+    let converters: Vec<Step> = (0..work.streams).map(converter).collect::<Result<_>>()?;
+    let before = usage::of_process(std::process::id())?;
+    let run = Mutex::new(Run { streams: work.streams, ..Run::default() });
+    let begun = Instant::now();
+    let told = std::thread::scope(|scope| -> Result<Vec<Vec<Fault>>> {
+        let watch = |(number, converter)| {
+            let (steps, run) = (&steps, &run);
+            // Their seconds end one after the other, as those of streams do that know nothing of each other.
+            let begun = begun + Duration::from_secs(1) * number as u32 / work.streams as u32;
+            scope.spawn(move || Stream { name: format!("s{number}"), begun, steps, converter, run }.watch())
+        };
+        let streams: Vec<_> = converters.iter().enumerate().map(watch).collect();
+        streams.into_iter().map(|stream| stream.join().ok().context("a stream panicked")?).collect()
+    })?;
+    let mut run = run.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let after = usage::of_process(std::process::id())?;
+    let workflow = Usage { cpu_s: after.cpu_s - before.cpu_s, peak_bytes: after.peak_bytes };
+    run.roles.insert("workflow".to_owned(), workflow);
+    let groups = [("converter", &converters), ("detectors", &steps.detectors)];
+    for (role, members) in groups {
+        for step in members {
+            *run.roles.entry(role.to_owned()).or_default() += step.used()?;
         }
     }
-    let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
-    *outcome.usage.entry("converter".to_owned()).or_default() += converter.usage();
-    Ok(())
+    run.roles.insert("store".to_owned(), steps.store.used()?);
+    run.roles.insert("aggregator".to_owned(), steps.aggregator.used()?);
+    run.connections = steps.store.call::<_, Reached>(&Ask {})?.connections;
+    run.transitions = steps.workflow.transitions()?;
+    Ok(Outcome { run, told })
 }
 
-/// One second of a stream through all steps.
-fn second_of(
-    stream: &str,
-    second: u64,
-    steps: &Steps,
-    converter: &Step,
-    seconds: u64,
-) -> Result<(Vec<Found>, Calls, bool)> {
-    let mut calls = Calls::default();
-    steps.workflow.reach(stream, second, STATES[0])?;
-    let converted: Converted = converter.call(&Convert { second })?;
-    calls += converted.calls;
-    let ended = converted.ended || second + 1 == seconds;
-    steps.workflow.reach(stream, second, STATES[1])?;
-    let asked = Inspect {
-        stream: stream.to_owned(),
-        second,
-        video: converted.video,
-        audio: converted.audio,
-        format: converted.format,
-        ended,
-    };
-    // All detectors at the same time, as the map state of a workflow engine does.
-    let inspected: Vec<Inspected> = std::thread::scope(|scope| {
-        let asked = &asked;
-        let running: Vec<_> =
-            steps.detectors.iter().map(|detector| scope.spawn(move || detector.call::<_, Inspected>(asked))).collect();
-        running.into_iter().map(|call| call.join().ok().context("a call panicked")?).collect::<Result<_>>()
-    })?;
-    steps.workflow.reach(stream, second, STATES[2])?;
-    inspected.iter().for_each(|inspected| calls += inspected.calls);
-    let results = inspected.into_iter().map(|inspected| inspected.result).collect();
-    let joined: Joined = steps.aggregator.call(&Join { stream: stream.to_owned(), second, results })?;
-    calls += joined.calls;
-    steps.workflow.reach(stream, second, STATES[3])?;
-    Ok((joined.found, calls, ended))
+/// One stream on its way.
+struct Stream<'a> {
+    name: String,
+    begun: Instant,
+    steps: &'a Steps,
+    converter: &'a Step,
+    run: &'a Mutex<Run>,
+}
+
+impl Stream<'_> {
+    /// From its first second to its last.
+    fn watch(&self) -> Result<Vec<Fault>> {
+        let (send, converted) = sync_channel(AHEAD_MAX);
+        std::thread::scope(|scope| {
+            let converting = scope.spawn(move || -> Result<()> {
+                for second in 0..SECONDS_MAX {
+                    let due = self.begun + Duration::from_secs(second + 1);
+                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    self.steps.workflow.reach(&self.name, second, STATES[0])?;
+                    let made: Converted = self.converter.call(&Convert { second })?;
+                    let ended = made.ended;
+                    // Nobody takes it any more when inspecting failed, and that is the error to tell.
+                    if send.send((second, made)).is_err() || ended {
+                        break;
+                    }
+                }
+                Ok(())
+            });
+            let mut heard = Heard::default();
+            for (second, made) in converted {
+                let (joined, calls) = self.inspect(second, made)?;
+                let told_s = self.begun.elapsed().as_secs_f64();
+                joined.told.iter().for_each(|change| heard.take(change, told_s));
+                let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+                run.calls += calls;
+                run.stream_seconds += 1.0;
+                drop(run);
+                // In place of the store's own rule that forgets objects after a time; it costs no calls there.
+                std::fs::remove_dir_all(self.steps.objects.join(&self.name).join(second.to_string()))?;
+            }
+            converting.join().ok().context("a stream panicked")??;
+            Ok(heard.sorted())
+        })
+    }
+
+    /// A second of it through detectors and aggregator.
+    fn inspect(&self, second: u64, made: Converted) -> Result<(Joined, Calls)> {
+        let (steps, stream) = (self.steps, &self.name);
+        let mut calls = made.calls;
+        steps.workflow.reach(stream, second, STATES[1])?;
+        let asked = Inspect {
+            stream: stream.clone(),
+            second,
+            video: made.video,
+            audio: made.audio,
+            format: made.format,
+            ended: made.ended,
+        };
+        // All detectors at the same time, as the parallel state of a workflow does.
+        let inspected: Vec<Inspected> = std::thread::scope(|scope| {
+            let asked = &asked;
+            let running: Vec<_> =
+                steps.detectors.iter().map(|detector| scope.spawn(move || detector.call(asked))).collect();
+            running.into_iter().map(|call| call.join().ok().context("a call panicked")?).collect::<Result<_>>()
+        })?;
+        steps.workflow.reach(stream, second, STATES[2])?;
+        inspected.iter().for_each(|inspected| calls += inspected.calls);
+        let results = inspected.into_iter().map(|inspected| inspected.result).collect();
+        let joined: Joined = steps.aggregator.call(&Join { stream: stream.clone(), second, results })?;
+        calls += joined.calls;
+        steps.workflow.reach(stream, second, STATES[3])?;
+        Ok((joined, calls))
+    }
 }

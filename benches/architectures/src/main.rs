@@ -6,10 +6,10 @@
 //!     └────────────────────── workflow: four persisted transitions a second ────────┘
 //! ```
 //!
-//! `cargo run --release -- --avwatch ../../target/release/avwatch [--clip CLIP] [--seconds N]
-//! [--page ../../docs/monolith.md]`: the same clip with the same detectors through both on this machine in one
-//! run, first as fast as possible for what a second of stream costs, then in real time with more and more
-//! streams for where each comes to its wall. The figures are JSON lines; `--page` writes the page about them.
+//! `scripts/monolith` builds and runs it: the same clip in real time with the same detectors through both designs by
+//! turns, then with more and more streams until each comes to its wall. It writes its figures to
+//! `docs/monolith.json` and the page about them from those. Options: `--quick`, `--page FILE.md`,
+//! `--folder FOLDER`; `render FILE.md` only makes the page anew.
 
 mod aggregator;
 mod clip;
@@ -19,32 +19,38 @@ mod detector;
 mod distributed;
 mod monolith;
 mod page;
-mod plot;
-mod prices;
 mod store;
+mod told;
 mod trial;
 mod usage;
 mod wire;
 mod workflow;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-fn main() -> Result<()> {
-    let mut words = std::env::args().skip(1);
-    let rest = |words: std::iter::Skip<std::env::Args>| words.collect::<Vec<String>>();
-    match words.next().as_deref() {
-        Some("store") => store::serve(Path::new(&words.next().context("a folder is missing")?)),
-        Some("converter") => match rest(words).as_slice() {
-            [stream, clip, store] => converter::run(stream.clone(), PathBuf::from(clip), store),
-            _ => bail!("converter STREAM CLIP STORE"),
-        },
-        Some("detector") => match rest(words).as_slice() {
-            [name, store] => detector::run(name.clone(), store),
-            _ => bail!("detector NAME STORE"),
-        },
-        Some("aggregator") => aggregator::run(&words.next().context("a store is missing")?),
-        _ => trial::run(trial::Options::parse(std::env::args().skip(1))?),
+fn main() -> Result<ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (role, rest) = words.split_first().map_or(("", &[][..]), |(role, rest)| (role.as_str(), rest));
+    match (role, rest) {
+        ("store", [folder]) => store::run(Path::new(folder))?,
+        ("converter", [stream, clip, store, packing]) => {
+            converter::run(stream.clone(), PathBuf::from(clip), store, packing)?;
+        }
+        ("detector", [name, store]) => detector::run(name.clone(), store)?,
+        ("aggregator", [store]) => aggregator::run(store)?,
+        ("monolith", [configuration]) => return Ok(monolith::serve(PathBuf::from(configuration))),
+        ("render", [page]) => {
+            let page = Path::new(page);
+            let figures = std::fs::read(page.with_extension("json")).context("there are no figures beside the page")?;
+            page::write(page, &serde_json::from_slice(&figures)?)?;
+        }
+        ("store" | "converter" | "detector" | "aggregator" | "monolith" | "render", _) => {
+            bail!("the {role} has other arguments; see the head of main.rs")
+        }
+        _ => trial::run(&trial::Options::parse(words.into_iter())?)?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,127 +1,97 @@
-//! The monolith on the same work: the program itself, with the same detectors.
+//! The monolith on the same work: the service as it is run, with the same detectors, in one process.
+//!
+//! It is `avwatch run` of the library that the steps of the other design are built from, compiled with
+//! them: what differs is only how frames come to detectors.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
 use serde_json::Value;
 
-use crate::detector::Found;
-use crate::usage::{self, Usage};
+use crate::clip;
+use crate::distributed::Outcome;
+use crate::page::figures::{Fault, Run, Usage};
+use crate::told::{Change, Heard, What};
+use crate::usage;
 
-/// What a clip costs, inspected as fast as possible.
-#[derive(Debug, Serialize)]
-pub struct Inspected {
-    pub stream_seconds: f64,
-    pub usage: Usage,
-    pub found: Vec<Found>,
+/// Streams that the service opens in a second: as many as it does unless told otherwise, or all in five seconds.
+fn opens_per_second(streams: usize) -> usize {
+    streams.div_ceil(5).max(20)
 }
 
-/// Inspects a clip once.
-pub fn inspect(program: &Path, clip: &Path, detectors: &[String]) -> Result<Inspected> {
-    let mut command = Command::new(program);
-    command.arg("check").arg(clip).args(["--format", "json", "--fail-on", "critical"]);
-    detectors.iter().for_each(|name| {
-        command.args(["--detector", name]);
-    });
-    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start the monolith")?;
-    let mut text = String::new();
-    child.stdout.take().context("its output is piped")?.read_to_string(&mut text)?;
-    let usage = ended(child)?;
-    let report: Value = serde_json::from_str(&text)?;
-    let input = &report["inputs"][0];
-    let stream_seconds = input["duration_s"].as_f64().context("the report has a duration")?;
-    let millis = |value: &Value| value.as_f64().map(|seconds| (seconds * 1_000.0).round() as i64);
-    let found = input["events"].as_array().into_iter().flatten().map(|event| Found {
-        detector: event["detector"].as_str().unwrap_or_default().to_owned(),
-        what: "ended".to_owned(),
-        start_ms: millis(&event["start_s"]).unwrap_or_default(),
-        end_ms: millis(&event["end_s"]),
-    });
-    Ok(Inspected { stream_seconds, usage, found: found.collect() })
+/// Longest time that a run may take beyond its clip and the opening of its streams.
+const EXTRA_MAX: Duration = Duration::from_secs(60);
+
+/// `monolith CONFIGURATION`: the command of the program, in a process of its own.
+pub fn serve(configuration: PathBuf) -> ExitCode {
+    use avwatch::config::Sources;
+    avwatch::commands::run::run(&Sources { files: vec![configuration], ..Sources::default() })
 }
 
-/// What an ended child has used.
-fn ended(child: Child) -> Result<Usage> {
-    let mut status = 0;
-    // SAFETY: `rusage` is plain data for which zeroes are valid.
-    let mut spent: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: both pointers are to live locals of the right types, and the child is ours and not yet waited for.
-    let waited = unsafe { libc::wait4(child.id() as i32, &mut status, 0, &mut spent) };
-    if waited < 0 || status != 0 {
-        bail!("the monolith ended with status {status}");
-    }
-    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    let cpu_s = seconds(spent.ru_utime) + seconds(spent.ru_stime);
-    Ok(Usage { cpu_s, peak_bytes: spent.ru_maxrss as u64 * 1024 })
-}
-
-/// How many streams at once went.
-#[derive(Debug, Serialize)]
-pub struct Kept {
-    pub streams: usize,
-    /// Share of the frames due that were judged.
-    pub share: f64,
-    pub dropped: u64,
-    pub usage: Usage,
-    /// From a frame's arrival to its verdict, in seconds: 99 % are below it.
-    pub latency_p99_s: f64,
-}
-
-/// Plays a clip as that many live streams for some seconds.
-pub fn keep_up(program: &Path, clip: &Path, detectors: &[String], streams: usize, seconds: u64) -> Result<Kept> {
-    let folder = tempfile::tempdir()?;
-    let config = folder.path().join("avwatch.toml");
-    std::fs::write(&config, configuration(folder.path(), clip, detectors, streams))?;
-    let child = Command::new(program)
-        .args(["run", "--config"])
-        .arg(&config)
+/// Plays the clip in real time as that many streams.
+pub fn run(clip: &Path, detectors: &[String], streams: usize, folder: &Path) -> Result<Outcome> {
+    let folder = tempfile::tempdir_in(folder)?;
+    let configuration = folder.path().join("avwatch.toml");
+    std::fs::write(&configuration, configured(folder.path(), clip, detectors, streams))?;
+    let child = Command::new(std::env::current_exe()?)
+        .arg("monolith")
+        .arg(&configuration)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+        .spawn()
+        .context("cannot start the monolith")?;
     let mut service = Service(child);
-    let lines = BufReader::new(service.0.stdout.take().context("its output is piped")?);
-    let mut address = None;
-    for line in lines.lines() {
-        let line: Value = serde_json::from_str(&line?).unwrap_or_default();
-        if let Some(found) = line["message"].as_str().and_then(|text| text.strip_prefix("listening on http://")) {
-            address = Some(found.to_owned());
-            break;
+    let output = BufReader::new(service.0.stdout.take().context("its output is piped")?);
+    let (send, lines) = channel();
+    // Ends with the process. The time at which somebody who reads the log has read it counts.
+    std::thread::spawn(move || {
+        for line in output.lines().map_while(Result::ok) {
+            if send.send((Instant::now(), line)).is_err() {
+                break;
+            }
         }
-    }
-    let address = address.context("the monolith does not listen")?;
-    // Every stream has begun by then: 20 are opened in a second.
-    std::thread::sleep(Duration::from_secs(3 + streams as u64 / 15));
-    let (before, begun, used) = (Counts::read(&address)?, Instant::now(), usage::of_process(service.0.id()));
-    std::thread::sleep(Duration::from_secs(seconds));
-    let (after, lasted) = (Counts::read(&address)?, begun.elapsed().as_secs_f64());
-    let usage = usage::of_process(service.0.id());
-    let due = 25.0 * streams as f64 * lasted;
-    Ok(Kept {
+    });
+    let mut watch = Watch { service: &service, streams, ..Watch::of(&service) };
+    watch.read(&lines)?;
+    let dropped = dropped(&watch.address)?;
+    let (first, last) = watch.span.context("no stream was open")?;
+    let usage = Usage { cpu_s: watch.usage.1.cpu_s - watch.usage.0.cpu_s, ..usage::of_process(service.0.id())? };
+    let told: Vec<Vec<Fault>> = watch.heard.into_values().map(Heard::sorted).collect();
+    let run = Run {
         streams,
-        share: (after.frames - before.frames) / due,
-        dropped: (after.dropped - before.dropped) as u64,
-        usage: Usage { cpu_s: usage.cpu_s - used.cpu_s, peak_bytes: usage.peak_bytes },
-        latency_p99_s: after.latency_p99_s,
-    })
+        stream_seconds: (last - first).as_secs_f64() * streams as f64,
+        roles: [("one process".to_owned(), usage)].into(),
+        dropped,
+        ..Run::default()
+    };
+    Ok(Outcome { run, told })
 }
 
-fn configuration(folder: &Path, clip: &Path, detectors: &[String], streams: usize) -> String {
+fn configured(folder: &Path, clip: &Path, detectors: &[String], streams: usize) -> String {
+    // Nothing is recorded as evidence, for the other design records none; else it is the service as it comes.
     let mut text = format!(
-        "data_dir = \"{}\"\nserver.listen = \"127.0.0.1:0\"\nevidence.from = \"off\"\nlimits.opens_per_second = 1000\n",
-        folder.join("data").display()
+        "data_dir = \"{}\"\nserver.listen = \"127.0.0.1:0\"\nevidence.from = \"off\"\n\
+         limits.opens_per_second = {}\n",
+        folder.join("data").display(),
+        opens_per_second(streams)
     );
     for kind in avwatch::detectors::ALL {
         let enabled = detectors.iter().any(|name| name == kind.name);
         text.push_str(&format!("[detectors.{}]\nenabled = {enabled}\n", kind.name));
     }
     for number in 0..streams {
-        text.push_str(&format!("[[streams]]\nname = \"s{number}\"\nurl = \"{}\"\n", clip.display()));
+        // Never shed under load: it has to look at everything, too.
+        text.push_str(&format!(
+            "[[streams]]\nname = \"s{number}\"\nurl = \"{}\"\nprofile = \"{}\"\ntier_min = \"full\"\n",
+            clip.display(),
+            crate::detector::PROFILE
+        ));
     }
     text
 }
@@ -136,35 +106,108 @@ impl Drop for Service {
     }
 }
 
-/// What the metrics say.
-struct Counts {
-    frames: f64,
-    dropped: f64,
-    latency_p99_s: f64,
+/// Reads the log of the service until all streams have come to the end of the clip.
+struct Watch<'a> {
+    service: &'a Service,
+    streams: usize,
+    address: String,
+    opened: BTreeMap<String, Instant>,
+    ended: usize,
+    /// While all streams were there, and what had been used at its begin and at its end.
+    span: Option<(Instant, Instant)>,
+    usage: (Usage, Usage),
+    heard: BTreeMap<String, Heard>,
 }
 
-impl Counts {
-    fn read(address: &str) -> Result<Self> {
-        let mut stream = TcpStream::connect(address)?;
-        write!(stream, "GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        let sum = |prefix: &str, with: &str| -> f64 {
-            let rows = text.lines().filter(|line| line.starts_with(prefix) && line.contains(with));
-            rows.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-        };
-        let bucket = "avwatch_stage_latency_seconds_bucket{stage=\"total\"";
-        let count = sum("avwatch_stage_latency_seconds_count{stage=\"total\"", "");
-        let buckets = text.lines().filter(|line| line.starts_with(bucket)).filter_map(|line| {
-            let edge = line.split("le=\"").nth(1)?.split('"').next()?.parse::<f64>().ok()?;
-            Some((edge, line.rsplit(' ').next()?.parse::<f64>().ok()?))
-        });
-        let latency_p99_s =
-            buckets.filter(|(_, below)| *below >= 0.99 * count).map(|(edge, _)| edge).fold(f64::MAX, f64::min);
-        Ok(Self {
-            frames: sum("avwatch_frames_total", "track=\"video:0\""),
-            dropped: sum("avwatch_lane_dropped_total", ""),
-            latency_p99_s,
-        })
+impl<'a> Watch<'a> {
+    fn of(service: &'a Service) -> Self {
+        Self {
+            service,
+            streams: 0,
+            address: String::new(),
+            opened: BTreeMap::new(),
+            ended: 0,
+            span: None,
+            usage: Default::default(),
+            heard: BTreeMap::new(),
+        }
     }
+
+    fn read(&mut self, lines: &Receiver<(Instant, String)>) -> Result<()> {
+        let opening = Duration::from_secs((self.streams / opens_per_second(self.streams)) as u64);
+        let until = Instant::now() + opening + Duration::from_secs(clip::SECONDS) + EXTRA_MAX;
+        let mut last_words = String::new();
+        while self.ended < self.streams {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok((at, line)) = lines.recv_timeout(left) else {
+                bail!("the monolith did not come to its end; it said last: {last_words}");
+            };
+            let said: Value = serde_json::from_str(&line).unwrap_or_default();
+            self.take(&said, at)?;
+            last_words = line;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, said: &Value, at: Instant) -> Result<()> {
+        let message = said["message"].as_str().unwrap_or_default();
+        if let Some(address) = message.strip_prefix("listening on http://") {
+            self.address = address.to_owned();
+        }
+        // A file that has ended is opened again after a while: that is another session.
+        let (Some(stream), Some(1)) = (said["stream"].as_str(), said["session"].as_u64()) else { return Ok(()) };
+        if let Some(change) = change(said) {
+            let begun = self.opened.get(stream).context("an event of a stream that is not open")?;
+            let heard = self.heard.entry(stream.to_owned()).or_default();
+            heard.take(&change, (at - *begun).as_secs_f64());
+            return Ok(());
+        }
+        match said["life"].as_str() {
+            Some("open") => {
+                self.opened.insert(stream.to_owned(), at);
+                self.heard.entry(stream.to_owned()).or_default();
+                if self.opened.len() == self.streams {
+                    self.span = Some((at, at));
+                    self.usage.0 = usage::of_process(self.service.0.id())?;
+                }
+            }
+            Some("end") => {
+                if self.ended == 0 {
+                    self.usage.1 = usage::of_process(self.service.0.id())?;
+                    let (first, _) = self.span.context("a stream ended before all were open: too many streams")?;
+                    self.span = Some((first, at));
+                }
+                self.ended += 1;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The change of an event that a line of the log tells.
+fn change(said: &Value) -> Option<Change> {
+    let event = said.get("event")?;
+    let what = match event["state"].as_str()? {
+        "raised" => What::Raised,
+        "ended" => What::Ended,
+        _ => return None,
+    };
+    let detector = event["detector"].as_str()?.to_owned();
+    Some(Change { detector, what, start_s: event["start_s"].as_f64()?, end_s: event["end_s"].as_f64() })
+}
+
+/// Frames that its metrics say were displaced from lanes.
+fn dropped(address: &str) -> Result<u64> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(EXTRA_MAX))?;
+    write!(stream, "GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let rows = text.lines().filter(|line| line.starts_with("avwatch_lane_dropped_total{"));
+    let counts: Vec<f64> = rows.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+    if counts.is_empty() {
+        bail!("the metrics do not tell what was dropped");
+    }
+    Ok(counts.iter().sum::<f64>() as u64)
 }

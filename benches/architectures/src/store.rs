@@ -1,10 +1,14 @@
 //! The object store: s3s-fs on loopback, and how the steps reach it.
 //!
-//! A real server of S3's protocol that keeps objects as files. Requests are not signed, which flatters
-//! the distributed design again. Calls and bytes are counted where they are made.
+//! A real server of S3's protocol that keeps objects as files. Requests are not signed and go without
+//! TLS, connections are kept alive: all of it favours the distributed design. Calls and bytes are counted
+//! where they are made.
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -14,49 +18,52 @@ use s3s_fs::FileSystem;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
+use crate::page::figures::Calls;
+use crate::wire;
+
 /// The one bucket.
 pub const BUCKET: &str = "frames";
 
-/// Largest object that is fetched: a picture of 4096 × 2304 at two bytes a sample, and its header.
-const OBJECT_BYTES_MAX: u64 = 64 << 20;
+/// Largest object that is fetched: 25 pictures of 4096 × 2304 at 12 bits a pixel, and more.
+const OBJECT_BYTES_MAX: u64 = 512 << 20;
 
-/// Serves a folder until the process is killed; says its address on standard output.
-pub fn serve(folder: &Path) -> Result<()> {
+/// Longest time that a call may take.
+const CALL_MAX: Duration = Duration::from_secs(30);
+
+/// Asks the store how it was reached.
+#[derive(Serialize, Deserialize)]
+pub struct Ask {}
+
+/// Since it started.
+#[derive(Serialize, Deserialize)]
+pub struct Reached {
+    pub connections: u64,
+}
+
+/// `store FOLDER`: greets with its address.
+pub fn run(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder.join(BUCKET))?;
     let files = FileSystem::new(folder).map_err(|error| anyhow::anyhow!("{error:?}"))?;
     let service = S3ServiceBuilder::new(files).build();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        println!("{}", listener.local_addr()?);
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+    let address = listener.local_addr()?.to_string();
+    let connections = Arc::new(AtomicU64::new(0));
+    let count = connections.clone();
+    runtime.spawn(async move {
         let http = Builder::new(TokioExecutor::new());
-        loop {
-            let (socket, _) = listener.accept().await?;
+        while let Ok((socket, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            // Small answers leave at once, as those of any server of objects; without it they are sent no faster.
+            let _ = socket.set_nodelay(true);
             let connection = http.serve_connection(TokioIo::new(socket), service.clone()).into_owned();
             tokio::spawn(async move {
                 // A step that was killed leaves in the middle.
                 let _ = connection.await;
             });
         }
-    })
-}
-
-/// Calls and bytes.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Calls {
-    pub puts: u64,
-    pub gets: u64,
-    pub bytes_put: u64,
-    pub bytes_got: u64,
-}
-
-impl std::ops::AddAssign for Calls {
-    fn add_assign(&mut self, other: Self) {
-        self.puts += other.puts;
-        self.gets += other.gets;
-        self.bytes_put += other.bytes_put;
-        self.bytes_got += other.bytes_got;
-    }
+    });
+    wire::serve(&address, |_: Ask| Ok(Reached { connections: connections.load(Ordering::Relaxed) }))
 }
 
 /// A step's way to the store.
@@ -69,14 +76,16 @@ pub struct Objects {
 impl Objects {
     /// The store at an address.
     pub fn at(address: &str) -> Self {
-        let agent = ureq::Agent::new_with_defaults();
+        let agent = ureq::Agent::config_builder().timeout_global(Some(CALL_MAX)).build().new_agent();
         Self { agent, base: format!("http://{address}/{BUCKET}"), calls: Calls::default() }
     }
 
     /// Stores an object.
     pub fn put(&mut self, key: &str, bytes: &[u8]) -> Result<()> {
-        let sent = self.agent.put(format!("{}/{key}", self.base)).send(bytes);
-        sent.with_context(|| format!("cannot store {key}"))?;
+        let answer = self.agent.put(format!("{}/{key}", self.base)).send(bytes);
+        let answer = answer.with_context(|| format!("cannot store {key}"))?;
+        // Read to its end, so that the connection can be used again.
+        answer.into_body().read_to_vec()?;
         self.calls.puts += 1;
         self.calls.bytes_put += bytes.len() as u64;
         Ok(())
@@ -85,9 +94,10 @@ impl Objects {
     /// Fetches an object.
     pub fn get(&mut self, key: &str) -> Result<Vec<u8>> {
         let answer = self.agent.get(format!("{}/{key}", self.base)).call();
-        let answer = answer.with_context(|| format!("cannot fetch {key}"))?;
-        let mut bytes = Vec::new();
-        answer.into_body().into_reader().take(OBJECT_BYTES_MAX).read_to_end(&mut bytes)?;
+        let body = answer.with_context(|| format!("cannot fetch {key}"))?.into_body();
+        let length = body.content_length().context("the store tells no length")?.min(OBJECT_BYTES_MAX);
+        let mut bytes = Vec::with_capacity(usize::try_from(length)?);
+        body.into_reader().take(OBJECT_BYTES_MAX).read_to_end(&mut bytes)?;
         self.calls.gets += 1;
         self.calls.bytes_got += bytes.len() as u64;
         Ok(bytes)

@@ -1,53 +1,74 @@
-//! The trial: what a second of stream costs in both designs, and how many streams each keeps up with.
+//! The trial: what a stream costs in both designs, and how many streams each keeps up with.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
+use avwatch_actors::event::Wall;
 use serde_json::json;
 
-use crate::detector::Found;
-use crate::distributed::{self, Outcome, Pace, Work};
-use crate::monolith::{self, Inspected, Kept};
-use crate::prices::Cost;
-use crate::{clip, page};
+use crate::converter::Packing;
+use crate::distributed::{self, Outcome, Work};
+use crate::page::figures::{Clip, Figures, Late, Machine, Pair, Planted, Run, Variants, median};
+use crate::{clip, monolith, page, told};
 
-/// Those that the published report on the distributed design names, as far as they need no learning.
-const DETECTORS: [&str; 6] = ["black", "freeze", "block_corruption", "blur", "silence", "dropout"];
+/// Every detector of the service that judges pictures or sound by themselves: 11 and 10. The published report tells of
+/// more detectors than one machine could hold, another of the same team of 18 kinds of defects.
+const DETECTORS: [&str; 21] = [
+    "black",
+    "freeze",
+    "block_corruption",
+    "blur",
+    "solid_color",
+    "color_bars",
+    "letterbox",
+    "flash",
+    "stutter",
+    "gamut",
+    "interlacing",
+    "silence",
+    "channel_silence",
+    "loudness",
+    "true_peak",
+    "clipping",
+    "phase",
+    "mono",
+    "dropout",
+    "dc_offset",
+    "hum",
+];
 
-/// A design keeps up while 95 % of its verdicts come within that of the end of their second, in seconds.
-const LATENCY_MAX_S: f64 = 2.0;
+/// Those for which defects are planted, to be run by themselves: the fewer detectors, the better for the
+/// distributed design, where each fetches every picture.
+const FEW: [&str; 6] = ["black", "freeze", "block_corruption", "blur", "silence", "dropout"];
 
-/// The monolith keeps up while it judges that share of the frames that are due, and drops none.
-const SHARE_MIN: f64 = 0.98;
+/// Pairs of a run, and of a quick one.
+const PAIRS: (usize, usize) = (3, 1);
 
-/// Most streams that are tried.
-const STREAMS_MAX: usize = 4_096;
+/// Where the steps towards a wall begin and how wide they are, as parts of what CPU time predicts; and of a quick run.
+const STEPS: ((f64, f64), (f64, f64)) = ((1.0 / 2.0, 1.0 / 8.0), (2.0 / 3.0, 1.0 / 3.0));
+
+/// Most steps towards a wall.
+const STEPS_MAX: usize = 12;
 
 /// What was asked for.
 pub struct Options {
-    avwatch: PathBuf,
-    clip: Option<PathBuf>,
-    size: String,
-    seconds: u64,
+    quick: bool,
+    folder: PathBuf,
     page: Option<PathBuf>,
 }
 
 impl Options {
     /// From the words of the command line.
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self> {
-        let avwatch = PathBuf::from("../../target/release/avwatch");
-        let mut options = Self { avwatch, clip: None, size: "640x360".to_owned(), seconds: 10, page: None };
+        let folder = PathBuf::from("target/architectures");
+        let mut options = Self { quick: false, folder, page: None };
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
             match word.as_str() {
-                "--avwatch" => options.avwatch = value()?.into(),
-                "--clip" => options.clip = Some(value()?.into()),
-                "--size" => options.size = value()?,
-                "--seconds" => options.seconds = value()?.parse()?,
+                "--folder" => options.folder = value()?.into(),
                 "--page" => options.page = Some(value()?.into()),
-                // What cargo bench adds.
-                "--bench" => {}
+                "--quick" => options.quick = true,
                 _ => bail!("unknown option {word}; see the head of main.rs"),
             }
         }
@@ -55,145 +76,170 @@ impl Options {
     }
 }
 
-/// Everything that was measured.
-pub struct Results {
-    pub size: String,
-    pub detectors: Vec<String>,
-    pub distributed: Outcome,
-    pub monolith: Inspected,
-    pub distributed_steps: Vec<Outcome>,
-    pub monolith_steps: Vec<Kept>,
+/// What both designs are given.
+struct Trial {
+    clip: PathBuf,
+    folder: PathBuf,
+    detectors: Vec<String>,
+    planted: Vec<Planted>,
+    quick: bool,
+    cores: usize,
 }
 
-impl Results {
-    /// What an hour of stream costs in the distributed design.
-    pub fn distributed_cost(&self) -> Cost {
-        let outcome = &self.distributed;
-        Cost::of(outcome.stream_seconds, outcome.cpu_s(), outcome.calls, outcome.transitions)
-    }
+/// Runs it, says every figure as a line of JSON, and writes the page if there is to be one.
+pub fn run(options: &Options) -> Result<()> {
+    let machine = machine()?;
+    let clip = std::fs::canonicalize(clip::make(&options.folder)?)?;
+    let folder = std::fs::canonicalize(&options.folder)?;
+    let detectors = names(&DETECTORS);
+    let (planted, quick, cores) = (clip::planted(), options.quick, machine.cores);
+    let trial = Trial { clip, folder, detectors, planted, quick, cores };
 
-    /// What it costs in one process: results are stored once an hour or when something happens, next to nothing.
-    pub fn monolith_cost(&self) -> Cost {
-        Cost::of(self.monolith.stream_seconds, self.monolith.usage.cpu_s, crate::store::Calls::default(), 0)
-    }
+    let count = if quick { PAIRS.1 } else { PAIRS.0 };
+    let pairs = (0..count).map(|number| trial.pair(number, &trial.detectors)).collect::<Result<Vec<Pair>>>()?;
+    let variants = if quick { None } else { Some(trial.variants(&pairs[0])?) };
 
-    /// Streams that the distributed design kept up with.
-    pub fn distributed_wall(&self) -> usize {
-        self.distributed_steps
-            .iter()
-            .filter(|step| step.latency(0.95) <= LATENCY_MAX_S)
-            .map(|step| step.streams)
-            .max()
-            .unwrap_or(0)
-    }
+    let of = |run: fn(&Pair) -> &Run| pairs.iter().map(run).collect::<Vec<&Run>>();
+    let alone = of(|pair| &pair.distributed);
+    let distributed_steps =
+        trial.wall("distributed", &alone, |streams| trial.distributed(streams, Packing::Picture, &trial.detectors))?;
+    let alone = of(|pair| &pair.monolith);
+    let monolith_steps = trial.wall("monolith", &alone, |streams| trial.monolith(streams, &trial.detectors))?;
 
-    /// Streams that the monolith kept up with.
-    pub fn monolith_wall(&self) -> usize {
-        self.monolith_steps.iter().filter(|step| holds(step)).map(|step| step.streams).max().unwrap_or(0)
-    }
-}
-
-fn holds(kept: &Kept) -> bool {
-    kept.share >= SHARE_MIN && kept.dropped == 0
-}
-
-/// Runs it and prints one JSON line per figure.
-pub fn run(options: Options) -> Result<()> {
-    let made = || clip::make(Path::new("target"), &options.size);
-    let clip = std::fs::canonicalize(options.clip.clone().map_or_else(made, Ok)?)?;
-    let detectors: Vec<String> = DETECTORS.iter().map(|name| (*name).to_owned()).collect();
-    let work = |streams, seconds, pace| Work { clip: &clip, seconds, streams, detectors: &detectors, pace };
-
-    let distributed = distributed::run(&work(1, clip::SECONDS, Pace::Unbound))?;
-    say("distributed_cost", &distributed);
-    let monolith = monolith::inspect(&options.avwatch, &clip, &detectors)?;
-    say("monolith_cost", &monolith);
-    compare(&distributed.found, &monolith.found)?;
-
-    let mut distributed_steps = Vec::new();
-    for streams in 1..=STREAMS_MAX {
-        let step = distributed::run(&work(streams, options.seconds, Pace::RealTime))?;
-        say("distributed_streams", &step);
-        let holds = step.latency(0.95) <= LATENCY_MAX_S;
-        distributed_steps.push(step);
-        if !holds {
-            break;
-        }
-    }
-    let try_with = |streams| -> Result<Kept> {
-        let kept = monolith::keep_up(&options.avwatch, &clip, &detectors, streams, options.seconds)?;
-        say("monolith_streams", &kept);
-        Ok(kept)
-    };
-    let monolith_steps = wall(try_with)?;
-    let size = options.size.clone();
-    let results = Results { size, detectors, distributed, monolith, distributed_steps, monolith_steps };
-    let (before, after) = (results.distributed_cost().total(), results.monolith_cost().total());
-    println!(
-        "{}",
-        json!({
-            "figure": "verdict",
-            "distributed_dollars_per_stream_hour": before, "monolith_dollars_per_stream_hour": after,
-            "cheaper_percent": 100.0 * (1.0 - after / before),
-            "distributed_wall": results.distributed_wall(), "monolith_wall": results.monolith_wall(),
-        })
-    );
+    let date = Wall(SystemTime::now()).to_string()[..10].to_owned();
+    let clip = Clip { size: clip::SIZE.to_owned(), frame_rate: clip::FRAME_RATE, seconds: clip::SECONDS };
+    let Trial { detectors, planted, .. } = trial;
+    let figures =
+        Figures { date, quick, machine, clip, detectors, planted, pairs, variants, distributed_steps, monolith_steps };
+    let (cheaper, further) = (figures.cheaper_percent(), figures.wall_ratio());
+    say("verdict", &json!({ "cheaper_percent": cheaper, "wall_ratio": further }));
     if let Some(path) = &options.page {
-        page::write(path, &results)?;
+        let mut text = serde_json::to_string_pretty(&figures)?;
+        text.push('\n');
+        std::fs::write(path.with_extension("json"), text)?;
+        // From what was written, as whoever makes it anew does.
+        page::write(path, &serde_json::from_slice(&std::fs::read(path.with_extension("json"))?)?)?;
     }
     Ok(())
 }
 
-/// Doubles until it does not hold, then halves the distance twice.
-fn wall(mut attempt: impl FnMut(usize) -> Result<Kept>) -> Result<Vec<Kept>> {
-    let mut steps = Vec::new();
-    let (mut good, mut bad) = (0, None);
-    let mut streams = 4;
-    while bad.is_none() && streams <= STREAMS_MAX {
-        let kept = attempt(streams)?;
-        if holds(&kept) {
-            good = streams
-        } else {
-            bad = Some(streams)
-        }
-        steps.push(kept);
-        streams *= 2;
+impl Trial {
+    fn distributed(&self, streams: usize, packing: Packing, detectors: &[String]) -> Result<Outcome> {
+        distributed::run(&Work { clip: &self.clip, streams, detectors, packing, folder: &self.folder })
     }
-    for _ in 0..2 {
-        let Some(limit) = bad.filter(|limit| limit - good > 1) else { break };
-        let middle = (good + limit) / 2;
-        let kept = attempt(middle)?;
-        if holds(&kept) {
-            good = middle
-        } else {
-            bad = Some(middle)
-        }
-        steps.push(kept);
+
+    fn monolith(&self, streams: usize, detectors: &[String]) -> Result<Outcome> {
+        monolith::run(&self.clip, detectors, streams, &self.folder)
     }
-    Ok(steps)
+
+    /// One stream in both, now the one first and now the other, so that what else the machine does meets both.
+    fn pair(&self, number: usize, detectors: &[String]) -> Result<Pair> {
+        let distributed = || self.distributed(1, Packing::Picture, detectors);
+        let (distributed, monolith) = if number.is_multiple_of(2) {
+            let distributed = distributed()?;
+            (distributed, self.monolith(1, detectors)?)
+        } else {
+            let monolith = self.monolith(1, detectors)?;
+            (distributed()?, monolith)
+        };
+        told::compare(&self.planted, &distributed.told[0], &monolith.told[0])?;
+        let pair = Pair { distributed: self.counted(distributed), monolith: self.counted(monolith) };
+        say("pair", &pair);
+        Ok(pair)
+    }
+
+    /// What other choices come to.
+    fn variants(&self, pair: &Pair) -> Result<Variants> {
+        let packed = self.distributed(1, Packing::Second, &self.detectors)?;
+        told::compare(&self.planted, &packed.told[0], &pair.monolith.faults)?;
+        let packed = self.counted(packed);
+        say("packed", &packed);
+        let few_detectors = names(&FEW);
+        let few = self.pair(0, &few_detectors)?;
+        Ok(Variants { packed, few_detectors, few })
+    }
+
+    /// The run with what was told of all streams counted.
+    fn counted(&self, outcome: Outcome) -> Run {
+        let mut run = outcome.run;
+        run.planted = self.planted.len() * run.streams;
+        let all = outcome.told.iter().flat_map(|faults| self.planted.iter().map(|defect| told::of(defect, faults)));
+        run.told = all.flatten().count();
+        run.faults = outcome.told.into_iter().next().unwrap_or_default();
+        run
+    }
+
+    /// Adds streams until the design does not keep up any more. Where to begin follows from its CPU time alone.
+    fn wall(
+        &self,
+        design: &str,
+        alone: &[&Run],
+        mut attempt: impl FnMut(usize) -> Result<Outcome>,
+    ) -> Result<Vec<Run>> {
+        let predicted = self.cores as f64 / median(alone.iter().map(|run| run.all_cpu()));
+        let (first, stride) = if self.quick { STEPS.1 } else { STEPS.0 };
+        let [mut streams, stride] = [first, stride].map(|part| (predicted * part).round().max(1.0) as usize);
+        let mut steps: Vec<Run> = Vec::new();
+        let mut holds = |streams| -> Result<bool> {
+            // Who fails may try once more: there may have been company on the machine.
+            for _ in 0..if self.quick { 1 } else { 2 } {
+                let step = self.late(attempt(streams)?, alone);
+                say(design, &step);
+                let holds = step.holds();
+                steps.push(step);
+                if holds {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        if holds(streams)? {
+            for _ in 0..STEPS_MAX {
+                streams += stride;
+                if !holds(streams)? {
+                    break;
+                }
+            }
+        } else {
+            // Too many already: downwards, until it keeps up.
+            while streams > 1 {
+                streams = streams.saturating_sub(stride).max(1);
+                if holds(streams)? {
+                    break;
+                }
+            }
+        }
+        Ok(steps)
+    }
+
+    /// The run with how late its alarms came, against those of one stream alone.
+    fn late(&self, outcome: Outcome, alone: &[&Run]) -> Run {
+        let mut late = Vec::new();
+        for defect in &self.planted {
+            let delays = alone.iter().filter_map(|run| told::of(defect, &run.faults));
+            let usual = median(delays.map(|fault| fault.delay_s()));
+            let told = outcome.told.iter().filter_map(|faults| told::of(defect, faults));
+            late.extend(told.map(|fault| fault.delay_s() - usual));
+        }
+        Run { late: Late::of(late), ..self.counted(outcome) }
+    }
 }
 
-fn say(figure: &str, value: &impl Serialize) {
+fn machine() -> Result<Machine> {
+    let processors = std::fs::read_to_string("/proc/cpuinfo")?;
+    let processor = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    Ok(Machine {
+        cores: std::thread::available_parallelism()?.get(),
+        processor: processor.map_or_else(String::new, |(_, name)| name.to_owned()),
+        load_before: load.split(' ').next().context("the kernel tells its load")?.parse()?,
+    })
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn say(figure: &str, value: &impl serde::Serialize) {
     println!("{}", json!({ "figure": figure, "value": value }));
-}
-
-/// Both must have found the same conditions at the same time, to two frames: else their costs say nothing.
-fn compare(distributed: &[Found], monolith: &[Found]) -> Result<()> {
-    const NEAR_MS: i64 = 80;
-    let ended = |found: &&Found| found.what == "ended";
-    let list = |found: &[Found]| -> Vec<(String, i64, Option<i64>)> {
-        let mut list: Vec<_> =
-            found.iter().filter(ended).map(|found| (found.detector.clone(), found.start_ms, found.end_ms)).collect();
-        list.sort();
-        list
-    };
-    let (left, right) = (list(distributed), list(monolith));
-    let near = |one: i64, other: i64| (one - other).abs() <= NEAR_MS;
-    let same = left.len() == right.len()
-        && !left.is_empty()
-        && left.iter().zip(&right).all(|(left, right)| {
-            left.0 == right.0 && near(left.1, right.1) && near(left.2.unwrap_or_default(), right.2.unwrap_or_default())
-        });
-    println!("{}", json!({ "figure": "found", "distributed": left, "monolith": right, "same": same }));
-    if same { Ok(()) } else { bail!("the designs did not find the same: {left:?} and {right:?}") }
 }

@@ -4,25 +4,35 @@
 //! distributed design.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::usage::{self, Usage};
+use crate::page::figures::Usage;
+use crate::usage;
+
+/// Longest wait for an answer: far beyond any load at which a design still keeps up.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// A step in a process of its own. One call at a time; others wait.
 pub struct Step {
-    /// What it is, such as `converter`.
-    pub role: String,
-    talk: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    /// What it is, such as `converter s0`.
+    role: String,
+    talk: Mutex<(ChildStdin, Receiver<String>)>,
     child: Mutex<Child>,
+    /// What it said when it was ready.
+    pub greeting: String,
+    /// What it had used by then: starting is no part of the work.
+    started: Usage,
 }
 
 impl Step {
-    /// Starts this program anew in a role.
+    /// Starts this program anew in a role, and waits until it is ready.
     pub fn start(role: &str, arguments: &[String]) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(role)
@@ -33,34 +43,52 @@ impl Step {
             .with_context(|| format!("cannot start the {role}"))?;
         let input = child.stdin.take().context("its input is piped")?;
         let output = BufReader::new(child.stdout.take().context("its output is piped")?);
+        let (send, lines) = channel();
+        // Ends with the process; nobody listens any more when the step was dropped.
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
         let role = [role].into_iter().chain(arguments.first().map(String::as_str)).collect::<Vec<_>>().join(" ");
-        Ok(Self { role, talk: Mutex::new((input, output)), child: Mutex::new(child) })
+        let mut step = Self {
+            role,
+            talk: Mutex::new((input, lines)),
+            child: Mutex::new(child),
+            greeting: String::new(),
+            started: Usage::default(),
+        };
+        step.greeting = step.line()?;
+        step.started = usage::of_process(step.id())?;
+        Ok(step)
     }
 
     /// Asks, and waits for the answer.
     pub fn call<Q: Serialize, A: DeserializeOwned>(&self, question: &Q) -> Result<A> {
         let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
-        let (input, output) = &mut *talk;
+        let (input, lines) = &mut *talk;
         let mut line = serde_json::to_string(question)?;
         line.push('\n');
         input.write_all(line.as_bytes()).with_context(|| format!("the {} has ended", self.role))?;
-        let mut answer = String::new();
-        output.read_line(&mut answer)?;
+        let answer = lines.recv_timeout(ANSWER_MAX).with_context(|| format!("the {} does not answer", self.role))?;
         serde_json::from_str(&answer).with_context(|| format!("the {} answered {answer:?}", self.role))
     }
 
-    /// The first line it says by itself.
-    pub fn greeting(&self) -> Result<String> {
-        let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut line = String::new();
-        talk.1.read_line(&mut line)?;
-        Ok(line.trim().to_owned())
+    fn line(&self) -> Result<String> {
+        let talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
+        talk.1.recv_timeout(ANSWER_MAX).with_context(|| format!("the {} does not start", self.role))
     }
 
-    /// What it has used so far.
-    pub fn usage(&self) -> Usage {
-        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        usage::of_process(child.id())
+    fn id(&self) -> u32 {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner).id()
+    }
+
+    /// What its work has used so far.
+    pub fn used(&self) -> Result<Usage> {
+        let usage = usage::of_process(self.id())?;
+        Ok(Usage { cpu_s: usage.cpu_s - self.started.cpu_s, ..usage })
     }
 }
 
@@ -73,9 +101,10 @@ impl Drop for Step {
     }
 }
 
-/// Answers line by line until nobody asks any more.
-pub fn serve<Q: DeserializeOwned, A: Serialize>(mut answer: impl FnMut(Q) -> Result<A>) -> Result<()> {
+/// Says that it is ready, then answers line by line until nobody asks any more.
+pub fn serve<Q: DeserializeOwned, A: Serialize>(greeting: &str, mut answer: impl FnMut(Q) -> Result<A>) -> Result<()> {
     let mut output = std::io::stdout().lock();
+    writeln!(output, "{greeting}")?;
     for line in std::io::stdin().lock().lines() {
         let answer = answer(serde_json::from_str(&line?)?)?;
         let mut line = serde_json::to_string(&answer)?;
@@ -85,3 +114,6 @@ pub fn serve<Q: DeserializeOwned, A: Serialize>(mut answer: impl FnMut(Q) -> Res
     }
     Ok(())
 }
+
+/// What a step says when it is ready and has nothing else to say.
+pub const READY: &str = "ready";
