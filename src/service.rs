@@ -3,6 +3,7 @@
 //! Sinks first, then the desk, then the supervisors: nobody sends into the void. Runs on the main
 //! thread, which becomes the control arbiter.
 
+mod error;
 mod folder;
 mod holds;
 mod streams;
@@ -34,27 +35,27 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use crate::access::Token;
-use crate::api::{self, ApiError, ApiState, LiveStates};
+use crate::api::{self, ApiState, LiveStates};
 use crate::catalogue::Catalogue;
 use crate::config::{Loaded, Plan, ServerPlan, Sources};
-use crate::desired::{ApiStreams, Desired, DesiredError};
+use crate::desired::{ApiStreams, Desired};
 use crate::logs::{LogWatch, LogWatchParts};
 use crate::media::bytes::OwnSockets;
 use crate::media::ffmpeg_version::FfmpegVersion;
 use crate::memory::granted;
 use crate::memory::keeper::HeapKeeper;
 use crate::node_snapshot::{BuildSnapshot, NodeSnapshot, resident_bytes};
-use crate::notify::heartbeat::{self, Heartbeat, HeartbeatError, HeartbeatPlan};
-use crate::notify::{Notifier, NotifyError};
+use crate::notify::Notifier;
+use crate::notify::heartbeat::{self, Heartbeat, HeartbeatPlan};
 use crate::probes;
 use crate::sinks;
 use crate::sinks::live_feed::{LiveFeed, LiveSink};
-use crate::sinks::store::{Retention, Store, StoreError};
+use crate::sinks::store::{Retention, Store};
 use crate::snapshot::snapshot;
 use crate::stream_boards::StreamBoards;
-use crate::stream_parts::PartsError;
 use crate::telemetry::{LatencyLog, LatencyLogSettings, LevelControl};
 
+pub use error::ServiceError;
 use folder::DataFolder;
 use holds::Holds;
 pub use streams::ServiceCommand;
@@ -83,43 +84,6 @@ pub struct Requests {
     pub stop: Arc<AtomicBool>,
     /// Read the configuration again.
     pub reload: Arc<AtomicBool>,
-}
-
-/// Why the service could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// The data folder cannot be used.
-    #[error("cannot use the data folder {}: {why}", path.display())]
-    DataDir {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// The event store cannot be opened.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What was asked for over the API cannot be read.
-    #[error(transparent)]
-    Desired(#[from] DesiredError),
-    /// The desk cannot start.
-    #[error(transparent)]
-    Desk(#[from] event_desk::DeskError),
-    /// The HTTP server cannot start.
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    /// A stream cannot be put together.
-    #[error(transparent)]
-    Parts(#[from] PartsError),
-    /// A receiver cannot be put together.
-    #[error(transparent)]
-    Notify(#[from] NotifyError),
-    /// The heartbeat cannot start.
-    #[error(transparent)]
-    Heartbeat(#[from] HeartbeatError),
-    /// The system refuses a thread.
-    #[error("cannot start a thread: {0}")]
-    Thread(#[from] std::io::Error),
 }
 
 impl ServiceError {

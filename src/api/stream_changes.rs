@@ -38,8 +38,7 @@ pub(super) async fn add(request: HttpRequest, node: Data<Node>, bytes: Bytes) ->
     let change = put(&node, &name, settings, Expect::Absent)?;
     change_streams(&node, vec![change]).await.map_err(|error| refused(&error, Condition::None))?;
     note(&request, "added", &name);
-    let answer = one(&node, &name, StatusCode::CREATED)?;
-    Ok(answer)
+    taken(&node, &name, StatusCode::CREATED)
 }
 
 pub(super) async fn replace(
@@ -59,7 +58,7 @@ pub(super) async fn replace(
     let change = put(&node, &name, settings, condition.expect(Expect::Anything))?;
     change_streams(&node, vec![change]).await.map_err(|error| refused(&error, condition))?;
     note(&request, if before.is_some() { "changed" } else { "added" }, &name);
-    one(&node, &name, if before.is_some() { StatusCode::OK } else { StatusCode::CREATED })
+    taken(&node, &name, if before.is_some() { StatusCode::OK } else { StatusCode::CREATED })
 }
 
 pub(super) async fn remove(
@@ -169,6 +168,15 @@ pub(super) fn refused(error: &DesiredError, condition: Condition) -> Problem {
             Problem::unavailable("the change could not be stored; nothing was changed")
         }
     }
+}
+
+/// The stream as it was changed; what is stored and not taken over yet is not unknown.
+fn taken(node: &Node, name: &str, status: StatusCode) -> Result<HttpResponse, Problem> {
+    if !node.catalogue.load().streams.contains_key(name) {
+        let why = "the stream is stored; the service is busy and watches it as soon as it can: read it again then";
+        return Err(Problem::unavailable(why));
+    }
+    one(node, name, status)
 }
 
 /// The stream as it stands now, with its tag.

@@ -113,6 +113,20 @@ fn has_header(answer: &str, header: &str) -> bool {
 }
 
 #[test]
+fn a_stream_that_is_stored_and_not_yet_watched_is_not_called_unknown() {
+    // Nobody takes commands here, as when the service is busy.
+    let server = start();
+    let stream = r#"{"name":"roof","url":"http://video.example/live.ts"}"#;
+    let headers = format!(
+        "Host: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}",
+        stream.len()
+    );
+    let answer = ask(server.address, &format!("POST /api/v1/streams HTTP/1.1\r\n{headers}\r\n\r\n{stream}"));
+    assert_eq!(status(&answer), "503", "{answer}");
+    assert!(body(&answer).contains("the stream is stored"), "{answer}");
+}
+
+#[test]
 fn health_follows_its_flags_on_every_alias() {
     let server = start();
     let states = |expected: [&str; 4]| {
