@@ -126,7 +126,10 @@ impl InputWatch {
         } else if now.saturating_duration_since(self.flowed) > self.flowing_within() {
             self.flows_since = None;
         }
+        let within = self.flowing_within();
         let (spec, lifecycle) = (self.spec.as_ref()?, self.lifecycle.as_mut()?);
+        // As long as for an event of its own: a burst of what a dead encoder left behind is no recovery.
+        let sure_after = (spec.ladder)(&TrackInfo::bare(TrackId::INPUT)).clear_after.max(within);
         let control = |when: Instant| MediaTime::from(when.saturating_duration_since(self.begin));
         let silent_for = now.saturating_duration_since(self.flowed);
         let verdict = match self.flows_since {
@@ -136,7 +139,7 @@ impl InputWatch {
         };
         let judged = lifecycle.judge(control(now), LOOK_LASTS, &verdict);
         let flows_since = self.flows_since.filter(|_| !self.has_spoken && !lifecycle.is_open());
-        let change = judged.or_else(|| first_word(control(flows_since?), control(now)))?;
+        let change = judged.or_else(|| first_word(control(flows_since?), control(now), sure_after))?;
         if matches!(change.what, What::Fading | What::Holding) {
             // Told of pictures and sound only: nothing is judged together with the input.
             return None;
@@ -160,8 +163,8 @@ impl InputWatch {
 }
 
 /// That frames flow, for an event that was open before the watch began; nothing while that may be a stray burst.
-fn first_word(since: MediaTime, now: MediaTime) -> Option<Change> {
-    let is_sure = (now - since).to_duration() >= FLOWING_WITHIN;
+fn first_word(since: MediaTime, now: MediaTime, sure_after: Duration) -> Option<Change> {
+    let is_sure = (now - since).to_duration() >= sure_after;
     is_sure.then_some(Change {
         what: What::Ended(EventEnd::Cleared),
         start: since,
@@ -283,26 +286,33 @@ mod tests {
     const UP: What = What::Ended(EventEnd::Cleared);
 
     #[test]
-    fn the_first_second_that_flows_is_told_once_for_what_was_open_before_a_restart() {
+    fn what_was_open_before_a_restart_ends_once_frames_flowed_as_long_as_for_any_end() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 60), 0, &mut 0, |second| second >= 2);
-        assert_eq!(told, [(3, UP)]);
+        assert_eq!(told, [(12, UP)]);
         let told = look(&mut watch(now), (now, 60), 0, &mut 0, |_| false);
         assert_eq!(told, [(5, What::Raised), (10, What::Escalated)], "it is still down");
+    }
+
+    #[test]
+    fn the_last_segments_of_a_dead_encoder_do_not_end_what_was_open_before_a_restart() {
+        let now = Instant::now();
+        let told = look(&mut watch(now), (now, 30), 0, &mut 0, |second| second < 2);
+        assert!(!told.iter().any(|(_, what)| *what == UP), "{told:?}");
     }
 
     #[test]
     fn a_playlist_of_long_segments_is_not_down_between_two_of_them() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 120), 10, &mut 0, |second| second % 10 < 5);
-        assert_eq!(told, [(1, UP)]);
+        assert_eq!(told, [(15, UP)]);
     }
 
     #[test]
     fn a_playlist_that_stops_is_down_after_one_and_a_half_and_critical_after_three_targets() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 60), 6, &mut 0, |second| second < 10);
-        assert_eq!(told, [(1, UP), (19, What::Raised), (27, What::Escalated)]);
+        assert_eq!(told, [(10, UP), (19, What::Raised), (27, What::Escalated)]);
     }
 
     #[test]
@@ -317,6 +327,6 @@ mod tests {
     fn a_steady_input_is_down_after_three_and_critical_after_ten_seconds() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 30), 0, &mut 0, |second| second < 10);
-        assert_eq!(told, [(1, UP), (12, What::Raised), (19, What::Escalated)]);
+        assert_eq!(told, [(10, UP), (12, What::Raised), (19, What::Escalated)]);
     }
 }

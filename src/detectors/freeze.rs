@@ -191,6 +191,10 @@ impl Freeze {
         let evident = motion.active_cells > 0 && (motion.largest > EVIDENT || motion.drifted_share > 0.0);
         let active = known && !motion.identical && (evident || motion.noise > NOISE_MAX);
         let sample = Sample { at, end, active, strong: active && motion.largest > STRONG, drift: motion.drift };
+        if self.ring.is_empty() {
+            // An instance that begins amid a track has not seen what was before its first picture.
+            self.candidate = at;
+        }
         if !known {
             self.begin(sample);
         } else {

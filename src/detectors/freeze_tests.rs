@@ -127,6 +127,14 @@ fn a_freeze_in_film_is_found_with_both_ends_exact_to_the_frame() {
 }
 
 #[test]
+fn an_instance_that_begins_amid_a_stream_does_not_call_it_frozen_since_its_begin() {
+    let items = Film::new(25.0).then(60.0, |_| film()).then(0.4, |_| still()).then(2.0, |_| film()).items;
+    assert_eq!(frozen(&items[60 * 25 - 1..]), [], "a few pictures that stand still are no minute");
+    let items = Film::new(25.0).then(60.0, |_| film()).then(3.0, |_| still()).items;
+    assert_eq!(frozen(&items[61 * 25..]), [(61.0, None)], "what it has not seen, it does not tell");
+}
+
+#[test]
 fn a_pulse_right_after_the_onset_does_not_move_it() {
     let coded = |index: u64| if index == 8 { pulse() } else { still() };
     let items = Film::new(25.0).then(4.0, |_| film()).then(3.0, coded).items;

@@ -95,6 +95,8 @@ pub(crate) struct Session {
     /// Says how much is to be looked at, and how much is.
     dial: Arc<TierDial>,
     tier: Tier,
+    /// What is left out is held: the stream is in triage.
+    holds: bool,
     /// When to look at everything, where that is not always.
     triage: Triage,
 }
@@ -142,6 +144,7 @@ impl Session {
             idle_since: None,
             feed,
             tier: dial.wanted(),
+            holds: dial.is_triage(),
             dial: dial.clone(),
             triage: Triage::default(),
         };
@@ -252,6 +255,9 @@ impl Session {
             self.hold(position);
             self.weigh(position);
             self.decode(position, index, arrived);
+        }
+        if self.tracks.iter().any(TrackReader::is_catching_up) {
+            self.catch_up(CATCH_UP);
         }
         // SAFETY: the packet is ours; what the decoder needs of it has its own reference.
         unsafe { ffi::av_packet_unref(self.packet.as_mut_ptr()) };
@@ -374,7 +380,8 @@ impl Session {
     }
 
     fn tell_progress(&mut self) {
-        if !self.outlet.is_open() {
+        // While a group is decoded after all, the clock is ahead of pictures that are not missing.
+        if !self.outlet.is_open() || self.tracks.iter().any(TrackReader::is_catching_up) {
             return;
         }
         let Some(now) = self.clock.now() else { return };

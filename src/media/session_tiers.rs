@@ -15,17 +15,20 @@ impl Session {
     /// Takes over another tier, from this packet on.
     pub(super) fn follow_dial(&mut self) {
         let wanted = self.triage.tier(&self.dial);
-        if wanted == self.tier {
+        let triage = self.dial.is_triage();
+        if (wanted, triage) == (self.tier, self.holds) {
             return;
         }
-        self.tier = wanted;
-        let triage = self.dial.is_triage();
+        let is_other = wanted != self.tier;
+        (self.tier, self.holds) = (wanted, triage);
         let work = &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet };
         for track in &mut self.tracks {
             track.set_tier(wanted, triage, work);
         }
-        let at = self.clock.now().unwrap_or_default();
-        self.outlet.changed(at);
+        if is_other {
+            let at = self.clock.now().unwrap_or_default();
+            self.outlet.changed(at);
+        }
     }
 
     /// Decodes packets that were held, so many of each track: nothing arrives behind which they could come.

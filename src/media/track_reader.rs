@@ -391,7 +391,8 @@ impl TrackReader {
                     errors = 0;
                     let frame = decoder.frame();
                     let at = pts_of(frame.pts).or(pts_of(frame.best_effort_timestamp));
-                    if self.shown_until.is_some_and(|until| at.is_some_and(|at| at <= until)) {
+                    let was_shown = replay::was_shown(self.shown_until, at, self.entry.base);
+                    if was_shown {
                         // It is seen all the same: from the key picture on, damage counts.
                         self.stamper.signs(frame);
                         continue;

@@ -78,7 +78,11 @@ impl Triage {
 
     /// The tier that should be in force. What is shed does not rise: there is no room for it.
     pub(crate) fn tier(&mut self, dial: &TierDial) -> Tier {
-        if dial.take_suspicion() {
+        if dial.is_shed() {
+            // Nothing is spent on what is not looked at.
+            self.left = None;
+        }
+        if dial.take_suspicion() && !dial.is_shed() {
             self.suspect();
         }
         let rises = dial.is_triage() && !dial.is_shed() && self.is_raised();

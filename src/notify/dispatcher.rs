@@ -268,7 +268,11 @@ impl Dispatcher {
         let (name, now) = (self.route.name.clone(), self.wall());
         let rest = after.unwrap_or_else(|| pause(attempts, fastrand::f64()));
         let due = (turn == Turn::Aside).then_some(now + rest);
-        self.outbox.failed(&name, id, why, due, now)?;
+        if let Err(error) = self.outbox.failed(&name, id, why, due, now) {
+            // Its pause could not be written down: it holds for all, or the receiver would be asked every second.
+            self.dispatch.failed(self.now(), Turn::Front, after, 1.0);
+            return Err(error);
+        }
         // Others were taken since it was last tried: something in it is the cause.
         let is_its_own = tried.is_some_and(|tried| self.taken_at.is_some_and(|taken| taken > tried));
         if (is_its_own || self.dispatch.is_hopeless(self.now())) && self.outbox.halve(&name, id, now)? {

@@ -280,10 +280,11 @@ impl Outbox {
     }
 }
 
-/// Streams that a message tells of which was not taken yet: what comes later of them waits behind it.
+/// Streams that a message tells of which was not taken yet: what comes later of them waits behind it. Not behind one that
+/// was parked and is sent again: what came later went out meanwhile.
 const TAKEN_STREAMS: &str = "SELECT held.stream FROM messages JOIN outbox AS held
     ON held.receiver = messages.receiver AND held.message = messages.id
-    WHERE messages.receiver = ?1 AND messages.parked IS NULL";
+    WHERE messages.receiver = ?1 AND messages.parked IS NULL AND messages.renewed IS NULL";
 
 fn backlog(connection: &Connection, receiver: &str, now: SystemTime) -> Result<Backlog, rusqlite::Error> {
     let sql = "SELECT count(*), min(created), count(due), min(due) FROM messages
