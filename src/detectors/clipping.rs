@@ -119,7 +119,7 @@ const TIES: f32 = 0.25;
 const TIES_NEAR: f32 = 0.85;
 /// How many more overs there must be than samples in plateaus.
 const OVERS: f32 = 4.0;
-/// Share of what makes clipping by ties or overs that is enough for it to stay.
+/// Share of what makes clipping by flat tops, ties or overs that is enough for it to stay.
 const STAY: f32 = 0.4;
 /// Evidence this far apart belongs together.
 const APART: MediaTime = MediaTime::from_millis(300);
@@ -188,7 +188,7 @@ impl Clipping {
         self.kept.clear();
         self.kept.resize(channels * LONG, Kept::default());
         (self.next, self.filled, self.until_judged) = (0, 0, JUDGED_EVERY);
-        (self.holds, self.clear_since) = (None, None);
+        (self.holds, self.last, self.clear_since) = (None, MediaTime::ZERO, None);
     }
 
     fn keep(&mut self, hop: &SoundHop, channels: &[ChannelHop]) {
@@ -221,7 +221,8 @@ impl Clipping {
         }
         let score = 100.0 * worst.share;
         if worst.is_clipped {
-            let since = *self.holds.get_or_insert(worst.first.unwrap_or(now));
+            // What was told before is over, and not told twice.
+            let since = *self.holds.get_or_insert(worst.first.unwrap_or(now).max(self.last));
             self.last = worst.last.unwrap_or(now);
             self.clear_since = None;
             return Verdict::Faulty { since, score, class: 0 };
@@ -267,14 +268,14 @@ impl Clipping {
         if ties.is_clipped && variety >= FLAT_VARIETY {
             return ties;
         }
-        let least = FLAT_FACTOR * self.share;
+        let least = FLAT_FACTOR * self.share * self.ease();
         if sum.flat < least * WINDOW as f32 || variety < BROAD_VARIETY {
             return plateaus;
         }
         let flat = self.densest_flat(channel, FLAT_HEIGHT * peak);
-        let elsewhere = 1.5 * (sum.turns + sum.stairs);
+        let elsewhere = 1.5 * (sum.turns + sum.stairs) * self.ease();
         let is_varied = variety >= FLAT_VARIETY && flat.share >= least && flat.share * WINDOW as f32 >= elsewhere;
-        let is_broad = flat.share >= BROAD && sum.turns >= BROAD_TURNS * sum.stairs;
+        let is_broad = flat.share >= BROAD * self.ease() && sum.turns >= BROAD_TURNS * sum.stairs;
         Opinion { is_clipped: is_varied || is_broad, ..flat }
     }
 
