@@ -165,7 +165,7 @@ impl Shedding {
         self.shed.retain(|name, tier| match ranges.get(&**name) {
             Some(range) => {
                 *tier = (*tier).min(range.cheapest);
-                *tier > range.configured
+                range.is_less(*tier)
             }
             None => false,
         });
@@ -175,12 +175,20 @@ impl Shedding {
     fn take(&mut self, overload: f64, for_memory: bool, streams: &[StreamLoad]) -> Step {
         let share = (SHED_PART * overload).min(SHED_MOST);
         let batch = ((streams.len() as f64 * share).ceil() as usize).max(1);
-        let now = |stream: &StreamLoad| self.tier_of(&stream.name).max(stream.range.configured);
         let least = if for_memory { Tier::Audio } else { Tier::Full };
-        let next = |tier: Tier| tier.cheaper().map(|next| next.max(least));
+        let next = |stream: &StreamLoad| {
+            let (now, range) = (self.tier_of(&stream.name), stream.range);
+            // Of a stream in triage first that it may rise, which may be most of what it costs.
+            let next = if range.triage && now < range.configured {
+                range.configured
+            } else {
+                now.max(range.configured).cheaper()?
+            };
+            Some(next.max(least))
+        };
         let mut able: Vec<(Tier, &StreamLoad)> = streams
             .iter()
-            .filter_map(|stream| Some((next(now(stream))?, stream)))
+            .filter_map(|stream| Some((next(stream)?, stream)))
             .filter(|(next, stream)| *next <= stream.range.cheapest)
             .collect();
         able.sort_by(|(tier, one), (other_tier, other)| {
@@ -221,7 +229,7 @@ impl Shedding {
         let restored = shed.len();
         let next: Vec<_> = shed
             .into_iter()
-            .map(|(tier, stream)| (stream.name.clone(), tier.dearer().filter(|tier| *tier > stream.range.configured)))
+            .map(|(tier, stream)| (stream.name.clone(), tier.dearer().filter(|tier| stream.range.is_less(*tier))))
             .collect();
         for (name, tier) in next {
             match tier {

@@ -94,6 +94,23 @@ fn the_lowest_priorities_go_first_and_everything_is_light_before_anything_is_in_
 }
 
 #[test]
+fn streams_in_triage_lose_their_closer_look_before_any_loses_its_pictures() {
+    let mut node = Node::new(40, 0.5, |_| TierRange::triage());
+    let mut seen = Vec::new();
+    for _ in 0..60 {
+        node.second();
+        let tiers: Vec<Tier> = node.streams.iter().map(|stream| node.shedding.tier_of(&stream.name)).collect();
+        assert!(!tiers.contains(&Tier::Light), "{tiers:?}");
+        assert!(!(tiers.contains(&Tier::Audio) && tiers.contains(&Tier::Full)), "{tiers:?}");
+        seen.extend(tiers);
+    }
+    assert!(seen.contains(&Tier::Keyframes) && seen.contains(&Tier::Audio), "it comes to both");
+    node.capacity = 1e6;
+    node.seconds(3_000);
+    assert_eq!(node.shedding.counts().values().sum::<usize>(), 0, "and all may rise again");
+}
+
+#[test]
 fn an_overloaded_node_is_within_its_target_soon_and_stays_there() {
     let mut node = Node::new(40, 10.0, any_range);
     node.seconds(40);

@@ -85,6 +85,14 @@ impl TierRange {
     }
 }
 
+impl TierRange {
+    /// True when load that leaves room for this tier takes something away; of a stream in triage that is already so
+    /// where it idles: it may no longer rise.
+    pub fn is_less(&self, tier: Tier) -> bool {
+        if self.triage { tier >= self.configured } else { tier > self.configured }
+    }
+}
+
 impl Default for TierRange {
     fn default() -> Self {
         Self::from(Tier::Full)
@@ -170,7 +178,8 @@ impl TierDial {
 
     /// True when load takes something away.
     pub fn is_shed(&self) -> bool {
-        self.wanted() > self.range().configured
+        let range = self.range();
+        range.is_less(Tier::from_u8(self.shed.load(Ordering::Relaxed)).min(range.cheapest))
     }
 }
 
@@ -200,7 +209,11 @@ mod tests {
         dial.suspect();
         dial.suspect();
         assert_eq!((dial.take_suspicion(), dial.take_suspicion()), (true, false));
-        assert_eq!(dial.wanted(), Tier::Keyframes);
+        assert_eq!((dial.wanted(), dial.is_shed()), (Tier::Keyframes, false));
+        dial.shed_to(Tier::Keyframes);
+        assert_eq!((dial.wanted(), dial.is_shed()), (Tier::Keyframes, true), "it may no longer rise");
+        dial.shed_to(Tier::Audio);
+        assert_eq!((dial.wanted(), dial.is_shed()), (Tier::Audio, true));
     }
 
     proptest! {

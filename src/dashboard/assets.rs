@@ -14,7 +14,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const PICTURE: &str = "image/svg+xml";
 
-/// The page itself; `{version}` stands where [`super::routes`] puts the version of all files.
+/// The page itself; `{version}` and `{modules}` stand where [`super::routes`] puts the version of all files and their links.
 pub(super) const INDEX: &str = include_str!("assets/index.html");
 
 macro_rules! asset {

@@ -35,7 +35,12 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     digits[..VERSION_LENGTH].to_owned()
 });
 
-static PAGE: LazyLock<String> = LazyLock::new(|| INDEX.replace("{version}", &VERSION));
+/// The page names all modules, so that a browser fetches them at once and not as one after the other asks for the next.
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    let link = |asset: &Asset| format!("<link rel=\"modulepreload\" href=\"/assets/{{version}}/{}\">", asset.name);
+    let modules: Vec<String> = ALL.iter().filter(|asset| asset.name.ends_with(".js")).map(link).collect();
+    INDEX.replace("{modules}", &modules.join("\n")).replace("{version}", &VERSION)
+});
 
 /// Adds the routes of the dashboard.
 pub fn routes(config: &mut ServiceConfig) {
@@ -71,4 +76,18 @@ fn answer(request: &HttpRequest, media_type: &'static str, text: &'static str, k
         .insert_header((header::CACHE_CONTROL, keep))
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY.trim_end()));
     if is_known { response.finish() } else { response.content_type(media_type).body(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_names_every_module_and_shows_something_before_they_are_there() {
+        for asset in ALL.iter().filter(|asset| asset.name.ends_with(".js")) {
+            let link = format!("<link rel=\"modulepreload\" href=\"/assets/{}/{}\">", *VERSION, asset.name);
+            assert!(PAGE.contains(&link), "{}", asset.name);
+        }
+        assert!(PAGE.contains("<span class=\"brand\">avwatch</span>") && !PAGE.contains('{'), "{}", *PAGE);
+    }
 }

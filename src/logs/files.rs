@@ -186,6 +186,10 @@ impl Folder {
             if !name.to_str().is_some_and(|name| self.pattern.matches_with(name, OPTIONS)) {
                 continue;
             }
+            // A link beside its target, as "current" beside the file of the day, would have every line count twice.
+            if entry.file_type()?.is_symlink() && self.has(&entry.path()) {
+                continue;
+            }
             // One that goes while it is looked at is not there.
             let Ok(metadata) = fs::metadata(entry.path()) else { continue };
             if metadata.is_file() {
@@ -194,6 +198,13 @@ impl Folder {
             }
         }
         Ok(found)
+    }
+
+    /// Whether what a link leads to is a file of this folder that fits by its own name.
+    fn has(&self, link: &Path) -> bool {
+        let (Ok(target), Ok(folder)) = (fs::canonicalize(link), fs::canonicalize(&self.path)) else { return false };
+        let name = target.file_name().and_then(|name| name.to_str());
+        target.parent() == Some(&folder) && name.is_some_and(|name| self.pattern.matches_with(name, OPTIONS))
     }
 }
 
@@ -254,6 +265,25 @@ mod tests {
         case.write(".app-3.log", "hidden\n");
         assert_eq!(case.lines(3), ["one", "two"]);
         assert_eq!(case.lines(30), [""; 0]);
+    }
+
+    #[test]
+    fn a_link_to_the_file_of_the_day_does_not_count_its_lines_twice() {
+        let mut case = Case::new();
+        let link = |case: &Case, day: &str| {
+            let path = case.folder.path().join("app-current.log");
+            // There is none the first time.
+            let _ = fs::remove_file(&path);
+            std::os::unix::fs::symlink(format!("app-{day}.log"), path).unwrap();
+        };
+        case.write("app-28.log", "old\n");
+        link(&case, "28");
+        assert_eq!(case.lines(3), [""; 0]);
+        case.write("app-28.log", "1\n");
+        assert_eq!(case.lines(3), ["1"]);
+        case.write("app-29.log", "2\n");
+        link(&case, "29");
+        assert_eq!(case.lines(60), ["2"]);
     }
 
     #[test]

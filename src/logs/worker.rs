@@ -83,9 +83,13 @@ impl LogWatch {
         self.run()
     }
 
+    /// Whether it has a thread that works.
+    pub fn is_running(&self) -> bool {
+        self.running.as_ref().is_some_and(|(_, handle)| !handle.is_finished())
+    }
+
     fn run(&mut self) -> io::Result<()> {
-        let is_running = self.running.as_ref().is_some_and(|(_, handle)| !handle.is_finished());
-        if is_running || self.parts.inputs.load().is_empty() {
+        if self.is_running() || self.parts.inputs.load().is_empty() {
             return Ok(());
         }
         let (stop, stopped) = bounded::<()>(0);

@@ -67,6 +67,7 @@ impl Bench {
             evidence_of: Box::new(|_| None),
         };
         let desk = event_desk::start(parts).unwrap();
+        assert_eq!(notifier.has_stopped(), !plans.is_empty(), "a receiver without a thread is tried again");
         notifier.start(&desk).unwrap();
         Self { folder, notifier, desk }
     }
@@ -359,6 +360,7 @@ fn receivers_change_while_the_service_runs() {
     bench.raise("first");
     wait_until("the first to be told", || is_told(&one, 1));
     bench.notifier.reload(&[plan("two", &two.url("/"), second)]).unwrap();
+    assert!(!bench.notifier.has_stopped());
     bench.raise("second");
     wait_until("the second to be told", || is_told(&two, 1));
     assert_eq!(told(&two.requests())[0].0, "second");

@@ -154,6 +154,12 @@ impl Notifier {
         })
     }
 
+    /// Whether a receiver has no thread: it could not start, or ended.
+    pub fn has_stopped(&self) -> bool {
+        let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        members.values().any(|member| !member.is_running())
+    }
+
     /// Takes another set of receivers over. Those that stay as they are go on undisturbed.
     ///
     /// # Errors

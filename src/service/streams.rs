@@ -172,7 +172,8 @@ impl Service {
         self.notifier.check(&new.receivers).map_err(|error| error.to_string())?;
         // Before any stream speaks under them.
         self.rules.store(Arc::new(new.alarm_rules()));
-        if !changes.receivers.is_empty() {
+        // A receiver that could not start is tried again.
+        if !changes.receivers.is_empty() || self.notifier.has_stopped() {
             self.notifier.reload(&new.receivers).map_err(|error| error.to_string())?;
         }
         for name in &changes.removed {
@@ -187,7 +188,7 @@ impl Service {
         }
         self.catalogue.store(Arc::new(whole.catalogue()));
         // They are looked up by name in the catalogue: the streams come first.
-        if changes.logs
+        if (changes.logs || !self.logs.is_running())
             && let Err(error) = self.logs.reload(whole.plan.logs.clone())
         {
             tracing::error!(fault = %error, "logs are not followed: there is no thread for them");

@@ -347,7 +347,7 @@ export class Mock {
     const name = parts.length === 0 ? 'index.html' : parts.at(-1);
     if (!readdirSync(ASSETS).includes(name)) return missing();
     let body = readFileSync(join(ASSETS, name));
-    if (name === 'index.html') body = body.toString().replaceAll('{version}', 'dev');
+    if (name === 'index.html') body = body.toString().replaceAll('{version}', 'dev').replace('{modules}', '');
     response.writeHead(200, {
       'content-type': TYPES[extname(name)],
       'content-security-policy': CSP,
