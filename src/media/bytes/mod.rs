@@ -19,6 +19,7 @@ mod stdin;
 mod tcp;
 mod tls;
 mod udp;
+mod udp_batch;
 mod wait;
 
 #[cfg(test)]

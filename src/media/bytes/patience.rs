@@ -14,6 +14,12 @@ use avwatch_actors::source::{SourceError, SourceLimits};
 /// Longest time between two looks at the lifeline; well below the 250 ms that a cut may take.
 pub const SLICE: Duration = Duration::from_millis(100);
 
+/// How long bytes of a slow input gather: a quarter of a picture's time.
+const GATHERING: Duration = Duration::from_millis(10);
+
+/// As many bytes between two waits are no slow input: 25 Mb/s.
+const GATHERED_BELOW: u64 = 32 << 10;
+
 /// No deadline.
 const NEVER: u64 = u64::MAX;
 
@@ -31,6 +37,8 @@ pub struct Patience {
     stall: AtomicU64,
     opening: AtomicBool,
     received: AtomicU64,
+    /// Of them, those that had arrived when the last wait began.
+    waited_at: AtomicU64,
     dropped: AtomicU64,
     lost: AtomicU64,
 }
@@ -46,6 +54,7 @@ impl Patience {
             stall: AtomicU64::new(nanos(limits.stall)),
             opening: AtomicBool::new(true),
             received: AtomicU64::new(0),
+            waited_at: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             lost: AtomicU64::new(0),
         };
@@ -93,6 +102,15 @@ impl Patience {
     pub fn slice(&self) -> Duration {
         let left = self.deadline.load(Ordering::Relaxed).saturating_sub(nanos(self.base.elapsed()));
         SLICE.min(Duration::from_nanos(left)).max(Duration::from_millis(1))
+    }
+
+    /// How long to let bytes gather before asking whether there are any: an input that sends little by little would wake
+    /// its thread a few hundred times a second. Not while it opens, where answers are awaited, nor for what comes fast.
+    pub fn gathering(&self) -> Option<Duration> {
+        let received = self.received.load(Ordering::Relaxed);
+        let came = received - self.waited_at.swap(received, Ordering::Relaxed);
+        let gathers = (1..GATHERED_BELOW).contains(&came) && !self.opening.load(Ordering::Relaxed);
+        gathers.then(|| GATHERING.min(self.slice()))
     }
 
     /// The error that the verdict stands for; `what` names the input without its secrets.

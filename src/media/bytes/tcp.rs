@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::file::plain;
 use super::patience::Patience;
-use super::wait::{Ready, WaitEnd, wait_for};
+use super::wait::{Ready, WaitEnd, gathered, wait_for};
 use super::{ByteSource, Extent};
 
 /// Longest time to wait for one of several addresses of a host, so that a dead one does not use up
@@ -75,7 +75,11 @@ impl Read for PatientStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.stream.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(Ready::Read)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !gathered(&self.patience) {
+                        self.wait(Ready::Read)?;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => {
                     if result.as_ref().is_ok_and(|count| *count > 0) {

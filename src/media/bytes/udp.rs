@@ -16,12 +16,10 @@ use super::file::plain;
 use super::interface;
 use super::patience::Patience;
 use super::rtp::{Datagram, SequenceCount};
-use super::wait::{Ready, wait_for};
+use super::udp_batch::Batch;
+use super::wait::{Ready, gathered, wait_for};
 use super::{ByteSource, Extent};
 use crate::media::spec::Transport;
-
-/// Largest datagram.
-const DATAGRAM_BYTES: usize = 65_536;
 
 /// Receive buffer asked of the kernel when nothing is configured: about 3 s at 20 Mbit/s.
 const RECEIVE_BUFFER: usize = 8 << 20;
@@ -31,9 +29,9 @@ pub struct UdpSource {
     socket: Socket,
     what: String,
     patience: Arc<Patience>,
-    datagram: Box<[u8]>,
-    /// What of the last datagram is still to be delivered.
-    rest: std::ops::Range<usize>,
+    batch: Batch,
+    /// What of the newest datagram is still to be delivered: its place in the batch, and which bytes of it.
+    rest: (usize, std::ops::Range<usize>),
     sequence: SequenceCount,
     dropped: DropCount,
 }
@@ -67,32 +65,35 @@ impl UdpSource {
             socket,
             what: what.to_owned(),
             patience: patience.clone(),
-            datagram: vec![0; DATAGRAM_BYTES].into_boxed_slice(),
-            rest: 0..0,
+            batch: Batch::new(),
+            rest: (0, 0..0),
             sequence: SequenceCount::default(),
             dropped: DropCount::default(),
         })
     }
 
-    /// Receives one datagram into `self.datagram` and finds its payload; empty ones count as none.
+    /// Takes the next datagram and finds its payload; empty ones count as none.
     fn receive(&mut self) -> Result<(), SourceError> {
-        let length = loop {
-            match receive(&self.socket, &mut self.datagram) {
-                Ok((length, counter)) => {
-                    self.patience.dropped(self.dropped.take(counter));
-                    break length;
-                }
+        let (place, counter) = loop {
+            if let Some(next) = self.batch.next() {
+                break next;
+            }
+            match self.batch.receive(&self.socket) {
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    wait_for(self.socket.as_fd(), Ready::Read, &self.patience, None)
-                        .map_err(|end| end.into_source(&self.patience, &self.what))?;
+                    if !gathered(&self.patience) {
+                        wait_for(self.socket.as_fd(), Ready::Read, &self.patience, None)
+                            .map_err(|end| end.into_source(&self.patience, &self.what))?;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(SourceError::Read { what: self.what.clone(), why: plain(&error) }),
             }
         };
-        let bytes = &self.datagram[..length];
-        self.rest = match Datagram::of(bytes) {
-            Datagram::Plain(_) => 0..length,
+        self.patience.dropped(self.dropped.take(counter));
+        let bytes = self.batch.bytes(place);
+        let rest = match Datagram::of(bytes) {
+            Datagram::Plain(_) => 0..bytes.len(),
             Datagram::Rtp { payload, sequence } => {
                 self.patience.lost(u64::from(self.sequence.take(sequence)));
                 let start = payload.as_ptr().addr() - bytes.as_ptr().addr();
@@ -105,22 +106,23 @@ impl UdpSource {
                 return Err(SourceError::NotMedia { what: self.what.clone(), why });
             }
         };
-        self.patience.arrived(self.rest.len());
+        self.patience.arrived(rest.len());
+        self.rest = (place, rest);
         Ok(())
     }
 }
 
 impl ByteSource for UdpSource {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
-        while self.rest.is_empty() {
+        while self.rest.1.is_empty() {
             // A sender of empty datagrams without pause may not outlast our patience either.
             self.patience.check(&self.what)?;
             self.receive()?;
         }
-        let count = self.rest.len().min(buffer.len());
-        let from = self.rest.start;
-        buffer[..count].copy_from_slice(&self.datagram[from..from + count]);
-        self.rest.start += count;
+        let (place, rest) = &mut self.rest;
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.batch.bytes(*place)[rest.start..rest.start + count]);
+        rest.start += count;
         Ok(count)
     }
 
@@ -266,36 +268,4 @@ impl DropCount {
     fn take(&mut self, counter: Option<u32>) -> u64 {
         counter.map_or(0, |now| u64::from(now.wrapping_sub(std::mem::replace(&mut self.last, now))))
     }
-}
-
-/// Room for control messages, aligned as they must be.
-#[repr(C, align(8))]
-struct Control([u8; 64]);
-
-/// Receives one datagram with the drop counter that came with it.
-fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<(usize, Option<u32>)> {
-    let mut control = Control([0; 64]);
-    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    // SAFETY: plain numbers and pointers, for which zero is valid.
-    let mut message: libc::msghdr = unsafe { zeroed() };
-    message.msg_iov = &raw mut part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.0.as_mut_ptr().cast();
-    message.msg_controllen = size_of::<Control>() as _;
-    // SAFETY: every pointer in the message is valid for the stated length during the call.
-    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &mut message, 0) };
-    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
-    let mut counter = None;
-    // SAFETY: the kernel filled `control` and set its length; the macros walk within it. The counter
-    // is an unaligned u32 behind a header that says so.
-    unsafe {
-        let mut header = libc::CMSG_FIRSTHDR(&message);
-        while let Some(found) = header.as_ref() {
-            if found.cmsg_level == libc::SOL_SOCKET && found.cmsg_type == libc::SO_RXQ_OVFL {
-                counter = Some(libc::CMSG_DATA(header).cast::<u32>().read_unaligned());
-            }
-            header = libc::CMSG_NXTHDR(&message, header);
-        }
-    }
-    Ok((length.min(buffer.len()), counter))
 }

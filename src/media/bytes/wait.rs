@@ -51,6 +51,14 @@ impl WaitEnd {
     }
 }
 
+/// Lets bytes of a slow input gather for some milliseconds; true when it did, so that it is worth a try whether there are any.
+pub(super) fn gathered(patience: &Patience) -> bool {
+    let Some(time) = patience.gathering() else { return false };
+    std::thread::sleep(time);
+    patience.idled(time);
+    true
+}
+
 /// Waits until the descriptor is ready, asking `patience` at least every 100 ms, at most to `until`.
 pub(super) fn wait_for(
     fd: BorrowedFd<'_>,
