@@ -22,6 +22,9 @@ pub const FILES_MAX: usize = 32;
 /// Most entries of a folder that are looked at.
 const ENTRIES_MAX: usize = 10_000;
 
+/// How often in one poll what is left of the budget is shared out.
+const ROUNDS: usize = 4;
+
 /// How often a folder is looked through.
 const SCAN_EVERY: Duration = Duration::from_secs(2);
 
@@ -127,12 +130,28 @@ impl Files {
         take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut result = self.scan(now);
-        let share = budget / self.tails.len().max(1) as u64;
-        for tail in &mut self.tails {
-            let read = tail.poll(now, share, take);
-            let read = read.and_then(|read| if read == Read::More { tail.catch_up(behind_max) } else { Ok(0) });
-            if let Err(error) = read {
-                result = Err(io::Error::new(error.kind(), format!("{}: {error}", tail.path().display())));
+        let mut left = budget;
+        let mut behind: Vec<&mut Tail> = self.tails.iter_mut().collect();
+        // What quiet files leave of their shares is for those that have more.
+        for _ in 0..ROUNDS {
+            let share = left / behind.len().max(1) as u64;
+            if share == 0 {
+                break;
+            }
+            behind.retain_mut(|tail| {
+                let mut counting = |line: &[u8]| {
+                    left = left.saturating_sub(line.len() as u64 + 1);
+                    take(line)
+                };
+                tail.poll(now, share, &mut counting).unwrap_or_else(|error| {
+                    result = Err(named(tail, &error));
+                    Read::End
+                }) == Read::More
+            });
+        }
+        for tail in behind {
+            if let Err(error) = tail.catch_up(behind_max) {
+                result = Err(named(tail, &error));
             }
         }
         result
@@ -175,6 +194,11 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// An error that says of which file.
+fn named(tail: &Tail, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", tail.path().display()))
 }
 
 impl Folder {
@@ -322,6 +346,23 @@ mod tests {
         case.write(&file(0), "new\n");
         assert_eq!(case.lines(3), ["new"]);
         assert_eq!(case.files.tails.len(), FILES_MAX);
+    }
+
+    #[test]
+    fn a_busy_file_among_quiet_ones_has_nearly_the_whole_budget() {
+        let mut case = Case::new();
+        for number in 0..FILES_MAX {
+            case.write(&format!("app-{number}.log"), "before\n");
+        }
+        assert_eq!(case.lines(3), [""; 0]);
+        case.write("app-7.log", &"0123456\n".repeat(1_000));
+        let mut count = 0;
+        let mut take = |_: &[u8]| {
+            count += 1;
+            Ok(())
+        };
+        case.files.poll(case.now, 4_000, u64::MAX, &mut take).unwrap();
+        assert!((400..=501).contains(&count), "{count} lines of 500 for which there was room");
     }
 
     #[test]

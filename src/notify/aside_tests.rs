@@ -19,7 +19,7 @@ use super::dispatcher::Dispatcher;
 use super::inbox::Doorbell;
 use super::plan::Audience;
 use super::router::{Route, Router};
-use super::urgent::Urgent;
+use super::urgent::{Ends, Urgent};
 use crate::sinks::samples::event;
 use crate::sinks::store::{Outbox, Retention, Store};
 
@@ -104,6 +104,7 @@ impl Rig {
             ear: Doorbell::new().1,
             line: Arc::default(),
             urgent: Urgent::default(),
+            ends: Ends::Go,
             clock: Box::new(move || {
                 let mut world = clock.lock().unwrap();
                 let now = Duration::from_secs(world.now);

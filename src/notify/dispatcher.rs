@@ -20,7 +20,7 @@ use super::complaint::Complaint;
 use super::dispatch::{Dispatch, Next, TRIED_FOR, Turn, pause};
 use super::inbox::{Ear, Word};
 use super::router::{Route, Router};
-use super::urgent::Urgent;
+use super::urgent::{Ends, Urgent};
 use crate::sinks::store::{ASIDE_MAX, Backlog, Formed, Outbox, StoreError};
 
 /// Longest time between two looks at the outbox.
@@ -58,6 +58,8 @@ pub(super) struct Dispatcher {
     pub(super) ear: Ear,
     pub(super) line: Arc<Lifeline>,
     pub(super) urgent: Urgent,
+    /// Whether ends that are not stored may leave: not while the outbox held anything when it was last looked at.
+    pub(super) ends: Ends,
     pub(super) clock: Clock,
     /// Why the last message was not taken.
     pub(super) why: String,
@@ -142,6 +144,7 @@ impl Dispatcher {
         self.settle()?;
         let Backlog { waiting, pending, oldest, parked } = self.outbox.backlog(&self.route.name, self.wall())?;
         (self.aside, self.oldest) = (waiting.aside, oldest);
+        self.ends = if pending == 0 { Ends::Go } else { Ends::Wait };
         self.route.board.waits(pending, oldest, parked);
         self.complaint.lost(self.route.board.dropped_total());
         if self.dispatch.is_stuck(self.now(), waiting) {
@@ -196,7 +199,7 @@ impl Dispatcher {
         if let Ok(stored) = self.outbox.stored(&self.urgent.queued()) {
             self.urgent.drop_stored(&stored);
         }
-        let waiting = self.urgent.waiting(self.now())?;
+        let waiting = self.urgent.waiting(self.now(), self.ends)?;
         match self.dispatch.next(self.now(), waiting) {
             Next::Send(_) => {
                 self.send_urgent();
@@ -285,7 +288,7 @@ impl Dispatcher {
     }
 
     fn send_urgent(&mut self) {
-        let Some(message) = self.urgent.next(Wall(self.wall())) else { return };
+        let Some(message) = self.urgent.next(Wall(self.wall()), self.ends) else { return };
         match self.send(&message.id, message.created, Content::Changes(message.records)) {
             Ok(()) => {
                 self.taken(Turn::Front, false);

@@ -28,7 +28,7 @@ use super::dispatcher::{self, Dispatcher, OpenEvents};
 use super::inbox::{Doorbell, Ear, Word};
 use super::plan::ReceiverPlan;
 use super::router::{Route, Router};
-use super::urgent::Urgent;
+use super::urgent::{Ends, Urgent};
 use crate::node_snapshot::ReceiverSnapshot;
 use crate::sinks::store::{Outbox, StoreError};
 
@@ -291,6 +291,7 @@ impl Notifier {
             ear,
             line: member.line.clone(),
             urgent: Urgent::default(),
+            ends: Ends::Go,
             clock: Box::new({
                 let started = Instant::now();
                 move || (started.elapsed(), SystemTime::now())

@@ -31,6 +31,22 @@ pub(super) struct UrgentMessage {
     pub records: Vec<Record>,
 }
 
+/// What becomes of ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// They leave as anything else does.
+    Go,
+    /// They wait until they are stored, so that none overtakes a raise that is in the outbox. An alarm that
+    /// got graver does not wait: that it is told before its raise is the lesser evil.
+    Wait,
+}
+
+impl Ends {
+    fn may_go(self, record: &Record) -> bool {
+        self == Self::Go || record.event().is_some_and(|event| event.is_open())
+    }
+}
+
 /// What waits on this way.
 #[derive(Debug, Default)]
 pub(super) struct Urgent {
@@ -74,17 +90,25 @@ impl Urgent {
         }
     }
 
-    /// What waits; nothing when all is well.
-    pub(super) fn waiting(&self, now: Duration) -> Option<Waiting> {
-        let oldest = self.queue.front().map_or(Duration::ZERO, |(at, _)| now.saturating_sub(*at));
-        let (changes, has_message) = (self.queue.len() as u64, self.message.is_some());
+    /// What waits to be sent now; nothing when all is well. Ends wait while messages are in the outbox, where their
+    /// raises may be.
+    pub(super) fn waiting(&self, now: Duration, ends: Ends) -> Option<Waiting> {
+        let mut may_go = self.queue.iter().filter(|(_, record)| ends.may_go(record)).peekable();
+        let oldest = may_go.peek().map_or(Duration::ZERO, |(at, _)| now.saturating_sub(*at));
+        let (changes, has_message) = (may_go.count() as u64, self.message.is_some());
         (changes > 0 || has_message).then_some(Waiting { changes, oldest, has_message, ..Waiting::default() })
     }
 
     /// The message to be sent: the same until it was taken.
-    pub(super) fn next(&mut self, now: Wall) -> Option<UrgentMessage> {
-        if self.message.is_none() && !self.queue.is_empty() {
-            let records: Vec<Record> = self.queue.drain(..).map(|(_, record)| record).collect();
+    pub(super) fn next(&mut self, now: Wall, ends: Ends) -> Option<UrgentMessage> {
+        if self.message.is_none() {
+            let (going, staying): (VecDeque<_>, _) =
+                std::mem::take(&mut self.queue).into_iter().partition(|(_, record)| ends.may_go(record));
+            self.queue = staying;
+            let records: Vec<Record> = going.into_iter().map(|(_, record)| record).collect();
+            if records.is_empty() {
+                return None;
+            }
             let single = records.first().filter(|_| records.len() == 1).map(|record| record.change_id().to_owned());
             let id = single.unwrap_or_else(|| Uuid::now_v7().to_string());
             self.message = Some(UrgentMessage { id, created: now, records });
@@ -148,37 +172,52 @@ mod tests {
     fn what_is_refused_is_not_taken_out_of_the_outbox_when_the_store_takes_it_after_all() {
         let mut urgent = Urgent::default();
         urgent.offer(&route(), &[raised(1)], Duration::ZERO);
-        urgent.next(wall(0)).unwrap();
+        urgent.next(wall(0), Ends::Go).unwrap();
         urgent.set_aside();
-        assert!(urgent.told().is_empty() && urgent.waiting(Duration::ZERO).is_none());
+        assert!(urgent.told().is_empty() && urgent.waiting(Duration::ZERO, Ends::Go).is_none());
     }
 
     #[test]
     fn a_message_in_hand_that_the_store_took_after_all_is_not_sent_from_memory() {
         let mut urgent = Urgent::default();
         urgent.offer(&route(), &[raised(1), raised(2)], Duration::ZERO);
-        urgent.next(wall(0)).unwrap();
+        urgent.next(wall(0), Ends::Go).unwrap();
         assert_eq!(urgent.queued(), ["change-1", "change-2"]);
         urgent.drop_stored(&["change-1".to_owned()]);
-        assert!(urgent.waiting(Duration::ZERO).is_some(), "half of it is not stored");
+        assert!(urgent.waiting(Duration::ZERO, Ends::Go).is_some(), "half of it is not stored");
         urgent.drop_stored(&["change-1".to_owned(), "change-2".to_owned()]);
-        assert!(urgent.waiting(Duration::ZERO).is_none());
+        assert!(urgent.waiting(Duration::ZERO, Ends::Go).is_none());
     }
 
     #[test]
     fn a_message_stays_the_same_until_it_is_settled() {
         let mut urgent = Urgent::default();
-        assert_eq!(urgent.waiting(Duration::ZERO), None);
+        assert_eq!(urgent.waiting(Duration::ZERO, Ends::Go), None);
         urgent.offer(&route(), &[raised(1)], Duration::ZERO);
-        let message = urgent.next(wall(0)).unwrap();
+        let message = urgent.next(wall(0), Ends::Go).unwrap();
         assert_eq!(message.id, "change-1");
         urgent.offer(&route(), &[raised(2)], Duration::from_secs(1));
-        assert_eq!(urgent.next(wall(1)), Some(message));
+        assert_eq!(urgent.next(wall(1), Ends::Go), Some(message));
         urgent.settled();
-        assert_eq!(urgent.next(wall(1)).unwrap().id, "change-2");
+        assert_eq!(urgent.next(wall(1), Ends::Go).unwrap().id, "change-2");
         assert_eq!(urgent.told(), ["change-1"]);
         urgent.came(&["change-1".to_owned()]);
         assert!(urgent.told().is_empty());
+    }
+
+    #[test]
+    fn no_end_overtakes_its_raise_that_waits_in_the_outbox() {
+        let mut urgent = Urgent::default();
+        let ended = Record::Event(Arc::new(event("e", "lobby", "black", 1, EventState::Ended)));
+        urgent.offer(&route(), &[ended], Duration::ZERO);
+        assert_eq!(urgent.waiting(Duration::ZERO, Ends::Wait), None);
+        assert_eq!(urgent.next(wall(0), Ends::Wait), None);
+        urgent.offer(&route(), &[raised(2)], Duration::from_secs(1));
+        let waiting = urgent.waiting(Duration::from_secs(3), Ends::Wait).unwrap();
+        assert_eq!((waiting.changes, waiting.oldest), (1, Duration::from_secs(2)));
+        assert_eq!(urgent.next(wall(0), Ends::Wait).unwrap().id, "change-2");
+        urgent.settled();
+        assert_eq!(urgent.next(wall(0), Ends::Go).unwrap().id, "change-1", "the outbox is empty");
     }
 
     #[test]
@@ -194,6 +233,6 @@ mod tests {
         let mut urgent = Urgent::default();
         let many: Vec<Record> = (1..=URGENT_MAX as u64 + 3).map(raised).collect();
         assert_eq!(urgent.offer(&route(), &many, Duration::ZERO), 3);
-        assert_eq!(urgent.next(wall(0)).unwrap().records[0].change_id(), "change-4");
+        assert_eq!(urgent.next(wall(0), Ends::Go).unwrap().records[0].change_id(), "change-4");
     }
 }

@@ -156,12 +156,13 @@ impl Store {
     fn sweep(&mut self, time_max: Duration) -> Result<(), StoreError> {
         self.next_upkeep = Instant::now() + UPKEEP_EVERY;
         let failed = self.failed("delete old events from");
-        let (keep, router) = (self.keep, self.router.load_full());
+        let (keep, router) = (self.keep, self.router.clone());
         let connection = self.connection()?;
         let mut sweep = || -> Result<(), rusqlite::Error> {
             let started = Instant::now();
             while retention::sweep(connection, keep, SystemTime::now())? > 0 && started.elapsed() < time_max {}
-            route::sweep(connection, &router, SystemTime::now())?;
+            // As late as can be: what a receiver that came meanwhile was given must stay.
+            route::sweep(connection, &router.load_full(), SystemTime::now())?;
             while started.elapsed() < time_max && retention::shrink(connection)? {}
             Ok(())
         };
