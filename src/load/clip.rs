@@ -17,8 +17,8 @@ pub const PACKETS_AT_ONCE: usize = 7;
 const TICKS: i64 = 90_000;
 /// Times are counted in 33 bit.
 const TIME_MASK: u64 = (1 << 33) - 1;
-/// Key pictures from one segment to the next; the clip has one a second.
-const KEYS_PER_SEGMENT: usize = 2;
+/// Key pictures from one segment to the next.
+const KEYS_PER_SEGMENT: usize = 1;
 
 /// Why a clip cannot be sent.
 #[derive(Debug, thiserror::Error)]

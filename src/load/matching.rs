@@ -12,6 +12,8 @@ use crate::synthetic::PlannedDefect;
 /// How far onsets may be apart: an event of 5 pictures a second is exact to 0.2 s, one that waits for a second of
 /// stillness to 1 s.
 pub const ONSET_WITHIN: MediaTime = MediaTime::from_millis(1_200);
+/// How far an onset may lie beyond the distance of the pictures that were looked at.
+const EXACT_WITHIN: MediaTime = MediaTime::from_millis(200);
 /// How far from a defect a companion's event may begin or end.
 const NEARBY: MediaTime = MediaTime::from_millis(2_000);
 /// A defect must begin so long before the end of the watched span that its event can be raised: a second of holding, and one and a
@@ -80,22 +82,24 @@ impl Matches {
 /// The span of one track that was watched, on the plan's timeline.
 pub type Span = (MediaTime, MediaTime);
 
-/// Compares the plan of one stream with its events. `watched` says which span of a track was looked at.
+/// Compares the plan of one stream with its events. `apart` is how far apart the pictures that were looked at are, where not
+/// all were; `watched` says which span of a track was looked at.
 pub fn compare(
     stream: &str,
     plan: &[PlannedDefect],
     events: &[Told],
+    apart: MediaTime,
     watched: impl Fn(TrackId) -> Option<Span>,
 ) -> Matches {
     let mut matches = Matches::default();
     let mut taken = vec![false; events.len()];
     for defect in plan {
-        let found = events.iter().enumerate().position(|(place, event)| !taken[place] && tells(event, defect));
+        let found = events.iter().enumerate().position(|(place, event)| !taken[place] && tells(event, defect, apart));
         if let Some(place) = found {
             taken[place] = true;
         }
         let Some((from, to)) = watched(defect.track) else { continue };
-        if defect.from < from || defect.from + TOLD_WITHIN > to {
+        if defect.from < from || defect.from + TOLD_WITHIN + apart + apart > to {
             continue;
         }
         matches.planted += 1;
@@ -133,10 +137,10 @@ pub fn compare(
 }
 
 /// Whether the event is what the defect's own detector has to say of it.
-fn tells(event: &Told, defect: &PlannedDefect) -> bool {
+fn tells(event: &Told, defect: &PlannedDefect, apart: MediaTime) -> bool {
     event.detector == defect.detector
         && event.track == defect.track
-        && event.from.distance(defect.from) <= ONSET_WITHIN
+        && event.from.distance(defect.from) <= ONSET_WITHIN.max(apart + EXACT_WITHIN)
         && event.to.is_none_or(|to| to > defect.from)
 }
 
@@ -166,8 +170,16 @@ mod tests {
 
     #[track_caller]
     fn check(plan: &[PlannedDefect], events: &[Told], counts: (u64, u64, u64, u64)) {
-        let found = compare("s", plan, events, |_| Some((MS(5_000), MS(60_000))));
+        let found = compare("s", plan, events, MediaTime::ZERO, |_| Some((MS(5_000), MS(60_000))));
         assert_eq!((found.planted, found.found, found.events, found.false_alarms), counts, "{:?}", found.examples);
+    }
+
+    #[test]
+    fn where_key_pictures_alone_are_looked_at_an_onset_is_as_exact_as_they_are_apart() {
+        let (plan, late) = ([black(10_000, 13_000)], [told("black", 11_900, Some(14_000))]);
+        check(&plan, &late, (1, 0, 0, 0));
+        let found = compare("s", &plan, &late, MS(2_000), |_| Some((MS(5_000), MS(60_000))));
+        assert_eq!((found.planted, found.found, found.false_alarms), (1, 1, 0));
     }
 
     #[test]
@@ -218,9 +230,9 @@ mod tests {
             }
             let events: Vec<Told> =
                 plan.iter().map(|d| Told { detector: "black".into(), track: d.track, from: d.from, to: Some(d.to) }).collect();
-            let all = compare("s", &plan, &events, |_| Some((MS(0), MS(at + 5_000))));
+            let all = compare("s", &plan, &events, MediaTime::ZERO, |_| Some((MS(0), MS(at + 5_000))));
             prop_assert_eq!((all.planted, all.found, all.false_alarms), (plan.len() as u64, plan.len() as u64, 0));
-            let none = compare("s", &plan, &[], |_| Some((MS(0), MS(at + 5_000))));
+            let none = compare("s", &plan, &[], MediaTime::ZERO, |_| Some((MS(0), MS(at + 5_000))));
             prop_assert_eq!((none.planted, none.found), (plan.len() as u64, 0));
         }
 
@@ -231,7 +243,7 @@ mod tests {
         ) {
             let plan: Vec<_> = plan.into_iter().map(|(from, lasts)| black(from, from + lasts)).collect();
             let events: Vec<_> = events.into_iter().map(|(from, to)| told("black", from, to)).collect();
-            let found = compare("s", &plan, &events, |_| Some((MS(5_000), MS(45_000))));
+            let found = compare("s", &plan, &events, MediaTime::ZERO, |_| Some((MS(5_000), MS(45_000))));
             prop_assert!(found.found <= found.planted && found.false_alarms <= found.events);
         }
     }

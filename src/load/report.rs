@@ -93,7 +93,7 @@ pub struct Baseline {
     pub streams: f64,
     /// CPU milliseconds of a stream's second.
     pub stream_ms: f64,
-    /// Capacity over that; what is sent comes from the same cores.
+    /// Capacity over that, with as many streams more as the CPU time of the sender would have carried.
     pub ratio: Option<f64>,
     /// Its CPU per stream over that of watching, sending left out.
     pub cpu_ratio: Option<f64>,

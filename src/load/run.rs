@@ -18,6 +18,12 @@ use crate::config::{ConfigErrors, Loaded, Sources, load};
 use crate::measure::cost;
 use crate::media::bare;
 
+/// How long bare decoding runs to see how many streams it sustains.
+const BASELINE_HINT: Duration = Duration::from_secs(2);
+
+/// Streams on each thread of bare decoding, at most: small ones must not take all memory.
+const BASELINE_STREAMS_MAX: f64 = 64.0;
+
 /// How long bare decoding runs.
 const BASELINE_SECONDS: Duration = Duration::from_secs(10);
 
@@ -112,10 +118,13 @@ fn measure_baseline(encoded: &Encoded, settings: &LoadSettings, stop: &AtomicBoo
     if stop.load(Ordering::Relaxed) {
         line.cut(CutReason::Stopped);
     }
-    let bare = bare::decode(&encoded.file(), threads, BASELINE_SECONDS, &line)?;
-    let stream_seconds = bare.pictures as f64 / f64::from(settings.rate);
+    let rate = f64::from(settings.rate);
+    let hint = bare::decode(&encoded.file(), threads, 1, BASELINE_HINT, &line)?;
+    let streams = (hint.rate / rate / threads as f64).ceil().clamp(1.0, BASELINE_STREAMS_MAX) as usize;
+    let bare = bare::decode(&encoded.file(), threads, streams, BASELINE_SECONDS, &line)?;
+    let stream_seconds = bare.pictures as f64 / rate;
     Ok(Baseline {
-        streams: rounded(stream_seconds / bare.wall.as_secs_f64().max(1e-3)),
+        streams: rounded(bare.rate / rate),
         stream_ms: rounded(bare.cpu.as_secs_f64() * 1_000.0 / stream_seconds.max(1e-3)),
         ratio: None,
         cpu_ratio: None,
@@ -150,7 +159,12 @@ fn report(
         (quarter.cpu.stream_ms > 0.0).then(|| rounded(best.cpu.stream_ms / quarter.cpu.stream_ms))
     });
     if let Some(baseline) = &mut baseline {
-        baseline.ratio = (baseline.streams > 0.0).then(|| rounded(f64::from(capacity.streams) / baseline.streams));
+        // What sending took of the same cores would have been there for more streams.
+        let sender = best
+            .filter(|trial| trial.cpu.stream_ms > 0.0)
+            .map_or(0.0, |trial| trial.cpu.stages_ms.get("sender").copied().unwrap_or_default() / trial.cpu.stream_ms);
+        let streams = f64::from(capacity.streams) * (1.0 + sender);
+        baseline.ratio = (baseline.streams > 0.0).then(|| rounded(streams / baseline.streams));
         baseline.cpu_ratio = best
             .filter(|trial| trial.cpu.stream_ms > 0.0)
             .map(|trial| rounded(baseline.stream_ms / trial.cpu.stream_ms));

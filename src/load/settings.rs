@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::limits::{Limits, Requirements};
+use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::tier::{Tier, TierRange};
 
+use super::limits::{Limits, Requirements};
 use super::schedule::{HOLD, PICTURE_KINDS, SOUND_KINDS};
 use super::sender::Carriage;
+use crate::synthetic::SECONDS_PER_KEY;
 
 /// Where frames come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -113,8 +115,8 @@ pub struct LoadSettings {
     pub requirements: Requirements,
 }
 
-/// Key pictures of an encoded clip: one a second (see [`crate::synthetic::encode`]).
-const KEYS_PER_SECOND: f64 = 1.0;
+/// Key pictures of an encoded clip.
+const KEYS_PER_SECOND: f64 = 1.0 / SECONDS_PER_KEY as f64;
 
 impl LoadSettings {
     /// Settings of the detectors of what is planted, under those of the command line: events come and go within seconds,
@@ -128,6 +130,15 @@ impl LoadSettings {
         }
         sets.extend(self.sets.iter().cloned());
         sets
+    }
+
+    /// How far apart the pictures that are looked at are, where not all are.
+    pub fn pictures_apart(&self) -> MediaTime {
+        match self.tier {
+            LoadTier::Keyframes => MediaTime::from_millis(1_000 * i64::from(SECONDS_PER_KEY)),
+            // What is suspicious is looked at in full.
+            LoadTier::Full | LoadTier::Triage => MediaTime::ZERO,
+        }
     }
 
     /// Frames a second of a track.

@@ -148,7 +148,7 @@ impl Stage<'_> {
         let enabled = enabled(&rig);
         let subjects: Vec<Subject> = rig.subjects.iter().map(Subject::share).collect();
         let collected = rig.stop().await;
-        trial.accuracy = accuracy(&subjects, &collected, &broken, &enabled);
+        trial.accuracy = accuracy(&subjects, &collected, &broken, &enabled, self.settings.pictures_apart());
         trial.broke = self.settings.limits.broken(&trial);
         trial.held = trial.broke.is_empty();
         Ok(trial)
@@ -255,7 +255,13 @@ fn enabled(rig: &Rig) -> Vec<&'static str> {
 }
 
 /// Compares what was planted with what was told, stream by stream.
-fn accuracy(subjects: &[Subject], collected: &Collected, broken: &[String], enabled: &[&str]) -> Accuracy {
+fn accuracy(
+    subjects: &[Subject],
+    collected: &Collected,
+    broken: &[String],
+    enabled: &[&str],
+    apart: MediaTime,
+) -> Accuracy {
     let mut told: BTreeMap<&str, Vec<Told>> = BTreeMap::new();
     for event in collected.events.values().filter(|event| detectors::by_name(&event.detector).is_some()) {
         told.entry(&*event.stream).or_default().push(Told {
@@ -285,7 +291,7 @@ fn accuracy(subjects: &[Subject], collected: &Collected, broken: &[String], enab
             event.to = event.to.map(|to| to + shift);
         }
         events.sort_by_key(|event| event.from);
-        sum.add(compare(&subject.name, &plan, &events, watched));
+        sum.add(compare(&subject.name, &plan, &events, apart, watched));
     }
     Accuracy {
         planted: sum.planted,

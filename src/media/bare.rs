@@ -1,8 +1,8 @@
-//! Bare decoding: what libavformat and libavcodec alone manage, one thread a stream.
+//! Bare decoding: what libavformat and libavcodec alone manage.
 //!
-//! What a load test compares itself with on the same machine in the same run. Nothing is measured, judged or kept. As
-//! many threads as there are cores decode the same file over and over; their pictures a second, over those that a stream has,
-//! are the streams that decoding alone could sustain.
+//! What a load test compares itself with on the same machine in the same run. Nothing is measured, judged or kept. Each
+//! thread decodes several streams by turns, a picture of each: as many as the machine sustains, for decoders whose pictures
+//! are still in the caches of the CPU from the last turn are no measure of a machine that watches many.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use ffmpeg_next::{Error, Packet, codec, decoder, format, frame};
 
 use crate::measure::cost::thread_cpu;
 
-/// What all threads came to.
+/// What decoding came to, opening left out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bare {
     /// Pictures that were decoded.
     pub pictures: u64,
     /// CPU time that it took.
     pub cpu: Duration,
-    /// How long it took.
-    pub wall: Duration,
+    /// Pictures a second of all threads together.
+    pub rate: f64,
 }
 
 enum Track {
@@ -31,18 +31,24 @@ enum Track {
     Audio(decoder::Audio),
 }
 
-/// Decodes the file on that many threads for that long, or until the cut.
+/// Decodes the file as `streams` streams on each of so many threads for that long, or until the cut. The streams begin at different
+/// key pictures, so that all of the file counts.
 ///
 /// # Errors
 /// The file cannot be decoded, or the system refuses a thread.
-pub fn decode(path: &Path, threads: usize, wall: Duration, line: &Arc<Lifeline>) -> std::io::Result<Bare> {
+pub fn decode(
+    path: &Path,
+    threads: usize,
+    streams: usize,
+    wall: Duration,
+    line: &Arc<Lifeline>,
+) -> std::io::Result<Bare> {
     let (say, said) = crossbeam_channel::bounded(threads);
-    let begin = Instant::now();
     for number in 0..threads {
         let (path, say) = (path.to_owned(), say.clone());
-        let work =
-            move |line: &Arc<Lifeline>| rounds(&path, begin + wall, line).map(|pictures| (pictures, thread_cpu()));
-        let done = move |end: WorkEnd<Result<(u64, Duration), Error>>| {
+        let shares = (0..streams).map(move |at| (at * threads + number) as f64 / (streams * threads) as f64);
+        let work = move |line: &Arc<Lifeline>| by_turns(&path, shares, wall, line);
+        let done = move |end: WorkEnd<Result<Bare, Error>>| {
             let end = match end {
                 WorkEnd::Returned(end) => end.map_err(|error| error.to_string()),
                 WorkEnd::Panicked(why) => Err(why),
@@ -52,66 +58,115 @@ pub fn decode(path: &Path, threads: usize, wall: Duration, line: &Arc<Lifeline>)
         };
         drop(worker::spawn(&format!("load:bare{number}"), line.clone(), work, done)?);
     }
-    let mut bare = Bare::default();
+    let mut all = Bare::default();
     for _ in 0..threads {
-        // A round is checked against the clock with every packet; a minute more is for a machine that stands still.
-        let (pictures, cpu) = said
+        // The clock is looked at with every picture; a minute more is for opening, and for a machine that stands still.
+        let one = said
             .recv_timeout(wall + Duration::from_secs(60))
             .map_err(std::io::Error::other)?
             .map_err(std::io::Error::other)?;
-        bare.pictures += pictures;
-        bare.cpu += cpu;
+        all.pictures += one.pictures;
+        all.cpu += one.cpu;
+        all.rate += one.rate;
     }
-    bare.wall = begin.elapsed();
-    Ok(bare)
+    Ok(all)
 }
 
-fn rounds(path: &Path, until: Instant, line: &Lifeline) -> Result<u64, Error> {
+fn by_turns(path: &Path, shares: impl Iterator<Item = f64>, wall: Duration, line: &Lifeline) -> Result<Bare, Error> {
+    let mut streams = shares.map(|share| Stream::open(path, share)).collect::<Result<Vec<_>, _>>()?;
+    let (begin, cpu_before) = (Instant::now(), thread_cpu());
+    let (mut reopened, mut reopened_cpu) = (Duration::ZERO, Duration::ZERO);
     let mut pictures = 0;
-    while Instant::now() < until && !line.is_cut() {
-        pictures += round(path, until, line)?;
+    'all: loop {
+        for stream in &mut streams {
+            if begin.elapsed() - reopened >= wall || line.is_cut() {
+                break 'all;
+            }
+            let Some(decoded) = stream.turn()? else {
+                let (now, cpu) = (Instant::now(), thread_cpu());
+                *stream = Stream::open(path, 0.0)?;
+                reopened += now.elapsed();
+                reopened_cpu += thread_cpu().saturating_sub(cpu);
+                continue;
+            };
+            pictures += decoded;
+        }
     }
-    Ok(pictures)
+    let took = begin.elapsed().saturating_sub(reopened);
+    let cpu = thread_cpu().saturating_sub(cpu_before).saturating_sub(reopened_cpu);
+    Ok(Bare { pictures, cpu, rate: pictures as f64 / took.as_secs_f64().max(1e-3) })
 }
 
-fn round(path: &Path, until: Instant, line: &Lifeline) -> Result<u64, Error> {
-    let mut input = format::input(path)?;
-    let mut tracks: Vec<Option<Track>> = input.streams().map(|_| None).collect();
-    for kind in [Type::Video, Type::Audio] {
-        let Some(stream) = input.streams().find(|stream| stream.parameters().medium() == kind) else { continue };
-        let mut context = codec::Context::from_parameters(stream.parameters())?;
-        context.set_threading(codec::threading::Config::count(1));
-        context.set_flags(codec::Flags::OUTPUT_CORRUPT);
-        tracks[stream.index()] = Some(match kind {
-            Type::Video => Track::Video(context.decoder().video()?),
-            _ => Track::Audio(context.decoder().audio()?),
-        });
-    }
-    let mut pictures = 0;
-    loop {
-        let mut packet = Packet::empty();
-        match packet.read(&mut input) {
-            Ok(()) => {}
-            Err(Error::Eof) => return Ok(pictures),
-            Err(error) => return Err(error),
+struct Stream {
+    input: format::context::Input,
+    tracks: Vec<Option<Track>>,
+    /// The packet to begin with.
+    first: Option<Packet>,
+}
+
+impl Stream {
+    /// Opens the file and goes on to the first key picture after that share of it.
+    fn open(path: &Path, share: f64) -> Result<Self, Error> {
+        let input = format::input(path)?;
+        let mut tracks: Vec<Option<Track>> = input.streams().map(|_| None).collect();
+        for kind in [Type::Video, Type::Audio] {
+            let Some(stream) = input.streams().find(|stream| stream.parameters().medium() == kind) else { continue };
+            let mut context = codec::Context::from_parameters(stream.parameters())?;
+            context.set_threading(codec::threading::Config::count(1));
+            context.set_flags(codec::Flags::OUTPUT_CORRUPT);
+            tracks[stream.index()] = Some(match kind {
+                Type::Video => Track::Video(context.decoder().video()?),
+                _ => Track::Audio(context.decoder().audio()?),
+            });
         }
-        if Instant::now() >= until || line.is_cut() {
-            return Ok(pictures);
-        }
-        match tracks.get_mut(packet.stream()).and_then(Option::as_mut) {
-            Some(Track::Video(decoder)) => {
-                decoder.send_packet(&packet)?;
-                let mut picture = frame::Video::empty();
-                while decoder.receive_frame(&mut picture).is_ok() {
-                    pictures += 1;
+        let pictures = input.streams().find(|stream| stream.parameters().medium() == Type::Video);
+        let pictures = pictures.map(|stream| (stream.index(), stream.time_base(), stream.start_time()));
+        let mut stream = Self { input, tracks, first: None };
+        if let Some((index, base, start)) = pictures.filter(|_| share > 0.0) {
+            let seconds = stream.input.duration() as f64 / f64::from(ffmpeg_next::ffi::AV_TIME_BASE) * share;
+            let from = start + (seconds / f64::from(base)) as i64;
+            while let Some(packet) = stream.read()? {
+                if packet.stream() == index && packet.is_key() && packet.pts() >= Some(from) {
+                    stream.first = Some(packet);
+                    break;
                 }
             }
-            Some(Track::Audio(decoder)) => {
-                decoder.send_packet(&packet)?;
-                let mut block = frame::Audio::empty();
-                while decoder.receive_frame(&mut block).is_ok() {}
-            }
-            None => {}
         }
+        Ok(stream)
+    }
+
+    fn read(&mut self) -> Result<Option<Packet>, Error> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        let mut packet = Packet::empty();
+        match packet.read(&mut self.input) {
+            Ok(()) => Ok(Some(packet)),
+            Err(Error::Eof) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Decodes up to the next packet of pictures; gives how many pictures came, nothing at the end of the file.
+    fn turn(&mut self) -> Result<Option<u64>, Error> {
+        while let Some(packet) = self.read()? {
+            match self.tracks.get_mut(packet.stream()).and_then(Option::as_mut) {
+                Some(Track::Video(decoder)) => {
+                    decoder.send_packet(&packet)?;
+                    let (mut picture, mut pictures) = (frame::Video::empty(), 0);
+                    while decoder.receive_frame(&mut picture).is_ok() {
+                        pictures += 1;
+                    }
+                    return Ok(Some(pictures));
+                }
+                Some(Track::Audio(decoder)) => {
+                    decoder.send_packet(&packet)?;
+                    let mut block = frame::Audio::empty();
+                    while decoder.receive_frame(&mut block).is_ok() {}
+                }
+                None => {}
+            }
+        }
+        Ok(None)
     }
 }

@@ -19,7 +19,7 @@ mod still;
 mod texture;
 mod tracks;
 
-pub use clip::{ClipError, clip_length, encode};
+pub use clip::{ClipError, SECONDS_PER_KEY, clip_length, encode};
 pub use defect::DefectKind;
 pub use drive::{Drive, MakeCost, Reel};
 pub use plan::{DefectPlan, PlannedDefect, TRUTH_MAX};

@@ -17,7 +17,7 @@ pub const WHAT: &str = "so many streams of 1280x720 over UDP, all exempt from sh
     decode them, with receive buffers of a second, for a minute; then they stop, and a small stream that shared the machine with them must be well again";
 
 /// Streams for each core.
-const STREAMS_PER_CORE: usize = 20;
+const STREAMS_PER_CORE: usize = 60;
 const OVERLOADED: Duration = Duration::from_secs(60);
 /// When lanes, rings and receive buffers have filled.
 const FILLED: Duration = Duration::from_secs(25);
