@@ -3,8 +3,10 @@
 //! `Display`, `Debug` and `Serialize` replace credentials, secret query values and stream keys; the
 //! raw text is had by [`SecretUrl::expose`] alone, at the one place that connects.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::RwLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
@@ -28,69 +30,122 @@ const PLAIN_QUERY_KEYS: [&str; 12] = [
     "tracks",
 ];
 
-/// A URL whose every printed form hides user, password, and query values not known to be plain.
+/// First segments of paths that hold a user and a password in the next two, as providers of television over the internet give
+/// them out (`/live/USER/PASSWORD/77.ts`).
+const LOGIN_FOLDERS: [&str; 4] = ["live", "movie", "series", "timeshift"];
+
+/// Fetched texts that are shorter are not hidden: they would hide half of every path.
+const FETCHED_BYTES_MIN: usize = 4;
+
+/// Fetched texts that are remembered, at most.
+const FETCHED_MAX: usize = 100_000;
+
+/// What the configuration fetched from elsewhere since it must not stand in it.
+static FETCHED: RwLock<BTreeSet<Box<str>>> = RwLock::new(BTreeSet::new());
+
+/// Remembers a text that `${file:…}` or `${env:…}` fetched: no URL that is made from now on shows it in its path.
+pub(crate) fn hide(fetched: &str) {
+    let mut texts = FETCHED.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if fetched.len() >= FETCHED_BYTES_MIN && texts.len() < FETCHED_MAX {
+        texts.insert(fetched.into());
+    }
+}
+
+/// A URL whose every printed form hides user, password, query values not known to be plain, what was fetched into its path, and
+/// logins in it.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SecretUrl(Url);
+pub struct SecretUrl {
+    url: Url,
+    shown: Box<str>,
+}
 
 impl SecretUrl {
+    fn new(url: Url) -> Self {
+        let shown = redacted(&url).into();
+        Self { url, shown }
+    }
+
     /// The URL with its secrets. Only the connector may call it, and may not log what it gets.
     pub fn expose(&self) -> &Url {
-        &self.0
+        &self.url
     }
 
     /// The same with segments added to its path, unless it ends in them already.
     #[must_use]
     pub fn joined(&self, segments: &str) -> Self {
-        let mut url = self.0.clone();
+        let mut url = self.url.clone();
         let path = url.path().trim_end_matches('/');
         if !path.ends_with(&format!("/{segments}")) {
             let path = format!("{path}/{segments}");
             url.set_path(&path);
         }
-        Self(url)
+        Self::new(url)
     }
 
     /// The scheme, in lower case.
     pub fn scheme(&self) -> &str {
-        self.0.scheme()
+        self.url.scheme()
     }
 
     /// Host as written, without port.
     pub fn host(&self) -> Option<&str> {
-        self.0.host_str()
+        self.url.host_str()
     }
 
     /// The URL as it may be shown.
     pub fn redacted(&self) -> String {
-        let mut shown = self.0.clone();
-        if !shown.username().is_empty() || shown.password().is_some() {
-            // Both setters only fail for URLs that cannot have credentials, which these have.
-            let _ = shown.set_username("***");
-            let _ = shown.set_password(None);
-        }
-        if self.0.query().is_some() {
-            let pairs: Vec<String> = self
-                .0
-                .query_pairs()
-                .map(|(key, value)| {
-                    let plain = PLAIN_QUERY_KEYS.contains(&key.as_ref());
-                    if plain { format!("{key}={value}") } else { format!("{key}=***") }
-                })
-                .collect();
-            shown.set_query(Some(&pairs.join("&")));
-        }
-        if matches!(shown.scheme(), "rtmp" | "rtmps") {
-            // The last path segment of an RTMP address is the stream key.
-            if let Some((parent, key)) = self.0.path().rsplit_once('/')
-                && !parent.is_empty()
-                && !key.is_empty()
-            {
-                shown.set_path(&format!("{parent}/***"));
-            }
-        }
-        shown.set_fragment(None);
-        shown.to_string()
+        self.shown.to_string()
     }
+}
+
+fn redacted(url: &Url) -> String {
+    let mut shown = url.clone();
+    if !shown.username().is_empty() || shown.password().is_some() {
+        // Both setters only fail for URLs that cannot have credentials, which these have.
+        let _ = shown.set_username("***");
+        let _ = shown.set_password(None);
+    }
+    if url.query().is_some() {
+        let pairs: Vec<String> = url
+            .query_pairs()
+            .map(|(key, value)| {
+                let plain = PLAIN_QUERY_KEYS.contains(&key.as_ref());
+                if plain { format!("{key}={value}") } else { format!("{key}=***") }
+            })
+            .collect();
+        shown.set_query(Some(&pairs.join("&")));
+    }
+    if let Some(path) = redacted_path(url) {
+        shown.set_path(&path);
+    }
+    shown.set_fragment(None);
+    shown.to_string()
+}
+
+/// The path as it may be shown, where that is another one.
+fn redacted_path(url: &Url) -> Option<String> {
+    let mut path = percent_encoding::percent_decode_str(url.path()).decode_utf8_lossy().into_owned();
+    let mut is_other = false;
+    for fetched in FETCHED.read().unwrap_or_else(|poisoned| poisoned.into_inner()).iter() {
+        if path.contains(&**fetched) {
+            path = path.replace(&**fetched, "***");
+            is_other = true;
+        }
+    }
+    let mut segments: Vec<&str> = path.split('/').collect();
+    if matches!(url.scheme(), "http" | "https") && segments.len() >= 5 && LOGIN_FOLDERS.contains(&segments[1]) {
+        (segments[2], segments[3]) = ("***", "***");
+        is_other = true;
+    }
+    // The last path segment of an RTMP address is the stream key.
+    if matches!(url.scheme(), "rtmp" | "rtmps")
+        && segments.len() > 2
+        && let Some(key) = segments.last_mut().filter(|key| !key.is_empty())
+    {
+        *key = "***";
+        is_other = true;
+    }
+    is_other.then(|| segments.join("/"))
 }
 
 impl fmt::Display for SecretUrl {
@@ -122,7 +177,7 @@ impl FromStr for SecretUrl {
         if text.len() > URL_BYTES_MAX {
             return Err(UrlError::TooLong);
         }
-        Ok(Self(Url::parse(text)?))
+        Ok(Self::new(Url::parse(text)?))
     }
 }
 
@@ -150,6 +205,7 @@ mod tests {
             "rtmp://host/app/S3cret",
             "rtsp://S3cret@host/stream",
             "https://host/a?x=S3cret#S3cret",
+            "http://host/live/S3cret/S3cret/77.ts",
         ] {
             let url: SecretUrl = raw.parse().expect("test URLs are valid");
             for shown in [url.to_string(), format!("{url:?}"), serde_json::to_string(&url).expect("a string")] {
@@ -158,6 +214,19 @@ mod tests {
             }
             assert!(url.expose().as_str().contains("S3cret"));
         }
+    }
+
+    #[test]
+    fn what_was_fetched_into_a_path_is_not_shown() {
+        hide("fetched w0rd");
+        for raw in ["http://host/fetched%20w0rd/1.ts", "rtmp://host/a-fetched w0rd/key", "srt://host:1/x/fetched w0rd"]
+        {
+            let url: SecretUrl = raw.parse().expect("valid");
+            assert!(!url.to_string().contains("w0rd") && url.to_string().contains("host"), "{url}");
+            assert!(url.expose().as_str().contains("w0rd"));
+        }
+        let plain: SecretUrl = "http://host/live/news/1.ts".parse().expect("valid");
+        assert_eq!(plain.to_string(), "http://host/live/news/1.ts");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use crate::secret_url;
+
 /// Largest file that a reference may fetch, in bytes.
 pub(crate) const REFERENCE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -55,10 +57,18 @@ pub(crate) fn expand(text: &str, environment: &BTreeMap<&str, &str>) -> Result<S
         match piece {
             Piece::Plain(plain) => whole.push_str(plain),
             Piece::Environment(name) => match environment.get(name) {
-                Some(value) => whole.push_str(value),
+                Some(value) => {
+                    secret_url::hide(value);
+                    whole.push_str(value);
+                }
                 None => return Err(format!("environment variable {name} is not set")),
             },
-            Piece::File(path) => whole.push_str(read(Path::new(path))?.trim_end_matches(['\n', '\r'])),
+            Piece::File(path) => {
+                let value = read(Path::new(path))?;
+                let value = value.trim_end_matches(['\n', '\r']);
+                secret_url::hide(value);
+                whole.push_str(value);
+            }
         }
     }
     Ok(whole)

@@ -18,7 +18,14 @@ fn a_password_in_any_form_of_address_is_nowhere_to_be_read() {
     });
     let silent = TcpListener::bind("127.0.0.1:0").expect("the loopback has free ports");
     let (host, silent) = (web.address(), silent.local_addr().expect("it is bound"));
+    let home_of_secrets = tempfile::tempdir().expect("a temporary folder");
+    let fetched = home_of_secrets.path().join("token");
+    std::fs::write(&fetched, CANARY).expect("it can be written");
+    let fetched = format!("${{file:{}}}", fetched.display());
     let urls = [
+        format!("http://{host}/{fetched}/1.ts"),
+        format!("rtmp://127.0.0.1:{nobody}/{fetched}/stream"),
+        format!("http://{host}/live/user/{CANARY}/77.ts"),
         format!("http://user:{CANARY}@{host}/a.ts"),
         format!("http://{host}/a.ts?token={CANARY}"),
         format!("http://{host}/master.m3u8?token={CANARY}"),
@@ -41,6 +48,9 @@ fn a_password_in_any_form_of_address_is_nowhere_to_be_read() {
         service.wait_for_event(&format!("s{number}"), "input_down", "raised", 40 * SECOND);
     }
     let (_, page) = service.get("/metrics");
+    for path in ["/api/v1/streams?limit=100", "/api/v1/streams/s0", "/api/v1/events?limit=100"] {
+        assert!(!service.get(path).1.contains(CANARY), "{path}");
+    }
     assert_eq!(service.stop().0, Some(0));
     let told: Vec<String> = service.lines().into_iter().filter(|line| line.contains(CANARY)).collect();
     assert!(told.is_empty(), "{told:#?}");
