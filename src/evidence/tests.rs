@@ -74,6 +74,19 @@ fn of_events_below_the_severity_no_evidence_is_kept() {
 }
 
 #[test]
+fn what_is_silenced_or_explained_by_another_event_has_evidence_too() {
+    let mut bench = Bench::new(Severity::Warning);
+    let suppressed = event(EventState::Suppressed, Severity::Critical);
+    let long_ago = Wall(SystemTime::now() - Duration::from_secs(600));
+    let later = event(EventState::Suppressed, Severity::Critical);
+    let silenced_later = Arc::new(Event { raised_at: long_ago, ..(*later).clone() });
+    bench.tell(&[silenced_later.clone(), suppressed.clone()]);
+    bench.wait("the evidence", |counts| counts.written() == 1);
+    assert!(bench.shelf.manifest(&suppressed.id).is_some());
+    assert!(bench.shelf.manifest(&silenced_later.id).is_none(), "what was then is not held any more");
+}
+
+#[test]
 fn an_event_that_is_told_again_has_one_evidence() {
     let mut bench = Bench::new(Severity::Warning);
     let raised = event(EventState::Raised, Severity::Warning);
