@@ -9,6 +9,7 @@ import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { history, iso, status } from './mock_answers.mjs';
 import { clip, pictures } from './mock_media.mjs';
 
 const ASSETS = fileURLToPath(new URL('../../src/dashboard/assets', import.meta.url));
@@ -59,6 +60,7 @@ export class Mock {
     this.silences = [];
     this.requests = [];
     this.noThumbnails = false;
+    this.watchedSince = 0;
     for (let index = 1; index <= streams; index += 1) this.addStream(index);
     if (!calm) for (let index = 0; index < Math.min(streams / 6, 40); index += 1) this.raise();
     this.past(streams);
@@ -325,13 +327,13 @@ export class Mock {
     const [, , kind, id, act, file] = parts;
     if (act === 'evidence') return this.evidenceRoute(id, file, response, missing);
     if (kind === 'live') return this.live(request, response);
-    if (kind === 'streams') return this.streamRoute(request.method, { id, act, json, url }, response, give, missing);
+    if (kind === 'streams') return this.streamRoute(request, { id, act, json, url }, response, give, missing);
     if (kind === 'events') return this.eventRoute({ id, act, json, url }, give, missing);
     if (kind === 'incidents') return this.incidentRoute({ id, url }, give, missing);
     if (kind === 'silences') return this.rows(request.method, this.silences, 'silences', id, json, give);
     if (kind === 'notes')
       return this.rows(request.method, this.notes, 'notes', id, json && { ...json, at: iso(Date.now()) }, give);
-    if (kind === 'status') return give(this.status());
+    if (kind === 'status') return give(status(this.listeners.size));
     if (kind === 'receivers' && !id) return give({ receivers: RECEIVERS });
     return missing();
   }
@@ -363,7 +365,7 @@ export class Mock {
     response.on('close', () => this.listeners.delete(response));
   }
 
-  streamRoute(method, { id, act, json, url }, response, give, missing) {
+  streamRoute({ method, headers }, { id, act, json, url }, response, give, missing) {
     if (!id && method === 'POST') {
       if (!/^[\w.-]+$/.test(json.name ?? ''))
         return give({ title: 'Unprocessable Content', status: 422, detail: 'name: letters, digits, - _ . only' }, 422);
@@ -393,16 +395,20 @@ export class Mock {
       });
       return response.end(kind[Math.floor(Date.now() / 500) % kind.length]);
     }
-    if (act === 'history') return give(this.history(url));
+    if (act === 'history') return give(history(url, this.watchedSince));
     if (method === 'DELETE') {
       this.streams.delete(id);
       this.tell('stream_removed', { name: id });
       return give(null, 204);
     }
     if (method === 'PUT') {
-      Object.assign(stream, json);
+      const condition = headers['if-match'];
+      if (condition && condition !== `"r${stream.revision ?? 1}"`)
+        return give({ title: 'it was changed meanwhile: read it again', status: 412 }, 412);
+      Object.assign(stream, json, { revision: (stream.revision ?? 1) + 1 });
       this.tell('stream', stream);
     }
+    if (stream.origin === 'api') response.setHeader('etag', `"r${stream.revision ?? 1}"`);
     const { name, title, url: source, mode, profile, priority, labels, expect, runbook_url: runbook } = stream;
     return give({
       ...stream,
@@ -411,46 +417,6 @@ export class Mock {
           ? { name, title, url: source, mode, profile, priority, labels, expect, runbook_url: runbook }
           : undefined,
     });
-  }
-
-  history(url) {
-    const asked = url.searchParams.get('since');
-    const since = asked.endsWith('h')
-      ? Date.now() / 1000 - Number.parseInt(asked, 10) * 3600
-      : Date.parse(asked) / 1000;
-    const step = Number.parseInt(url.searchParams.get('resolution') ?? '1', 10);
-    const points = [];
-    for (let second = Math.ceil(since); second < Date.now() / 1000 - 1; second += step) {
-      const level = -22 - 6 * Math.sin(second / 30);
-      points.push({
-        at: iso(second * 1000),
-        lasts: step,
-        known: step,
-        up: second % 20_000 < 1500 ? 0 : 1,
-        bitrate: 5.2e6 + 4e5 * Math.sin(second / 50),
-        frame_rate: 25,
-        pictures: [
-          {
-            track: 'video:0',
-            frames: 25,
-            luma_mean: 90 + 30 * Math.sin(second / 40),
-            difference: 3 + Math.sin(second / 7),
-          },
-        ],
-        sounds: [
-          {
-            track: 'audio:0',
-            momentary_lufs: level,
-            short_term_lufs: level - 1,
-            channels: [
-              { rms_dbfs: level, peak_dbfs: level + 9 },
-              { rms_dbfs: level - 2, peak_dbfs: level + 8 },
-            ],
-          },
-        ],
-      });
-    }
-    return { points };
   }
 
   eventRoute({ id, act, json, url }, give, missing) {
@@ -502,29 +468,7 @@ export class Mock {
     }
     return give({ [key]: rows });
   }
-
-  status() {
-    const buckets = [
-      0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-    ].map((edge, index) => [edge, Math.min(1e6, 1e6 / (1 + Math.exp(5 - index)))]);
-    return {
-      node: 'mock',
-      version: '0.1.0',
-      ffmpeg: '5.1',
-      started_at: iso(Date.now() - 7.3e6),
-      process: { cpu_seconds: process.cpuUsage().user / 1e6, resident_bytes: 4.2e8, threads: 1012 },
-      live: true,
-      ready: true,
-      store: { degraded: false, unstored: 0 },
-      live_clients: this.listeners.size,
-      config_last_reload_successful: true,
-      stages: ['decode', 'queue', 'inspect', 'total'].map((stage) => ({ stage, buckets, sum: 12, count: 1e6 })),
-      detector_cpu_seconds: { black: 12, freeze: 9, silence: 4 },
-    };
-  }
 }
-
-const iso = (time) => new Date(time).toISOString();
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const value = (name, otherwise) => {

@@ -38,6 +38,16 @@ fn the_node_page_shows_its_streams_once_the_list_is_there() {
 }
 
 #[test]
+fn time_in_which_nobody_looked_is_not_called_well() {
+    case("unseen", None);
+}
+
+#[test]
+fn events_of_the_monitor_itself_lead_to_the_node() {
+    case("monitor", None);
+}
+
+#[test]
 fn pictures_that_stop_are_called_stale() {
     case("stale", None);
 }

@@ -10,7 +10,7 @@ globalThis.document = { addEventListener() {} };
 const assets = new URL('../../src/dashboard/assets/', import.meta.url);
 const load = (name) => import(new URL(name, assets));
 const { Model, HELD } = await load('model.js');
-const { buckets, seenIn } = await load('strip.js');
+const { buckets, describe, seenFor, seenIn } = await load('strip.js');
 const { lasted, brief, metric, percent, latency } = await load('format.js');
 const { parse } = await load('feed.js');
 const { matches } = await load('search.js');
@@ -120,6 +120,40 @@ test('what was not seen is told from what was', () => {
     ],
     [1, 1, 0, 0, 1, 1, 0, 0, 0, 1],
   );
+});
+
+test('what was seen is added up once, and only inside the span', () => {
+  const seen = [
+    { from: 40, to: 60 },
+    { from: -50, to: 10 },
+    { from: 50, to: 70 },
+    { from: 55, to: 58 },
+    { from: 95, to: 200 },
+    { from: 300, to: 400 },
+  ];
+  assert.equal(seenFor(seen, 100, 100), 45);
+  assert.equal(seenFor([], 100, 100), 0);
+});
+
+test('a strip calls nothing well for time in which nobody looked', (context) => {
+  const day = 86_400_000;
+  const end = 2 * day;
+  context.mock.timers.enable({ apis: ['Date'], now: end });
+  const says = (events, ...seen) => describe(events, day, seen);
+  const one = event('1', 'major', { started: end - 60_000 });
+  const few = { from: end - 5 * 60_000 - 9000, to: end };
+  assert.equal(says([], { from: 0, to: end }), 'nothing wrong in 24 h');
+  assert.equal(says([], { from: day + 59_000, to: end }), 'nothing wrong in 24 h');
+  assert.equal(says([], few), 'nothing wrong in the 5 min of 24 h that were seen');
+  assert.equal(says([], { from: day + 120_000, to: end }), 'nothing wrong in the 23 h 58 min of 24 h that were seen');
+  assert.equal(says([], { from: end - 20_000, to: end }), 'nothing wrong in the 20 s of 24 h that were seen');
+  assert.equal(says([]), 'nothing was seen in 24 h');
+  assert.equal(says([one], { from: 0, to: end }), '1 event in 24 h');
+  assert.equal(says([one], few), '1 event in 24 h, of which 5 min were seen');
+  assert.equal(says([one, one]), '2 events in 24 h, of which nothing was seen');
+  // Nothing is known of the past.
+  assert.equal(describe([], day), 'no warning or worse in 24 h');
+  assert.equal(describe([one], day), '1 event in 24 h');
 });
 
 test('times, rates and shares are told in few words', () => {

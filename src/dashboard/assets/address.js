@@ -34,6 +34,14 @@ export function address(values) {
   return query ? `/?${query}` : '/';
 }
 
+/** The stream that events of the monitor itself are of. There is no such stream to be shown. */
+const MONITOR = '@monitor';
+
+/** The address of what an event is of: the page of a stream, or the node for the monitor itself. */
+export function source(stream) {
+  return address(stream === MONITOR ? { view: 'node' } : { view: 'stream', name: stream });
+}
+
 /** Goes to a view. */
 export function go(values) {
   visit(address(values));

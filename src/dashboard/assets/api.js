@@ -64,13 +64,26 @@ export async function get(path, parameters = {}, options = {}) {
   return response.json();
 }
 
-/** Sends JSON, or nothing; gives the JSON of the answer if there is any. */
-export async function send(method, path, body) {
-  const options = { method };
+/** Reads what is to be changed: the JSON document, and the tag that says which one it was, if it has any. */
+export async function getTagged(path) {
+  const response = await ask(path);
+  // A proxy that compresses weakens the tag, which then matches nothing. It names the settings and not
+  // the bytes, so what it says is still true.
+  const tag = response.headers.get('etag')?.replace(/^W\//, '');
+  return { answer: await response.json(), tag };
+}
+
+/**
+ * Sends JSON, or nothing; gives the JSON of the answer if there is any. With a tag of `getTagged` only
+ * what is still the same is changed, else the answer is 412.
+ */
+export async function send(method, path, body, tag) {
+  const options = { method, headers: {} };
   if (body !== undefined) {
     options.body = JSON.stringify(body);
-    options.headers = { 'content-type': 'application/json' };
+    options.headers['content-type'] = 'application/json';
   }
+  if (tag) options.headers['if-match'] = tag;
   const response = await ask(path, options);
   if (response.status === 204) return null;
   const text = await response.text();

@@ -3,7 +3,7 @@
 import { attribute, fill, h, outsideLink } from './dom.js';
 import { every, soon } from './frame.js';
 import { get, part } from './api.js';
-import { address, isKiosk } from './address.js';
+import { address, isKiosk, source } from './address.js';
 import { acknowledge, comment, snooze, unacknowledge } from './actions.js';
 import { stateWord } from './event_row.js';
 import { Evidence } from './evidence.js';
@@ -101,7 +101,7 @@ export function eventPage({ model }, { id }) {
 
 function factRows(event, duration) {
   const rows = [
-    ['Stream', h('a', { href: address({ view: 'stream', name: event.stream }) }, event.stream)],
+    ['Stream', h('a', { href: source(event.stream) }, event.stream)],
     ['Detector', `${event.detector} on ${event.track}`],
     ['Severity', h('span', { class: 'word', 'data-severity': event.severity }, event.severity)],
     ['Highest', event.max_severity !== event.severity ? event.max_severity : null],

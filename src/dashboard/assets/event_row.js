@@ -3,7 +3,7 @@
 import { attribute, h, sideways, text } from './dom.js';
 import { every } from './frame.js';
 import { lasted, moment, now } from './format.js';
-import { address } from './address.js';
+import { address, source } from './address.js';
 import { setSign, sign } from './severity.js';
 
 const ENDS = {
@@ -62,7 +62,7 @@ class Row {
     text(this.word, event.severity);
     text(this.began, moment(event.started));
     text(this.stream, event.stream);
-    attribute(this.stream, 'href', address({ view: 'stream', name: event.stream }));
+    attribute(this.stream, 'href', source(event.stream));
     text(this.message, event.message || event.detector);
     attribute(this.message, 'href', address({ view: 'event', id: event.id }));
     text(this.detector, event.detector);

@@ -1,13 +1,18 @@
 // Adding and changing a stream. The server says what is wrong with it; the form only asks.
 
 import { h } from './dom.js';
-import { get, part, send } from './api.js';
+import { getTagged, part, send } from './api.js';
 import { field, form } from './dialog.js';
 import { go } from './address.js';
 import { complain, say } from './toast.js';
 
 const PROFILES = ['ott', 'broadcast-eu', 'broadcast-us', 'radio', 'static-ok', 'news-sport'];
 const EXPECTED = ['codec', 'width', 'height', 'frame_rate', 'audio_tracks'];
+
+/** What is said where the stream is no longer as it was when the form was filled. */
+const MEANWHILE =
+  'This stream was changed or removed by somebody else meanwhile, so nothing was saved. ' +
+  'What you typed is still here. Close this dialog and open it again to see the change.';
 
 /** Keys of a stream that the form shows; the others of a changed stream are sent back as they were. */
 const TEXTS = ['name', 'title', 'url', 'profile', 'runbook_url'];
@@ -92,8 +97,11 @@ export async function addStream() {
 /** Shows a stream as configured and changes it. */
 export async function editStream(name) {
   let settings;
+  let tag;
   try {
-    const answer = await get(`/api/v1/streams/${part(name)}`);
+    const read = await getTagged(`/api/v1/streams/${part(name)}`);
+    const { answer } = read;
+    tag = read.tag;
     settings = answer.settings ?? answer.config ?? answer;
   } catch (error) {
     complain(error);
@@ -106,7 +114,11 @@ export async function editStream(name) {
     action: 'Save',
     narrow: false,
     submit: async () => {
-      await send('PUT', `/api/v1/streams/${part(name)}`, body(fields, settings));
+      try {
+        await send('PUT', `/api/v1/streams/${part(name)}`, body(fields, settings), tag);
+      } catch (error) {
+        throw error.status === 412 ? new Error(MEANWHILE) : error;
+      }
     },
   });
   if (changed) say(`Saved ${name}`);

@@ -84,19 +84,18 @@ export function streamPage(context, { name }) {
   };
   const strips = () => {
     for (const [span, canvas, words] of parts.strips) {
-      drawStrip(
-        canvas,
-        model.eventsOf(name),
-        SPANS[span],
-        canvas.clientWidth || 600,
-        22,
-        seen && seen.concat(newest()),
-      );
-      text(words, describe(model.eventsOf(name), SPANS[span]));
+      const all = seen && seen.concat(newest());
+      drawStrip(canvas, model.eventsOf(name), SPANS[span], canvas.clientWidth || 600, 22, all);
+      text(words, describe(model.eventsOf(name), SPANS[span], all));
     }
   };
-  // What is not in the journal yet: as much as is written late, while the stream is watched.
-  const newest = () => (model.meaning(name) === 'live' ? [{ from: now() - UNWRITTEN, to: now() }] : []);
+  // What is not in the journal yet: as much as is written late, while the stream is watched. What was read
+  // last may have grown older by one more look back.
+  const newest = () => {
+    if (model.meaning(name) !== 'live') return [];
+    const last = seen.at(-1)?.to ?? 0;
+    return [{ from: last > now() - UNWRITTEN - LOOK_BACK ? last : now() - UNWRITTEN, to: now() }];
+  };
   const lookBack = async () => {
     try {
       seen = shapes.seen(await get(`/api/v1/streams/${part(name)}/history`, { since: '24h', resolution: '60s' }));

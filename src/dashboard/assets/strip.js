@@ -2,11 +2,14 @@
 // well as colour. Where the past is known as well, what was not seen is hatched.
 
 import { rank, SEVERITIES } from './severity.js';
-import { now } from './format.js';
+import { lasted, now } from './format.js';
 import { colour } from './theme.js';
 
 /** What strips span, in milliseconds. */
 export const SPANS = { '2h': 2 * 3600_000, '24h': 24 * 3600_000 };
+
+/** What the past is known by, in milliseconds. As much at the begin of a span may be missing without a reason. */
+const STEP = 60_000;
 
 /** The worst severity (0 to 5) of each of `count` equal stretches up to `end`. Pure. */
 export function buckets(events, span, count, end) {
@@ -78,13 +81,35 @@ export function fillOf(severity) {
   return severity === 'critical' ? 'critical-fill' : severity;
 }
 
-/** What a strip says, in words. */
-export function describe(events, span) {
+/** How long of the `span` up to `end` something was seen, in milliseconds. Pure. */
+export function seenFor(seen, span, end) {
+  let total = 0;
+  let until = end - span;
+  for (const { from, to } of [...seen].sort((one, other) => one.from - other.from)) {
+    const last = Math.min(to, end);
+    if (last <= until) continue;
+    total += last - Math.max(from, until);
+    until = last;
+  }
+  return total;
+}
+
+/**
+ * What a strip says, in words. Where the past is known, `seen` are the spans of time in which somebody
+ * looked: nothing is called well for the rest. Without it nothing is called well at all.
+ */
+export function describe(events, span, seen) {
   const begin = now() - span;
   const counted = events.filter(
     (event) => (event.open || event.ended >= begin) && rank(event.severity) >= rank('warning'),
-  );
-  const hours = span / 3600_000;
-  if (counted.length === 0) return `nothing wrong in ${hours} h`;
-  return `${counted.length} ${counted.length === 1 ? 'event' : 'events'} in ${hours} h`;
+  ).length;
+  const hours = `${span / 3600_000} h`;
+  const found = `${counted} ${counted === 1 ? 'event' : 'events'} in ${hours}`;
+  if (!seen) return counted > 0 ? found : `no warning or worse in ${hours}`;
+  const looked = seenFor(seen, span, now());
+  if (span - looked <= STEP) return counted > 0 ? found : `nothing wrong in ${hours}`;
+  if (looked < 1000) return counted > 0 ? `${found}, of which nothing was seen` : `nothing was seen in ${hours}`;
+  // The past is known by the minute; seconds beside minutes would say more than is known.
+  const some = lasted(looked < STEP ? looked : looked - (looked % STEP));
+  return counted > 0 ? `${found}, of which ${some} were seen` : `nothing wrong in the ${some} of ${hours} that were seen`;
 }

@@ -1,4 +1,5 @@
-// A stream is added, refused while it is wrong, changed, snoozed and woken, and removed; another screen follows.
+// A stream is added, refused while it is wrong, changed, snoozed and woken, and removed; another screen
+// follows. What somebody else changed meanwhile is not overwritten.
 
 import { equal, open, picture, until } from '../browser.mjs';
 
@@ -33,6 +34,29 @@ export default async function run({ browser, address, mock }) {
   await submit();
   await page.waitForSelector('h1:has-text("Changed")');
   await other.waitForSelector('.tile .name:has-text("Changed")');
+
+  // Somebody else changes it while the dialog is open.
+  const path = `${address}/api/v1/streams/added`;
+  const settings = async () => (await (await fetch(path)).json()).settings;
+  await page.click('button:has-text("Edit")');
+  await page.waitForSelector('dialog input[name="title"]');
+  const { name: _, ...others } = { ...(await settings()), title: 'By another' };
+  const headers = { 'content-type': 'application/json' };
+  equal((await fetch(path, { method: 'PUT', headers, body: JSON.stringify(others) })).status, 200, 'the other change');
+  await page.fill('dialog input[name="title"]', 'Mine');
+  await submit();
+  await page.waitForSelector('dialog .fault:has-text("changed or removed by somebody else meanwhile")');
+  equal(await page.inputValue('dialog input[name="title"]'), 'Mine', 'what was typed');
+  equal((await settings()).title, 'By another', 'what the other wrote');
+  await picture(page, 'meanwhile');
+  await page.click('dialog button:has-text("Cancel")');
+  await page.waitForSelector('dialog', { state: 'detached' });
+  await page.click('button:has-text("Edit")');
+  await page.waitForSelector('dialog input[name="title"]');
+  equal(await page.inputValue('dialog input[name="title"]'), 'By another', 'the change of the other');
+  await page.fill('dialog input[name="title"]', 'Changed');
+  await submit();
+  await page.waitForSelector('h1:has-text("Changed")');
 
   await page.click('.row > button:has-text("Snooze")');
   await page.fill('dialog input[name="reason"]', 'encoder on its way');
