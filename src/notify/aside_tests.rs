@@ -185,6 +185,21 @@ fn one_message_that_is_answered_with_500_keeps_no_other_stream_from_its_people()
 }
 
 #[test]
+fn a_restart_tries_at_once_what_was_set_aside() {
+    let mut rig = Rig::new(World { poison: [0].into(), ..World::default() });
+    rig.raise(0);
+    rig.run_until(2);
+    rig.raise(1);
+    rig.run_until(600);
+    let backlog = rig.outbox.backlog("hook", rig.begin + Duration::from_secs(600)).unwrap();
+    assert!(backlog.waiting.aside == 1 && backlog.waiting.aside_due > Duration::ZERO);
+    rig.world.lock().unwrap().poison.clear();
+    rig.dispatcher.begin();
+    rig.run_until(602);
+    assert!(rig.taken()[&(0, 1)] <= 602);
+}
+
+#[test]
 fn a_digest_with_one_change_that_is_answered_with_500_reaches_people_but_for_that_one() {
     let mut rig = Rig::new(World { poison: [77].into(), ..World::default() });
     rig.raise(999);

@@ -81,7 +81,6 @@ impl Dispatcher {
     /// Works until the lifeline is cut. After a panic it begins anew: what waits is on disk, and nobody else
     /// would send it.
     pub(super) fn run(mut self) {
-        self.resend_at = self.channel.resend_every();
         while let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.work())) {
             let why = panic_message(&*panic);
             tracing::error!(
@@ -98,7 +97,16 @@ impl Dispatcher {
         }
     }
 
+    /// The process is new, the receiver's settings are, or a fault of ours was in the way: what was set aside is worth a try now.
+    pub(super) fn begin(&mut self) {
+        self.resend_at = self.channel.resend_every();
+        if let Err(error) = self.outbox.wake(&self.route.name, self.wall()) {
+            tracing::warn!(receiver = &*self.route.name, fault = %error, "messages that were set aside wait on");
+        }
+    }
+
     fn work(&mut self) {
+        self.begin();
         while !self.line.is_cut() {
             let wait = self.turn();
             for word in self.ear.listen(wait) {
