@@ -79,7 +79,7 @@ pub(super) async fn list(request: HttpRequest, node: Data<Node>) -> Result<HttpR
     let query = Query::of(&request);
     let filter = filter(&query)?;
     let limit = query.limit(LIMIT, PAGE_ROWS_MAX)?;
-    let cursor = query.get("cursor").map(str::to_owned);
+    let cursor = query.parsed::<uuid::Uuid>("cursor", "the next_cursor of the page before")?.map(|id| id.to_string());
     // Before the page is read: what changes meanwhile comes again, and nothing is missed.
     let sequence = node.desk.board.sequence();
     let page = node.read(move |reader| reader.events(&filter, cursor.as_deref(), limit)).await?;

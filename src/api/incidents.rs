@@ -48,7 +48,7 @@ pub(super) async fn list(request: HttpRequest, node: Data<Node>) -> Result<HttpR
     };
     let filter = IncidentFilter { open, since: query.moment("since")?, until: query.moment("until")? };
     let limit = query.limit(LIMIT, PAGE_ROWS_MAX)?;
-    let cursor = query.get("cursor").map(str::to_owned);
+    let cursor = query.parsed::<uuid::Uuid>("cursor", "the next_cursor of the page before")?.map(|id| id.to_string());
     let page = node.read(move |reader| reader.incidents(&filter, cursor.as_deref(), limit)).await?;
     Ok(HttpResponse::Ok().json(Page { incidents: page.incidents, next_cursor: page.next_cursor }))
 }

@@ -135,6 +135,18 @@ fn pair(question: &Question, stream: &Found<'_>, detector: &str, events: &[&Even
 
 /// Says what stands out and what to do about it.
 fn suggest(pair: &mut NoisyPair, lasting: &[f64], clear_after: f64) {
+    if pair.detector.starts_with("log_") {
+        let is_noisy = pair.open_share >= NORMAL_FROM || pair.flaps >= 3 || (pair.per_day >= 24.0 && pair.events >= 3);
+        // Detectors of logs have their thresholds in the rules of the log, and nothing under [streams.detectors].
+        pair.suggestion = is_noisy.then(|| {
+            format!(
+                "{} events, open {} of the time: raise the thresholds of its rule in [[logs]]",
+                pair.events,
+                percent(pair.open_share)
+            )
+        });
+        return;
+    }
     let key = |setting: &str| format!("[streams.detectors.{}] {setting}", pair.detector);
     let points = pair.events - lasting.len() as u64;
     if pair.open_share >= NORMAL_FROM {

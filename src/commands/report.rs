@@ -67,6 +67,9 @@ fn try_report(args: &ReportArgs, sources: &Sources) -> Result<(), String> {
             serde_json::from_value(answer).map_err(|_| "the answer is no report: is it another version?".to_owned())?
         }
     };
+    if let Some(name) = args.stream.as_ref().filter(|_| report.streams.is_empty()) {
+        return Err(format!("nothing is known of a stream '{name}'; without --stream the report lists all"));
+    }
     place.write(report.render(args.format).as_bytes()).map_err(|error| error.to_string())
 }
 

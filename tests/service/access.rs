@@ -80,10 +80,13 @@ fn every_role_may_do_on_every_endpoint_what_the_table_says_and_no_more() {
 fn what_is_not_served_needs_a_token_too_and_a_wrong_method_says_which_are_right() {
     let home = with_tokens();
     let service = home.start();
-    for path in ["/", "/no/such", "/api/v1/nothing"] {
+    for path in ["/", "/assets/0/main.js", "/no/such", "/api/v1/nothing"] {
         assert_eq!(status(&service, "GET", path, ""), 401, "{path}");
     }
     let viewer = bearer(TOKENS[0].1);
+    for (_, token) in TOKENS {
+        assert_eq!(status(&service, "GET", "/", &bearer(token)), 200, "everyone with a token may see the page");
+    }
     assert_eq!(status(&service, "GET", "/no/such", &viewer), 404);
     let wrong = ask(service.address(), "PATCH", "/api/v1/streams/lobby", &viewer, "");
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("GET, HEAD, PUT, DELETE")));

@@ -348,8 +348,12 @@ pub(super) fn check_name(building: &mut Building<'_>, name: &str, path: &KeyPath
     /// Longest name, in bytes.
     const NAME_BYTES_MAX: usize = 128;
     let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || !fits {
-        let why = format!("a {what}'s name has 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.'");
+    // Of an address a part of dots alone is a way up.
+    let is_way = matches!(name, "." | "..");
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !fits || is_way {
+        let why = format!(
+            "a {what}'s name has 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.', and is not '.' or '..'"
+        );
         building.invalid(path, why);
     }
 }

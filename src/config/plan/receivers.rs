@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use avwatch_actors::severity::Severity;
 
-use crate::config::origin::KeyPath;
+use crate::config::origin::{KeyPath, Origin};
 use crate::config::plan::{Building, check_headers, check_labels, check_name};
 use crate::config::secret::{AddressText, Secret};
 use crate::config::settings::{
@@ -214,6 +214,11 @@ fn check_mailbox(building: &mut Building<'_>, text: &str, path: &KeyPath) {
 
 fn exec(building: &mut Building<'_>, exec: &ExecSettings, path: &KeyPath) -> Option<ExecPlan> {
     let (program, arguments) = exec.command.split_first()?;
+    let origin = building.origins.of(&path.key("command"));
+    if !matches!(origin, Origin::File { .. }) {
+        // Whoever may set a variable of the service must not thereby run programs as it.
+        building.invalid(&path.key("command"), "can be set in a configuration file only");
+    }
     if !Path::new(program).is_absolute() {
         building.invalid(&path.key("command").index(0), "must be the absolute path of a program");
     }

@@ -48,6 +48,20 @@ fn every_error_is_told_with_its_own_place() {
 }
 
 #[test]
+fn only_a_file_can_name_a_program_to_run() {
+    let bench = Bench::of("[receivers.a.exec]\ncommand = [\"/bin/true\"]\n[[streams]]\nname = \"a\"\nurl = \"a\"\n")
+        .env("AVWATCH__RECEIVERS__B__EXEC__COMMAND", "/bin/true")
+        .set("receivers.c.exec.command=/bin/true");
+    check(
+        bench,
+        &[
+            "environment AVWATCH__RECEIVERS__B__EXEC__COMMAND: 'receivers.b.exec.command': can be set in a configuration file only",
+            "--set receivers.c.exec.command: 'receivers.c.exec.command': can be set in a configuration file only",
+        ],
+    );
+}
+
+#[test]
 fn checks_of_the_plan_look_up_who_wrote_the_key() {
     let bench =
         Bench::of("[[streams]]\nname = \"a\"\nurl = \"a\"\nsource = \"1.2.3\"\n[streams.labels]\n\"1x\" = \"y\"\n")

@@ -4,7 +4,7 @@
 mod playlists;
 mod protocols;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,28 +18,36 @@ use crate::media::spec::Address;
 use crate::media::test_server::{TestServer, respond};
 use crate::media::testing::spec;
 
-/// Listens on every address of this machine; whoever connects is heard.
-struct Ear(TcpListener);
+/// Listens on every address of this machine; whoever connects, or sends a datagram to the same port, is heard.
+struct Ear(TcpListener, UdpSocket);
 
 impl Ear {
     fn new() -> Self {
-        let ear = TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0")).unwrap();
-        Self::of(ear)
+        // A port that is free for connections may be taken for datagrams.
+        let mut tries = std::iter::repeat_with(|| {
+            let ear = TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0")).unwrap();
+            Self::of(ear)
+        });
+        tries.by_ref().take(20).flatten().next().unwrap()
     }
 
-    fn of(listener: TcpListener) -> Self {
+    /// Nothing when somebody else receives datagrams at its port.
+    fn of(listener: TcpListener) -> Option<Self> {
+        let datagrams = UdpSocket::bind(listener.local_addr().unwrap()).ok()?;
         listener.set_nonblocking(true).unwrap();
-        Self(listener)
+        datagrams.set_nonblocking(true).unwrap();
+        Some(Self(listener, datagrams))
     }
 
     fn port(&self) -> u16 {
         self.0.local_addr().unwrap().port()
     }
 
-    /// How many connections came since the last call. Whoever tried before this call is among them: the
+    /// How many connections and datagrams came since the last call. Whoever tried before this call is among them: the
     /// system completes connections on its own.
     fn heard(&self) -> usize {
-        std::iter::from_fn(|| self.0.accept().ok()).count()
+        let datagrams = std::iter::from_fn(|| self.1.recv_from(&mut [0; 16]).ok()).count();
+        std::iter::from_fn(|| self.0.accept().ok()).count() + datagrams
     }
 }
 

@@ -108,7 +108,7 @@ fn a_dash_manifest_is_refused_before_anything_that_it_refers_to() {
 fn a_name_that_turns_inside_between_two_requests_is_refused_at_the_second() {
     let server = hostile(PLACES[0].1, "a.ts", "/");
     let port = server.address().port();
-    let ear = Ear::of(TcpListener::bind(("127.0.0.2", port)).unwrap());
+    let ear = Ear::of(TcpListener::bind(("127.0.0.2", port)).unwrap()).unwrap();
     let asked: Arc<std::sync::atomic::AtomicUsize> = Arc::default();
     let text =
         refused(&format!("http://turning.test:{port}/a.m3u8"), &guard(&["127.0.0.1"], in_turn(REBINDING, &asked)));

@@ -102,7 +102,7 @@ fn a_name_is_resolved_once_and_what_was_checked_is_connected_to() {
 fn of_a_name_with_an_inner_and_an_open_address_only_the_open_one_is_tried() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let inner = Ear::of(TcpListener::bind(("127.0.0.2", port)).unwrap());
+    let inner = Ear::of(TcpListener::bind(("127.0.0.2", port)).unwrap()).unwrap();
     drop(listener);
     let lookup = in_turn(&[&["127.0.0.2", "127.0.0.1"]], &Arc::default());
     let guard = guard(&["127.0.0.1"], lookup);
