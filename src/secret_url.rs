@@ -133,9 +133,13 @@ fn redacted_path(url: &Url) -> Option<String> {
         }
     }
     let mut segments: Vec<&str> = path.split('/').collect();
-    if matches!(url.scheme(), "http" | "https") && segments.len() >= 5 && LOGIN_FOLDERS.contains(&segments[1]) {
-        (segments[2], segments[3]) = ("***", "***");
-        is_other = true;
+    if let ["", folder, user, password, file] = &mut segments[..] {
+        let number = file.split('.').next().unwrap_or_default();
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        if matches!(url.scheme(), "http" | "https") && is_number && LOGIN_FOLDERS.contains(folder) {
+            (*user, *password) = ("***", "***");
+            is_other = true;
+        }
     }
     // The last path segment of an RTMP address is the stream key.
     if matches!(url.scheme(), "rtmp" | "rtmps")
@@ -225,8 +229,9 @@ mod tests {
             assert!(!url.to_string().contains("w0rd") && url.to_string().contains("host"), "{url}");
             assert!(url.expose().as_str().contains("w0rd"));
         }
-        let plain: SecretUrl = "http://host/live/news/1.ts".parse().expect("valid");
-        assert_eq!(plain.to_string(), "http://host/live/news/1.ts");
+        for plain in ["http://host/live/news/1.ts", "http://host/live/news/720p/index.m3u8"] {
+            assert_eq!(plain.parse::<SecretUrl>().expect("valid").to_string(), plain);
+        }
     }
 
     #[test]
