@@ -4,6 +4,7 @@
 pub mod address;
 mod adopt;
 mod audio_reader;
+mod avio_source;
 pub mod bare;
 pub mod bytes;
 mod captions;

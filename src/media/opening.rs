@@ -224,7 +224,7 @@ impl Opening<'_> {
     }
 
     /// The error behind FFmpeg's refusal to open: ours if there is one, else its last words.
-    fn failure(&self, failure: OpenFailure) -> SourceError {
+    pub(in crate::media) fn failure(&self, failure: OpenFailure) -> SourceError {
         let OpenFailure { code, hindrance, missing } = failure;
         if let Some(error) = self.parts.own_error() {
             return with_hindrance(error, hindrance);

@@ -10,11 +10,13 @@ use avwatch_actors::source::SourceError;
 use ffmpeg_next::ffi;
 use url::Url;
 
+use crate::media::avio_source::AvioSource;
 use crate::media::bytes::{
     ByteRange, FileSource, HttpClient, HttpSource, MemorySource, PrefixedSource, TcpSource, UdpSource,
 };
-use crate::media::container::{Access, Container};
+use crate::media::container::{Access, Container, OpenFailure};
 use crate::media::demuxer::Parts;
+use crate::media::ffmpeg_log;
 use crate::media::hls_gate::{GateParts, HlsGate, read_playlist};
 use crate::media::hls_playlist;
 use crate::media::io_context::IoContext;
@@ -58,7 +60,7 @@ impl Opening<'_> {
                 let address = self.first_address(exposed)?;
                 let input = transport_options::srt(exposed, address, self.spec);
                 let input = input.map_err(|error| self.forbidden(&error.to_string()))?;
-                self.foreign(input)
+                self.piped(&input)
             }
             "rtsp" | "rtsps" => {
                 if self.spec.reach.is_guarded() && self.spec.transport.rtsp_transport == RtspTransport::Udp {
@@ -134,6 +136,18 @@ impl Opening<'_> {
             return Err(self.forbidden("this FFmpeg was built without HLS"));
         }
         self.finish(url.as_str(), format, Access::Playlist(io, gate), options)
+    }
+
+    /// Reads an address of one of FFmpeg's own protocols like bytes of ours.
+    fn piped(mut self, input: &ForeignInput) -> Opened {
+        ffmpeg_log::forget_last_error();
+        match AvioSource::open(input, &self.parts.what, &self.parts.patience) {
+            Ok(source) => self.bytes(Box::new(source), ""),
+            Err(code) => {
+                self.parts.foreign = true;
+                Err(self.failure(OpenFailure::of(code)))
+            }
+        }
     }
 
     /// Opens an address by FFmpeg's own protocols.

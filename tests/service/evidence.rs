@@ -131,6 +131,17 @@ fn a_clip_of_a_freeze_over_udp_shows_it_again() {
 }
 
 #[test]
+fn a_clip_of_black_over_srt_has_the_transport_packets_as_received() {
+    let port = free_port();
+    let home = home(&[("lobby", format!("srt://127.0.0.1:{port}"))]);
+    let _sender = Sender::srt(&recipes::small_black_and_silent().path, port);
+    let service = home.start();
+    let (folder, manifest) = evidence(&home, &service, "lobby", "black");
+    assert_eq!(manifest["clip"]["container"], "mpegts", "{manifest:#}");
+    assert_shown_again(&folder, &manifest, "black");
+}
+
+#[test]
 fn a_clip_of_damage_over_udp_is_damaged_in_the_same_way() {
     let port = free_port();
     let home = home(&[("lobby", format!("udp://127.0.0.1:{port}"))]);
