@@ -9,7 +9,7 @@ import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { history, iso, status } from './mock_answers.mjs';
+import { history, iso, RECEIVERS, status, tried } from './mock_answers.mjs';
 import { clip, pictures } from './mock_media.mjs';
 
 const ASSETS = fileURLToPath(new URL('../../src/dashboard/assets', import.meta.url));
@@ -31,21 +31,6 @@ const random = (() => {
 })();
 const pick = (list) => list[Math.floor(random() * list.length)];
 
-/** Receivers of notifications, one of them in trouble. */
-const RECEIVERS = [
-  { name: 'desk', kind: 'webhook', target: 'https://alerts.example/hook', state: 'ok', pending: 0, oldest_s: 0, parked: 0 },
-  {
-    name: 'night',
-    kind: 'email',
-    target: 'night@example.com',
-    state: 'failing',
-    pending: 12,
-    oldest_s: 95,
-    parked: 1,
-    last_error: 'cannot connect to mail.example:587: connection refused',
-  },
-];
-
 export class Mock {
   constructor({ streams = 48, calm = false, token = null } = {}) {
     this.token = token;
@@ -59,6 +44,7 @@ export class Mock {
     this.incidents = new Map();
     this.silences = [];
     this.requests = [];
+    this.tries = [];
     this.noThumbnails = false;
     this.watchedSince = 0;
     for (let index = 1; index <= streams; index += 1) this.addStream(index);
@@ -335,6 +321,10 @@ export class Mock {
       return this.rows(request.method, this.notes, 'notes', id, json && { ...json, at: iso(Date.now()) }, give);
     if (kind === 'status') return give(status(this.listeners.size));
     if (kind === 'receivers' && !id) return give({ receivers: RECEIVERS });
+    if (kind === 'receivers' && act === 'test' && request.method === 'POST') {
+      this.tries.push(id);
+      return give(...tried(id, this.tries));
+    }
     return missing();
   }
 

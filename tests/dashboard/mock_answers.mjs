@@ -65,3 +65,28 @@ export function status(clients) {
     detector_cpu_seconds: { black: 12, freeze: 9, silence: 4 },
   };
 }
+
+/** Receivers of notifications, one of them in trouble. */
+export const RECEIVERS = [
+  { name: 'desk', kind: 'webhook', target: 'https://alerts.example/hook', state: 'ok', pending: 0, oldest_s: 0, parked: 0 },
+  {
+    name: 'night',
+    kind: 'email',
+    target: 'night@example.com',
+    state: 'failing',
+    pending: 12,
+    oldest_s: 95,
+    parked: 1,
+    last_error: 'cannot connect to mail.example:587: connection refused',
+  },
+];
+
+/** The answer to the last of these tries of a receiver, and its status: one that is well takes it. */
+export function tried(name, tries) {
+  const receiver = RECEIVERS.find((one) => one.name === name);
+  if (!receiver) return [{ title: 'Not Found', status: 404, detail: 'there is no receiver of this name' }, 404];
+  if (tries.filter((one) => one === name).length > 6)
+    return [{ title: 'Too Many Requests', status: 429, detail: 'a receiver may be tried 6 times a minute' }, 429];
+  if (receiver.state === 'ok') return [{ delivered: true }, 200];
+  return [{ delivered: false, error: receiver.last_error }, 200];
+}

@@ -1,7 +1,7 @@
-// What an operator does to an event or a stream: acknowledge, take back, comment, snooze, remove.
+// What an operator does: acknowledge an event, take that back, comment, snooze, remove a stream, test a receiver.
 
 import { h } from './dom.js';
-import { part, send } from './api.js';
+import { ask, part, send } from './api.js';
 import { field, form } from './dialog.js';
 import { recall, remember } from './memory.js';
 import { say } from './toast.js';
@@ -14,6 +14,9 @@ const SNOOZES = [
   [480, '8 hours, a shift'],
   [1440, '24 hours'],
 ];
+
+/** Longest that a test may take, in milliseconds: the service itself waits 25 s for the receiver. */
+const TEST_WITHIN = 30_000;
 
 /** The field for the operator's name, remembered in this browser. */
 export function nameField() {
@@ -139,4 +142,20 @@ export function removeStream(name) {
       },
     },
   );
+}
+
+/** Sends a receiver of notifications a test message, and says whether it was taken. */
+export async function testReceiver(name) {
+  try {
+    const response = await ask(`/api/v1/receivers/${part(name)}/test`, {
+      method: 'POST',
+      signal: AbortSignal.timeout(TEST_WITHIN),
+    });
+    const { delivered, error } = await response.json();
+    if (delivered) say(`${name}: the test was taken`);
+    else say(`${name}: the test was not taken: ${error}`, true);
+  } catch (error) {
+    // Several tests may go on at once, so what went wrong names its receiver, too.
+    say(`${name}: ${error.message}`, true);
+  }
 }

@@ -1,9 +1,10 @@
 // The page of the node: how loaded it is, how much of its streams it really sees, and how fast it judges.
 
-import { attribute, fill, h, sideways } from './dom.js';
+import { attribute, fill, h, sideways, text } from './dom.js';
 import { every, soon } from './frame.js';
 import { get } from './api.js';
-import { address } from './address.js';
+import { address, isKiosk } from './address.js';
+import { testReceiver } from './actions.js';
 import { fixed, lasted, latency, metric, now, percent } from './format.js';
 import * as shapes from './shapes.js';
 
@@ -40,6 +41,7 @@ export function nodePage({ model }) {
     panel('Build', parts.build),
   );
   fill(inner, h('h1', {}, 'Node'), note, panels);
+  const table = receiversTable();
   let before = null;
   let isEnded = false;
   const streams = () => drawStreams(parts.streams, model);
@@ -51,7 +53,7 @@ export function nodePage({ model }) {
       attribute(panels, 'hidden', false);
       draw(parts, status, before);
       streams();
-      await loadReceivers(parts.receivers);
+      await loadReceivers(parts.receivers, table);
       before = { ...status, at: performance.now() };
     } catch (error) {
       note.textContent = error.message;
@@ -249,45 +251,68 @@ function drawCpu(node, detectors) {
   }
 }
 
-async function loadReceivers(node) {
+async function loadReceivers(node, table) {
   try {
-    drawReceivers(node, shapes.receivers(await get('/api/v1/receivers')));
+    drawReceivers(node, table, shapes.receivers(await get('/api/v1/receivers')));
   } catch (error) {
     fill(node, h('p', { class: 'soft' }, error.message));
   }
 }
 
+/** The table of receivers, made once: its rows stay, so that a look every few seconds takes nobody's focus. */
+function receiversTable() {
+  const heads = ['Receiver', 'State', 'Waiting', 'Parked', 'Last error', isKiosk() ? null : 'Test'].filter(Boolean);
+  const body = h('tbody', {});
+  const node = sideways(
+    'Receivers',
+    h('table', {}, h('thead', {}, h('tr', {}, heads.map((head) => h('th', { scope: 'col' }, head)))), body),
+  );
+  return { node, body, rows: new Map() };
+}
+
 /** Who is notified, and how that goes. */
-function drawReceivers(node, receivers) {
+function drawReceivers(node, table, receivers) {
   if (receivers.length === 0) {
     fill(node, h('p', { class: 'soft' }, 'Nobody is notified: the configuration has no receivers.'));
     return;
   }
-  const heads = ['Receiver', 'State', 'Waiting', 'Parked', 'Last error'];
+  const { body, rows } = table;
+  const names = receivers.map((one) => one.name);
+  for (const name of rows.keys()) if (!names.includes(name)) rows.delete(name);
+  for (const one of receivers) {
+    if (!rows.has(one.name)) rows.set(one.name, receiverRow(one.name));
+    rows.get(one.name).draw(one);
+  }
+  const wanted = names.map((name) => rows.get(name).node);
+  const isSame = wanted.length === body.children.length && wanted.every((row, index) => row === body.children[index]);
+  if (!isSame) fill(body, wanted);
+  if (table.node.parentNode !== node) fill(node, table.node);
+}
+
+function receiverRow(name) {
+  const head = h('th', { scope: 'row' });
+  const cells = [1, 2, 3, 4].map(() => h('td', {}));
+  const node = h('tr', {}, head, cells, isKiosk() ? null : h('td', {}, testButton(name)));
   const waiting = (one) => (one.pending > 0 ? `${one.pending.toLocaleString('en')}, ${lasted(one.oldest * 1000)}` : '0');
-  fill(
-    node,
-    sideways(
-      'Receivers',
-      h(
-        'table',
-        {},
-        h('thead', {}, h('tr', {}, heads.map((head) => h('th', { scope: 'col' }, head)))),
-        h(
-          'tbody',
-          {},
-          receivers.map((one) =>
-            h(
-              'tr',
-              {},
-              h('th', { scope: 'row', title: one.target }, `${one.name} (${one.kind})`),
-              [one.state, waiting(one), one.parked.toLocaleString('en'), one.error].map((cell) => h('td', {}, cell)),
-            ),
-          ),
-        ),
-      ),
-    ),
-  );
+  const draw = (one) => {
+    text(head, `${one.name} (${one.kind})`);
+    attribute(head, 'title', one.target);
+    const values = [one.state, waiting(one), one.parked.toLocaleString('en'), one.error];
+    for (const [index, value] of values.entries()) text(cells[index], value);
+  };
+  return { node, draw };
+}
+
+function testButton(name) {
+  const press = async () => {
+    button.disabled = true;
+    await testReceiver(name);
+    button.disabled = false;
+    // A button that is disabled loses the focus; it gets it back unless it went elsewhere meanwhile.
+    if (document.activeElement === document.body) button.focus();
+  };
+  const button = h('button', { type: 'button', class: 'small', 'aria-label': `Test ${name}`, click: press }, 'Test');
+  return button;
 }
 
 function drawWorst(node, streams, calm, heads, weight, cells) {
