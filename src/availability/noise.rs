@@ -14,6 +14,9 @@ use super::{Question, lasted, percent};
 const PAIRS_MAX: usize = 100;
 /// Share of the time from which on a condition is the stream's normal state.
 const NORMAL_FROM: f64 = 0.5;
+/// Least time that a stream must have been watched before a condition may be called its normal state, in seconds: what lasts
+/// for minutes may be a fault that nobody has mended yet.
+const NORMAL_WATCHED_MIN: f64 = 600.0;
 /// Least time that a stream must have been observed before it may be called ready, in seconds.
 const OBSERVED_MIN: f64 = 86_400.0;
 /// Hold times that people set, in seconds.
@@ -129,12 +132,12 @@ fn pair(question: &Question, stream: &Found<'_>, detector: &str, events: &[&Even
         config: None,
         events_then: None,
     };
-    suggest(&mut pair, &lasting, clear_after);
+    suggest(&mut pair, seconds(watched), &lasting, clear_after);
     pair
 }
 
 /// Says what stands out and what to do about it.
-fn suggest(pair: &mut NoisyPair, lasting: &[f64], clear_after: f64) {
+fn suggest(pair: &mut NoisyPair, watched: f64, lasting: &[f64], clear_after: f64) {
     if pair.detector.starts_with("log_") {
         let is_noisy = pair.open_share >= NORMAL_FROM || pair.flaps >= 3 || (pair.per_day >= 24.0 && pair.events >= 3);
         // Detectors of logs have their thresholds in the rules of the log, and nothing under [streams.detectors].
@@ -149,7 +152,7 @@ fn suggest(pair: &mut NoisyPair, lasting: &[f64], clear_after: f64) {
     }
     let key = |setting: &str| format!("[streams.detectors.{}] {setting}", pair.detector);
     let points = pair.events - lasting.len() as u64;
-    if pair.open_share >= NORMAL_FROM {
+    if pair.open_share >= NORMAL_FROM && watched >= NORMAL_WATCHED_MIN {
         let (words, config) = if pair.detector == "freeze" {
             (
                 "that is how the stream looks: use the profile static-ok, or raise later",

@@ -144,6 +144,13 @@ fn a_condition_that_is_the_normal_state_and_one_that_flaps_are_suggested_about()
 }
 
 #[test]
+fn a_fault_that_lasts_since_the_stream_was_added_is_not_called_its_normal_state() {
+    let new = stream(&[(0, 300)], vec![event("freeze", Severity::Major, 20, None)]);
+    let noise = report_of(&[("barker", "north", new)], NoiseWanted::Yes).noise.unwrap();
+    assert!(noise.pairs[0].open_share > 0.5 && noise.pairs[0].suggestion.is_none(), "{:?}", noise.pairs);
+}
+
+#[test]
 fn hostile_names_stay_text_in_every_format() {
     let name = "<script>alert(1)</script>\u{1b}[2J";
     let bad = Event { message: format!("\"'{name}"), ..event("black", Severity::Major, 0, Some(10)) };

@@ -185,6 +185,21 @@ fn one_message_that_is_answered_with_500_keeps_no_other_stream_from_its_people()
 }
 
 #[test]
+fn what_is_not_taken_for_a_day_is_parked_where_people_see_it() {
+    let mut rig = Rig::new(World { poison: [0].into(), ..World::default() });
+    rig.raise(0);
+    rig.run_until(23 * 3_600);
+    let at = |hours: u64| rig.begin + Duration::from_secs(hours * 3_600);
+    let backlog = rig.outbox.backlog("hook", at(23)).unwrap();
+    assert_eq!((backlog.pending, backlog.parked), (1, 0));
+    rig.run_until(25 * 3_600);
+    let backlog = rig.outbox.backlog("hook", rig.begin + Duration::from_secs(25 * 3_600)).unwrap();
+    assert_eq!((backlog.pending, backlog.parked), (0, 1));
+    let standing = rig.dispatcher.route.board.standing();
+    assert!(format!("{standing:?}").contains("it was tried for a day"), "{standing:?}");
+}
+
+#[test]
 fn a_restart_tries_at_once_what_was_set_aside() {
     let mut rig = Rig::new(World { poison: [0].into(), ..World::default() });
     rig.raise(0);

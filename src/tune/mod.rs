@@ -256,6 +256,11 @@ fn notes(question: &Question, kind: &DetectorKind, streams: &[TunedStream]) -> V
         ));
     }
     notes.push(
+        "only hold times and thresholds are replayed: not how what comes and goes is told as one alarm, nor which alarm \
+         explains or silences another"
+            .to_owned(),
+    );
+    notes.push(
         "what was raised counts from when it was raised; a condition that lasted on from before counts once".to_owned(),
     );
     notes
