@@ -122,12 +122,22 @@ fn redacted(url: &Url) -> String {
     shown.to_string()
 }
 
+/// Whether a text that begins before the path of an address ends within it, as one does that is the whole address.
+fn reaches_into_path(fetched: &str) -> bool {
+    fetched.split_once("://").map_or(fetched, |(_, rest)| rest).contains('/')
+}
+
 /// The path as it may be shown, where that is another one.
 fn redacted_path(url: &Url) -> Option<String> {
-    let mut path = percent_encoding::percent_decode_str(url.path()).decode_utf8_lossy().into_owned();
+    let decoded = |text| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (mut path, whole) = (decoded(url.path()), decoded(url.as_str()));
     let mut is_other = false;
     for fetched in FETCHED.read().unwrap_or_else(|poisoned| poisoned.into_inner()).iter() {
-        if path.contains(&**fetched) {
+        let is_in_path = path.contains(&**fetched);
+        if !is_in_path && whole.contains(&**fetched) && reaches_into_path(fetched) {
+            return Some("/***".to_owned());
+        }
+        if is_in_path {
             path = path.replace(&**fetched, "***");
             is_other = true;
         }
@@ -229,6 +239,12 @@ mod tests {
             assert!(!url.to_string().contains("w0rd") && url.to_string().contains("host"), "{url}");
             assert!(url.expose().as_str().contains("w0rd"));
         }
+        hide("https://tv.example/whole/address.m3u8");
+        hide("fetched.example");
+        let whole: SecretUrl = "https://tv.example/whole/address.m3u8".parse().expect("valid");
+        assert_eq!(whole.to_string(), "https://tv.example/***");
+        let host: SecretUrl = "http://fetched.example/news/1.ts".parse().expect("valid");
+        assert_eq!(host.to_string(), "http://fetched.example/news/1.ts", "a host alone stays readable");
         for plain in ["http://host/live/news/1.ts", "http://host/live/news/720p/index.m3u8"] {
             assert_eq!(plain.parse::<SecretUrl>().expect("valid").to_string(), plain);
         }

@@ -83,9 +83,7 @@ impl TierRange {
     pub const fn triage() -> Self {
         Self { configured: Tier::Keyframes, cheapest: Tier::Transport, triage: true }
     }
-}
 
-impl TierRange {
     /// True when load that leaves room for this tier takes something away; of a stream in triage that is already so
     /// where it idles: it may no longer rise.
     pub fn is_less(&self, tier: Tier) -> bool {

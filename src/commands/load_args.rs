@@ -115,7 +115,7 @@ pub struct RequireArgs {
     /// Require this share of the streams that bare decoding sustains; with --baseline
     #[arg(long, value_name = "SHARE", requires = "baseline")]
     pub require_baseline: Option<f64>,
-    /// Require CPU per stream to be at most this share above that at a quarter of the streams; with --quarter
+    /// Require CPU per stream within this share of that at a quarter of the streams; with --quarter
     #[arg(long, value_name = "SHARE", value_parser = share, requires = "quarter")]
     pub require_linear: Option<f64>,
 }

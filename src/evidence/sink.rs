@@ -46,9 +46,9 @@ impl Sink for EvidenceSink {
 
     fn deliver(&mut self, changes: &[Record]) -> Result<(), SinkError> {
         for event in events(changes).filter(|event| event.max_severity >= self.from) {
-            let is_first = matches!(event.state, EventState::Raised | EventState::Escalated | EventState::Suppressed);
             // What is silenced, observed or explained by another event is looked at later all the same.
-            if !is_first && event.state != EventState::Ended {
+            let begins = matches!(event.state, EventState::Raised | EventState::Escalated | EventState::Suppressed);
+            if !begins && event.state != EventState::Ended {
                 continue;
             }
             match self.orders.try_send(event.clone()) {

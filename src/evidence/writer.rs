@@ -116,7 +116,7 @@ impl Writer {
             return;
         }
         let age = SystemTime::now().duration_since(event.raised_at.0).unwrap_or_default();
-        if matches!(event.state, EventState::Ended | EventState::Suppressed) && age > Duration::from_secs(5) {
+        if event.state == EventState::Ended && age > Duration::from_secs(5) {
             // Its evidence was lost or is gone, which was counted then.
             return;
         }

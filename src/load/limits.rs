@@ -66,7 +66,7 @@ pub struct Requirements {
     pub drops: Option<f64>,
     /// Streams over those that bare decoding could sustain.
     pub baseline: Option<f64>,
-    /// How far CPU per stream may be above that at a quarter of the streams, as a share; below is no fault.
+    /// How far CPU per stream may be from that at a quarter of the streams, as a share.
     pub linear: Option<f64>,
 }
 
@@ -127,7 +127,7 @@ impl Requirements {
         let in_ms = |span: Duration| span.as_secs_f64() * 1_000.0;
         at_most("p99", self.p99.map(in_ms), trial.and_then(Trial::p99).map(in_ms));
         at_most("drops", self.drops, trial.map(Trial::drop_share));
-        at_most("linear", self.linear, reached.linear.map(|ratio| ratio - 1.0));
+        at_most("linear", self.linear, reached.linear.map(|ratio| (ratio - 1.0).abs()));
         all
     }
 }

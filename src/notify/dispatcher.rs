@@ -98,7 +98,7 @@ impl Dispatcher {
     }
 
     /// The process is new, the receiver's settings are, or a fault of ours was in the way: what was set aside is worth a try now.
-    pub(super) fn begin(&mut self) {
+    fn begin(&mut self) {
         self.resend_at = self.channel.resend_every();
         if let Err(error) = self.outbox.wake(&self.route.name, self.wall()) {
             tracing::warn!(receiver = &*self.route.name, fault = %error, "messages that were set aside wait on");

@@ -193,6 +193,20 @@ mod tests {
     }
 
     #[test]
+    fn bytes_gather_where_they_come_little_by_little_and_nobody_waits_for_an_answer() {
+        let patience = Patience::opening(&Arc::new(Lifeline::default()), limits(10_000, false));
+        patience.arrived(1_316);
+        assert_eq!(patience.gathering(), None, "an answer is awaited while it opens");
+        patience.expect_packet();
+        assert_eq!(patience.gathering(), None, "nothing came since");
+        patience.arrived(1_316);
+        assert_eq!(patience.gathering(), Some(GATHERING));
+        assert_eq!(patience.gathering(), None, "nothing came meanwhile: it waits as long as it takes");
+        patience.arrived(GATHERED_BELOW as usize);
+        assert_eq!(patience.gathering(), None, "what comes fast is read as it comes");
+    }
+
+    #[test]
     fn an_input_that_may_be_silent_has_no_stall_deadline() {
         let patience = Patience::opening(&Arc::new(Lifeline::default()), limits(0, false));
         patience.expect_packet();
