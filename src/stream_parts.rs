@@ -143,7 +143,7 @@ pub fn opener(plan: &StreamPlan, measure: MeasurePlan) -> Result<Arc<dyn Opener>
 }
 
 /// The same, with what is read held in a ring, and looking at as much as that dial says. A synthetic
-/// source has no packets to hold.
+/// source has packets to hold if it encodes what it makes.
 pub fn opener_with(
     plan: &StreamPlan,
     measure: MeasurePlan,
@@ -155,7 +155,8 @@ pub fn opener_with(
         Address::Synthetic(recipe) => {
             let recipe: Recipe =
                 recipe.parse().map_err(|source| PartsError::Recipe { stream: plan.name.clone(), source })?;
-            Ok(Arc::new(SyntheticOpener::new(&plan.name, recipe, measure).with_limits(spec.limits).with_dial(dial)))
+            let opener = SyntheticOpener::new(&plan.name, recipe, measure).with_limits(spec.limits);
+            Ok(Arc::new(opener.with_ring(ring).with_dial(dial)))
         }
         Address::File(_) | Address::Stdin | Address::Url(_) => {
             Ok(Arc::new(MediaOpener::new(spec).with_ring(ring).with_dial(dial)))

@@ -201,6 +201,8 @@ fn schemas() -> Value {
         "clip": object(&["file", "container", "bytes", "before_s", "after_s", "key"], json!({
             "file": text(), "container": text(), "bytes": whole(), "before_s": number(), "after_s": number(),
             "key": { "type": "boolean" } })),
+        "film": object(&["file", "bytes", "left_out"], json!({
+            "file": text(), "bytes": whole(), "left_out": { "type": "array", "items": text() } })),
         "pictures": { "type": "array", "items": object(&["file", "shows", "at_s"], json!({
             "file": text(), "shows": text(), "at_s": number() })) } }),
         ),

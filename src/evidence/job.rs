@@ -59,7 +59,7 @@ impl Job {
             return job;
         };
         let Some(moment) = ring.moment(raised, lasted.into()) else {
-            job.stop("no clip: the stream has sent no packets, or is made in this process");
+            job.stop("no clip: the stream has sent no packets, or is made in this process without a codec");
             return job;
         };
         job.onset = moment.at;

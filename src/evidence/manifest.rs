@@ -26,6 +26,9 @@ pub struct Manifest {
     /// What was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<ClipPart>,
+    /// The same in a file that browsers play, beside transport packets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub film: Option<FilmPart>,
     /// Small pictures, in order of time.
     pub pictures: Vec<PicturePart>,
     /// The file with the facts over time.
@@ -52,6 +55,17 @@ pub struct ClipPart {
     pub key: bool,
 }
 
+/// A film.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FilmPart {
+    /// The file, an MP4.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The codecs of the clip's tracks that are not in it, for browsers do not play them.
+    pub left_out: Vec<String>,
+}
+
 /// A small picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PicturePart {
@@ -76,6 +90,7 @@ impl Manifest {
             started_at: event.started_at,
             written_at: event.changed_at,
             clip: None,
+            film: None,
             pictures: Vec::new(),
             trace: None,
             missing: Vec::new(),

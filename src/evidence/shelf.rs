@@ -16,6 +16,8 @@ const FOLDER: &str = "evidence";
 pub(super) const MANIFEST: &str = "evidence.json";
 /// The file of the facts over time.
 pub(super) const TRACE: &str = "trace.json";
+/// The file of a clip's film.
+pub(super) const FILM: &str = "film.mp4";
 /// What a folder is called while it is written.
 const MAKING: &str = "making-";
 /// Largest manifest that is read.
@@ -135,7 +137,7 @@ fn content_type(name: &str) -> Option<&'static str> {
     match name {
         MANIFEST | TRACE => Some("application/json"),
         "clip.ts" => Some("video/mp2t"),
-        "clip.mp4" => Some("video/mp4"),
+        "clip.mp4" | FILM => Some("video/mp4"),
         "clip.mkv" => Some("video/x-matroska"),
         "onset.jpg" | "raised.jpg" | "end.jpg" => Some("image/jpeg"),
         _ if is_strip => Some("image/jpeg"),

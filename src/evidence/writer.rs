@@ -18,12 +18,14 @@ use avwatch_actors::worker;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::job::Job;
-use super::manifest::{ClipPart, Manifest, PicturePart};
+use super::manifest::{ClipPart, FilmPart, Manifest, PicturePart};
 use super::portrait::{self, Portrait};
 use super::rings::Rings;
-use super::shelf::{MANIFEST, Shelf, TRACE};
+use super::shelf::{FILM, MANIFEST, Shelf, TRACE};
 use super::sink::{EvidenceCounts, EvidenceSink, ORDERS_MAX};
 use crate::live::LiveBoard;
+use crate::media::film::{self, Film};
+use crate::media::packet_ring::Clip;
 use crate::media::remux::{self, Container};
 
 /// How often it looks at the streams while it gathers.
@@ -194,6 +196,9 @@ impl Writer {
                     });
                     zero = job.onset - clip.begins;
                     portrait = self.portrait(&path, &mut job);
+                    if container == Container::Transport && portrait.is_some() {
+                        manifest.film = film_of(&clip, &path, &making, &mut job.missing);
+                    }
                 }
                 Err(remux::RemuxError::Disk(error)) => return Err(error),
                 Err(error) => {
@@ -243,6 +248,24 @@ impl Writer {
     fn tidy(&self) {
         if let Err(error) = self.parts.shelf.tidy() {
             tracing::warn!(fault = "evidence", "old evidence could not be removed: {error}");
+        }
+    }
+}
+
+/// Writes what browsers play of a clip; a clip of other codecs has none.
+fn film_of(clip: &Clip, path: &Path, folder: &Path, missing: &mut Vec<String>) -> Option<FilmPart> {
+    let target = folder.join(FILM);
+    match film::write(clip, path, &target) {
+        Ok(Film { written: false, .. }) => None,
+        Ok(Film { written: true, left_out }) => {
+            let bytes = fs::metadata(&target).ok()?.len();
+            Some(FilmPart { file: FILM.to_owned(), bytes, left_out })
+        }
+        Err(why) => {
+            // Half a film is worse than none.
+            let _ = fs::remove_file(&target);
+            missing.push(format!("the film of the clip for browsers: {why}"));
+            None
         }
     }
 }

@@ -188,9 +188,13 @@ impl Demuxer {
         Some(Duration::from_micros(micros))
     }
 
-    /// What the transport tap sees, for MPEG-TS that arrives through our own byte source.
+    /// What the transport tap sees, for MPEG-TS that arrives through our own byte source, in segments or not.
     pub(in crate::media) fn tap(&self) -> Option<Arc<Mutex<TsTap>>> {
-        (self.container() == "mpegts").then(|| self.container.tap()).flatten()
+        match self.container() {
+            "mpegts" => self.container.tap(),
+            "hls" => self.container.gate().and_then(HlsGate::tap),
+            _ => None,
+        }
     }
 
     /// The format context, for streams and programmes; valid until this demuxer is dropped, and to

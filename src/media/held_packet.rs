@@ -41,6 +41,8 @@ impl HeldPacket {
 pub(crate) struct HeldTrack {
     /// Its number at the demuxer.
     pub(crate) index: usize,
+    /// Its PID in a transport stream; elsewhere another number, or none.
+    pub(super) pid: i32,
     /// Seconds per tick of its packets' times.
     pub(crate) base: (i32, i32),
     parameters: NonNull<ffi::AVCodecParameters>,
@@ -59,19 +61,54 @@ impl HeldTrack {
     pub(crate) unsafe fn of(stream: *const ffi::AVStream) -> Option<Self> {
         // SAFETY: by the caller's promise.
         let stream = unsafe { stream.as_ref()? };
+        let mut held = Self::blank(usize::try_from(stream.index).unwrap_or(0), stream.time_base)?;
+        held.pid = stream.id;
+        // SAFETY: both are valid parameters; the target is ours.
+        let code = unsafe { ffi::avcodec_parameters_copy(held.parameters.as_ptr(), stream.codecpar) };
+        (code >= 0).then_some(held)
+    }
+
+    /// Copies what an open encoder says of the packets that it makes; nothing when memory is short.
+    pub(crate) fn of_encoder(index: usize, encoder: &ffmpeg_next::codec::Context) -> Option<Self> {
+        // SAFETY: an open codec context, only read.
+        let context = unsafe { &*encoder.as_ptr() };
+        let held = Self::blank(index, context.time_base)?;
+        // SAFETY: the target is ours, the source valid.
+        let code = unsafe { ffi::avcodec_parameters_from_context(held.parameters.as_ptr(), context) };
+        (code >= 0).then_some(held)
+    }
+
+    fn blank(index: usize, base: ffi::AVRational) -> Option<Self> {
         // SAFETY: plain allocation.
         let parameters = NonNull::new(unsafe { ffi::avcodec_parameters_alloc() })?;
-        let index = usize::try_from(stream.index).unwrap_or(0);
-        let held = Self { index, base: (stream.time_base.num, stream.time_base.den), parameters };
-        // SAFETY: both are valid parameters; the target is ours.
-        let code = unsafe { ffi::avcodec_parameters_copy(parameters.as_ptr(), stream.codecpar) };
-        (code >= 0).then_some(held)
+        Some(Self { index, pid: 0, base: (base.num, base.den), parameters })
     }
 
     /// The codec.
     pub(super) fn codec(&self) -> ffi::AVCodecID {
         // SAFETY: ours.
         unsafe { self.parameters.as_ref().codec_id }
+    }
+
+    /// Whether browsers everywhere decode it.
+    pub(super) fn plays_in_browsers(&self) -> bool {
+        use ffi::AVCodecID::{AV_CODEC_ID_AAC, AV_CODEC_ID_H264, AV_CODEC_ID_MP3};
+        matches!(self.codec(), AV_CODEC_ID_H264 | AV_CODEC_ID_AAC | AV_CODEC_ID_MP3)
+    }
+
+    /// Whether it is of pictures.
+    pub(super) fn is_video(&self) -> bool {
+        self.kind() == ffi::AVMediaType::AVMEDIA_TYPE_VIDEO
+    }
+
+    /// Whether it is of pictures or sound.
+    pub(super) fn is_media(&self) -> bool {
+        self.is_video() || self.kind() == ffi::AVMediaType::AVMEDIA_TYPE_AUDIO
+    }
+
+    fn kind(&self) -> ffi::AVMediaType {
+        // SAFETY: ours.
+        unsafe { self.parameters.as_ref().codec_type }
     }
 
     /// The parameters, to be copied from.

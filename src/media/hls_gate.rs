@@ -3,13 +3,14 @@
 //! Playlists, keys and segments are fetched by our own HTTP client, so that waits, redirects,
 //! certificates, byte counts and where they may lead are ours. Requests are bounded in rate, playlists
 //! in size and depth: a playlist that refers to itself can neither loop nor turn us against its server.
+//! The bytes of the segments pass a transport tap, if they are transport streams and of one playlist.
 //! Owned by the session's container, used on its thread only.
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use avwatch_actors::source::SourceError;
@@ -22,7 +23,9 @@ use crate::media::bytes::{
 use crate::media::hls_playlist::{MediaPlaylist, PLAYLIST_BYTES_MAX, is_master};
 use crate::media::io_context::{FaultSlot, IoContext};
 use crate::media::recognise::Head;
+use crate::media::segment_tap::{SEGMENT_HEAD, SegmentTap};
 use crate::media::spec::Variant;
+use crate::media::ts_tap::TsTap;
 use crate::secret_url::SecretUrl;
 
 /// Requests a session may make at once, and each second: one variant with a rendition of its own and
@@ -79,6 +82,7 @@ struct State {
     trouble: Option<String>,
     /// Why the newest segment was not had whole; nothing once another one begins.
     missing: Option<String>,
+    tap: SegmentTap,
 }
 
 impl HlsGate {
@@ -101,6 +105,7 @@ impl HlsGate {
             discontinuity: false,
             trouble: None,
             missing: None,
+            tap: SegmentTap::default(),
         };
         Self(NonNull::from(Box::leak(Box::new(state))))
     }
@@ -130,6 +135,12 @@ impl HlsGate {
     /// Whether an announced discontinuity was reached since the last call.
     pub(in crate::media) fn take_discontinuity(&mut self) -> bool {
         std::mem::take(&mut self.state_mut().discontinuity)
+    }
+
+    /// What sees the bytes of the segments. Where several playlists are read, nobody knows which bytes a packet came of.
+    pub(in crate::media) fn tap(&self) -> Option<Arc<Mutex<TsTap>>> {
+        let state = self.state();
+        state.tap.of_transport().filter(|_| state.playlists.len() == 1)
     }
 
     /// What went wrong last, as far as the gate has seen.
@@ -250,7 +261,7 @@ impl State {
             Some(key) => Box::new(DecryptingSource::new(Box::new(source), key).ok_or(-libc::ENOMEM)?),
             None => Box::new(source),
         };
-        let source = PrefixedSource::peek(source, 16).map_err(|error| self.refused(error))?;
+        let source = PrefixedSource::peek(source, SEGMENT_HEAD).map_err(|error| self.refused(error))?;
         let source: Box<dyn ByteSource> = if Head::of(source.head()) == Head::Playlist {
             let text = read_playlist(source).map_err(|error| self.refused(error))?;
             if is_master(&text) {
@@ -266,7 +277,7 @@ impl State {
                 self.discontinuity = true;
             }
             self.missing = None;
-            Box::new(source)
+            self.tap.pass(source)
         };
         IoContext::forward_only(source, self.broken.clone()).ok_or(-libc::ENOMEM)
     }

@@ -193,19 +193,19 @@ impl PacketRing {
     }
 
     /// A session begins: what is held of the one before is let go.
-    pub(super) fn begin(&self, session: SessionNumber, form: Form) {
+    pub(crate) fn begin(&self, session: SessionNumber, form: Form) {
         let mut held = self.lock();
         let (next, came, asked, rate) = (held.next, held.came, held.asked, held.rate);
         *held = Held { session, form, next, came, asked, rate, ..Held::default() };
     }
 
     /// Tells what the tracks are.
-    pub(super) fn set_tracks(&self, tracks: Vec<Arc<HeldTrack>>) {
+    pub(crate) fn set_tracks(&self, tracks: Vec<Arc<HeldTrack>>) {
         self.lock().tracks = tracks;
     }
 
     /// Holds something.
-    pub(super) fn push(&self, media: Option<MediaTime>, key: bool, what: What) {
+    pub(crate) fn push(&self, media: Option<MediaTime>, key: bool, what: What) {
         self.push_at(Instant::now(), media, key, what);
     }
 

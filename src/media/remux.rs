@@ -6,10 +6,12 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use ffmpeg_next::packet::Mut;
-use ffmpeg_next::{Dictionary, Rational, codec, ffi, format};
+use ffmpeg_next::{Dictionary, Packet, Rational, codec, ffi, format};
 
+use super::held_packet::HeldTrack;
 use super::packet_ring::{Clip, Form, What};
 
 /// Bytes of a transport packet.
@@ -29,12 +31,10 @@ pub enum Container {
 impl Container {
     /// The container for a clip.
     pub fn of(clip: &Clip) -> Self {
-        use ffi::AVCodecID::{AV_CODEC_ID_AAC, AV_CODEC_ID_H264, AV_CODEC_ID_MP3};
         if clip.form == Form::Transport {
             return Self::Transport;
         }
-        let is_common = |codec| matches!(codec, AV_CODEC_ID_H264 | AV_CODEC_ID_AAC | AV_CODEC_ID_MP3);
-        if clip.tracks.iter().all(|track| is_common(track.codec())) { Self::Mp4 } else { Self::Matroska }
+        if clip.tracks.iter().all(|track| track.plays_in_browsers()) { Self::Mp4 } else { Self::Matroska }
     }
 
     /// Its name, as FFmpeg has it.
@@ -74,7 +74,13 @@ pub enum RemuxError {
 pub fn write(clip: &Clip, container: Container, path: &Path) -> Result<u32, RemuxError> {
     match container {
         Container::Transport => write_transport(clip, path).map(|()| 0),
-        Container::Mp4 | Container::Matroska => write_packets(clip, container.name(), path),
+        Container::Mp4 | Container::Matroska => {
+            let packets = clip.entries.iter().filter_map(|entry| match &entry.what {
+                What::Packet(index, held) => Some((*index, held.reference()?)),
+                What::Bytes(..) | What::Mark(_) => None,
+            });
+            write_packets(&clip.tracks, packets, container, path)
+        }
     }
 }
 
@@ -116,9 +122,15 @@ fn last_tables<'a>(pieces: impl Iterator<Item = (u64, &'a [u8])>, until: u64) ->
     found
 }
 
-fn write_packets(clip: &Clip, container: &str, path: &Path) -> Result<u32, RemuxError> {
-    let mut output = format::output_as(path, container)?;
-    for track in &clip.tracks {
+/// Writes packets with the numbers of their tracks into a file; tells how many the container did not take.
+pub(super) fn write_packets(
+    tracks: &[Arc<HeldTrack>],
+    packets: impl Iterator<Item = (usize, Packet)>,
+    container: Container,
+    path: &Path,
+) -> Result<u32, RemuxError> {
+    let mut output = format::output_as(path, container.name())?;
+    for track in tracks {
         let mut stream = output.add_stream(ffmpeg_next::encoder::find(codec::Id::None))?;
         // SAFETY: the stream was just made by FFmpeg and is ours; the source is never changed.
         let code = unsafe {
@@ -138,11 +150,9 @@ fn write_packets(clip: &Clip, container: &str, path: &Path) -> Result<u32, Remux
     options.set("avoid_negative_ts", "make_zero");
     output.write_header_with(options)?;
     let (mut refused, mut written) = (0, 0_u32);
-    for entry in &clip.entries {
-        let What::Packet(index, held) = &entry.what else { continue };
-        let Some(place) = clip.tracks.iter().position(|track| track.index == *index) else { continue };
-        let Some(mut packet) = held.reference() else { continue };
-        let base = clip.tracks[place].base;
+    for (index, mut packet) in packets {
+        let Some(place) = tracks.iter().position(|track| track.index == index) else { continue };
+        let base = tracks[place].base;
         let target = output.stream(place).map_or(Rational(1, 1_000), |stream| stream.time_base());
         packet.set_stream(place);
         packet.rescale_ts(Rational(base.0, base.1), target);

@@ -96,6 +96,12 @@ impl TsTap {
         self.ring = Some(ring);
     }
 
+    /// Bytes fed so far.
+    #[cfg(test)]
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Scrambled packets fed so far, whether accounted for or not.
     pub(crate) fn scrambled(&self) -> u64 {
         self.scrambled
@@ -110,9 +116,10 @@ impl TsTap {
         let Some(stretch) = self.ahead.pop_front() else { return };
         for (pid, seen) in stretch.counts {
             let counts = self.counts.entry(pid).or_default();
-            counts.packets += seen.packets;
-            counts.scrambled += seen.scrambled;
-            counts.discontinuities += seen.discontinuities;
+            // Nobody may ever take what was seen of a PID.
+            counts.packets = counts.packets.saturating_add(seen.packets);
+            counts.scrambled = counts.scrambled.saturating_add(seen.scrambled);
+            counts.discontinuities = counts.discontinuities.saturating_add(seen.discontinuities);
         }
     }
 

@@ -1,6 +1,6 @@
 //! `codec=h264`: the same pictures and sound through a real encoder and decoder, packet by packet.
 //!
-//! No container in between: what is tested and loaded is decoding. Owned by one source, on its
+//! No container in between: what is tested and loaded is decoding. The packets may be held for evidence. Owned by one source, on its
 //! session's thread; neither codec starts threads of its own. Pictures come out one for one, for the
 //! encoder has neither look-ahead nor B pictures; sound comes out two AAC frames after it went in.
 //! Bit errors are put into the packets, so damage is what the decoder makes of it.
@@ -16,6 +16,7 @@ use super::picture::YuvPicture;
 use super::plan::AAC_FRAME;
 use super::recipe::Recipe;
 use super::sound::SoundBlock;
+use crate::media::held_packet::HeldTrack;
 
 /// Bytes altered in a packet that is to be damaged.
 const DAMAGED_BYTES: usize = 6;
@@ -44,8 +45,8 @@ pub(super) type SignedPicture = (Arc<dyn Picture>, DecodeSigns);
 pub(super) struct Decoded {
     /// The decoder's picture; none when it refused the packet.
     pub(super) picture: Option<SignedPicture>,
-    /// Size of the packet.
-    pub(super) bytes: usize,
+    /// The packet.
+    pub(super) packet: Packet,
     /// Whether the decoder refused it.
     pub(super) refused: bool,
 }
@@ -72,6 +73,8 @@ impl VideoCodec {
         context.set_format(format::Pixel::YUV420P);
         context.set_time_base((recipe.fps.denominator, recipe.fps.numerator));
         context.set_frame_rate(Some((recipe.fps.numerator, recipe.fps.denominator)));
+        // Parameter sets beside the packets: a file that is made of them wants them there.
+        context.set_flags(codec::Flags::GLOBAL_HEADER);
         let distance = recipe.fps.key_distance();
         context.set_gop(u32::try_from(distance).unwrap_or(u32::MAX));
         let mut options = Dictionary::new();
@@ -84,12 +87,17 @@ impl VideoCodec {
         let encoder = context.open_as_with(found, options).map_err(failed)?;
 
         let found = decoder::find(codec::Id::H264).ok_or_else(|| cannot_open(what, "H.264", Error::DecoderNotFound))?;
-        let mut context = codec::Context::new_with_codec(found);
+        let mut context = codec::Context::from_parameters(&encoder).map_err(failed)?;
         context.set_flags(codec::Flags::LOW_DELAY | codec::Flags::OUTPUT_CORRUPT);
         context.set_threading(codec::threading::Config::count(1));
-        let decoder = context.decoder().video().map_err(failed)?;
+        let decoder = context.decoder().open_as(found).and_then(decoder::Opened::video).map_err(failed)?;
         let input = frame::Video::new(format::Pixel::YUV420P, recipe.width, recipe.height);
         Ok(Self { encoder, decoder, input, errors: 0, damaged: false, what: what.clone() })
+    }
+
+    /// What a file of the packets needs to know.
+    pub(super) fn held_track(&self, index: usize) -> Option<HeldTrack> {
+        HeldTrack::of_encoder(index, &self.encoder)
     }
 
     /// Encodes a picture as number `number`, perhaps as a key picture, perhaps damages the packet,
@@ -118,7 +126,7 @@ impl VideoCodec {
         }
         let mut frame = frame::Video::empty();
         let decoded = self.decoder.send_packet(&packet).and_then(|()| self.decoder.receive_frame(&mut frame));
-        let mut outcome = Decoded { picture: None, bytes: packet.size(), refused: false };
+        let mut outcome = Decoded { picture: None, packet, refused: false };
         if decoded.is_err() || frame.format() != format::Pixel::YUV420P {
             outcome.refused = true;
             self.errors = self.errors.saturating_add(1);
@@ -147,6 +155,16 @@ impl VideoCodec {
     }
 }
 
+/// One block of sound that went through the codec.
+pub(super) struct DecodedSound {
+    /// The number of the block.
+    pub(super) number: u64,
+    /// Its samples.
+    pub(super) block: SoundBlock,
+    /// The packet.
+    pub(super) packet: Packet,
+}
+
 /// AAC forth and back.
 pub(super) struct SoundCodec {
     encoder: encoder::audio::Encoder,
@@ -154,8 +172,8 @@ pub(super) struct SoundCodec {
     input: frame::Audio,
     /// Number of the next block to encode.
     fed: u64,
-    /// Decoded blocks with number and packet size; never more than the two that the codec delays.
-    ready: VecDeque<(u64, SoundBlock, usize)>,
+    /// Decoded blocks; never more than the two that the codec delays.
+    ready: VecDeque<DecodedSound>,
     first: u64,
     what: Arc<str>,
 }
@@ -174,6 +192,7 @@ impl SoundCodec {
         context.set_channel_layout(layout);
         context.set_time_base((1, rate));
         context.set_bit_rate(AUDIO_BIT_RATE * usize::from(recipe.channels));
+        context.set_flags(codec::Flags::GLOBAL_HEADER);
         let encoder = context.open_as(found).map_err(failed)?;
         // AAC without a container is unreadable without the encoder's parameters.
         let context = codec::Context::from_parameters(&encoder).map_err(failed)?;
@@ -183,12 +202,16 @@ impl SoundCodec {
         Ok(Self { encoder, decoder, input, fed: first, ready: VecDeque::new(), first, what: what.clone() })
     }
 
-    /// The next decoded block with its number and the size of its packet. `make` fills the block of
-    /// a number with [`AAC_FRAME`] samples a channel.
+    /// What a file of the packets needs to know.
+    pub(super) fn held_track(&self, index: usize) -> Option<HeldTrack> {
+        HeldTrack::of_encoder(index, &self.encoder)
+    }
+
+    /// The next decoded block. `make` fills the block of a number with [`AAC_FRAME`] samples a channel.
     pub(super) fn next(
         &mut self,
         make: &mut dyn FnMut(u64, &mut SoundBlock),
-    ) -> Result<(u64, SoundBlock, usize), SourceError> {
+    ) -> Result<DecodedSound, SourceError> {
         let mut made = SoundBlock::default();
         // The codec delays by two blocks; more than eight without an answer means that it is broken.
         for _ in 0..8 {
@@ -218,7 +241,7 @@ impl SoundCodec {
                 if start >= (self.first as i64) * i64::from(AAC_FRAME) && frame.samples() == AAC_FRAME as usize {
                     let channels = (0..frame.planes()).map(|index| frame.plane::<f32>(index).to_vec()).collect();
                     let number = start as u64 / u64::from(AAC_FRAME);
-                    self.ready.push_back((number, SoundBlock(channels), packet.size()));
+                    self.ready.push_back(DecodedSound { number, block: SoundBlock(channels), packet: packet.clone() });
                 }
             }
         }

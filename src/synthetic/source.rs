@@ -25,6 +25,7 @@ use super::recipe::{CodecChoice, Recipe};
 use super::sound;
 use super::tracks::{PictureTrack, Setting, SoundTrack, Tally};
 use crate::measure::{MarkerFinder, MeasurePlan};
+use crate::media::packet_ring::{Form, PacketRing};
 use crate::media::triage::Triage;
 
 /// Distance of packet facts and clock items.
@@ -49,8 +50,8 @@ impl SyntheticOpener {
     pub fn new(name: &str, recipe: Recipe, measure: MeasurePlan) -> Self {
         let plan = Arc::new(DefectPlan::new(&recipe));
         let session = SessionNumber::default();
-        let setting =
-            Setting { recipe: Arc::new(recipe), plan, measure, session, what: "synthetic source".into(), drive: None };
+        let (recipe, what) = (Arc::new(recipe), "synthetic source".into());
+        let setting = Setting { recipe, plan, measure, session, what, drive: None, ring: None };
         let reached = Arc::new(AtomicI64::new(0));
         Self { setting, stream: name.into(), limits: SourceLimits::default(), reached, dial: Arc::default() }
     }
@@ -66,6 +67,13 @@ impl SyntheticOpener {
     #[must_use]
     pub fn with_drive(mut self, drive: Drive) -> Self {
         self.setting.drive = Some(drive);
+        self
+    }
+
+    /// The same, holding what its encoders make in a ring.
+    #[must_use]
+    pub fn with_ring(mut self, ring: Option<Arc<PacketRing>>) -> Self {
+        self.setting.ring = ring;
         self
     }
 
@@ -202,6 +210,12 @@ impl SyntheticSource {
         let info = Arc::new(session_info(&recipe, stream, setting.session, (start, tier)));
         let started = Item::Started(info.clone());
         let sounds = if recipe.channels > 0 { Some(SoundTrack::open(setting.clone(), start, end)?) } else { None };
+        let pictures = PictureTrack::open(setting.clone(), start)?;
+        if let Some(ring) = &setting.ring {
+            ring.begin(setting.session, Form::Packets);
+            let held = [pictures.held_track(), sounds.as_ref().and_then(SoundTrack::held_track)];
+            ring.set_tracks(held.into_iter().flatten().map(Arc::new).collect());
+        }
         Ok(Self {
             what: setting.what.clone(),
             plan: setting.plan.clone(),
@@ -209,7 +223,7 @@ impl SyntheticSource {
             drive: setting.drive.clone(),
             triage: Triage::default(),
             input: setting.plan.next_input_defect(start),
-            pictures: PictureTrack::open(setting, start)?,
+            pictures,
             markers: MarkerFinder::default(),
             sounds,
             report_due: start + REPORT_EVERY,

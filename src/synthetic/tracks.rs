@@ -14,6 +14,7 @@ use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::source::SourceError;
 use avwatch_actors::tier::Tier;
 use avwatch_actors::track::{SessionNumber, TrackId};
+use ffmpeg_next::Packet;
 
 use super::contents::Contents;
 use super::defect::{DefectKind, Place};
@@ -25,6 +26,8 @@ use super::recipe::{CodecChoice, FrameRate, Recipe};
 use super::sound::{self, SoundBlock, SoundMaker};
 use crate::measure::MeasurePlan;
 use crate::measure::{PictureMeasurer, SoundMeasurer};
+use crate::media::held_packet::{HeldPacket, HeldTrack};
+use crate::media::packet_ring::{PacketRing, What};
 
 /// What both tracks need to know of their session.
 #[derive(Clone)]
@@ -37,9 +40,24 @@ pub(super) struct Setting {
     pub(super) what: Arc<str>,
     /// The schedule, under a load test.
     pub(super) drive: Option<Drive>,
+    /// Where packets are held for evidence. Of what is not encoded there are none.
+    pub(super) ring: Option<Arc<PacketRing>>,
 }
 
+/// The tracks of what is held.
+const HELD_PICTURES: usize = 0;
+const HELD_SOUNDS: usize = 1;
+
 impl Setting {
+    /// Holds a packet for evidence; clips begin with key pictures.
+    fn hold(&self, track: usize, at: MediaTime, packet: &Packet) {
+        let Some(ring) = &self.ring else { return };
+        if let Some(held) = HeldPacket::of(packet) {
+            let is_key = track == HELD_PICTURES && packet.is_key();
+            ring.push(Some(at), is_key, What::Packet(track, Arc::new(held)));
+        }
+    }
+
     /// When what is at that media time arrives: when it is due, or now.
     fn arrival(&self, at: MediaTime) -> Instant {
         self.drive.as_ref().map_or_else(Instant::now, |drive| drive.due(at))
@@ -101,6 +119,11 @@ impl PictureTrack {
             tally: Tally::default(),
             setting,
         })
+    }
+
+    /// What a file of the packets needs to know; nothing of pictures that are not encoded.
+    pub(super) fn held_track(&self) -> Option<HeldTrack> {
+        self.codec.as_ref()?.held_track(HELD_PICTURES)
     }
 
     /// When the next picture is due.
@@ -215,7 +238,8 @@ impl PictureTrack {
             return Ok(Some((made, signs)));
         };
         let decoded = codec.pass(&made, number, key, damage)?;
-        counts.bytes += decoded.bytes as u64;
+        self.setting.hold(HELD_PICTURES, self.setting.recipe.fps.time_of(number), &decoded.packet);
+        counts.bytes += decoded.packet.size() as u64;
         counts.undecodable += u32::from(decoded.refused);
         Ok(decoded.picture)
     }
@@ -263,6 +287,11 @@ impl SoundTrack {
             tally: Tally::default(),
             setting,
         })
+    }
+
+    /// What a file of the packets needs to know; nothing of sound that is not encoded.
+    pub(super) fn held_track(&self) -> Option<HeldTrack> {
+        self.codec.as_ref()?.held_track(HELD_SOUNDS)
     }
 
     /// When the next block is due.
@@ -314,7 +343,7 @@ impl SoundTrack {
         let arrived = self.setting.arrival(at);
         let making = self.setting.drive.as_ref().map(Drive::timer);
         let sample = self.number * u64::from(block_samples(&self.setting.recipe));
-        let bytes = self.fill(self.number)?;
+        let packet = self.fill(self.number)?;
         drop(making);
         self.number += 1;
         if self.setting.plan.at(Place::Sound, at).is_some_and(|defect| defect.kind == DefectKind::AudioMissing) {
@@ -323,6 +352,9 @@ impl SoundTrack {
         }
         if let Some(since) = self.missing_since.take() {
             self.tally.marks.push(mark(TrackId::audio(0), at, TimelineSign::Gap { missing: at - since }));
+        }
+        if let Some(packet) = &packet {
+            self.setting.hold(HELD_SOUNDS, at, packet);
         }
         let planes: Vec<&[f32]> = self.scratch.0.iter().map(Vec::as_slice).collect();
         let mut measures = self.measurer.measure(at, &planes);
@@ -337,26 +369,27 @@ impl SoundTrack {
             stamp(TrackId::audio(0), self.setting.session, (self.seq, sample as i64), (at, lasts), base, arrived);
         self.seq += 1;
         self.tally.counts.packets += 1;
-        self.tally.counts.bytes += bytes as u64;
+        let raw_bytes = || planes.iter().map(|plane| size_of_val(*plane)).sum();
+        self.tally.counts.bytes += packet.as_ref().map_or_else(raw_bytes, Packet::size) as u64;
         self.tally.end = Some(at + lasts);
         let kept = self.setting.measure.keep_samples.then(|| Box::new(self.scratch.clone()) as _);
         let signs = DecodeSigns { key: true, tuned: true, ..DecodeSigns::default() };
         Ok(Some(Arc::new(AudioFrame::new(stamp, signs, measures.hops, measures.loudness, kept))))
     }
 
-    /// Puts the samples of a block into the scratch block and says how many bytes that took.
-    fn fill(&mut self, number: u64) -> Result<usize, SourceError> {
+    /// Puts the samples of a block into the scratch block, and gives its packet where there is one.
+    fn fill(&mut self, number: u64) -> Result<Option<Packet>, SourceError> {
         let count = block_samples(&self.setting.recipe) as usize;
         let maker = &self.maker;
         let mut make = |number: u64, block: &mut SoundBlock| maker.make(number * count as u64, count, block);
         let Some(codec) = &mut self.codec else {
             make(number, &mut self.scratch);
-            return Ok(count * self.scratch.0.len() * size_of::<f32>());
+            return Ok(None);
         };
-        let (decoded, block, bytes) = codec.next(&mut make)?;
-        debug_assert_eq!(decoded, number, "the codec gives every block once, in order");
-        self.scratch = block;
-        Ok(bytes)
+        let decoded = codec.next(&mut make)?;
+        debug_assert_eq!(decoded.number, number, "the codec gives every block once, in order");
+        self.scratch = decoded.block;
+        Ok(Some(decoded.packet))
     }
 }
 

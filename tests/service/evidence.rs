@@ -76,6 +76,17 @@ fn assert_pictures(folder: &Path, manifest: &Value) {
     assert!(luma.len() > 50 && !trace["readings"].as_array().expect("is a list").is_empty());
 }
 
+/// Beside transport packets there is a file that browsers play, which shows the same.
+#[track_caller]
+fn assert_film(folder: &Path, manifest: &Value, detector: &str) {
+    assert_eq!(manifest["film"]["left_out"], serde_json::json!([]), "{manifest:#}");
+    let film = folder.join(manifest["film"]["file"].as_str().expect("is a name"));
+    let bytes = std::fs::read(&film).expect("is there");
+    assert!(bytes.len() as u64 == manifest["film"]["bytes"] && bytes[4..].starts_with(b"ftyp"), "{manifest:#}");
+    let (_, report) = check(&film, &[]);
+    assert!(!events(&report, detector).is_empty(), "{:#}\n{manifest:#}", report["events"]);
+}
+
 #[test]
 fn a_clip_of_black_and_of_silence_over_udp_shows_it_again() {
     let port = free_port();
@@ -87,6 +98,7 @@ fn a_clip_of_black_and_of_silence_over_udp_shows_it_again() {
         assert_eq!(manifest["clip"]["container"], "mpegts");
         assert_shown_again(&folder, &manifest, detector);
         assert_pictures(&folder, &manifest);
+        assert_film(&folder, &manifest, detector);
     }
     let told = service.wait_for_event("lobby", "black", "ended", 20 * SECOND);
     let path = told["evidence"].as_str().expect("the event says where its evidence is");
@@ -154,27 +166,45 @@ fn a_clip_of_damage_over_udp_is_damaged_in_the_same_way() {
 }
 
 #[test]
-fn a_clip_of_black_over_rtmp_and_hls_shows_it_again_in_a_file_that_browsers_play() {
+fn a_clip_of_black_over_rtmp_shows_it_again_in_a_file_that_browsers_play() {
     let port = free_port();
     let clip = recipes::small_black_and_silent().path;
     let _rtmp = Sender::rtmp(&clip, port);
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let _packager = Sender::hls(&clip, folder.path());
-    let web = Web::of_folder(folder.path().to_owned());
-    let home = home(&[("rtmp", format!("rtmp://127.0.0.1:{port}/app/key")), ("hls", web.url("/live.m3u8"))]);
+    let home = home(&[("rtmp", format!("rtmp://127.0.0.1:{port}/app/key"))]);
     let service = home.start();
-    for stream in ["rtmp", "hls"] {
-        let (folder, manifest) = evidence(&home, &service, stream, "black");
-        assert_eq!(manifest["clip"]["container"], "mp4", "{manifest:#}");
-        let clip = folder.join("clip.mp4");
-        let (_, report) = check(&clip, &[]);
-        assert!(!events(&report, "black").is_empty(), "{stream}: {:#}\n{manifest:#}", report["events"]);
-        assert_pictures(&folder, &manifest);
-    }
+    let (folder, manifest) = evidence(&home, &service, "rtmp", "black");
+    assert_eq!((&manifest["clip"]["container"], &manifest["film"]), (&"mp4".into(), &Value::Null), "{manifest:#}");
+    let (_, report) = check(&folder.join("clip.mp4"), &[]);
+    assert!(!events(&report, "black").is_empty(), "{:#}\n{manifest:#}", report["events"]);
+    assert_pictures(&folder, &manifest);
 }
 
 #[test]
-fn of_a_stream_that_is_made_in_the_process_there_are_pictures_and_readings_and_the_reason_why_no_more() {
+fn a_clip_of_black_over_hls_has_the_transport_packets_of_its_segments() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let _packager = Sender::hls(&recipes::small_black_and_silent().path, folder.path());
+    let web = Web::of_folder(folder.path().to_owned());
+    let home = home(&[("hls", web.url("/live.m3u8"))]);
+    let service = home.start();
+    let (folder, manifest) = evidence(&home, &service, "hls", "black");
+    assert_eq!(manifest["clip"]["container"], "mpegts", "{manifest:#}");
+    assert_shown_again(&folder, &manifest, "black");
+    assert_pictures(&folder, &manifest);
+    assert_film(&folder, &manifest, "black");
+}
+
+#[test]
+fn a_clip_of_a_synthetic_stream_that_is_really_encoded_shows_it_again() {
+    let home = home(&[("demo", "synthetic:?size=320x180&codec=h264&defects=black@6+4".to_owned())]);
+    let service = home.start();
+    let (folder, manifest) = evidence(&home, &service, "demo", "black");
+    assert_eq!(manifest["clip"]["container"], "mp4", "{manifest:#}");
+    assert_shown_again(&folder, &manifest, "black");
+    assert_pictures(&folder, &manifest);
+}
+
+#[test]
+fn of_a_stream_that_is_not_even_encoded_there_are_pictures_and_readings_and_the_reason_why_no_more() {
     let home = home(&[("demo", "synthetic:?size=320x180&defects=black@4+4".to_owned())]);
     let service = home.start();
     let (folder, manifest) = evidence(&home, &service, "demo", "black");

@@ -6,6 +6,7 @@ import { attribute, fill, h } from './dom.js';
 import { ask, get, part } from './api.js';
 import { soon } from './frame.js';
 import { fixed, now } from './format.js';
+import { complain } from './toast.js';
 import { waveforms } from './waveform.js';
 
 /** Waits between looks for evidence that is not written yet, in milliseconds; then it is given up. */
@@ -95,7 +96,7 @@ export class Evidence {
     const box = h('div', { class: 'stack' });
     fill(this.node, box);
     const file = (name) => `${where}/${part(name)}`;
-    if (manifest.clip) await this.drawClip(box, file(manifest.clip.file), manifest.clip);
+    if (manifest.clip) await this.drawClip(box, file, manifest.clip, manifest.film);
     const pictures = (manifest.pictures ?? []).slice(0, PICTURES_MAX);
     if (pictures.length > 0) {
       const strip = await this.strip(pictures, file);
@@ -110,18 +111,29 @@ export class Evidence {
     if (box.childElementCount === 0) this.say('There is no evidence: none was kept for this event.');
   }
 
-  /** The clip as a film; what cannot be played here can be kept as a file. */
-  async drawClip(box, address, clip) {
-    let blob;
+  /** The clip as a film; what cannot be played here can be kept as a file. `film` is the same for browsers, if any. */
+  async drawClip(box, file, clip, film) {
+    let played;
     try {
-      const response = await ask(address);
-      blob = new Blob([await response.arrayBuffer()], { type: TYPES[clip.container] ?? 'video/mp4' });
+      played = await this.fetched(file((film ?? clip).file), film ? 'video/mp4' : TYPES[clip.container]);
     } catch (error) {
       box.append(h('p', { class: 'soft' }, `The clip cannot be read: ${error.message}`));
       return;
     }
     if (this.isEnded) return;
-    const url = this.keep(blob);
+    this.drawFilm(box, played, clip);
+    box.append(
+      h(
+        'p',
+        { class: 'soft' },
+        `From ${fixed(clip.before_s, 1)} s before the onset to ${fixed(clip.after_s, 1)} s after it, as it was sent. `,
+        film ? this.keeping(clip, file) : h('a', { href: played, download: clip.file }, 'Keep as a file'),
+        film?.left_out?.length > 0 ? ` Not played here: ${film.left_out.join(', ')}.` : null,
+      ),
+    );
+  }
+
+  drawFilm(box, url, clip) {
     const film = h('video', { controls: true, preload: 'auto', 'aria-label': 'Clip around the event' });
     const played = (word) => attribute(this.node, 'data-played', word);
     film.addEventListener(
@@ -137,16 +149,35 @@ export class Evidence {
       played('no');
       film.replaceWith(h('p', { class: 'soft' }, 'This browser cannot play the clip; these are its pictures.'));
     });
-    box.append(
-      film,
-      h(
-        'p',
-        { class: 'soft' },
-        `From ${fixed(clip.before_s, 1)} s before the onset to ${fixed(clip.after_s, 1)} s after it, as it was sent. `,
-        h('a', { href: url, download: clip.file }, 'Keep as a file'),
-      ),
-    );
+    box.append(film);
     film.src = url;
+  }
+
+  /** Fetches the clip when somebody wants it as a file: what is played is another one. */
+  keeping(clip, file) {
+    const link = h('a', { download: clip.file, hidden: true });
+    const button = h(
+      'button',
+      {
+        type: 'button',
+        click: async () => {
+          try {
+            link.href = await this.fetched(file(clip.file), TYPES[clip.container]);
+            link.click();
+          } catch (error) {
+            complain(error);
+          }
+        },
+      },
+      `Keep ${clip.file}`,
+    );
+    return [button, link];
+  }
+
+  /** The address of a file that was fetched. */
+  async fetched(address, type) {
+    const response = await ask(address);
+    return this.keep(new Blob([await response.arrayBuffer()], { type: type ?? 'video/mp4' }));
   }
 
   async strip(pictures, file) {

@@ -1,5 +1,5 @@
 // The evidence of real events: asked for while it is being written, and shown once it is there. What came over
-// RTMP is kept as MP4 and played; a transport stream, which no Chromium plays, is shown as pictures and waveform.
+// RTMP is kept as MP4 and played; beside a transport stream, which no Chromium plays, there is a film that it does.
 
 import { equal, open, picture, until } from '../browser.mjs';
 
@@ -37,7 +37,9 @@ export default async function run({ browser, address }) {
   );
   await picture(played, 'service-evidence-played');
   const shown = await evidence('shown');
-  equal(await shown.locator('.evidence').getAttribute('data-played'), 'no', 'a transport stream is not');
+  equal(await shown.locator('.evidence').getAttribute('data-played'), 'yes', 'the film of a transport stream is');
+  const [kept] = await Promise.all([shown.waitForEvent('download'), shown.click('button:has-text("Keep clip.ts")')]);
+  equal(kept.suggestedFilename(), 'clip.ts', 'the transport packets can be kept');
   await picture(shown, 'service-evidence-shown');
 
   await shown.goto(`${address}/?view=stream&name=shown`);
