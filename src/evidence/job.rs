@@ -58,7 +58,9 @@ impl Job {
             job.stop("no clip: nothing of the stream is held");
             return job;
         };
-        let Some(moment) = ring.moment(raised, lasted.into()) else {
+        // What was seen has its place on the session's timeline; what is known of by the clock alone is looked up by it.
+        let place = ring.place(job.event.session, MediaTime::from_secs_f64(job.event.start_s));
+        let Some(moment) = place.or_else(|| ring.moment(raised, lasted.into())) else {
             job.stop("no clip: the stream has sent no packets, or is made in this process without a codec");
             return job;
         };

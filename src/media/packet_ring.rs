@@ -17,6 +17,9 @@ use super::held_packet::{HeldPacket, HeldTrack};
 /// How far the tables of a transport stream may lie before the picture that needs them, in bytes.
 const TABLES_WITHIN: u64 = 2 << 20;
 
+/// How far beyond the newest packet something can have been seen: sound and picture do not come at the same time.
+const AHEAD_MAX: MediaTime = MediaTime::from_millis(1_000);
+
 /// What takes memory beside the bytes of an entry.
 const ENTRY_BYTES: u64 = size_of::<Entry>() as u64;
 
@@ -140,6 +143,13 @@ impl PacketRing {
         (held.rate, held.asked) = (rate, Some((now, held.came)));
         // A quarter more, or a ring that is nearly full would be cut short by the next burst.
         (rate * self.lasts.as_secs_f64() * 1.25) as u64
+    }
+
+    /// That place of a session's timeline, if what is held is of that session and has come near it.
+    pub fn place(&self, session: SessionNumber, at: MediaTime) -> Option<Moment> {
+        let held = self.lock();
+        let newest = held.entries.iter().rev().find_map(|entry| entry.media)?;
+        (held.session == session && at <= newest + AHEAD_MAX).then_some(Moment { session, at })
     }
 
     /// Where the stream was when the clock said `raised`, less a while: nothing when it is not known.
@@ -390,6 +400,13 @@ mod tests {
         let found = ring.moment(begin + Duration::from_millis(15_100), at(10.0)).unwrap();
         assert_eq!(found, from(5.0));
         assert!(PacketRing::new(LASTS, 0).moment(begin, at(0.0)).is_none());
+    }
+
+    #[test]
+    fn a_place_is_of_the_session_that_is_held_and_not_in_its_future() {
+        let (ring, _) = ring(20);
+        assert_eq!(ring.place(SessionNumber(3), at(5.0)), Some(from(5.0)));
+        assert!(ring.place(SessionNumber(2), at(5.0)).is_none() && ring.place(SessionNumber(3), at(25.0)).is_none());
     }
 
     #[test]

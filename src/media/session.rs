@@ -288,7 +288,10 @@ impl Session {
         let (Some(feed), Some(track)) = (&self.feed, self.tracks.get(position)) else { return };
         // SAFETY: the packet was just filled.
         let raw = unsafe { &*self.packet.as_ptr() };
-        let time = pts_of(raw.dts).or(pts_of(raw.pts));
+        // Clips begin with what a key packet shows; all others are placed in the order in which they come.
+        let is_key = raw.flags & ffi::AV_PKT_FLAG_KEY != 0;
+        let (shown, sent) = (pts_of(raw.pts), pts_of(raw.dts));
+        let time = if is_key { shown.or(sent) } else { sent.or(shown) };
         let at = time.and_then(|time| self.timeline.peek(track.line(), time));
         feed.packet(track, &self.packet, at);
     }

@@ -208,10 +208,7 @@ impl SoundCodec {
     }
 
     /// The next decoded block. `make` fills the block of a number with [`AAC_FRAME`] samples a channel.
-    pub(super) fn next(
-        &mut self,
-        make: &mut dyn FnMut(u64, &mut SoundBlock),
-    ) -> Result<DecodedSound, SourceError> {
+    pub(super) fn next(&mut self, make: &mut dyn FnMut(u64, &mut SoundBlock)) -> Result<DecodedSound, SourceError> {
         let mut made = SoundBlock::default();
         // The codec delays by two blocks; more than eight without an answer means that it is broken.
         for _ in 0..8 {

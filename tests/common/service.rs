@@ -81,12 +81,18 @@ impl Home {
 
     /// The binary with this configuration, ready to start.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_avwatch"));
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AVWATCH")) {
-            command.env_remove(name);
-        }
-        command.arg("run").arg("--config").arg(self.config()).stdin(Stdio::null());
+        let mut command = run();
+        command.arg("--config").arg(self.config());
         command
+    }
+
+    /// Starts the service in this folder as a newcomer does, who has configured nothing.
+    pub fn start_demo(&self) -> Service {
+        std::fs::remove_file(self.config()).expect("it was written");
+        let mut command = run();
+        command.current_dir(self.path()).env("HOME", self.path()).env_remove("XDG_CONFIG_HOME");
+        command.args(["--set", "server.listen=\"127.0.0.1:0\""]);
+        started(command)
     }
 
     /// Runs the service to its end, which is expected to come at once; gives exit status and standard error.
@@ -112,20 +118,35 @@ impl Home {
 
     /// The same with more arguments.
     pub fn start_with(&self, arguments: &[&str]) -> Service {
-        let mut child = Guard(
-            self.command().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts"),
-        );
-        let lines = Arc::<Mutex<Vec<String>>>::default();
-        follow(child.0.stdout.take().expect("is piped"), lines.clone());
-        follow(child.0.stderr.take().expect("is piped"), lines.clone());
-        let mut service = Service { child, lines, address: String::new() };
-        service.address = service.wait_for_line("it to listen", START_WITHIN, |line| {
-            let (_, address) = line["message"].as_str()?.strip_prefix("listening on ")?.split_once("://")?;
-            Some(address.to_owned())
-        });
-        service.wait_for_line("it to watch", START_WITHIN, |line| (line["message"] == "watching").then_some(()));
-        service
+        let mut command = self.command();
+        command.args(arguments);
+        started(command)
     }
+}
+
+/// The binary, untouched by the configuration of the person who runs the tests.
+fn run() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_avwatch"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AVWATCH")) {
+        command.env_remove(name);
+    }
+    command.arg("run").stdin(Stdio::null());
+    command
+}
+
+/// The service of a command, as soon as it watches.
+fn started(mut command: Command) -> Service {
+    let mut child = Guard(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts"));
+    let lines = Arc::<Mutex<Vec<String>>>::default();
+    follow(child.0.stdout.take().expect("is piped"), lines.clone());
+    follow(child.0.stderr.take().expect("is piped"), lines.clone());
+    let mut service = Service { child, lines, address: String::new() };
+    service.address = service.wait_for_line("it to listen", START_WITHIN, |line| {
+        let (_, address) = line["message"].as_str()?.strip_prefix("listening on ")?.split_once("://")?;
+        Some(address.to_owned())
+    });
+    service.wait_for_line("it to watch", START_WITHIN, |line| (line["message"] == "watching").then_some(()));
+    service
 }
 
 struct Guard(Child);

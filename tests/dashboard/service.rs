@@ -81,6 +81,13 @@ fn the_clip_of_an_event_is_played_or_shown_as_pictures_and_waveform() {
 }
 
 #[test]
+fn a_newcomer_sees_the_demo_turn_red_and_plays_its_clip() {
+    let home = Home::new("");
+    let service = home.start_demo();
+    case("demo", Some(service.address()));
+}
+
+#[test]
 fn shift_notes_outlive_a_restart() {
     let (home, mut service) = started();
     case("notes", Some(service.address()));

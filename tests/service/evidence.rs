@@ -56,7 +56,7 @@ fn assert_shown_again(folder: &Path, manifest: &Value, detector: &str) {
     let told = events(&report, detector);
     assert!(!told.is_empty(), "no {detector} in {}: {:#}\n{manifest:#}", clip.display(), report["events"]);
     let before = manifest["clip"]["before_s"].as_f64().expect("is a number");
-    let near = told.iter().any(|(_, start, _, _)| (start - before).abs() < 1.5);
+    let near = told.iter().any(|(_, start, _, _)| (start - before).abs() < 0.5);
     assert!(near, "{detector} at {told:?}, by the manifest at {before} s");
 }
 
