@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use avwatch_actors::event::Event;
 use avwatch_actors::media_time::MediaTime;
 
+use super::on_air::OnAir;
 use super::rings::Rings;
 use crate::live::{LiveBoard, LiveThumbnail};
 use crate::media::packet_ring::Clip;
@@ -32,7 +33,7 @@ pub(super) struct Job {
     pub(super) onset: MediaTime,
     until: MediaTime,
     deadline: Instant,
-    /// What was on when the event was raised.
+    /// What was on when the event was raised, if a picture of about then was there.
     pub(super) raised: Option<Arc<LiveThumbnail>>,
     pub(super) missing: Vec<String>,
     is_over: bool,
@@ -44,13 +45,14 @@ impl Job {
         let now = Instant::now();
         let raised = instant_of(event.raised_at.0);
         let lasted = event.raised_at.0.duration_since(event.started_at.0).unwrap_or_default();
+        let on_air = OnAir::of(live, &event.stream, event.raised_at.0, "when it was raised");
         let mut job = Self {
             clip: None,
             onset: MediaTime::ZERO,
             until: MediaTime::ZERO,
             deadline: now,
-            raised: live.stream(&event.stream).and_then(|live| live.newest_thumbnail()),
-            missing: Vec::new(),
+            raised: on_air.picture,
+            missing: on_air.missing.into_iter().collect(),
             is_over: false,
             event,
         };

@@ -9,6 +9,7 @@
 mod budget;
 mod job;
 mod manifest;
+mod on_air;
 mod portrait;
 mod rings;
 mod shelf;

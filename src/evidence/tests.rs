@@ -4,19 +4,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use avwatch_actors::event::{Event, EventState, Wall};
+use avwatch_actors::lifeline::Lifeline;
 use avwatch_actors::record::Record;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::Sink;
+use avwatch_actors::track::SessionNumber;
 use uuid::Uuid;
 
 use super::*;
-use crate::live::LiveBoard;
+use crate::live::{LiveBoard, Pixels};
+use crate::measure::MeasurePlan;
 use crate::sinks::samples;
+use crate::synthetic::SyntheticOpener;
 
 /// A thread over a folder, with its sink.
 struct Bench {
     folder: tempfile::TempDir,
     shelf: Shelf,
+    live: Arc<LiveBoard>,
     sink: EvidenceSink,
     counts: Arc<EvidenceCounts>,
 }
@@ -27,8 +32,19 @@ impl Bench {
         let shelf = Shelf::new(folder.path(), 1 << 30);
         let rings = Arc::new(Rings::new(Duration::from_secs(30), 1 << 20));
         let live = Arc::new(LiveBoard::start().unwrap());
-        let (sink, counts) = start(EvidenceParts { rings, live, shelf: shelf.clone(), from }).unwrap();
-        Self { folder, shelf, sink, counts }
+        let (sink, counts) = start(EvidenceParts { rings, live: live.clone(), shelf: shelf.clone(), from }).unwrap();
+        Self { folder, shelf, live, sink, counts }
+    }
+
+    /// Has the stream show a picture now.
+    fn show_picture(&self) {
+        let recipe = "?size=64x64&duration=1s&audio=0".parse().unwrap();
+        let measure = MeasurePlan::NOTHING.with_readings();
+        let opener = Arc::new(SyntheticOpener::new("lobby", recipe, measure));
+        let opener = self.live.watch("lobby", opener, Pixels::ForLive);
+        let mut source = opener.open(SessionNumber(1), &Arc::<Lifeline>::default()).unwrap();
+        while source.next().unwrap().is_some() {}
+        self.wait("a picture", |_| self.live.stream("lobby").unwrap().newest_thumbnail().is_some());
     }
 
     #[track_caller]
@@ -120,4 +136,40 @@ fn a_storm_of_events_is_taken_at_once_and_what_finds_no_room_is_counted() {
     assert!(begun.elapsed() < Duration::from_secs(1), "the sink waited: {:?}", begun.elapsed());
     bench.wait("every event to be written or counted", |counts| counts.written() + counts.lost() == 2_000);
     assert!(bench.counts.written() > 0 && bench.counts.lost() > 0, "{:?}", bench.counts);
+}
+
+#[test]
+fn the_picture_of_when_an_event_was_raised_is_of_about_then_or_said_to_be_missing() {
+    let mut bench = Bench::new(Severity::Warning);
+    bench.show_picture();
+    let now = event(EventState::Raised, Severity::Warning);
+    let long_ago = Wall(SystemTime::now() - Duration::from_secs(30));
+    let before = Arc::new(Event { raised_at: long_ago, ..(*event(EventState::Raised, Severity::Warning)).clone() });
+    bench.tell(&[now.clone(), before.clone()]);
+    bench.wait("the evidence", |counts| counts.written() == 2);
+    let (now, before) = (bench.shelf.manifest(&now.id).unwrap(), bench.shelf.manifest(&before.id).unwrap());
+    let shows = |manifest: &Manifest| manifest.pictures.iter().map(|one| one.shows.clone()).collect::<Vec<_>>();
+    assert_eq!((shows(&now), shows(&before)), (vec!["raised".to_owned()], Vec::new()));
+    let said =
+        |manifest: &Manifest| manifest.missing.iter().any(|why| why.starts_with("the picture of when it was raised"));
+    assert!(!said(&now) && said(&before), "{:?} {:?}", now.missing, before.missing);
+}
+
+#[test]
+fn the_picture_of_an_end_is_of_when_it_was_told_and_a_remark_does_not_bring_another() {
+    let mut bench = Bench::new(Severity::Warning);
+    let raised = event(EventState::Raised, Severity::Warning);
+    bench.tell(std::slice::from_ref(&raised));
+    bench.wait("the evidence", |counts| counts.written() == 1);
+    bench.show_picture();
+    let told = |changed_at| Arc::new(Event { state: EventState::Ended, changed_at, ..(*raised).clone() });
+    bench.tell(&[told(Wall(SystemTime::now() - Duration::from_secs(30)))]);
+    let missing = || bench.shelf.manifest(&raised.id).unwrap().missing;
+    let is_said = |_: &EvidenceCounts| missing().iter().any(|why| why.starts_with("the picture of when it ended"));
+    bench.wait("the missing picture", is_said);
+    bench.tell(&[told(Wall(SystemTime::now()))]);
+    let other = event(EventState::Raised, Severity::Warning);
+    bench.tell(std::slice::from_ref(&other));
+    bench.wait("the next evidence", |counts| counts.written() == 2);
+    assert_eq!(bench.shelf.manifest(&raised.id).unwrap().pictures, Vec::new());
 }

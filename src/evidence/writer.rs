@@ -19,6 +19,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::job::Job;
 use super::manifest::{ClipPart, FilmPart, Manifest, PicturePart};
+use super::on_air::{self, OnAir};
 use super::portrait::{self, Portrait};
 use super::rings::Rings;
 use super::shelf::{FILM, MANIFEST, Shelf, TRACE};
@@ -39,6 +40,8 @@ const JOBS_MAX: usize = 64;
 const PORTRAITS_WITHIN: usize = 8;
 /// Pictures of a strip.
 const STRIP_MAX: usize = 16;
+/// How evidence calls the moment of an event's end.
+const AT_ITS_END: &str = "when it ended";
 
 /// What the thread works with.
 pub struct EvidenceParts {
@@ -75,7 +78,13 @@ struct Writer {
     counts: Arc<EvidenceCounts>,
     jobs: Vec<Job>,
     /// Events that ended while their evidence is gathered; at most one for each job.
-    ended: Vec<Arc<Event>>,
+    ended: Vec<End>,
+}
+
+/// An event that ended, and what was on when that was told.
+struct End {
+    event: Arc<Event>,
+    on_air: OnAir,
 }
 
 impl Writer {
@@ -104,13 +113,14 @@ impl Writer {
         if event.state == EventState::Ended {
             if is_known {
                 // A remark on an ended event is told as one more end.
-                if !self.ended.iter().any(|ended| ended.id == event.id) {
-                    self.ended.push(event);
+                if !self.ended.iter().any(|end| end.event.id == event.id) {
+                    let end = self.end_of(event);
+                    self.ended.push(end);
                 }
                 return;
             }
             if is_there {
-                self.add_end(&event);
+                self.add_end(self.end_of(event));
                 return;
             }
         }
@@ -140,19 +150,19 @@ impl Writer {
                 continue;
             }
             let job = self.jobs.remove(place);
-            let ended = self.ended.iter().position(|event| event.id == job.event.id);
+            let ended = self.ended.iter().position(|end| end.event.id == job.event.id);
             let ended = ended.map(|place| self.ended.swap_remove(place));
             self.write(job, ended);
         }
     }
 
-    fn write(&mut self, job: Job, ended: Option<Arc<Event>>) {
+    fn write(&mut self, job: Job, ended: Option<End>) {
         let event = job.event.clone();
         match self.try_write(job) {
             Ok(()) => {
                 self.counts.written.fetch_add(1, Ordering::Relaxed);
                 if let Some(ended) = ended {
-                    self.add_end(&ended);
+                    self.add_end(ended);
                 }
                 self.tidy();
             }
@@ -228,20 +238,35 @@ impl Writer {
         portrait.map_err(|why| job.missing.push(format!("pictures and curves of the clip: {why}"))).ok()
     }
 
-    /// Adds what was on when the event ended.
-    fn add_end(&self, event: &Event) {
+    /// The end of an event, with what is on now: its evidence may be written later.
+    fn end_of(&self, event: Arc<Event>) -> End {
+        let on_air = OnAir::of(&self.parts.live, &event.stream, event.changed_at.0, AT_ITS_END);
+        End { event, on_air }
+    }
+
+    /// Adds what was on when the event ended, or why that is missing.
+    fn add_end(&self, End { event, on_air }: End) {
         let Some(folder) = self.parts.shelf.of(&event.id) else { return };
-        let newest = self.parts.live.stream(&event.stream).and_then(|live| live.newest_thumbnail());
-        let (Some(mut manifest), Some(newest)) = (self.parts.shelf.manifest(&event.id), newest) else { return };
-        if manifest.pictures.iter().any(|picture| picture.shows == "end") {
+        let Some(mut manifest) = self.parts.shelf.manifest(&event.id) else { return };
+        let is_missing = |why: &String| why.starts_with(&on_air::picture_of(AT_ITS_END));
+        if manifest.pictures.iter().any(|picture| picture.shows == "end") || manifest.missing.iter().any(is_missing) {
             // A remark on an ended event is told as one more end.
             return;
         }
-        let at_s = seconds_after(event, newest.taken);
-        manifest.pictures.push(PicturePart { file: "end.jpg".to_owned(), shows: "end".to_owned(), at_s });
-        let added = fs::write(folder.join("end.jpg"), &newest.jpeg).and_then(|()| save(&folder, &mut manifest));
+        let added = match (on_air.picture, on_air.missing) {
+            (Some(newest), _) => {
+                let at_s = seconds_after(&event, newest.taken);
+                manifest.pictures.push(PicturePart { file: "end.jpg".to_owned(), shows: "end".to_owned(), at_s });
+                fs::write(folder.join("end.jpg"), &newest.jpeg).and_then(|()| save(&folder, &mut manifest))
+            }
+            (None, Some(why)) => {
+                manifest.missing.push(why);
+                save(&folder, &mut manifest)
+            }
+            (None, None) => return,
+        };
         if let Err(error) = added {
-            tracing::warn!(stream = &*event.stream, "the picture at an event's end could not be written: {error}");
+            tracing::warn!(stream = &*event.stream, "the picture at an event's end could not be added: {error}");
         }
     }
 
