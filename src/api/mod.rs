@@ -30,6 +30,7 @@ mod reload;
 mod report;
 mod report_schema;
 mod routes;
+mod seen;
 mod server;
 mod silences;
 mod state;
@@ -40,6 +41,7 @@ mod streams;
 mod thumbnail;
 mod tls;
 mod tokens;
+mod verb;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,8 @@ use actix_web::http::header;
 use serde_json::{Map, Value, json};
 
 use super::openapi_parts::components;
-use super::routes::{ENDPOINTS, Endpoint, Verb};
+use super::routes::{ENDPOINTS, Endpoint};
+use super::verb::Verb;
 
 /// The document as it is served.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", document()));

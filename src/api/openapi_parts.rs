@@ -191,6 +191,16 @@ fn schemas() -> Value {
             "sounds": { "type": "array", "items": { "type": "object" } } })) } }),
         ),
     );
+    let spans = json!({ "type": "array", "items": { "type": "array", "items": whole() },
+        "description": "Begin and end of each, in seconds after since; at most 128, the newest." });
+    add(
+        "Seen",
+        object(
+            &["since", "until", "streams"],
+            json!({
+        "since": moment(), "until": moment(), "streams": { "type": "object", "additionalProperties": spans } }),
+        ),
+    );
     add(
         "Evidence",
         object(

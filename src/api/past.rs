@@ -98,7 +98,7 @@ pub(super) async fn history(
 }
 
 /// Seconds since 1970 as people read them.
-fn time_of(second: u64) -> String {
+pub(super) fn time_of(second: u64) -> String {
     let at = i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
     at.unwrap_or_default().to_string()
 }

@@ -5,7 +5,7 @@
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{StatusCode, header};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{PayloadConfig, ServiceConfig, resource, route};
 use actix_web::{Error, HttpRequest, HttpResponse, Route, guard};
@@ -13,36 +13,12 @@ use actix_web::{Error, HttpRequest, HttpResponse, Route, guard};
 use super::access::Principal;
 use super::problem::Problem;
 use super::query::{Param, check_query};
+use super::verb::Verb;
 use super::{
-    apply, events, health, incidents, live, log, metrics, notes, openapi, past, probe, receivers, reload, report,
+    apply, events, health, incidents, live, log, metrics, notes, openapi, past, probe, receivers, reload, report, seen,
     silences, status, stream_changes, streams, thumbnail, tokens,
 };
 use crate::access::Role;
-
-/// What is done to a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
-    /// Reads; answers HEAD, too.
-    Get,
-    Post,
-    Put,
-    Delete,
-}
-
-impl Verb {
-    pub(super) const fn method(self) -> Method {
-        match self {
-            Self::Get => Method::GET,
-            Self::Post => Method::POST,
-            Self::Put => Method::PUT,
-            Self::Delete => Method::DELETE,
-        }
-    }
-
-    fn accepts(self, method: &Method) -> bool {
-        *method == self.method() || (self == Self::Get && *method == Method::HEAD)
-    }
-}
 
 /// One endpoint.
 #[derive(Clone, Copy)]
@@ -190,6 +166,13 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         answer: (200, "History", JSON),
         attach: |route| route.to(past::history),
         ..endpoint(Verb::Get, "/api/v1/streams/{name}/history", VIEWER, "history")
+    },
+    Endpoint {
+        summary: "Tells when streams were seen, of all of them by the minute",
+        query: seen::SEEN,
+        answer: (200, "Seen", JSON),
+        attach: |route| route.to(seen::seen),
+        ..endpoint(Verb::Get, "/api/v1/seen", VIEWER, "seen")
     },
     Endpoint {
         summary: "Lists stored events, newest first",
@@ -475,15 +458,7 @@ fn check(endpoint: &Endpoint, request: &HttpRequest) -> Result<(), Problem> {
 }
 
 fn allowed(group: &[Endpoint]) -> String {
-    let mut methods: Vec<&str> = Vec::new();
-    for endpoint in group {
-        methods.extend(match endpoint.verb {
-            Verb::Get => &["GET", "HEAD"][..],
-            Verb::Post => &["POST"],
-            Verb::Put => &["PUT"],
-            Verb::Delete => &["DELETE"],
-        });
-    }
+    let methods: Vec<&str> = group.iter().flat_map(|endpoint| endpoint.verb.methods()).copied().collect();
     methods.join(", ")
 }
 

@@ -86,6 +86,8 @@ pub(super) struct Node {
     pub probes: Arc<Semaphore>,
     /// How many reports are being made.
     pub reports: Arc<Semaphore>,
+    /// Held by whoever reads when streams were seen: a day of thousands of them is a second of work.
+    pub seen: Arc<Semaphore>,
     pub live: Arc<LiveBoard>,
     pub past: Past,
     pub notifier: Arc<Notifier>,
@@ -114,6 +116,7 @@ impl Node {
             is_exposed,
             probes: Arc::new(Semaphore::new(PROBES_MAX)),
             reports: Arc::new(Semaphore::new(REPORTS_MAX)),
+            seen: Arc::new(Semaphore::new(1)),
             live: state.live,
             past: state.past,
             notifier: state.notifier,

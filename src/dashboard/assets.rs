@@ -60,6 +60,7 @@ pub(super) const ALL: &[Asset] = &[
     asset!("penalty.js", SCRIPT),
     asset!("plot.js", SCRIPT),
     asset!("search.js", SCRIPT),
+    asset!("seen.js", SCRIPT),
     asset!("severity.js", SCRIPT),
     asset!("shapes.js", SCRIPT),
     asset!("silences.js", SCRIPT),

@@ -10,6 +10,7 @@ mod book;
 mod database;
 mod reader;
 mod record;
+mod seen;
 mod stretch;
 mod verdicts;
 mod writer;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use database::JournalError;
 pub use reader::{JournalReader, POINTS_MAX};
+pub use seen::{SEEN_SPANS_MAX, SeenSpans};
 pub use stretch::{LatencyReading, Stretch};
 pub use verdicts::KeptSpan;
 pub use writer::{Journal, JournalCounts, JournalKeep};

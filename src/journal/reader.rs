@@ -89,18 +89,14 @@ impl JournalReader {
 
     /// What that detector said of a stream from `since` to `until`, in order; nothing of what was kept before spans were.
     pub fn verdicts(&self, stream: &str, detector: u16, since: u64, until: u64) -> Result<Vec<KeptSpan>, JournalError> {
-        if until <= since || !self.path.exists() {
-            return Ok(Vec::new());
-        }
-        let read = || -> Result<Vec<KeptSpan>, rusqlite::Error> {
-            let connection = self.connection()?;
+        self.ask(since, until, |connection| {
             let is_there = "SELECT count(*) FROM sqlite_master WHERE name = 'verdicts'";
             if connection.query_row(is_there, [], |row| row.get::<_, u64>(0))? == 0 {
                 return Ok(Vec::new());
             }
-            let Some(stream) = database::stream_id(&connection, stream)? else { return Ok(Vec::new()) };
+            let Some(stream) = database::stream_id(connection, stream)? else { return Ok(Vec::new()) };
             let mut found = Vec::new();
-            each_row(&connection, Rows::Verdicts, stream, since, until, |begin, row| {
+            each_row(connection, Rows::Verdicts, stream, since, until, |begin, row| {
                 verdicts::read(row, |place, number, span| {
                     let at = begin + u64::from(place);
                     if number == detector && (since..until).contains(&at) {
@@ -109,8 +105,7 @@ impl JournalReader {
                 });
             })?;
             Ok(found)
-        };
-        read().map_err(|source| JournalError::Database { what: "read", path: self.path.clone(), source })
+        })
     }
 
     /// From when on seconds are kept.
@@ -123,6 +118,20 @@ impl JournalReader {
     pub fn by_minute_from(&self) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         now.saturating_sub(u64::from(self.keep.minutes_days) * 86_400)
+    }
+
+    /// Puts a question about a span; nothing is known of an empty one, nor by a journal that is not there.
+    pub(super) fn ask<T: Default>(
+        &self,
+        since: u64,
+        until: u64,
+        question: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, JournalError> {
+        if until <= since || !self.path.exists() {
+            return Ok(T::default());
+        }
+        let answer = self.connection().and_then(|connection| question(&connection));
+        answer.map_err(|source| JournalError::Database { what: "read", path: self.path.clone(), source })
     }
 
     fn connection(&self) -> Result<Connection, rusqlite::Error> {

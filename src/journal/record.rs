@@ -69,8 +69,18 @@ pub(super) fn read(row: &[u8], mut each: impl FnMut(u8, Stretch)) {
 /// Reads of each record of a row only its place and in how many of its seconds the stream was really watched.
 pub(super) fn read_watched(row: &[u8], mut each: impl FnMut(u8, u32)) {
     let mut rest = Rest(row);
-    while let Some((place, watched)) = rest.watched() {
+    while let Some((place, watched, _)) = rest.looked_at() {
         each(place, watched);
+    }
+}
+
+/// Tells of a row the places in which frames arrived and were looked at, for a moment at least.
+pub(super) fn read_seen(row: &[u8], mut each: impl FnMut(u8)) {
+    let mut rest = Rest(row);
+    while let Some((place, watched, up)) = rest.looked_at() {
+        if watched > 0 && up > 0 {
+            each(place);
+        }
     }
 }
 
@@ -130,15 +140,16 @@ impl Rest<'_> {
         Some((byte & !(HAS_LATENCY | HAS_BLIND), latency, u32::from(blind)))
     }
 
-    fn watched(&mut self) -> Option<(u8, u32)> {
-        let [place, _, known, _, _, _] = self.bytes()?;
+    /// The place of a record, in how many of its seconds the stream was watched, and the share in which frames arrived.
+    fn looked_at(&mut self) -> Option<(u8, u32, u8)> {
+        let [place, _, known, up, _, _] = self.bytes()?;
         let (pictures, _, blind) = self.pictures()?;
         self.skip(usize::from(pictures) * 6)?;
         for _ in 0..self.byte()? {
             let [_, _, _, _, channels] = self.bytes()?;
             self.skip(usize::from(channels) * 2)?;
         }
-        Some((place, u32::from(known).saturating_sub(blind)))
+        Some((place, u32::from(known).saturating_sub(blind), up))
     }
 
     fn record(&mut self) -> Option<(u8, Stretch)> {

@@ -11,6 +11,7 @@ use super::book::{Book, CLOSED_AFTER, Closed};
 use super::database::{self, Rows};
 use super::reader::{JournalReader, POINTS_MAX};
 use super::record;
+use super::seen::SEEN_SPANS_MAX;
 use super::stretch::{LatencyReading, Stretch};
 use super::writer::JournalKeep;
 use crate::live::{ChannelLevel, PictureReading, SoundReading, StreamReading};
@@ -269,7 +270,7 @@ fn the_watched_seconds_of_a_stream_are_told_without_what_was_not_seen() {
     for second in 2_100..2_130 {
         book.state(&name, second, (false, false), None, &[]);
     }
-    super::writer::write(&mut connection, &book.close_all(2_130), &[]).unwrap();
+    write(&mut connection, &book.close_all(2_130));
     let spans = reader.watched(&["lobby".to_owned(), "other".to_owned()], 1_500, 5_000).unwrap();
     let total = |spans: &[(u64, u64)]| spans.iter().map(|(from, to)| to - from).sum::<u64>();
     // Seconds are kept for ever in this journal: each is found as it was.
@@ -296,4 +297,43 @@ fn time_in_which_load_left_no_room_for_contents_does_not_count_as_watched() {
     assert_eq!(spans[0].iter().map(|(from, to)| to - from).sum::<u64>(), 60 + 40);
     let history = reader.history("lobby", 1_020, 1_200, 60).unwrap();
     assert_eq!(history.iter().map(|minute| minute.blind).collect::<Vec<_>>(), [0, 60, 20]);
+}
+
+#[test]
+fn when_streams_were_seen_is_told_of_all_by_the_minute_and_of_the_newest_by_the_second() {
+    let (_directory, reader, mut connection) = journal(60_000..60_600);
+    let mut book = Book::default();
+    let [down, blind, often]: [Arc<str>; 3] = ["down".into(), "blind".into(), "often".into()];
+    for second in 60_000..60_600 {
+        book.state(&down, second, (false, false), None, &[]);
+        book.state(&blind, second, (true, second < 60_300), None, &[]);
+        if second / 120 % 2 == 0 {
+            book.state(&often, second, (true, false), None, &[]);
+        }
+    }
+    write(&mut connection, &book.close_all(60_600));
+    // Of a minute that is not over there are seconds alone.
+    for second in 60_600..60_650 {
+        book.state(&blind, second, (true, false), None, &[]);
+    }
+    write(&mut connection, &book.close(60_650));
+    let seen = reader.seen(59_000, 60_650).unwrap();
+    assert_eq!(seen["lobby"], [(60_000, 60_600)]);
+    assert_eq!(seen["blind"], [(60_300, 60_635)]);
+    assert_eq!(seen["often"], [(60_000, 60_120), (60_240, 60_360), (60_480, 60_600)]);
+    assert!(!seen.contains_key("down") && reader.seen(70_000, 60_000).unwrap().is_empty());
+    // Asked for in part: from the begin of a minute on, and no further than asked for.
+    assert_eq!(reader.seen(60_130, 60_590).unwrap()["lobby"], [(60_120, 60_590)]);
+}
+
+#[test]
+fn of_a_stream_that_comes_and_goes_all_day_the_newest_spans_are_told() {
+    let (_directory, reader, mut connection) = journal(0..60);
+    let (mut book, name): (_, Arc<str>) = (Book::default(), "gate".into());
+    for minute in (0..1_000).step_by(2) {
+        book.state(&name, minute * 60, (true, false), None, &[]);
+        write(&mut connection, &book.close(minute * 60 + CLOSED_AFTER + 60));
+    }
+    let seen = reader.seen(0, 60_000).unwrap();
+    assert_eq!((seen["gate"].len(), seen["gate"].last()), (SEEN_SPANS_MAX, Some(&(998 * 60, 999 * 60))));
 }

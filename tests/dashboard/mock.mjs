@@ -9,7 +9,7 @@ import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { history, iso, RECEIVERS, status, tried } from './mock_answers.mjs';
+import { history, iso, RECEIVERS, seen, status, tried } from './mock_answers.mjs';
 import { clip, pictures } from './mock_media.mjs';
 
 const ASSETS = fileURLToPath(new URL('../../src/dashboard/assets', import.meta.url));
@@ -319,6 +319,7 @@ export class Mock {
     if (kind === 'silences') return this.rows(request.method, this.silences, 'silences', id, json, give);
     if (kind === 'notes')
       return this.rows(request.method, this.notes, 'notes', id, json && { ...json, at: iso(Date.now()) }, give);
+    if (kind === 'seen') return give(seen(url, [...this.streams.keys()], this.watchedSince));
     if (kind === 'status') return give(status(this.listeners.size));
     if (kind === 'receivers' && !id) return give({ receivers: RECEIVERS });
     if (kind === 'receivers' && act === 'test' && request.method === 'POST') {
@@ -416,7 +417,9 @@ export class Mock {
         (!wanted.state || (wanted.state === 'open') === (event.state !== 'ended')) &&
         ['stream', 'detector', 'severity'].every((key) => !wanted[key] || wanted[key] === event[key]) &&
         (!wanted.incident || event.incident_id === wanted.incident) &&
-        (!wanted.cursor || event.id < wanted.cursor);
+        (!wanted.cursor || event.id < wanted.cursor) &&
+        (!wanted.since?.includes('T') || event.state !== 'ended' || event.changed_at >= wanted.since) &&
+        (!wanted.until || event.started_at < wanted.until);
       const all = [...this.events.values()].filter(fits).sort((one, other) => (one.id < other.id ? 1 : -1));
       const limit = Number(wanted.limit ?? 100);
       return give({ events: all.slice(0, limit), next_cursor: all.length > limit ? all[limit - 1].id : null });

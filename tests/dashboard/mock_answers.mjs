@@ -45,6 +45,27 @@ export function history(url, watchedSince) {
   return { points };
 }
 
+/**
+ * When streams were seen: each since a time, in milliseconds, 0 for long, then with breaks. A stream is known 20 s
+ * late, as by a journal.
+ */
+export function seen(url, names, watchedSince) {
+  const asked = url.searchParams.get('since') ?? '24h';
+  const now = Math.floor(Date.now() / 1000);
+  const begin = asked.endsWith('h') ? now - Number.parseInt(asked, 10) * 3600 : Date.parse(asked) / 1000;
+  const since = Math.floor(begin / 60) * 60;
+  const spans = [];
+  for (let minute = Math.max(since, Math.floor(watchedSince / 60_000) * 60); minute < now - 20; minute += 60) {
+    if (watchedSince === 0 && minute % 20_000 < 1500) continue;
+    const last = spans.at(-1);
+    const to = Math.min(minute + 60, now - 20) - since;
+    if (last?.[1] === minute - since) last[1] = to;
+    else spans.push([minute - since, to]);
+  }
+  const streams = spans.length > 0 ? Object.fromEntries(names.map((name) => [name, spans])) : {};
+  return { since: iso(since * 1000), until: iso(now * 1000), streams };
+}
+
 /** The node's figures. */
 export function status(clients) {
   const buckets = [

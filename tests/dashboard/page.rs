@@ -43,6 +43,11 @@ fn time_in_which_nobody_looked_is_not_called_well() {
 }
 
 #[test]
+fn strips_of_the_wall_call_nothing_calm_of_which_nothing_is_known() {
+    case("unseen_wall", None);
+}
+
+#[test]
 fn events_of_the_monitor_itself_lead_to_the_node() {
     case("monitor", None);
 }

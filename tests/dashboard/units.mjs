@@ -15,6 +15,7 @@ const { lasted, brief, metric, percent, latency } = await load('format.js');
 const { parse } = await load('feed.js');
 const { matches } = await load('search.js');
 const { labels } = await load('stream_form.js');
+const { Seen } = await load('seen.js');
 const { niceStep } = await load('plot.js');
 const shapes = await load('shapes.js');
 
@@ -151,9 +152,64 @@ test('a strip calls nothing well for time in which nobody looked', (context) => 
   assert.equal(says([one], { from: 0, to: end }), '1 event in 24 h');
   assert.equal(says([one], few), '1 event in 24 h, of which 5 min were seen');
   assert.equal(says([one, one]), '2 events in 24 h, of which nothing was seen');
-  // Nothing is known of the past.
-  assert.equal(describe([], day), 'no warning or worse in 24 h');
-  assert.equal(describe([one], day), '1 event in 24 h');
+});
+
+/** When `lobby` was seen, by answers of the journal: `[since, until, ...spans]` each, in seconds. */
+const seenBy = (...answers) => {
+  const seen = new Seen();
+  for (const answer of answers) {
+    const [since, until, ...spans] = answer;
+    const lobby = spans.map(([from, to]) => ({ from: from * 1000, to: to * 1000 }));
+    seen.take({ since: since * 1000, until: until * 1000, streams: new Map(spans.length > 0 ? [['lobby', lobby]] : []) });
+  }
+  return seen;
+};
+const secondsOf = (seen, begin, end) =>
+  seen.of('lobby', begin * 1000, end * 1000).map(({ from, to }) => [from / 1000, to / 1000]);
+
+test('what the journal says later goes on from what it said before, and puts it right', () => {
+  const whole = seenBy([0, 1000, [0, 980]], [780, 1060, [780, 1035]]);
+  assert.deepEqual(secondsOf(whole, 0, 2000), [[0, 1035]]);
+  const broken = seenBy([0, 1000, [0, 600], [700, 980]], [780, 1060]);
+  assert.deepEqual(secondsOf(broken, 100, 2000), [
+    [100, 600],
+    [700, 780],
+  ]);
+  assert.deepEqual(secondsOf(seenBy([0, 100, [0, 80]], [200_000, 200_060]), 0, 200_060), []);
+});
+
+test('a stream that is on was seen since the journal was written, and no longer than it is known to be on', () => {
+  const seen = seenBy([0, 1000, [0, 980]]);
+  assert.deepEqual(secondsOf(seen, 0, 1010), [[0, 980]]);
+  seen.note('lobby', true, 1_000_000);
+  seen.note('lobby', true, 1_005_000);
+  assert.deepEqual(secondsOf(seen, 0, 1010), [
+    [0, 980],
+    [980, 1010],
+  ]);
+  seen.lose();
+  assert.deepEqual(secondsOf(seen, 0, 1100), [[0, 980]]);
+  seen.note('lobby', true, 1_200_000);
+  assert.deepEqual(secondsOf(seen, 0, 1300), [
+    [0, 980],
+    [1200, 1300],
+  ]);
+  seen.note('lobby', false, 1_250_000);
+  assert.deepEqual(secondsOf(seen, 0, 1300), [[0, 980]]);
+});
+
+test('nothing is told as seen of time of which not every event is loaded', (context) => {
+  context.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  const made = model();
+  made.setSeen({ since: 0, until: 1_000_000, streams: new Map([['lobby', [{ from: 0, to: 980_000 }]]]) });
+  assert.deepEqual(made.seenOf('lobby'), []);
+  made.setPastFrom(400_000);
+  assert.deepEqual(made.seenOf('lobby')[0], { from: 400_000, to: 980_000 });
+  assert.equal(made.seenOf('hall').length, 0);
+  // What finds no room any more is not known any more.
+  for (let index = 0; index <= 20_000; index += 1)
+    made.setPast(event(`p${index}`, 'info', { open: false, state: 'ended', ended: 500_000 + index }));
+  assert.equal(made.seenOf('lobby')[0].from, 510_000);
 });
 
 test('times, rates and shares are told in few words', () => {

@@ -130,6 +130,11 @@ fn assert_the_past_is_told(get: &impl Fn(&str) -> Value) {
     let warned = points.iter().filter(|point| point["worst"] == "warning").count();
     assert!(dark >= 1 && warned >= 1, "{points:#?}");
     assert!(points.iter().all(|point| point["at"].as_str().is_some_and(|at| at.ends_with('Z'))), "{points:#?}");
+    let seen = get("/api/v1/seen?since=1h");
+    let spans = seen["streams"]["lobby"].as_array().unwrap_or_else(|| panic!("no lobby in {seen:#}"));
+    let length = |span: &Value| span[1].as_u64().zip(span[0].as_u64()).map(|(to, from)| to - from);
+    let total: Option<u64> = spans.iter().map(length).sum();
+    assert!(total.is_some_and(|total| (10..200).contains(&total)), "{seen:#}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 // after a gap everything is read anew.
 
 import { ask, get } from './api.js';
+import { now } from './format.js';
 import * as shapes from './shapes.js';
 
 /** Waits between attempts, in milliseconds; the last one repeats. */
@@ -14,6 +15,19 @@ const SILENCE = 40_000;
 /** Events asked for in one page, and most pages read for the strips of the last day. */
 const PAGE = 500;
 const PAGES_MAX = 20;
+
+/** Most pages read of what was raised before all that and ended since. */
+const OLDER_PAGES_MAX = 4;
+
+/** What strips show. */
+const DAY = 24 * 3600_000;
+
+/** How often it is read when streams were seen, and how much of it once more: minutes come late. */
+const LOOK_BACK = 60_000;
+const AGAIN = 180_000;
+
+/** How long after a failure the events of the last day are asked for again. */
+const PAST_AGAIN = 30_000;
 
 /** Longest text without an empty line: a feed that never ends a message is given up. */
 const MESSAGE_MAX = 16 << 20;
@@ -46,6 +60,7 @@ export class Feed {
   async session() {
     this.abort = new AbortController();
     let watch = setTimeout(() => this.abort.abort(), SILENCE);
+    const looks = setInterval(() => this.lookBack(), LOOK_BACK);
     const alive = () => {
       clearTimeout(watch);
       watch = setTimeout(() => this.abort.abort(), SILENCE);
@@ -53,6 +68,7 @@ export class Feed {
     try {
       const headers = { accept: 'text/event-stream' };
       if (this.lastId) headers['last-event-id'] = this.lastId;
+      else this.past = false;
       const response = await ask('/api/v1/live', { headers, signal: this.abort.signal });
       // The feed first, then the state: nothing falls between them.
       await this.load();
@@ -62,6 +78,7 @@ export class Feed {
       throw new Error('the connection ended');
     } finally {
       clearTimeout(watch);
+      clearInterval(looks);
       this.abort.abort();
     }
   }
@@ -78,19 +95,52 @@ export class Feed {
     this.model.setOpen(open.map(shapes.event), begun);
     this.model.setIncidents(incidents.map(shapes.incident), begun);
     this.loadPast();
+    this.lookBack();
   }
 
-  /** Reads the ended events of the last day for the strips, once. */
+  /**
+   * Reads the ended events of the last day for the strips, once: the newest by when they were raised. Where that is not
+   * all, older ones that ended since are looked for by themselves, so that nothing is missing from then on.
+   */
   async loadPast() {
     if (this.past) return;
     this.past = true;
+    clearTimeout(this.pastTimer);
+    const begun = now();
+    let oldest = begun;
+    const take = (events) => {
+      for (const event of events.map(shapes.event)) {
+        this.model.setPast(event);
+        oldest = Math.min(oldest, event.raised ?? event.started);
+      }
+    };
+    // What is missing is said to be until it is there.
+    this.model.setPastFrom(begun);
     try {
-      await all('/api/v1/events', { state: 'ended', since: '24h' }, 'events', (events) => {
-        for (const json of events) this.model.setPast(shapes.event(json));
-      });
+      const since = new Date(begun - DAY).toISOString();
+      let from = begun - DAY;
+      if (!(await pages('/api/v1/events', { state: 'ended', since }, 'events', take))) {
+        from = oldest;
+        const at = new Date(oldest).toISOString();
+        const older = { state: 'ended', since: at, until: at };
+        if (!(await pages('/api/v1/events', older, 'events', take, OLDER_PAGES_MAX))) from = begun;
+      }
+      this.model.setPastFrom(from);
       this.model.tell('past');
     } catch {
       this.past = false;
+      this.pastTimer = setTimeout(() => this.loadPast(), PAST_AGAIN);
+    }
+  }
+
+  /** Reads when streams were seen: all of the last day first, then what is new. */
+  async lookBack() {
+    const { until } = this.model.seen;
+    const since = until === null ? '24h' : new Date(until - AGAIN).toISOString();
+    try {
+      this.model.setSeen(shapes.seen(await get('/api/v1/seen', { since })));
+    } catch {
+      // Until it can be read nothing is called calm but what this page saw.
     }
   }
 
@@ -103,23 +153,31 @@ export class Feed {
     else if (kind === 'stream') this.model.setStream(shapes.stream(json));
     else if (kind === 'stream_removed') this.model.removeStream(String(json.name));
     else if (kind === 'meters') this.model.setMeters(shapes.readings(json));
-    else if (kind === 'resync') this.load().catch(() => this.abort.abort());
+    else if (kind === 'resync') {
+      this.past = false;
+      this.load().catch(() => this.abort.abort());
+    }
   }
 }
 
-/** Reads all pages of a list; gives the rows, or hands each page on as it comes. */
-async function all(path, parameters, key, each) {
+/** Reads all rows of a list. */
+async function all(path, parameters, key) {
   const rows = [];
+  await pages(path, parameters, key, (found) => rows.push(...found));
+  return rows;
+}
+
+/** Hands on a list page by page as it comes; tells whether that was all of it. */
+async function pages(path, parameters, key, each, most = PAGES_MAX) {
   let cursor;
-  for (let page = 0; page < PAGES_MAX; page += 1) {
+  for (let page = 0; page < most; page += 1) {
     const answer = await get(path, { ...parameters, limit: PAGE, cursor });
     const found = answer[key] ?? [];
-    if (each) each(found);
-    else rows.push(...found);
+    each(found);
     cursor = answer.next_cursor;
-    if (!cursor || found.length === 0) break;
+    if (!cursor || found.length === 0) return true;
   }
-  return rows;
+  return false;
 }
 
 /** Splits a stream of server-sent events into messages. */

@@ -2,6 +2,7 @@
 // and is told, at most once a frame, what has changed. Pure of the page: no element is touched.
 
 import { now } from './format.js';
+import { Seen } from './seen.js';
 import { rank } from './severity.js';
 
 /** How long a stream stays in the penalty box after it is well again, in milliseconds. */
@@ -54,10 +55,13 @@ export class Model {
     this.cleared = new Map();
     this.endedCount = 0;
     this.loaded = false;
+    this.seen = new Seen();
+    /** From when on every event that ended is known: none of those before this page. */
+    this.pastFrom = now();
   }
 
   /** Calls `listener` on changes of a topic: `list`, `stream` (name), `meters` (readings),
-   *  `event` (event), `incidents` (one, or nothing for all), `feed`, and `past` when the events of the last day are there. */
+   *  `event` (event), `incidents` (one, or nothing for all), `feed`, and `past` when more is known of the last day. */
   on(topic, listener) {
     this.listeners[topic].add(listener);
     return () => this.listeners[topic].delete(listener);
@@ -71,7 +75,10 @@ export class Model {
   setStreams(streams) {
     const names = new Set(streams.map((stream) => stream.name));
     for (const name of this.streams.keys()) if (!names.has(name)) this.forget(name);
-    for (const stream of streams) this.streams.set(stream.name, stream);
+    for (const stream of streams) {
+      this.streams.set(stream.name, stream);
+      this.noteOn(stream.name);
+    }
     this.loaded = true;
     this.tell('list');
   }
@@ -80,6 +87,7 @@ export class Model {
   setStream(stream) {
     const old = this.streams.get(stream.name);
     this.streams.set(stream.name, { ...old, ...stream });
+    this.noteOn(stream.name);
     if (old) this.tell('stream', stream.name);
     else this.tell('list');
   }
@@ -95,6 +103,7 @@ export class Model {
     this.streams.delete(name);
     this.meters.delete(name);
     this.cleared.delete(name);
+    this.seen.forget(name);
     for (const id of this.byStream.get(name) ?? []) this.events.delete(id);
     this.byStream.delete(name);
   }
@@ -114,6 +123,26 @@ export class Model {
   /** Takes an event of long ago, for strips only: nobody is told of each. */
   setPast(event) {
     if (!this.events.has(event.id)) this.put(event);
+  }
+
+  /** Says from when on every ended event was handed over by `setPast` or came by itself. */
+  setPastFrom(time) {
+    this.pastFrom = time;
+  }
+
+  /** Takes when streams were seen. */
+  setSeen(answer) {
+    this.seen.take(answer);
+    this.tell('past');
+  }
+
+  /** When a stream was seen, and what happened then is known from `from` on: spans of time. */
+  seenOf(name, from = this.pastFrom) {
+    return this.seen.of(name, from, now());
+  }
+
+  noteOn(name) {
+    this.seen.note(name, this.meaning(name) === 'live', now());
   }
 
   put(event, old) {
@@ -164,13 +193,14 @@ export class Model {
     );
   }
 
-  /** Forgets ended events that no strip shows any more; beyond the limit the oldest. */
+  /** Forgets ended events that no strip shows any more; beyond the limit the oldest, of which it takes note. */
   prune() {
     const oldest = now() - KEPT;
     const ended = [...this.events.values()]
       .filter((event) => !event.open)
       .sort((one, other) => one.ended - other.ended);
     const surplus = Math.max(0, ended.length - ENDED_MAX / 2);
+    if (surplus > 0) this.pastFrom = Math.max(this.pastFrom, ended[surplus - 1].ended);
     ended.forEach((event, index) => {
       if (index >= surplus && event.ended >= oldest) return;
       this.events.delete(event.id);
@@ -189,6 +219,7 @@ export class Model {
   setFeed(state) {
     if (this.feed.state === state) return;
     this.feed = { state, since: now() };
+    if (state === 'lost') this.seen.lose();
     this.tell('feed', this.feed);
   }
 

@@ -146,11 +146,15 @@ export function history(json) {
     .filter((point) => point.at !== null);
 }
 
-/** When a stream was seen, of the answer of `…/history`: spans of time. */
+/** When streams were seen, of `GET /api/v1/seen`: spans of time by name. */
 export function seen(json) {
-  return list(json.points)
-    .filter((point) => point.known > 0 && point.up > 0)
-    .map((point) => ({ from: time(point.at), to: time(point.at) + point.lasts * 1000 }));
+  const since = time(json.since);
+  const spans = (one) => list(one).map(([from, to]) => ({ from: since + from * 1000, to: since + to * 1000 }));
+  return {
+    since,
+    until: time(json.until),
+    streams: new Map(Object.entries(json.streams ?? {}).map(([name, one]) => [name, spans(one)])),
+  };
 }
 
 /** Silences that are in force. */

@@ -22,10 +22,6 @@ const EVENTS = 50;
 
 const BAR_HEIGHT = 230;
 
-/** How often the last day is read for the strips, in milliseconds, and how late a minute of it is written. */
-const LOOK_BACK = 60_000;
-const UNWRITTEN = 120_000;
-
 /** How often everything that is known of the stream is read, in milliseconds. */
 const DETAIL = 5000;
 
@@ -41,7 +37,7 @@ export function streamPage(context, { name }) {
   const table = new EventTable({ withStream: false, caption: `Events of ${name}` });
   parts.events.append(table.node);
   let past = [];
-  let seen = null;
+  let pastFrom = Infinity;
   let detail = {};
 
   const worst = () => model.openOf(name)[0];
@@ -62,10 +58,13 @@ export function streamPage(context, { name }) {
     events();
     tick();
   };
-  const events = () => {
+  const known = () => {
     const all = new Map(past.map((event) => [event.id, event]));
     for (const event of model.eventsOf(name)) all.set(event.id, event);
-    table.set([...all.values()].sort((one, other) => (one.id < other.id ? 1 : -1)).slice(0, EVENTS));
+    return [...all.values()];
+  };
+  const events = () => {
+    table.set(known().sort((one, other) => (one.id < other.id ? 1 : -1)).slice(0, EVENTS));
   };
   const tick = () => {
     const age = shot.age();
@@ -83,32 +82,21 @@ export function streamPage(context, { name }) {
     if (stream) facts(parts, { ...stream, ...detail }, model.meaning(name), newest);
   };
   const strips = () => {
+    const all = known();
+    const seen = model.seenOf(name, Math.min(pastFrom, model.pastFrom));
     for (const [span, canvas, words] of parts.strips) {
-      const all = seen && seen.concat(newest());
-      drawStrip(canvas, model.eventsOf(name), SPANS[span], canvas.clientWidth || 600, 22, all);
-      text(words, describe(model.eventsOf(name), SPANS[span], all));
-    }
-  };
-  // What is not in the journal yet: as much as is written late, while the stream is watched. What was read
-  // last may have grown older by one more look back.
-  const newest = () => {
-    if (model.meaning(name) !== 'live') return [];
-    const last = seen.at(-1)?.to ?? 0;
-    return [{ from: last > now() - UNWRITTEN - LOOK_BACK ? last : now() - UNWRITTEN, to: now() }];
-  };
-  const lookBack = async () => {
-    try {
-      seen = shapes.seen(await get(`/api/v1/streams/${part(name)}/history`, { since: '24h', resolution: '60s' }));
-      soon(strips);
-    } catch {
-      // Without a journal nothing is hatched.
+      drawStrip(canvas, all, SPANS[span], canvas.clientWidth || 600, 22, seen);
+      text(words, describe(all, SPANS[span], seen));
     }
   };
   const load = async () => {
     try {
       const answer = await get('/api/v1/events', { stream: name, limit: EVENTS });
       past = answer.events.map(shapes.event);
+      // With all of its events there is nothing of which it is not known what happened.
+      if (!answer.next_cursor) pastFrom = 0;
       soon(events);
+      soon(strips);
     } catch (error) {
       complain(error);
     }
@@ -132,16 +120,18 @@ export function streamPage(context, { name }) {
     }),
     model.on('list', () => soon(update)),
     model.on('past', () => soon(strips)),
+    model.on('feed', ({ state }) => {
+      // What comes and goes until it is back may not come again.
+      if (state === 'lost') pastFrom = Infinity;
+    }),
     model.on('meters', () => soon(meters)),
     every(1000, tick),
     every(10_000, strips),
-    every(LOOK_BACK, lookBack),
   ];
   update();
   soon(strips);
   soon(meters);
   load();
-  lookBack();
   look();
   history.load();
   context.thumbnails.want(viewer);

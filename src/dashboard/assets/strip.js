@@ -1,5 +1,5 @@
 // History strips: the worst severity of each stretch of the last 2 or 24 hours. Height says it as
-// well as colour. Where the past is known as well, what was not seen is hatched.
+// well as colour. What was not seen is hatched.
 
 import { rank, SEVERITIES } from './severity.js';
 import { lasted, now } from './format.js';
@@ -40,7 +40,7 @@ export function seenIn(seen, span, count, end) {
   return known;
 }
 
-/** Draws a strip over the whole canvas, which takes its size from the style sheet. */
+/** Draws a strip over the whole canvas, which takes its size from the style sheet; `seen` as in `describe`. */
 export function drawStrip(canvas, events, span, width, height, seen) {
   const ratio = Math.min(2, devicePixelRatio || 1);
   const wide = Math.max(1, Math.round(width * ratio));
@@ -54,7 +54,7 @@ export function drawStrip(canvas, events, span, width, height, seen) {
   paint.fillRect(0, 0, wide, high);
   const count = Math.max(1, Math.min(480, Math.floor(width / 2)));
   const worst = buckets(events, span, count, now());
-  if (seen) hatch(paint, seenIn(seen, span, count, now()), wide, high);
+  hatch(paint, seenIn(seen, span, count, now()), wide, high);
   for (let index = 0; index < count; index += 1) {
     if (worst[index] === 0) continue;
     const x = Math.floor((index * wide) / count);
@@ -65,15 +65,34 @@ export function drawStrip(canvas, events, span, width, height, seen) {
   }
 }
 
-/** Lines where nothing was seen. */
+/** Dashes where nothing was seen. */
 function hatch(paint, known, wide, high) {
-  paint.fillStyle = colour('hatch');
-  known.forEach((is, index) => {
-    if (is) return;
-    const x = Math.floor((index * wide) / known.length);
-    const next = Math.floor(((index + 1) * wide) / known.length);
-    for (let y = index % 2 ? 0 : 4; y < high; y += 8) paint.fillRect(x, y, next - x, 2);
-  });
+  const x = (index) => Math.floor((index * wide) / known.length);
+  paint.fillStyle = dashes(paint);
+  for (let first = known.indexOf(0); first >= 0; ) {
+    const seen = known.indexOf(1, first);
+    const next = seen < 0 ? known.length : seen;
+    paint.fillRect(x(first), 0, x(next) - x(first), high);
+    first = known.indexOf(0, next);
+  }
+}
+
+/** Size of the pattern of dashes, in pixels of the canvas. */
+const DASHES = 8;
+let pattern = { ink: '', made: null };
+
+/** The pattern in the colour of the theme; made once for all canvases. */
+function dashes(paint) {
+  const ink = colour('hatch');
+  if (pattern.ink !== ink) {
+    const tile = new OffscreenCanvas(DASHES, DASHES);
+    const into = tile.getContext('2d');
+    into.fillStyle = ink;
+    into.fillRect(0, DASHES / 2, DASHES / 2, 2);
+    into.fillRect(DASHES / 2, 0, DASHES / 2, 2);
+    pattern = { ink, made: paint.createPattern(tile, 'repeat') };
+  }
+  return pattern.made;
 }
 
 /** The colour of a severity as an area. */
@@ -95,8 +114,8 @@ export function seenFor(seen, span, end) {
 }
 
 /**
- * What a strip says, in words. Where the past is known, `seen` are the spans of time in which somebody
- * looked: nothing is called well for the rest. Without it nothing is called well at all.
+ * What a strip says, in words. `seen` are the spans of time in which somebody looked and of which all that
+ * happened is known: nothing is called well for the rest.
  */
 export function describe(events, span, seen) {
   const begin = now() - span;
@@ -105,7 +124,6 @@ export function describe(events, span, seen) {
   ).length;
   const hours = `${span / 3600_000} h`;
   const found = `${counted} ${counted === 1 ? 'event' : 'events'} in ${hours}`;
-  if (!seen) return counted > 0 ? found : `no warning or worse in ${hours}`;
   const looked = seenFor(seen, span, now());
   if (span - looked <= STEP) return counted > 0 ? found : `nothing wrong in ${hours}`;
   if (looked < 1000) return counted > 0 ? `${found}, of which nothing was seen` : `nothing was seen in ${hours}`;

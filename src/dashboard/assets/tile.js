@@ -153,7 +153,8 @@ export class Tile {
     const span = SPANS[state().span] ?? SPANS['2h'];
     const events = model.eventsOf(this.name);
     const [width, height] = this.context.stripSize();
-    drawStrip(this.strip, events, span, width, height);
-    text(this.past, describe(events, span));
+    const seen = model.seenOf(this.name);
+    drawStrip(this.strip, events, span, width, height, seen);
+    text(this.past, describe(events, span, seen));
   }
 }
