@@ -32,6 +32,7 @@ pub(super) const ALL: &[Asset] = &[
     asset!("api.js", SCRIPT),
     asset!("bars.js", SCRIPT),
     asset!("base.css", STYLE),
+    asset!("course.js", SCRIPT),
     asset!("dialog.js", SCRIPT),
     asset!("dom.js", SCRIPT),
     asset!("event_page.js", SCRIPT),

@@ -47,6 +47,7 @@ export class Mock {
     this.tries = [];
     this.noThumbnails = false;
     this.watchedSince = 0;
+    this.historyLate = 1;
     for (let index = 1; index <= streams; index += 1) this.addStream(index);
     if (!calm) for (let index = 0; index < Math.min(streams / 6, 40); index += 1) this.raise();
     this.past(streams);
@@ -386,7 +387,7 @@ export class Mock {
       });
       return response.end(kind[Math.floor(Date.now() / 500) % kind.length]);
     }
-    if (act === 'history') return give(history(url, this.watchedSince));
+    if (act === 'history') return give(history(url, this));
     if (method === 'DELETE') {
       this.streams.delete(id);
       this.tell('stream_removed', { name: id });

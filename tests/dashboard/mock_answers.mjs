@@ -3,15 +3,18 @@
 /** A time in milliseconds as the service writes it. */
 export const iso = (time) => new Date(time).toISOString();
 
-/** Readings of a stream that is watched since a time, in milliseconds: 0 for long, with breaks. */
-export function history(url, watchedSince) {
+/**
+ * Readings of a stream that is watched since a time, in milliseconds: 0 for long, with breaks; known so many seconds
+ * late.
+ */
+export function history(url, { watchedSince, historyLate }) {
   const asked = url.searchParams.get('since');
   const since = asked.endsWith('h')
     ? Date.now() / 1000 - Number.parseInt(asked, 10) * 3600
     : Date.parse(asked) / 1000;
   const step = Number.parseInt(url.searchParams.get('resolution') ?? '1', 10);
   const points = [];
-  for (let second = Math.ceil(since); second < Date.now() / 1000 - 1; second += step) {
+  for (let second = Math.ceil(since); second < Date.now() / 1000 - historyLate; second += step) {
     if (second * 1000 < watchedSince) continue;
     const level = -22 - 6 * Math.sin(second / 30);
     points.push({

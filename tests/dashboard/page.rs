@@ -48,6 +48,11 @@ fn strips_of_the_wall_call_nothing_calm_of_which_nothing_is_known() {
 }
 
 #[test]
+fn plots_have_no_hole_between_what_was_kept_and_what_came_since() {
+    case("plots", None);
+}
+
+#[test]
 fn events_of_the_monitor_itself_lead_to_the_node() {
     case("monitor", None);
 }

@@ -16,6 +16,7 @@ const { parse } = await load('feed.js');
 const { matches } = await load('search.js');
 const { labels } = await load('stream_form.js');
 const { Seen } = await load('seen.js');
+const { Course } = await load('course.js');
 const { niceStep } = await load('plot.js');
 const shapes = await load('shapes.js');
 
@@ -210,6 +211,47 @@ test('nothing is told as seen of time of which not every event is loaded', (cont
   for (let index = 0; index <= 20_000; index += 1)
     made.setPast(event(`p${index}`, 'info', { open: false, state: 'ended', ended: 500_000 + index }));
   assert.equal(made.seenOf('lobby')[0].from, 510_000);
+});
+
+/** Points of these seconds, every `step` from `from` to before `to`. */
+const pointsOf = (from, to, step = 1) => {
+  const points = [];
+  for (let second = from; second < to; second += step) points.push({ at: second * 1000 });
+  return points;
+};
+const at = (points) => points.map((point) => point.at / 1000);
+
+test('what the service keeps late is put before what was heard, until they meet', () => {
+  const course = new Course(1000, 600_000);
+  for (const point of pointsOf(1000, 1011)) course.hear(point, point.at);
+  course.keep(pointsOf(400, 975), 400_000, 1_010_000);
+  assert.equal(course.isTorn(1_010_000), true);
+  assert.equal(course.keptUntil(1_010_000), 974_000);
+  course.keep(pointsOf(974, 998), 974_000, 1_020_000);
+  assert.equal(course.isTorn(1_020_000), false);
+  assert.deepEqual(at(course.points), [...at(pointsOf(420, 998)), ...at(pointsOf(1000, 1011))]);
+});
+
+test('a tear in what was heard is mended, and one that cannot be is let be', () => {
+  const course = new Course(1000, 600_000);
+  course.keep(pointsOf(900, 999), 400_000, 1_000_000);
+  for (const point of pointsOf(1000, 1010).concat(pointsOf(1070, 1080))) course.hear(point, point.at);
+  assert.equal(course.isTorn(1_080_000), true);
+  course.settle();
+  assert.equal(course.isTorn(1_080_000), false);
+  for (const point of pointsOf(1200, 1210)) course.hear(point, point.at);
+  assert.equal(course.isTorn(1_210_000), true);
+  course.keep(pointsOf(998, 1198), 998_000, 1_210_000);
+  assert.equal(course.isTorn(1_210_000), false);
+  assert.equal(course.points.length, 98 + 200 + 10);
+});
+
+test('on a long span the newest point moves along until its step is over', () => {
+  const course = new Course(10_000, 7_200_000);
+  course.keep(pointsOf(0, 100, 10), 0, 100_000);
+  for (const point of pointsOf(100, 131)) course.hear(point, point.at);
+  assert.deepEqual(at(course.points), [...at(pointsOf(0, 110, 10)), 109, 118, 127, 130]);
+  assert.equal(course.isTorn(131_000), false);
 });
 
 test('times, rates and shares are told in few words', () => {

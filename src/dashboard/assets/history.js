@@ -3,6 +3,7 @@
 
 import { h, fill } from './dom.js';
 import { get, part } from './api.js';
+import { Course } from './course.js';
 import { soon } from './frame.js';
 import { fixed, latency, metric, now } from './format.js';
 import { Plot } from './plot.js';
@@ -11,8 +12,12 @@ import * as shapes from './shapes.js';
 /** What can be looked at: span in milliseconds, and the step asked for in seconds. */
 const RANGES = { '10 min': [600_000, 1], '2 h': [7_200_000, 10], '24 h': [86_400_000, 60] };
 
-/** Longest gap that a line crosses, in steps. */
-const GAP = 3.5;
+/**
+ * When it is looked again for what the service wrote meanwhile, in milliseconds, and how often in a row: it writes
+ * every ten seconds what is 15 s old.
+ */
+const MEND_AFTER = 10_000;
+const MEND_TRIES = 6;
 
 const db = (value, isAxis) => fixed(value, isAxis ? 0 : 1, isAxis ? '' : 'dB');
 const plain = (digits) => (value) => fixed(value, digits);
@@ -20,7 +25,9 @@ const axis = (words) => (value, isAxis) => (isAxis ? words(value).replace(/ ?bit
 
 export class History {
   constructor(model, name, node) {
-    Object.assign(this, { model, name, node, range: '10 min', points: [], shown: [], shape: '' });
+    Object.assign(this, { model, name, node, range: '10 min', shown: [], shape: '', timer: null, tries: 0 });
+    const [span, step] = RANGES[this.range];
+    this.course = new Course(step * 1000, span);
     this.buttons = Object.keys(RANGES).map((range) =>
       h('button', { type: 'button', class: 'small', 'aria-pressed': 'false', click: () => this.choose(range) }, range),
     );
@@ -42,6 +49,8 @@ export class History {
   }
 
   end() {
+    this.isEnded = true;
+    clearTimeout(this.timer);
     for (const [plot] of this.shown) plot.end();
   }
 
@@ -55,17 +64,13 @@ export class History {
     for (const button of this.buttons) button.setAttribute('aria-pressed', String(button.textContent === this.range));
   }
 
+  /** Reads the whole span. */
   async load() {
-    const [span, step] = RANGES[this.range];
-    const mine = this.range;
+    clearTimeout(this.timer);
+    Object.assign(this, { timer: null, tries: 0 });
     this.note.textContent = 'Loading …';
     try {
-      const since = new Date(now() - span).toISOString();
-      const answer = await get(`/api/v1/streams/${part(this.name)}/history`, { since, resolution: `${step}s` });
-      if (mine !== this.range) return;
-      const newest = this.points.at(-1);
-      this.points = shapes.history(answer);
-      if (newest && newest.at > (this.points.at(-1)?.at ?? 0)) this.points.push(newest);
+      await this.read(now() - RANGES[this.range][0], true);
       this.note.textContent = '';
     } catch (error) {
       this.note.textContent =
@@ -74,22 +79,47 @@ export class History {
     soon(this.draw);
   }
 
+  /** Reads what the service keeps from a time on; afresh, or to go on with. */
+  async read(since, isFresh) {
+    const mine = this.range;
+    const [span, step] = RANGES[mine];
+    const parameters = { since: new Date(since).toISOString(), resolution: `${step}s` };
+    const answer = await get(`/api/v1/streams/${part(this.name)}/history`, parameters);
+    if (mine !== this.range) return;
+    if (isFresh) this.course.begin(step * 1000, span);
+    this.course.keep(shapes.history(answer), since, now());
+    soon(this.draw);
+  }
+
   /** Goes on with a new reading. */
   add(meters) {
-    if (!meters?.at || meters.at <= (this.points.at(-1)?.at ?? 0)) return;
-    const step = RANGES[this.range][1] * 1000;
-    const before = this.points.at(-2);
-    // On long spans the newest point moves along until its step is over.
-    if (before && meters.at - before.at < step) this.points.pop();
-    this.points.push(meters);
-    const oldest = now() - RANGES[this.range][0];
-    while (this.points.length > 0 && this.points[0].at < oldest) this.points.shift();
+    this.course.hear(meters, now());
+    this.mend();
     soon(this.draw);
+  }
+
+  /** Reads once more, a little later, where what was heard does not follow on what was read. */
+  mend() {
+    if (this.timer !== null || this.isEnded) return;
+    if (!this.course.isTorn(now())) {
+      this.tries = 0;
+    } else if (this.tries >= MEND_TRIES) {
+      this.tries = 0;
+      this.course.settle();
+    } else {
+      this.tries += 1;
+      this.timer = setTimeout(async () => {
+        const timer = this.timer;
+        // Not read this time, it may be the next time.
+        await this.read(this.course.keptUntil(now())).catch(() => {});
+        if (this.timer === timer) this.timer = null;
+      }, MEND_AFTER);
+    }
   }
 
   update() {
     const sound = new Map();
-    for (const point of this.points)
+    for (const point of this.course.points)
       for (const track of point.tracks) {
         if (track.levels.length > 0)
           sound.set(track.track, Math.max(sound.get(track.track) ?? 0, Math.min(4, track.levels.length)));
@@ -97,16 +127,16 @@ export class History {
     const shape = JSON.stringify([...sound]);
     if (this.shown.length === 0 || shape !== this.shape) this.build(sound, shape);
     const to = now();
-    const [span, step] = RANGES[this.range];
+    const [span] = RANGES[this.range];
     const events = this.model.eventsOf(this.name);
     for (const [plot, values, detectors] of this.shown) {
-      const points = this.points.map((point) => ({ at: point.at, values: values(point) }));
+      const points = this.course.points.map((point) => ({ at: point.at, values: values(point) }));
       plot.set(
         points,
         detectors ? events.filter((event) => detectors.includes(event.detector)) : events,
         to - span,
         to,
-        step * 1000 * GAP + 500,
+        this.course.gap,
       );
     }
   }
