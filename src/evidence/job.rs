@@ -11,7 +11,7 @@ use avwatch_actors::media_time::MediaTime;
 
 use super::on_air::OnAir;
 use super::rings::Rings;
-use crate::live::{LiveBoard, LiveThumbnail};
+use crate::live::LiveBoard;
 use crate::media::packet_ring::Clip;
 
 /// How much of the time before and after the onset a clip shall show.
@@ -33,8 +33,8 @@ pub(super) struct Job {
     pub(super) onset: MediaTime,
     until: MediaTime,
     deadline: Instant,
-    /// What was on when the event was raised, if a picture of about then was there.
-    pub(super) raised: Option<Arc<LiveThumbnail>>,
+    /// What was on when the event was raised.
+    pub(super) raised: OnAir,
     pub(super) missing: Vec<String>,
     is_over: bool,
 }
@@ -45,14 +45,13 @@ impl Job {
         let now = Instant::now();
         let raised = instant_of(event.raised_at.0);
         let lasted = event.raised_at.0.duration_since(event.started_at.0).unwrap_or_default();
-        let on_air = OnAir::of(live, &event.stream, event.raised_at.0, "when it was raised");
         let mut job = Self {
             clip: None,
             onset: MediaTime::ZERO,
             until: MediaTime::ZERO,
             deadline: now,
-            raised: on_air.picture,
-            missing: on_air.missing.into_iter().collect(),
+            raised: OnAir::of(&event, event.raised_at.0, "when it was raised", live),
+            missing: Vec::new(),
             is_over: false,
             event,
         };
@@ -86,7 +85,8 @@ impl Job {
     }
 
     /// Takes what came since; true when there is nothing more to wait for.
-    pub(super) fn gather(&mut self, rings: &Rings, pinned: u64, pinned_max: u64) -> bool {
+    pub(super) fn gather(&mut self, rings: &Rings, live: &LiveBoard, pinned: u64, pinned_max: u64) -> bool {
+        self.raised.look(&self.event, live);
         if self.is_over {
             return true;
         }

@@ -145,7 +145,7 @@ impl Writer {
         let mut place = 0;
         while place < self.jobs.len() {
             pinned += self.jobs[place].clip.as_ref().map_or(0, |clip| clip.bytes);
-            if !self.jobs[place].gather(&self.parts.rings, pinned, pinned_max) {
+            if !self.jobs[place].gather(&self.parts.rings, &self.parts.live, pinned, pinned_max) {
                 place += 1;
                 continue;
             }
@@ -225,6 +225,7 @@ impl Writer {
         fs::write(making.join(TRACE), serde_json::to_vec(&trace)?)?;
         manifest.trace = Some(TRACE.to_owned());
         manifest.missing = job.missing;
+        manifest.missing.extend(job.raised.missing);
         save(&making, &mut manifest)?;
         self.parts.shelf.put(&making, &event.id)
     }
@@ -240,7 +241,7 @@ impl Writer {
 
     /// The end of an event, with what is on now: its evidence may be written later.
     fn end_of(&self, event: Arc<Event>) -> End {
-        let on_air = OnAir::of(&self.parts.live, &event.stream, event.changed_at.0, AT_ITS_END);
+        let on_air = OnAir::of(&event, event.changed_at.0, AT_ITS_END, &self.parts.live);
         End { event, on_air }
     }
 
@@ -325,7 +326,7 @@ fn add_pictures(
             add(format!("strip-{number:02}.jpg"), "strip", after(still.at), &still.jpeg)?;
         }
     }
-    if let Some(raised) = &job.raised {
+    if let Some(raised) = &job.raised.picture {
         let at_s = seconds_after(&job.event, raised.taken);
         add("raised.jpg".to_owned(), "raised", at_s, &raised.jpeg)?;
     }
