@@ -47,6 +47,15 @@ fn a_defect_turns_a_border_and_fills_the_penalty_box() {
 }
 
 #[test]
+fn every_page_fits_a_phone_and_can_be_touched() {
+    let port = free_port();
+    let lobby = format!("[[streams]]\nname = \"lobby\"\nurl = \"udp://127.0.0.1:{port}\"\nprofile = \"quick\"\n");
+    let (_home, service) = Home::new(&format!("{DEFECTS}{lobby}")).start_with_home();
+    let _sender = Sender::udp(&recipes::small_black_and_silent().path, port);
+    case("phone", Some(service.address()));
+}
+
+#[test]
 fn an_event_is_taken_remarked_on_and_given_back() {
     let (_home, service) = started();
     service.wait_for_event("black", "black", "raised", Duration::from_secs(30));

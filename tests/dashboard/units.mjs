@@ -161,7 +161,8 @@ const seenBy = (...answers) => {
   for (const answer of answers) {
     const [since, until, ...spans] = answer;
     const lobby = spans.map(([from, to]) => ({ from: from * 1000, to: to * 1000 }));
-    seen.take({ since: since * 1000, until: until * 1000, streams: new Map(spans.length > 0 ? [['lobby', lobby]] : []) });
+    const streams = new Map(spans.length > 0 ? [['lobby', lobby]] : []);
+    seen.take({ since: since * 1000, until: until * 1000, streams });
   }
   return seen;
 };

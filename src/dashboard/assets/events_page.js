@@ -52,7 +52,7 @@ export function eventsPage({ model }) {
   const first = search('Stream', 'stream');
   const bar = h(
     'div',
-    { class: 'row', role: 'search' },
+    { class: 'row filters', role: 'search' },
     select('State', 'state', [
       ['', 'Open and past'],
       ['open', 'Open'],

@@ -20,7 +20,7 @@ export function filterBar(context) {
   const search = h('input', {
     type: 'search',
     class: 'search',
-    placeholder: 'Search streams  ( / )',
+    placeholder: matchMedia('(max-width: 760px)').matches ? 'Search' : 'Search streams  ( / )',
     'aria-label': 'Search streams by name, title or label',
     input: () => change({ q: search.value.trim() }),
   });
@@ -40,7 +40,11 @@ export function filterBar(context) {
     ),
     h('span', { class: 'grow' }),
     viewButton(),
-    h('button', { type: 'button', click: () => addStream() }, 'Add stream'),
+    h(
+      'button',
+      { type: 'button', 'aria-label': 'Add stream', click: () => addStream() },
+      h('span', {}, 'Add', h('span', { class: 'more' }, ' stream')),
+    ),
     shown,
   );
   let offered = '';

@@ -213,7 +213,15 @@ function build(name) {
       'div',
       { class: 'inner' },
       parts.gone,
-      h('div', { class: 'row' }, parts.sign, parts.title, parts.sub, h('span', { class: 'grow' }), buttons),
+      h(
+        'div',
+        { class: 'row' },
+        parts.sign,
+        parts.title,
+        parts.sub,
+        h('span', { class: 'grow' }),
+        buttons && h('span', { class: 'row' }, buttons),
+      ),
       h(
         'div',
         { class: 'panels lead' },
