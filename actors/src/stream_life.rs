@@ -206,7 +206,7 @@ impl StreamLife {
                 self.state = State::Asking;
                 vec![Effect::Released, Effect::Ask]
             }
-            State::Opening { session, since } if now.saturating_duration_since(since) > self.limits.open => {
+            State::Opening { session, since } if now.saturating_duration_since(since) > self.open_limit() => {
                 self.cut(session, CutReason::OpenLimit, look, Duration::ZERO, now)
             }
             State::Live { session, since } if self.limits.cut_when_silent && silent_for > self.limits.stall => {
@@ -223,6 +223,12 @@ impl StreamLife {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// How long opening may take: less while threads of the stream hang, for it will hardly come and few are left.
+    fn open_limit(&self) -> Duration {
+        let SourceLimits { open, stall, .. } = self.limits;
+        if self.abandoned > 0 { open.min(stall) } else { open }
     }
 
     fn cut(

@@ -55,6 +55,17 @@ fn a_session_that_does_not_open_in_time_is_cut_and_then_abandoned() {
 }
 
 #[test]
+fn while_a_thread_of_it_hangs_a_stream_gets_less_time_to_open() {
+    let mut world = World::live(SourceLimits::default());
+    assert_eq!(world.wait(11.0, STILL), [Effect::Cut(SessionNumber(1), CutReason::Stalled)]);
+    assert_eq!(world.wait(4.0, STILL), [Effect::Abandon(SessionNumber(1)), Effect::Ask]);
+    world.step(Input::Granted);
+    assert!(world.wait(9.75, STILL).is_empty(), "less than the stall limit");
+    assert_eq!(world.wait(0.75, STILL), [Effect::Cut(SessionNumber(2), CutReason::OpenLimit)]);
+    assert!(world.wait(3.0, STILL).contains(&Effect::Abandon(SessionNumber(2))));
+}
+
+#[test]
 fn a_thread_that_resolves_a_name_gets_a_longer_grace() {
     let mut world = World::new(SourceLimits::default());
     world.step(Input::Start);
