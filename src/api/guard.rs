@@ -20,7 +20,7 @@ use actix_web::web::Data;
 use super::access::{Access, Principal};
 use super::problem::Problem;
 use super::rate::Rate;
-use super::routes;
+use super::routing;
 
 /// Headers of every answer that does not set them itself.
 const HEADERS: [(HeaderName, &str); 6] = [
@@ -116,7 +116,7 @@ pub(super) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let is_public = routes::is_public(request.path());
+    let is_public = routing::is_public(request.path());
     let mut response = match gate.admit(&request) {
         Ok(principal) => {
             request.extensions_mut().insert(principal);
@@ -159,7 +159,7 @@ impl Gate {
             let detail = "the request comes from a page of another host; only pages of this service may ask";
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
-        if routes::is_public(request.path()) {
+        if routing::is_public(request.path()) {
             return Ok(Principal::anybody());
         }
         let peer = request.peer_addr().map(|peer| peer.ip());

@@ -1,6 +1,6 @@
 //! The HTTP API: health, metrics, streams, events and the live feed, on one thread of actix-web's own.
 //!
-//! `routes.rs` is the one table of endpoints; a file per resource stands beside it. It reads the node
+//! `routes.rs` is the one table of endpoints, which `routing.rs` serves; a file per resource stands beside it. It reads the node
 //! snapshot, the catalogue and the store, and never waits for a stream. What changes something is a
 //! command with a bounded wait.
 
@@ -30,6 +30,7 @@ mod reload;
 mod report;
 mod report_schema;
 mod routes;
+mod routing;
 mod seen;
 mod server;
 mod silences;

@@ -18,7 +18,7 @@ use super::guard::{Gate, Hosts, guard as check};
 use super::metrics::MetricsPage;
 use super::rate::Rate;
 use super::state::{ApiState, Node};
-use super::{hangup, routes, tls};
+use super::{hangup, routing, tls};
 use crate::config::ServerPlan;
 use crate::dashboard;
 
@@ -78,7 +78,7 @@ pub fn serve(
             .app_data(page.clone())
             .wrap(from_fn(check))
             .configure(dashboard::routes)
-            .configure(routes::configure)
+            .configure(routing::configure)
     })
     .workers(1)
     .worker_max_blocking_threads(BLOCKING_THREADS_MAX)
