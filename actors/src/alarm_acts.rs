@@ -35,6 +35,19 @@ pub enum Act {
     Comment(String),
 }
 
+/// What a person does to which event.
+#[derive(Debug)]
+pub struct ActRequest {
+    /// The event's id.
+    pub id: String,
+    /// What to do.
+    pub act: Act,
+    /// The event as the store has it, if it has ended: remarks are possible then.
+    pub ended: Option<Event>,
+    /// The number of the event's last change that the person saw; it is refused after a newer one.
+    pub seen: Option<u64>,
+}
+
 /// Why an act was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -44,6 +57,9 @@ pub enum Refusal {
     /// It is over.
     #[error("the event has ended")]
     Ended,
+    /// It has changed since the person saw it.
+    #[error("the event has changed meanwhile")]
+    Changed,
 }
 
 /// What an act led to.
@@ -58,6 +74,16 @@ pub struct Acted {
 }
 
 impl AlarmModel {
+    /// Does what a person asks for, if the event still is what that person saw.
+    pub fn act_as_asked(&mut self, asked: ActRequest, now: Wall) -> Result<Acted, Refusal> {
+        let open = self.open.values().map(|open| &open.event).find(|event| event.id == asked.id);
+        let newest = open.or(asked.ended.as_ref()).map(|event| event.sequence);
+        if asked.seen.is_some_and(|seen| newest.is_some_and(|newest| newest != seen)) {
+            return Err(Refusal::Changed);
+        }
+        self.act(&asked.id, asked.act, asked.ended, now)
+    }
+
     /// Acts on an event. `ended` is the event of that id as the store has it: remarks are possible
     /// after the end, of which the model knows nothing.
     pub fn act(&mut self, id: &str, act: Act, ended: Option<Event>, now: Wall) -> Result<Acted, Refusal> {

@@ -114,6 +114,25 @@ fn only_remarks_are_possible_after_the_end() {
 }
 
 #[test]
+fn an_act_on_what_has_changed_since_it_was_seen_is_refused_and_changes_nothing() {
+    let (mut model, raised) = with_black();
+    let asked =
+        |act: Act, ended: Option<Event>, seen: u64| ActRequest { id: raised.id.clone(), act, ended, seen: Some(seen) };
+    let worse = model.step(change("black", ChangeKind::Escalated, Severity::Major, 3)).remove(0);
+    assert_eq!(model.act_as_asked(asked(ack("anna"), None, raised.sequence), at(5)).unwrap_err(), Refusal::Changed);
+    assert_eq!(model.open_events().next().unwrap().state, EventState::Escalated);
+    let acked = model.act_as_asked(asked(ack("anna"), None, worse.sequence), at(6)).unwrap().event;
+    assert_eq!(acked.state, EventState::Acked);
+    let ended = model.step(change("black", ChangeKind::Ended(EventEnd::Cleared), Severity::Major, 9)).remove(0);
+    let remark = || Act::Comment("encoder rebooted".to_owned());
+    let late = asked(remark(), Some(ended.clone()), acked.sequence);
+    assert_eq!(model.act_as_asked(late, at(10)).unwrap_err(), Refusal::Changed);
+    assert!(model.act_as_asked(asked(remark(), Some(ended.clone()), ended.sequence), at(11)).is_ok());
+    let unknown = ActRequest { id: "none".to_owned(), ..asked(remark(), None, 1) };
+    assert_eq!(model.act_as_asked(unknown, at(12)).unwrap_err(), Refusal::Unknown);
+}
+
+#[test]
 fn a_silence_marks_what_is_open_and_what_comes_and_lifts_when_it_ends() {
     let (mut model, raised) = with_black();
     let marked = model.silence(vec![silence("*", 5, 60)], at(5));

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use tokio::sync::oneshot;
 
-use crate::alarm_model::acts::{Act, Refusal};
+use crate::alarm_model::acts::{ActRequest, Refusal};
 use crate::alarm_model::rules::AlarmRules;
 use crate::alarm_model::{AlarmModel, Doubted, monitor_change};
 use crate::detector::LaneKind;
@@ -60,17 +60,6 @@ pub enum DeskMessage {
     Probed(ProbeReport),
     /// Finish what came before this, then end; the sender is dropped when all is done.
     Stop(Sender<()>),
-}
-
-/// What a person does to which event.
-#[derive(Debug)]
-pub struct ActRequest {
-    /// The event's id.
-    pub id: String,
-    /// What to do.
-    pub act: Act,
-    /// The event as the store has it, if it has ended: remarks are possible then.
-    pub ended: Option<Event>,
 }
 
 /// Who waits for a commit.
@@ -340,7 +329,7 @@ impl Desk {
     }
 
     fn act(&mut self, request: ActRequest, answer: oneshot::Sender<Result<Arc<Event>, Refusal>>) -> Vec<Event> {
-        match self.model.act(&request.id, request.act, request.ended, wall()) {
+        match self.model.act_as_asked(request, wall()) {
             Ok(acted) => {
                 self.waiting.push(Waiting::Act(answer, Box::new(acted.event.clone())));
                 let mut events = acted.others;

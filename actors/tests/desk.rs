@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use avwatch_actors::alarm_model::acts::{Act, Refusal};
+use avwatch_actors::alarm_model::acts::{Act, ActRequest, Refusal};
 use avwatch_actors::alarm_model::monitor_change;
 use avwatch_actors::alarm_model::rules::{AlarmRules, FlapRules};
 use avwatch_actors::event::{ChangeKind, Event, EventEnd, EventState, Wall};
-use avwatch_actors::event_desk::{self, ActRequest, DeskHandle, DeskMessage, DeskParts};
+use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts};
 use avwatch_actors::record::Record;
 use avwatch_actors::severity::Severity;
 use avwatch_actors::sink::{Sink, SinkError};
@@ -106,7 +106,7 @@ fn an_act_is_answered_when_it_is_stored_or_says_that_it_is_not() {
     let id = desk.board.open()[0].id.clone();
     let act = |id: &str, act: Act| {
         let (answer, answered) = oneshot::channel();
-        let request = ActRequest { id: id.to_owned(), act, ended: None };
+        let request = ActRequest { id: id.to_owned(), act, ended: None, seen: None };
         desk.events.send(DeskMessage::Act(Box::new(request), answer)).unwrap();
         answered.blocking_recv().unwrap()
     };

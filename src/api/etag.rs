@@ -1,15 +1,30 @@
 //! Tags of what can be changed, and conditions of changes (RFC 9110).
+//!
+//! A condition is read and judged before the handler is asked, as the table of endpoints says: where there is a tag, the
+//! handler compares it within the change; where there is none, the request is refused. Whoever sends a
+//! condition relies on it, and must not find out later that nobody looked.
 
-use actix_web::HttpRequest;
-use actix_web::http::header;
+use std::sync::LazyLock;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpMessage, HttpRequest};
 
 use super::problem::Problem;
+use super::routes::{ENDPOINTS, Endpoint, Verb};
 use crate::desired::Expect;
 
+/// The endpoints that compare tags, for people.
+static HEEDING: LazyLock<String> = LazyLock::new(|| {
+    let heeding = ENDPOINTS.iter().filter(|endpoint| endpoint.verb != Verb::Get && !endpoint.tag_of.is_empty());
+    let names = heeding.map(|endpoint| format!("{} {}", endpoint.verb.method(), endpoint.path));
+    names.collect::<Vec<_>>().join(", ")
+});
+
 /// The condition of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Condition {
     /// None.
+    #[default]
     None,
     /// `If-Match` with a tag.
     Match(u64),
@@ -20,6 +35,19 @@ pub(super) enum Condition {
 }
 
 impl Condition {
+    /// The condition of a request that was let through to its handler.
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        request.extensions().get::<Self>().copied().unwrap_or_default()
+    }
+
+    /// The revision that the change is meant for; any when absent.
+    pub(super) fn seen(self) -> Option<u64> {
+        match self {
+            Self::Match(revision) => Some(revision),
+            Self::None | Self::Exists | Self::Absent => None,
+        }
+    }
+
     /// What must be so before the change; `otherwise` without a condition.
     pub(super) fn expect(self, otherwise: Expect) -> Expect {
         match self {
@@ -36,8 +64,36 @@ pub(super) fn etag(revision: u64) -> String {
     format!("\"r{revision}\"")
 }
 
-/// The condition of a request.
-pub(super) fn condition(request: &HttpRequest) -> Result<Condition, Problem> {
+/// What somebody else was quicker with.
+pub(super) fn changed() -> Problem {
+    Problem::new(StatusCode::PRECONDITION_FAILED, "it was changed meanwhile: read it again")
+}
+
+/// The condition of a request, if its endpoint can judge it.
+pub(super) fn judge(endpoint: &Endpoint, request: &HttpRequest) -> Result<Condition, Problem> {
+    if endpoint.verb == Verb::Get {
+        return Ok(Condition::None);
+    }
+    let condition = condition(request)?;
+    let is_judged = match condition {
+        Condition::None => true,
+        Condition::Match(_) => !endpoint.tag_of.is_empty(),
+        Condition::Exists => endpoint.is_there(),
+        Condition::Absent => endpoint.may_add(),
+    };
+    if is_judged {
+        return Ok(condition);
+    }
+    let why = match condition {
+        Condition::Absent => "nothing was done: If-None-Match is for PUT of what has a name of its own".to_owned(),
+        Condition::None | Condition::Match(_) | Condition::Exists => {
+            format!("nothing was done: nothing here has a tag to compare with; tags are compared by {}", *HEEDING)
+        }
+    };
+    Err(Problem::new(StatusCode::PRECONDITION_FAILED, why))
+}
+
+fn condition(request: &HttpRequest) -> Result<Condition, Problem> {
     let header = |name| {
         let mut values = request.headers().get_all(name);
         match (values.next(), values.next()) {
@@ -50,6 +106,7 @@ pub(super) fn condition(request: &HttpRequest) -> Result<Condition, Problem> {
         (None, None) => Ok(Condition::None),
         (Some("*"), None) => Ok(Condition::Exists),
         (None, Some("*")) => Ok(Condition::Absent),
+        (Some(tag), None) if tag.contains(',') => Err(Problem::bad_request("If-Match can name one tag, or be *")),
         // A tag that was never given out matches nothing.
         (Some(tag), None) => Ok(Condition::Match(revision(tag).unwrap_or(u64::from(u32::MAX) << 20))),
         (None, Some(_)) => Err(Problem::bad_request("If-None-Match can only be * in a change")),
@@ -86,5 +143,40 @@ mod tests {
         }
         assert_eq!(of(&[("if-none-match", "\"r1\"")]), None);
         assert_eq!(of(&[("if-match", "*"), ("if-none-match", "*")]), None);
+        assert_eq!(of(&[("if-match", "\"r1\", \"r2\"")]), None);
+    }
+
+    #[test]
+    fn every_endpoint_heeds_a_condition_or_refuses_it() {
+        let judged = |id: &str, name: &str, value: &str| {
+            let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.id == id).unwrap();
+            let request = TestRequest::default().append_header((name, value)).to_http_request();
+            judge(endpoint, &request).map_err(|problem| problem.to_string())
+        };
+        for id in ["put_stream", "remove_stream", "set_log_levels", "ack", "unack", "comment"] {
+            assert_eq!(judged(id, "if-match", "\"r7\""), Ok(Condition::Match(7)), "{id}");
+            assert_eq!(judged(id, "if-match", "*"), Ok(Condition::Exists), "{id}");
+        }
+        // What is there to be read is there; what is removed is answered 404 when it is not.
+        for id in ["add_stream", "add_silence", "add_note", "add_token", "end_silence", "remove_token", "remove_note"] {
+            assert_eq!(judged(id, "if-match", "*"), Ok(Condition::Exists), "{id}");
+            assert!(judged(id, "if-match", "\"r7\"").unwrap_err().contains("PUT /api/v1/streams/{name}, "), "{id}");
+        }
+        for id in ["apply", "import", "reload", "test_receiver", "retry_parked"] {
+            assert!(judged(id, "if-match", "*").is_err() && judged(id, "if-match", "\"r7\"").is_err(), "{id}");
+        }
+        for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.verb != Verb::Get) {
+            let is_heeded = judged(endpoint.id, "if-none-match", "*").is_ok();
+            assert_eq!(is_heeded, endpoint.id == "put_stream", "{}", endpoint.id);
+        }
+    }
+
+    #[test]
+    fn a_tag_that_is_compared_is_given_by_an_endpoint_that_reads() {
+        for endpoint in ENDPOINTS.iter().filter(|endpoint| !endpoint.tag_of.is_empty()) {
+            let gives = |other: &&Endpoint| other.verb == Verb::Get && other.path == endpoint.tag_of;
+            let giving = ENDPOINTS.iter().find(gives).map(|other| other.tag_of);
+            assert_eq!(giving, Some(endpoint.tag_of), "{}", endpoint.id);
+        }
     }
 }

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use actix_web::http::header;
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use avwatch_actors::alarm_model::acts::{Act, Refusal};
+use avwatch_actors::alarm_model::acts::{Act, ActRequest, Refusal};
 use avwatch_actors::event::{Event, EventState, Wall};
-use avwatch_actors::event_desk::{ActRequest, DeskMessage};
+use avwatch_actors::event_desk::DeskMessage;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::access::Principal;
+use super::etag::{Condition, changed, etag};
 use super::problem::Problem;
 use super::query::{Param, Query, body};
 use super::state::Node;
@@ -89,9 +91,14 @@ pub(super) async fn list(request: HttpRequest, node: Data<Node>) -> Result<HttpR
 pub(super) async fn one(node: Data<Node>, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();
     match node.read(move |reader| reader.event(&id)).await? {
-        Some(event) => Ok(HttpResponse::Ok().json(event)),
+        Some(event) => Ok(tagged(&event)),
         None => Err(unknown()),
     }
+}
+
+/// An event with its tag, which names its last change.
+fn tagged(event: &Event) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::ETAG, etag(event.sequence))).json(event)
 }
 
 /// Most changes of one event that are told.
@@ -184,7 +191,7 @@ pub(super) async fn ack(
     let by = author(&request, asked.author.as_deref())?;
     let comment = asked.comment.map(remark).transpose()?;
     let until = asked.snooze.and_then(|Span(time)| SystemTime::now().checked_add(time)).map(Wall);
-    act(&node, id.into_inner(), Act::Ack { by: by.clone(), comment, until }, &by).await
+    act(&request, &node, id.into_inner(), Act::Ack { by: by.clone(), comment, until }, &by).await
 }
 
 pub(super) async fn unack(
@@ -195,7 +202,7 @@ pub(super) async fn unack(
 ) -> Result<HttpResponse, Problem> {
     let asked: UnackBody = body(&request, &bytes)?;
     let by = author(&request, asked.author.as_deref())?;
-    act(&node, id.into_inner(), Act::Unack, &by).await
+    act(&request, &node, id.into_inner(), Act::Unack, &by).await
 }
 
 pub(super) async fn comment(
@@ -206,7 +213,7 @@ pub(super) async fn comment(
 ) -> Result<HttpResponse, Problem> {
     let asked: CommentBody = body(&request, &bytes)?;
     let by = author(&request, asked.author.as_deref())?;
-    act(&node, id.into_inner(), Act::Comment(remark(asked.comment)?), &by).await
+    act(&request, &node, id.into_inner(), Act::Comment(remark(asked.comment)?), &by).await
 }
 
 /// The name of whoever asks.
@@ -229,22 +236,43 @@ fn remark(text: String) -> Result<String, Problem> {
 }
 
 /// Has the desk act on an event, and answers with the event as it stands then.
-async fn act(node: &Data<Node>, id: String, act: Act, by: &str) -> Result<HttpResponse, Problem> {
-    let wanted = id.clone();
-    let stored = node.read(move |reader| reader.event(&wanted)).await?;
-    let ended = stored.filter(|event| !event.is_open());
+async fn act(
+    request: &HttpRequest,
+    node: &Data<Node>,
+    id: String,
+    act: Act,
+    by: &str,
+) -> Result<HttpResponse, Problem> {
+    let mut stored = ended(node, &id).await?;
+    let mut remarking = None;
+    if stored.is_some() {
+        // The desk keeps nothing of what has ended: of two remarks the second must find the first in the store.
+        let turn = tokio::time::timeout(DESK_WITHIN, node.remarking.lock()).await;
+        remarking = Some(turn.map_err(|_| Problem::unavailable("too many remarks wait; nothing was done"))?);
+        stored = ended(node, &id).await?;
+    }
     let what = match &act {
         Act::Ack { .. } => "acknowledged",
         Act::Unack => "gave back",
         Act::Comment(_) => "remarked on",
     };
-    let event = ask_desk(node, |answer| DeskMessage::Act(Box::new(ActRequest { id, act, ended }), answer)).await?;
-    let event: Arc<Event> = event.map_err(|refusal| match refusal {
+    let asked = ActRequest { id, act, ended: stored, seen: Condition::of(request).seen() };
+    let event = ask_desk(node, |answer| DeskMessage::Act(Box::new(asked), answer)).await;
+    drop(remarking);
+    let event: Arc<Event> = event?.map_err(|refusal| match refusal {
         Refusal::Unknown => unknown(),
         Refusal::Ended => Problem::conflict("the event has ended; only remarks are possible"),
+        Refusal::Changed => changed(),
     })?;
     tracing::info!(user = by, event_id = event.id, "a user {what} an event");
-    Ok(HttpResponse::Ok().json(&*event))
+    Ok(tagged(&event))
+}
+
+/// The event of that id as it is stored, if it has ended.
+async fn ended(node: &Data<Node>, id: &str) -> Result<Option<Event>, Problem> {
+    let wanted = id.to_owned();
+    let stored = node.read(move |reader| reader.event(&wanted)).await?;
+    Ok(stored.filter(|event| !event.is_open()))
 }
 
 /// Asks the desk and waits for its answer, not for ever.

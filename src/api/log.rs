@@ -4,13 +4,15 @@
 //! what was set here for all streams.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
 use super::access::Principal;
+use super::etag::{Condition, changed, etag};
 use super::problem::Problem;
 use super::query::body;
 use super::state::Node;
@@ -25,6 +27,21 @@ struct LogLevels {
     streams: BTreeMap<String, LogLevel>,
 }
 
+impl LogLevels {
+    /// Differs where anything in it does. Made from what it says, since a reload changes it, too.
+    fn revision(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let all = self.streams.iter().map(|(stream, level)| (&**stream, *level)).chain([("", self.level)]);
+        all.for_each(|(stream, level)| (stream, level.filter()).hash(&mut hasher));
+        // A tag holds what the databases can count to.
+        hasher.finish() >> 2
+    }
+
+    fn answer(&self) -> HttpResponse {
+        HttpResponse::Ok().insert_header((header::ETAG, etag(self.revision()))).json(self)
+    }
+}
+
 /// What to change.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,12 +53,15 @@ struct NewLevels {
 }
 
 pub(super) async fn levels(node: Data<Node>) -> HttpResponse {
-    HttpResponse::Ok().json(current(&node.levels))
+    current(&node.levels).answer()
 }
 
 pub(super) async fn set_levels(request: HttpRequest, node: Data<Node>, bytes: Bytes) -> Result<HttpResponse, Problem> {
     let asked: NewLevels = body(&request, &bytes)?;
     let _changing = node.changing.lock().await;
+    if Condition::of(&request).seen().is_some_and(|seen| seen != current(&node.levels).revision()) {
+        return Err(changed());
+    }
     let catalogue = node.catalogue.load();
     // A level may be taken away from a stream that is gone, but not be given to one that never was.
     let unknown =
@@ -57,7 +77,7 @@ pub(super) async fn set_levels(request: HttpRequest, node: Data<Node>, bytes: By
         node.levels.set_global(level.filter());
     }
     tracing::info!(user = Principal::of(&request).name(None), "levels of the log were changed over the API");
-    Ok(HttpResponse::Ok().json(current(&node.levels)))
+    Ok(current(&node.levels).answer())
 }
 
 fn current(levels: &LevelControl) -> LogLevels {

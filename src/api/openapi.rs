@@ -76,6 +76,7 @@ fn operation(endpoint: &Endpoint) -> Value {
         }
         parameter
     }));
+    parameters.extend(conditions(endpoint));
     let mut responses = Map::new();
     let (status, what, media) = endpoint.answer;
     let mut good = json!({ "description": endpoint.summary });
@@ -85,13 +86,20 @@ fn operation(endpoint: &Endpoint) -> Value {
     } else if !media.is_empty() {
         good["content"] = json!({ media: { "schema": { "type": "string" } } });
     }
+    if !endpoint.tag_of.is_empty() && !what.is_empty() {
+        let about = "Names what was answered: for If-Match of a change.";
+        good["headers"] = json!({ "ETag": { "description": about, "schema": { "type": "string" } } });
+    }
     responses.insert(status.to_string(), good);
+    if endpoint.verb != Verb::Get {
+        responses.insert("412".to_owned(), json!({ "$ref": "#/components/responses/Problem" }));
+    }
     responses.insert("default".to_owned(), json!({ "$ref": "#/components/responses/Problem" }));
     let mut operation = json!({
         "operationId": endpoint.id,
         "summary": endpoint.summary,
         "description": match endpoint.role {
-            Some(role) => format!("Needs the role {role} or above."),
+            Some(role) => format!("Needs the role {role} or above.{}", heeded(endpoint)),
             None => "Needs no token.".to_owned(),
         },
         // For programs: the weakest role that may ask, or null.
@@ -114,6 +122,30 @@ fn operation(endpoint: &Endpoint) -> Value {
     operation
 }
 
+/// The conditions that a change takes, as parameters.
+fn conditions(endpoint: &Endpoint) -> Vec<Value> {
+    let header = |name: &str, about: String| json!({ "name": name, "in": "header", "description": about, "schema": { "type": "string" } });
+    let mut parameters = Vec::new();
+    if endpoint.verb != Verb::Get && !endpoint.tag_of.is_empty() {
+        let about =
+            format!("The ETag that {} had: refused (412) when it was changed since. * asks for any.", endpoint.tag_of);
+        parameters.push(header("If-Match", about));
+    }
+    if endpoint.may_add() {
+        parameters.push(header("If-None-Match", "*: refused (412) when it is there already.".to_owned()));
+    }
+    parameters
+}
+
+/// What becomes of `If-Match`, where that is no parameter.
+fn heeded(endpoint: &Endpoint) -> &'static str {
+    match (endpoint.verb, endpoint.tag_of.is_empty(), endpoint.is_there()) {
+        (Verb::Get, _, _) | (_, false, _) => "",
+        (_, true, true) => " If-Match is refused (412) unless it is *: nothing here has a tag.",
+        (_, true, false) => " If-Match is refused (412): nothing here has a tag.",
+    }
+}
+
 fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }
@@ -125,11 +157,12 @@ fn page() -> String {
         let role = endpoint.role.map_or("–", |role| role.name());
         rows.push_str(&format!(
             "<section id=\"{id}\"><h2><span class=\"verb\">{verb}</span> <code>{path}</code></h2>\
-             <p>{summary}. <span class=\"role\">Role: {role}</span></p>",
+             <p>{summary}.{heeded} <span class=\"role\">Role: {role}</span></p>",
             id = endpoint.id,
             verb = verb(endpoint.verb).to_uppercase(),
             path = escaped(endpoint.path),
             summary = escaped(endpoint.summary),
+            heeded = heeded(endpoint),
         ));
         if !endpoint.query.is_empty() {
             rows.push_str("<table><tr><th>Parameter</th><th>Meaning</th><th>Example</th></tr>");
@@ -142,6 +175,10 @@ fn page() -> String {
                 ));
             }
             rows.push_str("</table>");
+        }
+        for condition in conditions(endpoint) {
+            let text = |key: &str| escaped(condition[key].as_str().unwrap_or_default());
+            rows.push_str(&format!("<p><code>{}</code>: {}</p>", text("name"), text("description")));
         }
         if !endpoint.body.is_empty() {
             rows.push_str(&format!("<p>Body: <code>{}</code></p>", endpoint.body));

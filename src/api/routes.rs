@@ -1,6 +1,6 @@
-//! The one table of endpoints: who may ask what, and with which parameters.
+//! The one table of endpoints: who may ask what, with which parameters, and on which condition.
 //!
-//! Routing, the answers 405, the checks of roles and parameters, and the OpenAPI document are all
+//! Routing, the answers 405, the checks of roles, parameters and conditions, and the OpenAPI document are all
 //! made from it: what is not in the table is not served.
 
 use actix_web::Route;
@@ -30,15 +30,30 @@ pub(super) struct Endpoint {
     pub query: &'static [Param],
     /// The schema of the body; empty for none, `List` for text.
     pub body: &'static str,
+    /// The path whose answer has the tag that `If-Match` of a change is compared with; empty where nothing has one.
+    pub tag_of: &'static str,
     /// The answer when all is well: status, schema, media type.
     pub answer: (u16, &'static str, &'static str),
     /// Puts the handler on a route.
     pub attach: fn(Route) -> Route,
 }
 
+impl Endpoint {
+    /// Whether it puts something where it may have been before or not: `If-None-Match: *` then asks that it was not.
+    pub(super) fn may_add(&self) -> bool {
+        self.verb == Verb::Put && self.path.ends_with('}')
+    }
+
+    /// Whether what a change works on is there to be read, or else is answered 404: all that `If-Match: *` asks for.
+    pub(super) fn is_there(&self) -> bool {
+        let is_read = |other: &Self| other.verb == Verb::Get && other.path == self.path;
+        !self.tag_of.is_empty() || self.verb == Verb::Delete || ENDPOINTS.iter().any(is_read)
+    }
+}
+
 const fn endpoint(verb: Verb, path: &'static str, role: Option<Role>, id: &'static str) -> Endpoint {
     let answer = (200, "", JSON);
-    Endpoint { verb, path, role, id, summary: "", query: &[], body: "", answer, attach: |route| route }
+    Endpoint { verb, path, role, id, summary: "", query: &[], body: "", tag_of: "", answer, attach: |route| route }
 }
 
 const JSON: &str = "application/json";
@@ -46,6 +61,9 @@ const TEXT: &str = "text/plain";
 const ADMIN: Option<Role> = Some(Role::Admin);
 const VIEWER: Option<Role> = Some(Role::Viewer);
 const OPERATOR: Option<Role> = Some(Role::Operator);
+const STREAM: &str = "/api/v1/streams/{name}";
+const EVENT: &str = "/api/v1/events/{id}";
+const LOG: &str = "/api/v1/log";
 
 /// Every endpoint; those of one path stand together.
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -114,22 +132,25 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         summary: "Gives one stream with its tracks and open events; the tag names its settings",
+        tag_of: STREAM,
         answer: (200, "Stream", JSON),
         attach: |route| route.to(streams::one),
-        ..endpoint(Verb::Get, "/api/v1/streams/{name}", VIEWER, "stream")
+        ..endpoint(Verb::Get, STREAM, VIEWER, "stream")
     },
     Endpoint {
-        summary: "Adds or replaces a stream; If-Match and If-None-Match are heeded",
+        summary: "Adds or replaces a stream",
         body: "StreamSettings",
+        tag_of: STREAM,
         answer: (200, "Stream", JSON),
         attach: |route| route.to(stream_changes::replace),
-        ..endpoint(Verb::Put, "/api/v1/streams/{name}", ADMIN, "put_stream")
+        ..endpoint(Verb::Put, STREAM, ADMIN, "put_stream")
     },
     Endpoint {
-        summary: "Removes a stream and ends its events; If-Match is heeded",
+        summary: "Removes a stream and ends its events",
+        tag_of: STREAM,
         answer: (204, "", ""),
         attach: |route| route.to(stream_changes::remove),
-        ..endpoint(Verb::Delete, "/api/v1/streams/{name}", ADMIN, "remove_stream")
+        ..endpoint(Verb::Delete, STREAM, ADMIN, "remove_stream")
     },
     Endpoint {
         summary: "Adds, changes and removes many streams, wholly or not at all",
@@ -190,9 +211,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         summary: "Gives one event",
+        tag_of: EVENT,
         answer: (200, "Event", JSON),
         attach: |route| route.to(events::one),
-        ..endpoint(Verb::Get, "/api/v1/events/{id}", VIEWER, "event")
+        ..endpoint(Verb::Get, EVENT, VIEWER, "event")
     },
     Endpoint {
         summary: "Gives the changes of an event, oldest first",
@@ -228,6 +250,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         summary: "Takes an event: somebody looks after it",
         body: "Ack",
+        tag_of: EVENT,
         answer: (200, "Event", JSON),
         attach: |route| route.to(events::ack),
         ..endpoint(Verb::Post, "/api/v1/events/{id}/ack", OPERATOR, "ack")
@@ -235,6 +258,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         summary: "Gives an event back",
         body: "Unack",
+        tag_of: EVENT,
         answer: (200, "Event", JSON),
         attach: |route| route.to(events::unack),
         ..endpoint(Verb::Post, "/api/v1/events/{id}/unack", OPERATOR, "unack")
@@ -242,6 +266,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         summary: "Remarks on an event, also after its end",
         body: "Comment",
+        tag_of: EVENT,
         answer: (200, "Event", JSON),
         attach: |route| route.to(events::comment),
         ..endpoint(Verb::Post, "/api/v1/events/{id}/comment", OPERATOR, "comment")
@@ -329,16 +354,18 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         summary: "Tells what is logged, for the whole service and for streams with a level of their own",
+        tag_of: LOG,
         answer: (200, "LogLevels", JSON),
         attach: |route| route.to(log::levels),
-        ..endpoint(Verb::Get, "/api/v1/log", ADMIN, "log_levels")
+        ..endpoint(Verb::Get, LOG, ADMIN, "log_levels")
     },
     Endpoint {
         summary: "Changes what is logged until the next start",
         body: "NewLogLevels",
+        tag_of: LOG,
         answer: (200, "LogLevels", JSON),
         attach: |route| route.to(log::set_levels),
-        ..endpoint(Verb::Put, "/api/v1/log", ADMIN, "set_log_levels")
+        ..endpoint(Verb::Put, LOG, ADMIN, "set_log_levels")
     },
     Endpoint {
         summary: "Lists shift notes, newest first",

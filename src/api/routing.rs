@@ -5,9 +5,10 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{StatusCode, header};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{PayloadConfig, ServiceConfig, resource, route};
-use actix_web::{Error, HttpRequest, HttpResponse, Route, guard};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, Route, guard};
 
 use super::access::Principal;
+use super::etag::{self, Condition};
 use super::problem::Problem;
 use super::query::check_query;
 use super::routes::{ENDPOINTS, Endpoint};
@@ -49,26 +50,28 @@ fn of(endpoint: &'static Endpoint) -> Route {
     route.wrap(from_fn(move |request: ServiceRequest, next: Next<BoxBody>| admit(endpoint, request, next)))
 }
 
-/// Lets a request through to its handler when the role suffices and the query is known.
+/// Lets a request through to its handler when the role suffices, the query is known and its condition can be judged.
 async fn admit(
     endpoint: &'static Endpoint,
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if let Err(problem) = check(endpoint, request.request()) {
-        return Ok(request.into_response(problem.answer()));
-    }
+    match check(endpoint, request.request()) {
+        Ok(condition) => request.extensions_mut().insert(condition),
+        Err(problem) => return Ok(request.into_response(problem.answer())),
+    };
     next.call(request).await
 }
 
-fn check(endpoint: &Endpoint, request: &HttpRequest) -> Result<(), Problem> {
+fn check(endpoint: &Endpoint, request: &HttpRequest) -> Result<Condition, Problem> {
     if let Some(role) = endpoint.role
         && Principal::of(request).role < role
     {
         let why = format!("this needs a token of role {} or above", role.name());
         return Err(Problem::new(StatusCode::FORBIDDEN, why));
     }
-    check_query(request, endpoint.query)
+    check_query(request, endpoint.query)?;
+    etag::judge(endpoint, request)
 }
 
 fn allowed(group: &[Endpoint]) -> String {

@@ -80,6 +80,8 @@ pub(super) struct Node {
     pub tokens: Arc<ArcSwap<Vec<Token>>>,
     /// Held by whoever changes what is desired, so that changes are taken over in their order.
     pub changing: tokio::sync::Mutex<()>,
+    /// Held by whoever remarks on an event that has ended, until the store has the remark.
+    pub remarking: tokio::sync::Mutex<()>,
     /// Whether other machines can reach the service.
     pub is_exposed: bool,
     /// How many probes run.
@@ -113,6 +115,7 @@ impl Node {
             commands: state.commands,
             tokens: state.tokens,
             changing: tokio::sync::Mutex::default(),
+            remarking: tokio::sync::Mutex::default(),
             is_exposed,
             probes: Arc::new(Semaphore::new(PROBES_MAX)),
             reports: Arc::new(Semaphore::new(REPORTS_MAX)),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
 use super::access::Principal;
-use super::etag::{Condition, condition, etag};
+use super::etag::{Condition, changed, etag};
 use super::problem::{FieldError, Problem};
 use super::query::body;
 use super::state::Node;
@@ -47,7 +47,7 @@ pub(super) async fn replace(
     name: Path<String>,
     bytes: Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let condition = condition(&request)?;
+    let condition = Condition::of(&request);
     let mut settings: Map<String, Value> = body(&request, &bytes)?;
     let name = name.into_inner();
     let before = stored(&node, &name).await?;
@@ -66,7 +66,7 @@ pub(super) async fn remove(
     node: Data<Node>,
     name: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let condition = condition(&request)?;
+    let condition = Condition::of(&request);
     let name = name.into_inner();
     refuse_file_stream(&node, &name)?;
     let change = Change::Remove { name: name.clone(), expect: condition.expect(Expect::Present) };
@@ -151,9 +151,7 @@ pub(super) async fn change_streams(node: &Data<Node>, changes: Vec<Change>) -> R
 /// What stood in the way of a change.
 pub(super) fn refused(error: &DesiredError, condition: Condition) -> Problem {
     match (error, condition) {
-        (DesiredError::Changed, _) => {
-            Problem::new(StatusCode::PRECONDITION_FAILED, "it was changed meanwhile: read it again")
-        }
+        (DesiredError::Changed, _) => changed(),
         (DesiredError::Missing, Condition::Match(_) | Condition::Exists) => {
             Problem::new(StatusCode::PRECONDITION_FAILED, "there is none of this name any more")
         }

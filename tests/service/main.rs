@@ -7,6 +7,7 @@ mod access;
 mod alarms;
 mod api;
 mod api_changes;
+mod api_conditions;
 mod api_fuzz;
 mod clones;
 mod crashes;
