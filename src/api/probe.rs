@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::problem::{FieldError, Problem};
 use super::query::{Param, Query};
 use super::state::{Node, PROBES_MAX};
-use crate::config::check_reach;
+use crate::config::check_address;
 use crate::inspect::{Findings, Inspection};
 use crate::media::address;
 use crate::media::spec::Address;
@@ -94,7 +94,7 @@ fn inspection(
     let loaded = node.loaded.load();
     let plan = loaded.input(&name, address, profile);
     let plan = plan.map_err(|error| Problem::bad_request(format!("'profile' is unknown; {}", error.hint)))?;
-    let plan = loaded.guarded(plan).and_then(|plan| check_reach(&plan).map(|()| plan)).map_err(|faults| {
+    let plan = loaded.guarded(plan).and_then(|plan| check_address(&plan).map(|()| plan)).map_err(|faults| {
         let errors = faults.into_iter().map(|fault| FieldError { pointer: fault.pointer, detail: fault.detail });
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "'target' may not be opened").with_errors(errors.collect())
     })?;

@@ -19,6 +19,7 @@ use crate::config::shape::{self, Shape};
 use crate::config::{Loaded, detector_row, schema};
 use crate::media::bytes::{Guard, Reach};
 use crate::media::spec::{Address, RtspTransport};
+use crate::media::transport_options;
 
 /// What stands in place of a secret.
 pub const HIDDEN: &str = "***";
@@ -113,14 +114,18 @@ impl Loaded {
     }
 }
 
-/// Says at once, to who asks for a stream, that its address will be refused. Names pass: what they
+/// Says at once, to who asks for a stream, that its address will be refused, or an option in it. Names pass: what they
 /// resolve to is judged where it is connected to. A stream that was admitted before stays when
 /// `sources.allow` changes, and says why it cannot be opened.
 ///
 /// # Errors
-/// The address lies outside of what may be reached.
-pub fn check_reach(plan: &StreamPlan) -> Result<(), Vec<Fault>> {
-    let (Address::Url(url), Reach::Guarded(guard)) = (&plan.input.address, &plan.input.reach) else { return Ok(()) };
+/// The address lies outside of what may be reached, or an option in its query is unknown or wrong.
+pub fn check_address(plan: &StreamPlan) -> Result<(), Vec<Fault>> {
+    let Address::Url(url) = &plan.input.address else { return Ok(()) };
+    if let Err(error) = transport_options::check(url.expose(), &plan.input.transport) {
+        return Err(vec![fault("/url", &error.to_string())]);
+    }
+    let Reach::Guarded(guard) = &plan.input.reach else { return Ok(()) };
     let host = url.host().unwrap_or_default();
     let port = url.expose().port_or_known_default().unwrap_or_default();
     guard.judge_literal(host, port).map_err(|why| vec![fault("/url", &format!("cannot open {host}: {why}"))])
@@ -326,6 +331,15 @@ mod tests {
             assert!(found.iter().any(|(at, why)| at == pointer && why.contains(word)), "{settings}: {found:?}");
             assert!(!format!("{found:?}").contains("S3cret"), "{found:?}");
         }
+    }
+
+    #[test]
+    fn options_of_an_address_are_judged_when_a_stream_is_asked_for_and_not_when_it_is_there_already() {
+        let loaded = load(&Sources::default()).unwrap();
+        let settings = json!({ "url": "srt://203.0.113.7:9000?mode=S3cret" });
+        let there = loaded.api_stream("lobby", settings.as_object().unwrap()).unwrap();
+        let why = "the option 'mode' of the address must be caller, listener or rendezvous";
+        assert_eq!(check_address(&there.plan), Err(vec![fault("/url", why)]));
     }
 
     #[test]

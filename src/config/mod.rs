@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-pub use api_stream::{ApiStreamPlan, ApiStreamSource, Fault, HIDDEN, check_reach, keep_hidden, shown};
+pub use api_stream::{ApiStreamPlan, ApiStreamSource, Fault, HIDDEN, check_address, keep_hidden, shown};
 pub use assignment::ENVIRONMENT_PREFIX;
 pub(crate) use error::nearest;
 pub use error::{ConfigError, ConfigErrors, Problem};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::config::{ApiStreamPlan, Fault, Loaded, check_reach};
+use crate::config::{ApiStreamPlan, Fault, Loaded, check_address};
 use crate::desired::{Desired, DesiredError, Kind};
 use crate::stream_parts;
 
@@ -49,7 +49,7 @@ fn resolve_stream(name: &str, settings: &Map<String, Value>, loaded: &Loaded) ->
 /// Everything that is wrong with it.
 pub fn admit_stream(name: &str, settings: &Map<String, Value>, loaded: &Loaded) -> Result<ApiStreamPlan, Vec<Fault>> {
     let stream = resolve_stream(name, settings, loaded)?;
-    check_reach(&stream.plan)?;
+    check_address(&stream.plan)?;
     Ok(stream)
 }
 

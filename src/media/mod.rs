@@ -49,7 +49,7 @@ mod thinning;
 pub mod thumbnail;
 mod timeline;
 mod track_reader;
-mod transport_options;
+pub(crate) mod transport_options;
 pub(crate) mod triage;
 mod ts_tables;
 mod ts_tap;

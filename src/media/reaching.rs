@@ -43,11 +43,9 @@ impl Opening<'_> {
         match url.scheme() {
             "http" | "https" => self.http(url),
             "udp" | "rtp" => {
+                let transport = transport_options::datagrams(exposed, &self.spec.transport);
+                let transport = transport.map_err(|error| self.forbidden(&error.to_string()))?;
                 let address = self.first_address(exposed)?;
-                let mut transport = self.spec.transport.clone();
-                if transport.interface.is_none() {
-                    transport.interface = query_value(exposed, "localaddr");
-                }
                 let source = UdpSource::open(address, &transport, &self.parts.what, &self.parts.patience)?;
                 self.bytes(Box::new(source), "")
             }
@@ -179,11 +177,6 @@ impl Opening<'_> {
         let found = self.spec.reach.resolve(host, port, &self.parts.patience)?;
         Ok(found.first().copied().filter(|_| self.spec.reach.is_guarded()))
     }
-}
-
-/// The value of a key in an address's query.
-fn query_value(url: &Url, wanted: &str) -> Option<String> {
-    url.query_pairs().find(|(key, _)| key == wanted).map(|(_, value)| value.into_owned())
 }
 
 /// A demuxer by its name; null when FFmpeg was built without it.

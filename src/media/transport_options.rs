@@ -11,11 +11,14 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::media::spec::{InputSpec, RtspTransport, SrtMode};
+use crate::media::spec::{InputSpec, RtspTransport, SrtMode, Transport};
 
 /// The schemes that an input may have.
 pub(in crate::media) const SCHEMES: [&str; 11] =
     ["http", "https", "udp", "rtp", "tcp", "srt", "rtmp", "rtmps", "rtsp", "rtsps", "file"];
+
+/// The one option in the query of an address of UDP or RTP.
+const LOCAL_ADDRESS: &str = "localaddr";
 
 /// A span in microseconds.
 struct Micros(Duration);
@@ -48,10 +51,125 @@ pub(in crate::media) struct ForeignInput {
     pub(in crate::media) options: Vec<(&'static str, String)>,
 }
 
-/// An option in the query of an address that is not known.
+/// What is wrong with the options in the query of an address. Never repeats a value, which may be a secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the address has an option '{0}' that is not supported")]
-pub(in crate::media) struct UnknownOption(String);
+pub(crate) enum OptionError {
+    /// There is none of this name.
+    #[error("the address has an option '{name}' that is not supported; {known}")]
+    Unknown {
+        /// The name, fit to be printed.
+        name: String,
+        /// What there is.
+        known: &'static str,
+    },
+    /// It has a value that it cannot have.
+    #[error("the option '{name}' of the address must be {expected}")]
+    Value {
+        /// The name.
+        name: &'static str,
+        /// What would be right.
+        expected: &'static str,
+    },
+}
+
+impl OptionError {
+    /// Letters of a name that are repeated, at most.
+    const NAME_LETTERS_MAX: usize = 40;
+
+    fn unknown(name: &str, known: &'static str) -> Self {
+        let name = name.chars().take(Self::NAME_LETTERS_MAX).flat_map(char::escape_debug).collect();
+        Self::Unknown { name, known }
+    }
+}
+
+/// Judges the options in the query of an input's address before anyone connects. Those of RTSP, RTMP, HTTP and TCP are the
+/// server's.
+///
+/// # Errors
+/// One of them is unknown or wrong.
+pub(crate) fn check(url: &Url, transport: &Transport) -> Result<(), OptionError> {
+    match url.scheme() {
+        "srt" => SrtOptions::of(url, transport).map(|_| ()),
+        "udp" | "rtp" => datagrams(url, transport).map(|_| ()),
+        _ => Ok(()),
+    }
+}
+
+/// The first option in the query of an input's address that is heeded by nobody: such addresses are written for FFmpeg, which
+/// knows many more.
+pub(crate) fn idle(url: &Url) -> Option<OptionError> {
+    if !matches!(url.scheme(), "udp" | "rtp") {
+        return None;
+    }
+    let (key, _) = url.query_pairs().find(|(key, _)| key != LOCAL_ADDRESS)?;
+    Some(OptionError::unknown(&key, "use localaddr, or the keys interface, source and receive_buffer"))
+}
+
+/// How to receive datagrams, by the configuration and the query of the address.
+pub(in crate::media) fn datagrams(url: &Url, transport: &Transport) -> Result<Transport, OptionError> {
+    let mut wanted = transport.clone();
+    for (_, value) in url.query_pairs().filter(|(key, _)| key == LOCAL_ADDRESS) {
+        if !(1..=64).contains(&value.len()) || value.chars().any(char::is_control) {
+            return Err(OptionError::Value { name: LOCAL_ADDRESS, expected: "the name or address of an interface" });
+        }
+        wanted.interface = wanted.interface.or(Some(value.into_owned()));
+    }
+    Ok(wanted)
+}
+
+/// The options of an SRT address, those of the configuration among them.
+struct SrtOptions {
+    mode: &'static str,
+    latency: Option<Duration>,
+    passphrase: Option<String>,
+    /// What FFmpeg gets as it was written.
+    others: Vec<(&'static str, String)>,
+}
+
+impl SrtOptions {
+    fn of(url: &Url, transport: &Transport) -> Result<Self, OptionError> {
+        const KNOWN: &str = "use mode, latency, rcvlatency, passphrase, pbkeylen, streamid, transtype or pkt_size";
+        const MODES: [&str; 3] = ["caller", "listener", "rendezvous"];
+        let wrong = |name, expected| Err(OptionError::Value { name, expected });
+        let mode = match transport.srt_mode {
+            SrtMode::Caller => MODES[0],
+            SrtMode::Listener => MODES[1],
+            SrtMode::Rendezvous => MODES[2],
+        };
+        let passphrase = transport.srt_passphrase.clone();
+        let mut options = Self { mode, latency: transport.srt_latency, passphrase, others: Vec::new() };
+        for (key, value) in url.query_pairs() {
+            let value = value.into_owned();
+            match key.as_ref() {
+                "mode" => match MODES.into_iter().find(|mode| *mode == value) {
+                    Some(mode) => options.mode = mode,
+                    None => return wrong("mode", "caller, listener or rendezvous"),
+                },
+                // As SRT's own tools write it: milliseconds, in an `int`.
+                "latency" | "rcvlatency" => match value.parse::<u32>() {
+                    Ok(latency) if latency <= i32::MAX as u32 => {
+                        options.latency = Some(Duration::from_millis(latency.into()));
+                    }
+                    Ok(_) | Err(_) => return wrong("latency", "a whole number of milliseconds"),
+                },
+                "passphrase" if !value.is_empty() && !(10..=79).contains(&value.len()) => {
+                    return wrong("passphrase", "10 to 79 bytes long");
+                }
+                "passphrase" => options.passphrase = Some(value),
+                "streamid" if value.len() > 512 => return wrong("streamid", "at most 512 bytes long"),
+                "streamid" => options.others.push(("streamid", value)),
+                "pbkeylen" if !["0", "16", "24", "32"].contains(&&*value) => {
+                    return wrong("pbkeylen", "0, 16, 24 or 32");
+                }
+                "pbkeylen" => options.others.push(("pbkeylen", value)),
+                "transtype" if value != "live" => return wrong("transtype", "live"),
+                "transtype" | "pkt_size" => {}
+                other => return Err(OptionError::unknown(other, KNOWN)),
+            }
+        }
+        Ok(options)
+    }
+}
 
 /// An address with the host that was checked in place of its name; the same without one.
 fn through(url: &Url, checked: Option<SocketAddr>) -> Url {
@@ -111,30 +229,11 @@ fn application(path: &str) -> &str {
 
 /// SRT. The resolved address goes to FFmpeg, so that it need not resolve; the passphrase goes apart
 /// from the address, so that nothing prints it.
-pub(in crate::media) fn srt(url: &Url, address: SocketAddr, spec: &InputSpec) -> Result<ForeignInput, UnknownOption> {
-    let mut mode = match spec.transport.srt_mode {
-        SrtMode::Caller => "caller",
-        SrtMode::Listener => "listener",
-        SrtMode::Rendezvous => "rendezvous",
-    }
-    .to_owned();
-    let mut latency = spec.transport.srt_latency;
-    let mut passphrase = spec.transport.srt_passphrase.clone();
+pub(in crate::media) fn srt(url: &Url, address: SocketAddr, spec: &InputSpec) -> Result<ForeignInput, OptionError> {
+    let wanted = SrtOptions::of(url, &spec.transport)?;
     let mut options = vec![("transtype", "live".to_owned())];
-    for (key, value) in url.query_pairs() {
-        let value = value.into_owned();
-        match key.as_ref() {
-            "mode" => mode = value,
-            // As SRT's own tools write it: milliseconds.
-            "latency" | "rcvlatency" => latency = value.parse().ok().map(Duration::from_millis).or(latency),
-            "passphrase" => passphrase = Some(value),
-            "streamid" => options.push(("streamid", value)),
-            "pbkeylen" => options.push(("pbkeylen", value)),
-            "transtype" | "pkt_size" => {}
-            other => return Err(UnknownOption(other.to_owned())),
-        }
-    }
-    if mode == "listener" {
+    options.extend(wanted.others);
+    if wanted.mode == "listener" {
         options.push(("listen_timeout", Micros(spec.limits.open).to_string()));
     } else {
         options.push(("connect_timeout", Millis(spec.limits.open).to_string()));
@@ -142,9 +241,9 @@ pub(in crate::media) fn srt(url: &Url, address: SocketAddr, spec: &InputSpec) ->
     if spec.limits.cut_when_silent {
         options.push(("timeout", Micros(spec.limits.stall).to_string()));
     }
-    options.push(("mode", mode));
-    options.extend(latency.map(|latency| ("latency", Micros(latency).to_string())));
-    options.extend(passphrase.map(|passphrase| ("passphrase", passphrase)));
+    options.push(("mode", wanted.mode.to_owned()));
+    options.extend(wanted.latency.map(|latency| ("latency", Micros(latency).to_string())));
+    options.extend(wanted.passphrase.map(|passphrase| ("passphrase", passphrase)));
     // SRT carries MPEG-TS in practice; probing decides, so the format is left open.
     Ok(ForeignInput { address: format!("srt://{address}"), protocols: "srt", format: None, options })
 }
@@ -262,10 +361,66 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_option_of_an_srt_address_is_refused_by_name() {
-        let (url, spec) = spec("srt://h:9000?maxbw=1");
-        let error = srt(&url, "192.0.2.1:9000".parse().unwrap(), &spec).unwrap_err();
-        assert_eq!(error, UnknownOption("maxbw".to_owned()));
+    fn unknown_and_wrong_options_of_an_address_are_told_by_name_without_their_value() {
+        let told = |address: &str| {
+            let (url, spec) = spec(address);
+            let told = check(&url, &spec.transport).map_err(|error| error.to_string());
+            if url.scheme() == "srt" {
+                let opened = srt(&url, "192.0.2.1:9000".parse().unwrap(), &spec).map_err(|error| error.to_string());
+                assert_eq!(opened.err(), told.clone().err(), "the same words when it connects");
+            }
+            told.err().unwrap_or_default()
+        };
+        for (address, words) in [
+            ("srt://h:9000?maxbw=S3cret", "has an option 'maxbw' that is not supported; use mode, latency, "),
+            ("srt://h:9000?mode=S3cret", "'mode' of the address must be caller, listener or rendezvous"),
+            ("srt://h:9000?latency=200S3cret", "'latency' of the address must be a whole number of milliseconds"),
+            ("srt://h:9000?latency=4294967295", "'latency' of the address must be a whole number"),
+            ("srt://h:9000?passphrase=S3cret", "'passphrase' of the address must be 10 to 79 bytes long"),
+            ("srt://h:9000?pbkeylen=17", "'pbkeylen' of the address must be 0, 16, 24 or 32"),
+            ("srt://h:9000?transtype=file", "'transtype' of the address must be live"),
+            ("srt://h:9000?%0Aa=S3cret", "has an option '\\na' that is not supported"),
+            ("rtp://239.1.1.1:5000?localaddr=", "'localaddr' of the address must be the name or address"),
+        ] {
+            let told = told(address);
+            assert!(told.contains(words) && !told.contains("S3cret"), "{address}: {told}");
+        }
+        for address in [
+            "srt://h:9000?mode=listener&latency=200&passphrase=0123456789&pbkeylen=16&streamid=a&transtype=live&pkt_size=1316",
+            "udp://239.1.1.1:5000?localaddr=eth1&fifo_size=1000000&overrun_nonfatal=1&pkt_size=1316",
+            "rtsp://cam/1?channel=2",
+            "rtmp://h/app/key?auth=1",
+            "https://h/a.m3u8?token=1",
+            "tcp://h:1?x=1",
+        ] {
+            assert_eq!(told(address), "", "{address}");
+        }
+    }
+
+    #[test]
+    fn an_option_of_datagrams_that_nobody_heeds_is_known_as_such() {
+        let idle = |address: &str| idle(&address.parse().unwrap()).map(|error| error.to_string()).unwrap_or_default();
+        for address in ["udp://239.1.1.1:5000?locladdr=S3cret", "rtp://239.1.1.1:5000?localaddr=eth1&fifo_size=S3cret"]
+        {
+            let told = idle(address);
+            assert!(
+                told.contains("that is not supported; use localaddr, or the keys interface, "),
+                "{address}: {told}"
+            );
+            assert!(!told.contains("S3cret"), "{told}");
+        }
+        for address in ["udp://239.1.1.1:5000", "udp://239.1.1.1:5000?localaddr=eth1", "rtsp://cam/1?channel=2"] {
+            assert_eq!(idle(address), "", "{address}");
+        }
+    }
+
+    #[test]
+    fn the_interface_of_the_configuration_goes_before_the_one_in_the_address() {
+        let (url, mut spec) = spec("udp://239.1.1.1:5000?localaddr=eth1");
+        let interface = |spec: &InputSpec| datagrams(&url, &spec.transport).unwrap().interface;
+        assert_eq!(interface(&spec).as_deref(), Some("eth1"));
+        spec.transport.interface = Some("eth2".to_owned());
+        assert_eq!(interface(&spec).as_deref(), Some("eth2"));
     }
 
     #[test]

@@ -102,6 +102,32 @@ fn wrong_settings_are_told_field_by_field_and_change_nothing() {
 }
 
 #[test]
+fn an_option_that_an_address_cannot_have_is_refused_at_once_on_every_way_in() {
+    let home = black_lobby();
+    let service = home.start();
+    let why = "the option 'mode' of the address must be caller, listener or rendezvous";
+    let url = "srt://127.0.0.1:9000?mode=calling";
+    let stream = json!({ "name": "door", "url": url });
+    let settings = json!({ "url": url });
+    for (method, path, body, pointer) in [
+        ("POST", "/api/v1/streams", &stream, "/url"),
+        ("PUT", "/api/v1/streams/door", &settings, "/url"),
+        ("POST", "/api/v1/apply", &json!({ "streams": [stream] }), "/streams/0/url"),
+    ] {
+        let refused = send(&service, method, path, "", body);
+        let error = refused.json()["errors"][0].clone();
+        assert_eq!((refused.status, &error), (422, &json!({ "pointer": pointer, "detail": why })), "{refused:?}");
+    }
+    // A list of another program is taken without what cannot be watched.
+    let list = format!("#EXTM3U\n#EXTINF:-1,door\n{url}\n");
+    let imported = ask(service.address(), "POST", "/api/v1/import?dry_run=true", "", &list).json();
+    assert_eq!((&imported["added"], &imported["skipped"]["door"]), (&json!([]), &json!(format!("/url {why}"))));
+    let probed = ask(service.address(), "GET", "/probe?target=srt%3A%2F%2F127.0.0.1%3A9000%3Fmaxbw%3D1", "", "");
+    assert!(probed.status == 422 && probed.body.contains("option 'maxbw'"), "{probed:?}");
+    assert_eq!(get(&service, "/api/v1/streams")["total"], 1);
+}
+
+#[test]
 fn settings_that_were_read_are_written_back_without_losing_their_secrets() {
     let home = black_lobby();
     let service = home.start();

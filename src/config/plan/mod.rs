@@ -197,8 +197,12 @@ pub(in crate::config) fn build(
         building.invalid(&KeyPath::of(&["streams"]), format!("more than {STREAMS_MAX} streams"));
     }
     let profiles = detectors::Profiles::build(&mut building);
-    let named = settings.streams.iter();
-    let streams = named.filter_map(|(name, stream)| stream::build(&mut building, &profiles, name, stream)).collect();
+    let mut streams = Vec::new();
+    for (name, stream) in &settings.streams {
+        let Some(stream) = stream::build(&mut building, &profiles, name, stream) else { continue };
+        stream::check_options(&mut building, &stream);
+        streams.push(stream);
+    }
     let mut share = share::build(&mut building);
     let streams = share.divide(streams);
     let plan = Plan {

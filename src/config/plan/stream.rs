@@ -17,6 +17,7 @@ use crate::detectors::DetectorSettings;
 use crate::measure::MeasurePlan;
 use crate::media::address;
 use crate::media::spec::{Address, Expect, InputSpec, Selection, TrackRole, Transport, limits_of};
+use crate::media::transport_options;
 use crate::profile::Profile;
 use crate::schedule::OffAirWindow;
 use crate::synthetic::Recipe;
@@ -176,6 +177,18 @@ fn address_of(building: &mut Building<'_>, stream: &StreamSettings, path: &KeyPa
             building.invalid(&url_path, why);
             None
         }
+    }
+}
+
+/// Tells what is wrong with the options in the query of the address, and which of them has no effect.
+pub(super) fn check_options(building: &mut Building<'_>, stream: &StreamPlan) {
+    let Address::Url(url) = &stream.input.address else { return };
+    let path = KeyPath::of(&["streams", &stream.name, "url"]);
+    if let Err(error) = transport_options::check(url.expose(), &stream.input.transport) {
+        building.invalid(&path, error.to_string());
+    }
+    if let Some(idle) = transport_options::idle(url.expose()) {
+        building.warn(&path, idle.to_string());
     }
 }
 

@@ -86,6 +86,34 @@ fn checks_of_the_plan_look_up_who_wrote_the_key() {
 }
 
 #[test]
+fn an_option_that_an_address_cannot_have_is_refused_where_it_is_written() {
+    let bench = Bench::of(concat!(
+        "[[streams]]\nname = \"a\"\nurl = \"srt://h:9000?maxbw=1\"\n",
+        "[[streams]]\nname = \"b\"\nurl = \"srt://h:9000?latency=2s\"\n",
+        "[[streams]]\nname = \"c\"\nurl = \"udp://239.1.1.1:5000?pkt_size=1316\"\n",
+    ))
+    .set("streams.c.url=udp://239.1.1.1:5000?localaddr=");
+    check(
+        bench,
+        &[
+            "a.toml:3:1: 'streams.a.url': the address has an option 'maxbw' that is not supported; use mode, latency, rcvlatency, passphrase, pbkeylen, streamid, transtype or pkt_size",
+            "a.toml:6:1: 'streams.b.url': the option 'latency' of the address must be a whole number of milliseconds",
+            "--set streams.c.url: 'streams.c.url': the option 'localaddr' of the address must be the name or address of an interface",
+        ],
+    );
+}
+
+#[test]
+fn an_option_of_an_address_that_nobody_heeds_is_warned_of() {
+    let bench = Bench::of("[[streams]]\nname = \"a\"\nurl = \"udp://239.1.1.1:5000?locladdr=eth1\"\n");
+    let warnings: Vec<String> =
+        bench.loaded().warnings.iter().map(|warning| bench.local(&warning.to_string())).collect();
+    let told = "a.toml:3:1: 'streams.a.url': the address has an option 'locladdr' that is not supported; \
+                use localaddr, or the keys interface, source and receive_buffer";
+    assert_eq!(warnings, [told]);
+}
+
+#[test]
 fn load_cannot_put_a_stream_into_a_dearer_tier() {
     let bench = Bench::of("[[streams]]\nname = \"a\"\nurl = \"a\"\ntier = \"audio\"\ntier_min = \"light\"\n");
     check(bench, &["a.toml:5:1: 'streams.a.tier_min': must not be dearer than 'tier'"]);
