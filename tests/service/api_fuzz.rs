@@ -1,7 +1,9 @@
 //! Every endpoint of the document with made-up requests: none of them is an error of the service's
 //! own, and no secret that was planted comes back from any of them.
 
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -120,7 +122,7 @@ fn no_request_of_the_document_is_an_error_of_the_service_itself() {
     let mut statuses = std::collections::BTreeMap::<u16, u32>::new();
     for (path, operations) in document["paths"].as_object().expect("an object") {
         for (method, operation) in operations.as_object().expect("an object") {
-            // The live feed never ends, and a probe asks the network: each has tests of its own.
+            // The live feed never ends, and a probe asks the network: each has a test of its own below.
             if ["live", "probe"].contains(&operation["operationId"].as_str().expect("has one")) {
                 continue;
             }
@@ -133,6 +135,7 @@ fn no_request_of_the_document_is_an_error_of_the_service_itself() {
                     .as_array()
                     .into_iter()
                     .flatten()
+                    .filter(|param| param["in"] == "query")
                     .filter_map(|param| param["name"].as_str())
                     .collect();
                 let mut query = Vec::new();
@@ -166,6 +169,172 @@ fn no_request_of_the_document_is_an_error_of_the_service_itself() {
     assert!(statuses.get(&200).is_some_and(|count| *count > 50), "{statuses:?}");
     assert!(statuses.get(&400).is_some_and(|count| *count > 50), "{statuses:?}");
     assert_eq!(send(&service, "GET", "/livez", "", "").status, 200);
+}
+
+/// The head of an answer and the first bytes of its body, of which there may be no end; then the connection is let go.
+fn first_bytes(service: &Service, path: &str, headers: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(service.address()).expect("the service listens");
+    stream.set_read_timeout(Some(15 * SECOND)).expect("is above zero");
+    let head = format!("GET {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n", service.address());
+    stream.write_all(&[head.as_bytes(), headers, b"\r\n"].concat()).expect("the service reads");
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(answer) = answered(&bytes).filter(|answer| answer.body.contains("\n\n")) {
+            return answer;
+        }
+        let mut chunk = [0; 4_096];
+        match stream.read(&mut chunk).expect("the service answers in time") {
+            0 => return answered(&bytes).expect("is HTTP"),
+            count => bytes.extend_from_slice(&chunk[..count]),
+        }
+    }
+}
+
+/// What has come of an answer, once its head is there.
+fn answered(bytes: &[u8]) -> Option<Answer> {
+    let text = String::from_utf8_lossy(bytes);
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(Answer { status, head: head.to_owned(), body: body.to_owned() })
+}
+
+/// Live feeds that are asked for: fewer than may listen at the same time.
+const FEEDS: usize = 120;
+
+#[test]
+fn a_live_feed_that_is_asked_for_in_any_words_begins_or_is_refused() {
+    let home = Home::new(&format!(
+        "server.requests_per_second = 100000\n[server.tokens.admin]\nrole = \"admin\"\ntoken = \"{TOKEN}\"\n\
+         [[streams]]\nname = \"lobby\"\nurl = \"synthetic:?size=320x180&fps=25&defects=black@1+60&seed=1\"\n"
+    ));
+    let service = home.start();
+    service.wait_for_event("lobby", "black", "raised", 30 * SECOND);
+    let (digits, text) = ("9".repeat(6_000), "a".repeat(6_000));
+    let ids: [&[u8]; 15] = [
+        b"",
+        b"0",
+        b"1",
+        b"-1",
+        b"+1",
+        b"1e3",
+        b"0x10",
+        b" 1 ",
+        b"1,2",
+        b"18446744073709551615",
+        b"18446744073709551616",
+        b"<script>",
+        b"\xff\xfe",
+        digits.as_bytes(),
+        text.as_bytes(),
+    ];
+    let topics = [
+        "events",
+        "meters,streams",
+        "%20incidents%20,%20events",
+        "events,,streams",
+        ",",
+        "gossip",
+        "EVENTS",
+        "events%00",
+    ];
+    let many = "stream=a&".repeat(800);
+    let more = "stream=a&".repeat(1_200);
+    let mut dice = Dice(815);
+    let mut statuses = std::collections::BTreeMap::<u16, u32>::new();
+    for _ in 0..FEEDS {
+        let mut query = Vec::new();
+        for _ in 0..dice.roll(3) {
+            query.push(match dice.roll(6) {
+                0 | 1 => format!("topics={}", dice.pick(&topics)),
+                2 => format!("stream={}", dice.pick(&WORDS)),
+                3 => format!("last_event_id={}", dice.pick(&WORDS)),
+                4 => dice.pick(&[&*many, &*more]).to_owned(),
+                _ => format!("{}=1", dice.pick(&["x", "topic", "Last-Event-ID"])),
+            });
+        }
+        let mut headers = Vec::new();
+        for _ in 0..dice.roll(3) {
+            headers.extend_from_slice(&[&b"Last-Event-ID: "[..], dice.pick(&ids), b"\r\n"].concat());
+        }
+        let answer = first_bytes(&service, &format!("/api/v1/live?{}", query.join("&")), &headers);
+        match answer.status {
+            200 => {
+                assert_eq!(answer.header("content-type"), Some("text/event-stream"), "{answer:?}");
+                assert!(answer.body.contains("retry: 2000\n\n"), "{answer:?}");
+            }
+            400 | 414 => assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}"),
+            _ => panic!("{query:?} {}: {answer:?}", String::from_utf8_lossy(&headers)),
+        }
+        *statuses.entry(answer.status).or_default() += 1;
+    }
+    for status in [200, 400, 414] {
+        assert!(statuses.get(&status).is_some_and(|count| *count > 3), "{statuses:?}");
+    }
+    assert_eq!(send(&service, "GET", "/livez", "", "").status, 200);
+    assert!(send(&service, "GET", "/metrics", "", "").body.contains("avwatch_stream_up"));
+}
+
+/// What a probe may not open, or not as it is written.
+const TARGETS: [&str; 26] = [
+    "",
+    "-",
+    "/etc/passwd",
+    "file:///etc/passwd",
+    "synthetic:?size=320x180",
+    "concat:a|b",
+    "http://",
+    "http://127.0.0.1:1/",
+    "http://2130706433/",
+    "http://0x7f.1/",
+    "http://[::1]:9/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://169.254.169.254/latest/meta-data",
+    "https://10.0.0.1/a.m3u8",
+    "http://user:Canary4711Canary@192.168.1.1/?token=Canary4711Canary",
+    "udp://239.1.1.1:5000",
+    "udp://@:5000",
+    "rtp://224.0.0.1:5004",
+    "tcp://100.64.0.1:22",
+    "srt://192.168.1.1:9000?mode=Canary4711Canary",
+    "srt://192.168.1.1:9000?maxbw=1",
+    "srt://:9000?mode=listener",
+    "rtsp://172.16.0.1/1",
+    "rtmp://127.0.0.1/app/Canary4711Canary",
+    "http://127.0.0.1:99999/",
+    "http://a\u{0}b/\r\nX: y",
+];
+
+#[test]
+fn a_probe_of_what_may_not_be_opened_is_refused_at_once_in_any_words() {
+    let home = Home::new(&format!(
+        "server.requests_per_second = 100000\n[server.tokens.admin]\nrole = \"admin\"\ntoken = \"{TOKEN}\"\n"
+    ));
+    let service = home.start();
+    let mut dice = Dice(1_234);
+    let begun = Instant::now();
+    for place in 0..200 {
+        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        // Each of them once as it stands, the rest with other parameters.
+        let mut query = vec![format!("target={}", encoded(TARGETS[place % TARGETS.len()]))];
+        for _ in 0..if place < TARGETS.len() { 0 } else { dice.roll(4) } {
+            let name = dice.pick(&["profile", "seconds", "target", "x"]);
+            query.push(format!("{name}={}", dice.pick(&WORDS)));
+        }
+        let limit = dice.pick(&["", "0", "-1", "1", "NaN", "inf", "1e308", "1e-300", "soon"]);
+        let headers = format!("X-Prometheus-Scrape-Timeout-Seconds: {limit}\r\n");
+        let answer = send(&service, "GET", &format!("/probe?{}", query.join("&")), &headers, "");
+        assert!(matches!(answer.status, 400 | 422), "{query:?} {limit}: {answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
+        assert!(!answer.body.contains(CANARY), "{answer:?}");
+    }
+    // Nothing was opened, so nobody waited for anything.
+    assert!(begun.elapsed() < 15 * SECOND, "it took {:?}", begun.elapsed());
+    // A name is judged when it is resolved, whatever the scraper says of its patience.
+    for limit in ["1", "0", "NaN", "1e308"] {
+        let headers = format!("X-Prometheus-Scrape-Timeout-Seconds: {limit}\r\n");
+        let answer = send(&service, "GET", "/probe?seconds=1&target=http%3A%2F%2Flocalhost%3A1%2F", &headers, "");
+        assert!(answer.status == 200 && answer.body.contains("probe_success 0\n"), "{limit}: {answer:?}");
+    }
 }
 
 /// A service with a canary in every place for a secret, of files and of the API.
