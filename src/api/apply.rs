@@ -91,8 +91,14 @@ pub(super) async fn import(request: HttpRequest, node: Data<Node>, bytes: Bytes)
     finish(&request, &node, Applied { dry_run, ..applied }, changes).await
 }
 
+/// Whether nothing is to be changed. An empty value is refused, unlike elsewhere: whoever writes `?dry_run` means it.
 fn dry_run(request: &HttpRequest) -> Result<bool, Problem> {
-    Ok(Query::of(request).parsed("dry_run", "true or false")?.unwrap_or(false))
+    let query = Query::of(request);
+    match query.parsed("dry_run", "true or false")? {
+        Some(dry_run) => Ok(dry_run),
+        None if query.names("dry_run") => Err(Problem::bad_request("'dry_run' must be true or false")),
+        None => Ok(false),
+    }
 }
 
 /// What has to change. A list of another program leaves out what cannot be watched or is there

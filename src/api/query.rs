@@ -44,6 +44,11 @@ impl Query {
         self.0.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
+    /// Whether a parameter is there, be it empty.
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
     /// A value of a type that is read from text.
     pub(super) fn parsed<T: std::str::FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, Problem> {
         let wrong = || Problem::bad_request(format!("'{name}' must be {expected}"));

@@ -159,6 +159,9 @@ fn many_streams_are_applied_wholly_or_not_at_all_and_tried_dry_first() {
     let body = json!({ "streams": [stream("a"), stream("b")] });
     let dry = send(&service, "POST", "/api/v1/apply?dry_run=true", "", &body).json();
     assert_eq!((&dry["dry_run"], &dry["added"]), (&json!(true), &json!(["a", "b"])));
+    for words in ["?dry_run", "?dry_run=", "?dry_run=yes"] {
+        assert_eq!(send(&service, "POST", &format!("/api/v1/apply{words}"), "", &body).status, 400, "{words}");
+    }
     assert_eq!(get(&service, "/api/v1/streams")["total"], 1);
     assert_eq!(send(&service, "POST", "/api/v1/apply", "", &body).json()["added"], json!(["a", "b"]));
     assert_eq!(get(&service, "/api/v1/streams")["total"], 3);
