@@ -67,8 +67,11 @@ pub(super) async fn list(node: Data<Node>) -> HttpResponse {
 pub(super) async fn add(request: HttpRequest, node: Data<Node>, bytes: Bytes) -> Result<HttpResponse, Problem> {
     let TokenBody { name, role } = body(&request, &bytes)?;
     let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || !fits {
-        let why = format!("'name' must have 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.'");
+    // Of an address a part of dots alone is a way up: nobody could remove it again.
+    let is_way = matches!(&*name, "." | "..");
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !fits || is_way {
+        let why =
+            format!("'name' must have 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.', and not be '.' or '..'");
         return Err(Problem::bad_request(why));
     }
     let _changing = node.changing.lock().await;

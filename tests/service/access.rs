@@ -144,6 +144,7 @@ fn tokens_are_made_over_the_api_shown_once_and_count_at_once() {
     assert_eq!(status(&service, "GET", "/api/v1/status", &bearer(&viewer)), 200);
     assert_eq!(status(&service, "GET", "/api/v1/tokens", &bearer(&viewer)), 403);
     assert_eq!(make(&service, &admin, "second", "viewer").status, 409);
+    assert_eq!(make(&service, &admin, "..", "viewer").status, 400, "no address would lead to it");
     let list = ask(service.address(), "GET", "/api/v1/tokens", &admin, "");
     assert!(list.body.contains("second") && !list.body.contains(&viewer), "{list:?}");
     assert_eq!(status(&service, "DELETE", "/api/v1/tokens/first", &admin), 409, "the last administrator");
