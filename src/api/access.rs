@@ -91,7 +91,7 @@ impl Access {
         }
         let mut values = headers.get_all(header);
         let (Some(name), None) = (values.next(), values.next()) else { return None };
-        let name = name.to_str().ok()?.trim();
+        let name = std::str::from_utf8(name.as_bytes()).ok()?.trim();
         let fits = !name.is_empty() && name.len() <= USER_BYTES_MAX && !name.chars().any(char::is_control);
         fits.then(|| name.to_owned())
     }
@@ -127,6 +127,7 @@ fn token_of(headers: &HeaderMap) -> Option<String> {
 mod tests {
     use super::*;
     use crate::access::{TokenHash, TokenOrigin};
+    use actix_web::http::header::HeaderValue;
 
     const TOKEN: &str = "a-token-of-good-length";
 
@@ -202,5 +203,9 @@ mod tests {
         assert_eq!(user(&named, "::ffff:192.0.2.9").as_deref(), Some("anna"));
         assert_eq!(user(&named, "192.0.3.9"), None);
         assert_eq!(user(&[("x-remote-user", "anna"), ("x-remote-user", "mallory")], "192.0.2.9"), None);
+        let mut unlike_ascii = headers(&[("authorization", &bearer)]);
+        unlike_ascii.append(HeaderName::from_static("x-remote-user"), HeaderValue::from_bytes(b"Zo\xc3\xab").unwrap());
+        let found = access().principal(&unlike_ascii, Some([192, 0, 2, 9].into())).unwrap();
+        assert_eq!(found.name(Some("mallory")), "Zoë", "nobody slips in under another name");
     }
 }
