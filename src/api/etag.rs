@@ -10,7 +10,8 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpMessage, HttpRequest};
 
 use super::problem::Problem;
-use super::routes::{ENDPOINTS, Endpoint, Verb};
+use super::routes::{ENDPOINTS, Endpoint};
+use super::verb::Verb;
 use crate::desired::Expect;
 
 /// The endpoints that compare tags, for people.
