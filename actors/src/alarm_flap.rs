@@ -5,22 +5,19 @@
 //! comes and goes, and ends when that has been calm for as long as the window. One raise, one end.
 //!
 //! That an event flaps stands in its message, for the record has no field for it; a restart reads it
-//! there.
+//! there. When it was calm in between stands in the record: reports count what was wrong, not what was open.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::rules::{FLAP_RAISES_MAX, FlapRules};
-use crate::event::{Event, EventKey, Wall};
+use crate::event::{CALMS_MAX, Event, EventKey, FLAPPING, Wall};
 
 /// Most conditions whose raises are remembered; those of further ones are not counted, so they do not flap.
 pub(super) const FLAP_KEYS_MAX: usize = 200_000;
 
 /// How often what is older than the window is forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
-
-/// Begins the message of an event that flaps.
-const WORD: &str = "flapping: ";
 
 /// The raises of every condition within the window.
 #[derive(Default)]
@@ -85,7 +82,7 @@ pub(super) struct Calm {
 impl Flap {
     /// The flapping of an event from before a restart, if it flapped; its count goes on.
     pub(super) fn recover(event: &Event) -> Option<Self> {
-        let digits = event.message.strip_prefix(WORD)?.split(' ').next()?;
+        let digits = event.message.strip_prefix(FLAPPING)?.split(' ').next()?;
         Some(Self { first: event.started_at, newest: event.raised_at, count: digits.parse().ok()?, calm: None })
     }
 
@@ -104,13 +101,29 @@ impl Flap {
     /// What people read, before what the detector says.
     pub(super) fn message(&self, of_detector: &str, rules: FlapRules) -> String {
         // A restart under way may have put our own word before it already.
-        let of_detector = match of_detector.strip_prefix(WORD) {
+        let of_detector = match of_detector.strip_prefix(FLAPPING) {
             Some(rest) => rest.split_once(": ").map_or(rest, |(_, rest)| rest),
             None => of_detector,
         };
         let span = self.newest.since(self.first).max(rules.window).as_secs();
         let span = if span < 60 { format!("{span} s") } else { format!("{} min", span.div_ceil(60)) };
-        format!("{WORD}{} times in {span}: {of_detector}", self.count)
+        format!("{FLAPPING}{} times in {span}: {of_detector}", self.count)
+    }
+}
+
+/// Notes in an event that its condition was away from one time to another, so that nobody takes it for a fault.
+pub(super) fn note_calm(event: &mut Event, from: Wall, to: Wall) {
+    let seconds = |at: Wall| at.since(event.started_at).as_millis() as f64 / 1e3;
+    let calm = (seconds(from), seconds(to));
+    if calm.0 >= calm.1 {
+        return;
+    }
+    event.calm_s.push(calm);
+    if event.calm_s.len() > CALMS_MAX {
+        let length = |calm: &(f64, f64)| calm.1 - calm.0;
+        let shortest =
+            (0..event.calm_s.len()).min_by(|a, b| length(&event.calm_s[*a]).total_cmp(&length(&event.calm_s[*b])));
+        event.calm_s.remove(shortest.unwrap_or(0));
     }
 }
 

@@ -33,6 +33,7 @@ fn the_fourth_raise_in_ten_minutes_opens_one_event_that_ends_after_ten_calm_minu
     let event = &ended[0];
     assert_eq!((event.started_at, event.ended_at, event.changed_at), (at(180), Some(at(365)), at(965)));
     assert_eq!((event.end_reason, event.end_s), (Some(EventEnd::Cleared), Some(365.0)));
+    assert_eq!(event.calm_s, [(5.0, 60.0), (65.0, 120.0), (125.0, 180.0)], "away in between");
     assert_eq!(event.message, "flapping: 7 times in 10 min: freeze!");
     assert_eq!(told(&stage.raise(1_200, "freeze", 1_200)), [("freeze", Raised)], "and it begins anew");
     assert_eq!(stage.open("freeze").message, "freeze!");
@@ -99,6 +100,18 @@ fn after_a_restart_what_flapped_goes_on_under_its_id_and_may_be_calm_for_long() 
     let ended = stage.ticks(666..1_300).remove(0);
     assert_eq!((ended.id, ended.ended_at), (raised.id, Some(at(665))));
     assert_eq!(ended.message, "flapping: 5 times in 10 min: freeze!");
+}
+
+#[test]
+fn an_event_that_flaps_for_days_tells_its_longest_calms_only() {
+    let mut stage = Stage::new();
+    // Away for longer each time: of a hundred calms the 64 longest are left.
+    let begins: Vec<u64> = (0..104).map(|time| (0..time).map(|before| 10 + before).sum()).collect();
+    flap(&mut stage, "freeze", &begins);
+    let open = stage.open("freeze");
+    assert_eq!(open.calm_s.len(), CALMS_MAX);
+    assert_eq!(open.calm_s[0].1 - open.calm_s[0].0, 5.0 + 39.0);
+    assert!(open.calm_s.windows(2).all(|pair| pair[0].1 < pair[1].0));
 }
 
 #[test]

@@ -42,7 +42,7 @@ use crate::severity::Severity;
 use crate::silence::Silence;
 use crate::track::{SessionNumber, TrackKind};
 
-use flap::{Calm, FlapMemory};
+use flap::{Calm, FlapMemory, note_calm};
 use open::{Open, fresh, number, of_stream_mut};
 use review::StreamBook;
 use rules::AlarmRules;
@@ -260,7 +260,10 @@ impl AlarmModel {
         open.confirm_until = None;
         open.standing = change.standing;
         open.is_seen(now);
-        if let Some(flap) = open.flap.as_mut().filter(|flap| flap.calm.is_some()) {
+        if let Some(flap) = &mut open.flap
+            && let Some(calm) = flap.calm
+        {
+            note_calm(&mut open.event, calm.ended_at, change.started_at);
             flap.again(change.started_at);
             (open.holds_from, open.faded) = (change.started_at, Duration::ZERO);
         }
@@ -316,6 +319,9 @@ impl AlarmModel {
         if let Some(open) = self.open.get_mut(&change.key).filter(|open| open.flap.is_some()) {
             open.confirm_until = None;
             if let Some(flap) = &mut open.flap {
+                if let Some(calm) = flap.calm {
+                    note_calm(&mut open.event, calm.ended_at, at);
+                }
                 flap.again(at);
                 flap.calm = Some(calm);
             }

@@ -181,6 +181,7 @@ pub(super) fn fresh(node: &Arc<str>, change: &EventChange) -> Event {
         snoozed_until: None,
         comment: None,
         runbook_url: card.runbook_url.clone(),
+        calm_s: Vec::new(),
         evidence: None,
         stored: None,
     }

@@ -17,6 +17,12 @@ use crate::track::{SessionNumber, TrackId, TrackInfo};
 /// Name and version of the event record's schema.
 pub const SCHEMA: &str = "avwatch.event/1";
 
+/// Begins the message of an event that flaps.
+pub const FLAPPING: &str = "flapping: ";
+
+/// Most calm spans that an event tells: a kilobyte or two.
+pub const CALMS_MAX: usize = 64;
+
 /// Where an event stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -188,6 +194,10 @@ pub struct Event {
     /// Where to read what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runbook_url: Option<String>,
+    /// Of an event that flaps: when its condition was away until it came back, as begin and end in seconds from
+    /// `started_at`, in order. At most [`CALMS_MAX`]; of more the shortest is forgotten, as if it had held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calm_s: Vec<(f64, f64)>,
     /// Where clips and pictures of it are, once they are written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
@@ -200,6 +210,11 @@ impl Event {
     /// What makes it the same condition as another.
     pub fn key(&self) -> EventKey {
         EventKey { stream: self.stream.clone(), track: self.track, detector: self.detector.clone() }
+    }
+
+    /// Whether it stands for a condition that comes and goes. The record has no field for it: its message tells.
+    pub fn is_flapping(&self) -> bool {
+        self.message.starts_with(FLAPPING)
     }
 
     /// True until it has ended.

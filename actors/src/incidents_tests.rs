@@ -57,6 +57,7 @@ pub(super) fn event(stream: &str, detector: &str, millis: u64) -> Event {
         snoozed_until: None,
         comment: None,
         runbook_url: None,
+        calm_s: Vec::new(),
         evidence: None,
         stored: None,
     }

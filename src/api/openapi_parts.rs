@@ -339,6 +339,8 @@ fn event() -> Value {
         "parent_id": described("The event that explains it, or of which it is a part."),
         "suppressed_by": described("What holds it back: observe, silence:ID, maintenance:ID or event:ID. After the end: set when nobody was told of it."),
         "acked_by": text(), "acked_at": moment(), "snoozed_until": moment(), "comment": text(), "runbook_url": text(),
+        "calm_s": { "type": "array", "items": { "type": "array", "items": number(), "minItems": 2, "maxItems": 2 },
+            "description": "Of an event that flaps: when its condition was away, in seconds from started_at; at most 64." },
         "evidence": described("Where evidence of it is, once it is written."),
         "stored": { "type": "boolean", "description": "False when it could not be stored before it was told; else absent." } });
     if let (Value::Object(fields), Value::Object(around)) = (&mut fields, around) {

@@ -71,6 +71,7 @@ fn the_schema_of_an_event_has_every_key_of_the_record() {
         snoozed_until: at,
         comment: text(),
         runbook_url: text(),
+        calm_s: vec![(5.0, 60.0)],
         evidence: text(),
         stored: Some(false),
         ..event

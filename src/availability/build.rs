@@ -82,6 +82,7 @@ pub fn build(question: &Question, material: &Material) -> ServiceReport {
     if unknown > 0 {
         notes.push(format!("of {unknown} streams nobody knows when they were watched: all the time is taken"));
     }
+    notes.extend(note_of_open_flapping(question, material));
     ServiceReport {
         schema: SCHEMA.to_owned(),
         since: Wall(question.since),
@@ -110,8 +111,9 @@ fn find<'a>(question: &Question, period: &Spans, name: &'a str, material: &'a St
     let watched = material.watched.as_ref().map_or_else(|| period.clone(), |watched| watched.within(period));
     let base = watched.without(&maintenance).without(&left_alone);
     let counted = || material.events.iter().filter(|event| is_counted(event, question.from));
-    let errored = Spans::of(counted().map(|event| span(event, question))).within(&base);
+    let errored = Spans::of(counted().flat_map(|event| held(event, question).spans().to_vec())).within(&base);
     let began = || counted().filter(|event| event.started_at.0 >= question.since && !is_point(event));
+    let recovered = |event: &&Event| event.end_reason == Some(EventEnd::Cleared);
     Found {
         name,
         material,
@@ -119,12 +121,19 @@ fn find<'a>(question: &Question, period: &Spans, name: &'a str, material: &'a St
         errored: errored.total(),
         events: counted().filter(|event| touches(event, question, &base)).count() as u64,
         detect: began().map(|event| between(event.started_at, event.raised_at)).collect(),
-        recover: began()
-            .filter(|event| event.end_reason == Some(EventEnd::Cleared))
-            .filter_map(|event| Some(between(event.started_at, event.ended_at?)))
-            .collect(),
+        recover: began().filter(recovered).map(|event| seconds(held(event, question).total())).collect(),
         base,
     }
+}
+
+/// When an event was calm is stored with its changes, and one that flaps has none until it ends or gets worse.
+fn note_of_open_flapping(question: &Question, material: &Material) -> Option<String> {
+    let events = material.streams.values().flat_map(|stream| &stream.events);
+    let open = |event: &&Event| event.is_open() && event.is_flapping() && is_counted(event, question.from);
+    let open = events.filter(open).count();
+    (open > 0).then(|| {
+        format!("{open} open events flap: when they were calm since their newest change is not stored, and counts as errored")
+    })
 }
 
 fn figures(period: &Spans, streams: &[&Found<'_>]) -> Figures {
@@ -149,7 +158,7 @@ fn figures(period: &Spans, streams: &[&Found<'_>]) -> Figures {
 }
 
 fn worst(question: &Question, period: &Spans, material: &StreamMaterial) -> Vec<WorstEvent> {
-    let lasted = |event: &Event| Spans::of([span(event, question)]).within(period).total();
+    let lasted = |event: &Event| held(event, question).within(period).total();
     let is_shown = |event: &&Event| is_counted(event, question.from) && !is_maintenance(event);
     let mut events: Vec<(&Event, u64)> =
         material.events.iter().filter(is_shown).map(|event| (event, lasted(event))).collect();
@@ -185,14 +194,29 @@ pub(super) fn span(event: &Event, question: &Question) -> (u64, u64) {
     (millis(event.started_at.0), millis(end))
 }
 
+/// When its condition held: without the calm in between where it came and went.
+pub(super) fn held(event: &Event, question: &Question) -> Spans {
+    let begin = millis(event.started_at.0);
+    let at = |seconds: f64| begin.saturating_add((seconds * 1e3).round() as u64);
+    let calm = Spans::of(event.calm_s.iter().map(|(from, to)| (at(*from), at(*to))));
+    Spans::of([span(event, question)]).without(&calm)
+}
+
 /// A point event counts where its moment lies, another one where a part of it does.
 fn touches(event: &Event, question: &Question, base: &Spans) -> bool {
     let (from, to) = span(event, question);
     Spans::of([(from, to.max(from + 1))]).within(base).total() > 0
 }
 
+/// Whether it is a moment, or several that became one event.
 pub(super) fn is_point(event: &Event) -> bool {
-    event.ended_at == Some(event.started_at)
+    let is_moment = |ended: Wall| ended.since(event.started_at).as_millis() as u64 <= calm_millis(event);
+    event.ended_at.is_some_and(is_moment)
+}
+
+/// How long it was calm, all together.
+fn calm_millis(event: &Event) -> u64 {
+    event.calm_s.iter().map(|(from, to)| ((to - from) * 1e3).round() as u64).sum()
 }
 
 pub(super) fn between(from: Wall, to: Wall) -> f64 {

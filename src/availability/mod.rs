@@ -37,11 +37,13 @@ pub const DEFINITIONS: &[&str] = &[
      the stream suspended, off air, quarantined, under maintenance (planned over the API for the whole stream, or as events \
      tell), or only its bytes looked at under load, is not watched and counts neither as up nor as down",
     "errored: watched seconds of which an event of input, picture or sound covers a part, from the begin of its condition \
-     to its end, if the event reached that severity; overlapping events count once",
+     to its end, if the event reached that severity; overlapping events count once, and where an event stands for a \
+     condition that came and went, only what held counts",
     "availability: 1 - errored / watched",
     "events: those that reached that severity and were open in that time",
-    "detect: from the begin of a condition to its alarm, hold time included; recover: from its begin to its end; both of \
-     events that began in that time, point events left out, and recover of cleared ones only",
+    "detect: from the begin of a condition to its alarm, hold time included; recover: from its begin to its end, \
+     the calm in between left out; both of events that began in that time, point events left out, and recover of cleared \
+     ones only",
 ];
 
 /// What is asked.

@@ -6,7 +6,7 @@ use avwatch_actors::event::{Event, Wall};
 use avwatch_actors::severity::Severity;
 use serde::{Deserialize, Serialize};
 
-use super::build::{Found, between, is_counted, is_maintenance, is_point, median_max, seconds, span};
+use super::build::{Found, between, held, is_counted, is_maintenance, is_point, median_max, seconds};
 use super::spans::Spans;
 use super::{Question, lasted, percent};
 
@@ -44,7 +44,7 @@ pub struct NoisyPair {
     pub events: u64,
     /// Events a day of watched time.
     pub per_day: f64,
-    /// Share of the watched time in which one was open, 0 to 1.
+    /// Share of the watched time in which its condition held, 0 to 1.
     pub open_share: f64,
     /// Median of how long they lasted, in seconds; absent when they are all point events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,7 +105,8 @@ fn pairs_of(question: &Question, stream: &Found<'_>) -> Vec<NoisyPair> {
 
 fn pair(question: &Question, stream: &Found<'_>, detector: &str, events: &[&Event]) -> NoisyPair {
     let watched = stream.base.total();
-    let open = Spans::of(events.iter().map(|event| span(event, question))).within(&stream.base).total();
+    let open = Spans::of(events.iter().flat_map(|event| held(event, question).spans().to_vec()));
+    let open = open.within(&stream.base).total();
     let lasting: Vec<f64> = events
         .iter()
         .filter(|event| !is_point(event))

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use avwatch_actors::event::{Event, EventState, Wall};
+use avwatch_actors::event::{Event, EventEnd, EventState, Wall};
 use avwatch_actors::severity::Severity;
 use proptest::prelude::*;
 
@@ -84,6 +84,40 @@ fn time_that_was_not_watched_is_neither_up_nor_down() {
     assert_eq!(figures.availability, Some(0.75));
     let unseen = report_of(&[("lobby", "north", stream(&[], Vec::new()))], NoiseWanted::No);
     assert_eq!(unseen.streams[0].figures.availability, None);
+}
+
+/// Came at 100, and again and again until 700, five seconds each minute.
+fn flapping(to: Option<u64>) -> Event {
+    let calm_s = (0..10).map(|time| (f64::from(time) * 60.0 + 5.0, f64::from(time) * 60.0 + 60.0)).collect();
+    let message = "flapping: 14 times in 14 min: picture black".to_owned();
+    Event { calm_s, message, end_reason: to.map(|_| EventEnd::Cleared), ..event("black", Severity::Major, 100, to) }
+}
+
+#[test]
+fn a_picture_that_was_black_for_five_seconds_a_minute_is_not_errored_for_ten_minutes() {
+    let report = report_of(&[("lobby", "north", stream(&[(0, 1_000)], vec![flapping(Some(705))]))], NoiseWanted::Yes);
+    let figures = &report.streams[0].figures;
+    assert_eq!((figures.errored_s, figures.availability), (55.0, Some(0.945)));
+    assert_eq!((figures.recover_median_s, figures.events), (Some(55.0), 1));
+    assert_eq!(report.streams[0].worst[0].duration_s, 55.0);
+    assert_eq!(report.noise.unwrap().pairs[0].open_share, 0.055);
+    assert!(report.notes.is_empty(), "{:?}", report.notes);
+}
+
+#[test]
+fn of_an_event_that_still_flaps_the_report_says_what_it_does_not_know() {
+    let report = report_of(&[("lobby", "north", stream(&[(0, 1_000)], vec![flapping(None)]))], NoiseWanted::No);
+    assert_eq!(report.streams[0].figures.errored_s, 350.0, "calm until its newest change only");
+    assert!(report.notes.iter().any(|note| note.starts_with("1 open events flap: ")), "{:?}", report.notes);
+}
+
+#[test]
+fn moments_that_became_one_event_are_no_time_of_error() {
+    let calm_s = vec![(0.0, 30.0), (30.0, 60.0)];
+    let moments = Event { calm_s, ..event("dropout", Severity::Major, 100, Some(160)) };
+    let report = report_of(&[("lobby", "north", stream(&[(0, 1_000)], vec![moments]))], NoiseWanted::No);
+    let figures = &report.streams[0].figures;
+    assert_eq!((figures.errored_s, figures.recover_median_s, figures.detect_median_s), (0.0, None, None));
 }
 
 #[test]

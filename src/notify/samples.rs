@@ -65,6 +65,7 @@ pub(crate) fn event(stream: &str, detector: &str) -> Event {
         snoozed_until: None,
         comment: None,
         runbook_url: Some("https://wiki.example/black".to_owned()),
+        calm_s: Vec::new(),
         evidence: None,
         stored: None,
     }

@@ -121,6 +121,7 @@ pub(crate) mod samples {
             snoozed_until: None,
             comment: None,
             runbook_url: None,
+            calm_s: Vec::new(),
             evidence: None,
             stored: None,
         }
