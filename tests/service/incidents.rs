@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::http::Feed;
 use crate::common::recipes;
-use crate::common::sender::{Web, wait};
+use crate::common::sender::{Web, respond, wait};
 use crate::common::service::{Home, Service};
+use crate::logs::{append, request};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -108,6 +109,94 @@ fn streams_of_a_server_whose_plug_is_pulled_are_one_incident_until_all_are_back(
         assert_eq!(end["incident_id"], id.as_str());
     }
     assert_eq!(service.stop().0, Some(0));
+}
+
+/// The streams of that server, and a reference beside it.
+fn home_with_reference(web: &Web, reference: &str) -> Home {
+    let streams =
+        STREAMS.map(|name| format!("[[streams]]\nname = \"{name}\"\nurl = \"{}\"\n", web.url(&format!("/{name}"))));
+    let quick = "[detectors.input_down]\nclear_after = \"1s\"\n";
+    Home::new(&format!("{quick}[incidents.probes]\nreferences = [\"tcp://{reference}\"]\n{}", streams.concat()))
+}
+
+#[test]
+fn when_the_reference_fails_with_the_inputs_it_is_the_monitor_that_is_blind_until_it_sees_again() {
+    let plugged = Arc::new(AtomicBool::new(true));
+    let web = origin(&plugged);
+    let reference = Web::start(|_, stream| respond(stream, "200 OK", b""));
+    let address = reference.address();
+    let home = home_with_reference(&web, &address.to_string());
+    let mut service = home.start();
+    for name in STREAMS {
+        service.wait_for_metric(&format!("avwatch_stream_up{{stream=\"{name}\"}}"), 20 * SECOND, |up| up == 1.0);
+    }
+    assert_eq!(service.metric("avwatch_blind"), Some(0.0));
+    drop(reference);
+    plugged.store(false, Ordering::Release);
+    let blind = wait("the incident to be one of blindness", 40 * SECOND, || {
+        incidents(&service, "?state=open").into_iter().find(|incident| incident["kind"] == "blind")
+    });
+    let evidence = format!("reference {address}: connection refused");
+    let message = blind["message"].as_str().expect("has one");
+    assert!(message.starts_with("4 of 4 inputs are down; ") && message.contains(&evidence), "{blind:#}");
+    assert!(blind["evidence"].as_array().is_some_and(|all| all.iter().any(|one| *one == *evidence)), "{blind:#}");
+    assert_eq!((&blind["severity"], &blind["streams"]), (&"critical".into(), &Value::from(STREAMS.to_vec())));
+    assert_eq!(incidents(&service, "?state=open").len(), 1, "and nothing beside it");
+    assert_eq!(one(&service, "/api/v1/status")["blind"], true);
+    service.wait_for_metric("avwatch_blind", 5 * SECOND, |value| value == 1.0);
+
+    let _reference = Web::start_at(address, |_, stream| respond(stream, "200 OK", b""));
+    plugged.store(true, Ordering::Release);
+    let ended = wait("its end", 60 * SECOND, || {
+        incidents(&service, "?state=ended").into_iter().find(|incident| incident["id"] == blind["id"])
+    });
+    assert_eq!((&ended["kind"], &ended["events_open"]), (&"blind".into(), &0.into()));
+    assert!(ended["message"].as_str().is_some_and(|text| text.contains(&evidence)), "what it was stays: {ended:#}");
+    assert_eq!(one(&service, "/api/v1/status")["blind"], false);
+    service.wait_for_metric("avwatch_blind", 5 * SECOND, |value| value == 0.0);
+    assert_eq!(service.stop().0, Some(0));
+}
+
+#[test]
+fn a_fault_told_by_an_access_log_and_a_black_picture_of_the_same_stream_are_one_incident() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let log = folder.path().join("access.log");
+    let home = Home::new(&format!(
+        "[detectors.black]\nseverities = {{ warning = \"1s\" }}\nclear_after = \"1s\"\n\
+        [[streams]]\nname = \"lobby\"\nurl = \"synthetic:?size=320x180&fps=25&defects=black@20+30&seed=1\"\n\
+        [[logs]]\nname = \"edge\"\npath = \"{}\"\nformat = \"common\"\nstream_field = \"path\"\n\
+        stream_pattern = \"^/live/([^/]+)/\"\n[logs.rules.origin]\ndetector = \"log_http_errors\"\nwindow = \"5s\"\n\
+        min_lines = 60\nthresholds = {{ warning = 0.05, major = 0.5 }}\nclear_after = \"1s\"\n",
+        log.display()
+    ));
+    let service = home.start();
+    // A line that is none is told of once: then the log is followed.
+    wait("the log to be followed", 15 * SECOND, || {
+        append(&log, "plain words\n");
+        std::thread::park_timeout(SECOND / 4);
+        service.lines().iter().any(|line| line.contains("not every line of a log was judged")).then_some(())
+    });
+    let black = service.wait_for_event("lobby", "black", "raised", 60 * SECOND);
+    assert!(incidents(&service, "").is_empty(), "one fault is no incident");
+    append(&log, &request(503).repeat(80));
+    let errors = service.wait_for_event("lobby", "log_http_errors", "raised", 10 * SECOND);
+    let open = wait("the incident", 5 * SECOND, || incidents(&service, "?state=open").pop());
+    assert_eq!((&open["kind"], &open["streams"]), (&"stream".into(), &json!(["lobby"])), "{open:#}");
+    assert_eq!((&open["events_total"], &open["severity"]), (&2.into(), &"major".into()), "{open:#}");
+    let id = open["id"].as_str().expect("has one");
+    let listed = one(&service, &format!("/api/v1/events?incident={id}"));
+    let mut found: Vec<&Value> =
+        listed["events"].as_array().expect("is a list").iter().map(|event| &event["id"]).collect();
+    found.sort_by_key(|id| id.to_string());
+    assert_eq!(found, [&black["id"], &errors["id"]], "ids rise with time");
+    wait("the errors to end", 30 * SECOND, || {
+        append(&log, &request(200).repeat(20));
+        std::thread::park_timeout(SECOND / 4);
+        service.events_of("lobby", "log_http_errors", "ended").pop()
+    });
+    service.wait_for_event("lobby", "black", "ended", 60 * SECOND);
+    let ended = wait("the end of the incident", 10 * SECOND, || incidents(&service, "?state=ended").pop());
+    assert_eq!((&ended["id"], &ended["events_open"]), (&open["id"], &0.into()));
 }
 
 #[test]

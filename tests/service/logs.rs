@@ -62,7 +62,8 @@ impl Drop for Logged {
     }
 }
 
-fn append(path: &Path, text: &str) {
+/// Appends to a file, which is made if there is none.
+pub(crate) fn append(path: &Path, text: &str) {
     let mut file = OpenOptions::new().append(true).create(true).open(path).expect("the file can be written");
     file.write_all(text.as_bytes()).expect("the file can be written");
 }
@@ -155,7 +156,7 @@ fn the_level_of_one_stream_changes_while_the_service_runs() {
 }
 
 /// A line of an access log, as of now.
-fn request(status: u16) -> String {
+pub(crate) fn request(status: u16) -> String {
     let now = Command::new("date").args(["-u", "+%d/%b/%Y:%H:%M:%S +0000"]).output().expect("there is date").stdout;
     let now = String::from_utf8(now).expect("it is text");
     format!("203.0.113.9 - - [{}] \"GET /live/lobby/1.ts HTTP/1.1\" {status} 100 \"-\" \"-\" 0.010\n", now.trim())
