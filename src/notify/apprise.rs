@@ -1,5 +1,7 @@
 //! An Apprise API server: one post, and about a hundred services behind it.
 //!
+//! A storm is more than one: what finds no room in the first names its streams and ids in further ones.
+//!
 //! Owned by its receiver's thread. The server keeps the services under a key of the address, or is told
 //! their addresses with every message. It says nothing at all when it knows no service to tell, which is
 //! a refusal here: the message would reach nobody.
@@ -11,7 +13,9 @@ use avwatch_actors::record::Record;
 use avwatch_actors::severity::Severity;
 use serde_json::{Value, json};
 
+use super::calls::Calls;
 use super::http::HttpPoster;
+use super::rows;
 use super::words::{self, Told, Tone};
 use super::{ApprisePlan, Channel, Content, Message, SendFailure};
 use crate::config::Secret;
@@ -30,67 +34,75 @@ pub struct AppriseChannel {
     poster: HttpPoster,
     targets: Vec<Secret>,
     tag: Option<String>,
+    calls: Calls,
 }
 
 impl AppriseChannel {
     /// To the plan's server.
     pub fn new(plan: &ApprisePlan, line: &Arc<Lifeline>) -> Self {
         let poster = HttpPoster::new(&plan.url, plan.tls_ca.as_deref(), line);
-        Self { poster, targets: plan.targets.clone(), tag: plan.tag.clone() }
+        Self { poster, targets: plan.targets.clone(), tag: plan.tag.clone(), calls: Calls::default() }
     }
 
-    fn body(&self, message: &Message) -> Value {
-        let mut body = json!({
-            "title": words::subject(message),
-            "body": text(message),
-            "type": kind(words::tone(message)),
-            "format": "text",
-        });
-        if !self.targets.is_empty() {
-            let targets: Vec<&str> = self.targets.iter().map(Secret::expose).collect();
-            body["urls"] = json!(targets.join(","));
-        }
-        if let Some(tag) = &self.tag {
-            body["tag"] = json!(tag);
-        }
-        body
+    /// One body after the other: the lines that people read first, then the rows of everything else.
+    fn bodies(&self, message: &Message) -> Vec<Value> {
+        let texts = texts(message);
+        let (subject, all) = (words::subject(message), texts.len());
+        let body = |(index, text): (usize, &String)| {
+            let title = if all > 1 { format!("{subject} ({} of {all})", index + 1) } else { subject.clone() };
+            let mut body =
+                json!({ "title": title, "body": text, "type": kind(words::tone(message)), "format": "text" });
+            if !self.targets.is_empty() {
+                let targets: Vec<&str> = self.targets.iter().map(Secret::expose).collect();
+                body["urls"] = json!(targets.join(","));
+            }
+            if let Some(tag) = &self.tag {
+                body["tag"] = json!(tag);
+            }
+            body
+        };
+        texts.iter().enumerate().map(body).collect()
     }
 }
 
 impl Channel for AppriseChannel {
     fn send(&mut self, message: &Message) -> Result<(), SendFailure> {
-        let body = self.body(message).to_string();
-        let headers = [("content-type", "application/json"), ("accept", "application/json")];
-        let answer = self.poster.post(&headers, body.as_bytes())?;
-        if answer.is_empty() {
-            let why = format!("{} knows no service under this key or tag", self.poster.shown());
-            return Err(SendFailure::Refused { why });
-        }
-        Ok(())
+        let (bodies, poster) = (self.bodies(message), &self.poster);
+        self.calls.make(&message.id, bodies.len(), |index, left| {
+            let headers = [("content-type", "application/json"), ("accept", "application/json")];
+            let answer = poster.within(left).post(&headers, bodies[index].to_string().as_bytes())?;
+            if answer.is_empty() {
+                let why = format!("{} knows no service under this key or tag", poster.shown());
+                return Err(SendFailure::Refused { why });
+            }
+            Ok(())
+        })
     }
 }
 
-fn text(message: &Message) -> String {
+fn texts(message: &Message) -> Vec<String> {
     let here = message.links.base.as_ref().map(ToString::to_string);
     let Content::Changes(records) = &message.content else {
-        return [Some(words::head(message)), here].into_iter().flatten().collect::<Vec<_>>().join("\n");
+        return vec![[Some(words::head(message)), here].into_iter().flatten().collect::<Vec<_>>().join("\n")];
     };
     let told = words::ranked(records);
-    let listing = words::listing(&told, LINES_MAX, BYTES_MAX, one);
-    let mut lines = listing.lines;
-    if listing.omitted > 0 {
-        lines.push(format!("… and {} more", listing.omitted));
+    if let [only @ Told { record: Record::Event(event), .. }] = &told[..] {
+        let line = [Some(words::line(only)), message.links.event(&event.id)];
+        return vec![line.into_iter().flatten().collect::<Vec<_>>().join("\n")];
     }
-    lines.extend(match told[..] {
-        [Told { record: Record::Event(event), .. }] => message.links.event(&event.id),
-        _ => here,
-    });
-    lines.join("\n")
+    let listing = words::listing(&told, LINES_MAX, BYTES_MAX, one);
+    let rest = &told[listing.lines.len()..];
+    let mut lines = listing.lines;
+    if !rest.is_empty() {
+        lines.push(format!("… and {} more, by stream and id in what follows", rest.len()));
+    }
+    lines.extend(here);
+    std::iter::once(lines.join("\n")).chain(rows::pages(rest, BYTES_MAX, str::to_owned)).collect()
 }
 
 fn one(told: &Told<'_>) -> String {
     match told.record {
-        Record::Event(_) => words::line(told),
+        Record::Event(event) => format!("{} ({})", words::line(told), event.id),
         Record::Incident(incident) => {
             let names = words::names(incident.streams.iter().map(|name| &**name), STREAMS_BYTES_MAX);
             format!("{}: {names}", words::line(told))
@@ -110,8 +122,10 @@ const fn kind(tone: Tone) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use avwatch_actors::event::Event;
+
     use super::*;
-    use crate::notify::samples::{ended, message, raised, test};
+    use crate::notify::samples::{ended, event, message, raised, test};
     use crate::notify::testing::{Reply, Scripted};
 
     fn send(reply: Reply, targets: &[&str], tag: Option<&str>, message: &Message) -> (Value, Result<(), SendFailure>) {
@@ -157,6 +171,19 @@ mod tests {
         let (body, sent) = send(well(), &targets, None, &test("anna"));
         sent.unwrap();
         assert_eq!(body["urls"], "ntfy://noc,mailto://u:S3cret@example.org");
+    }
+
+    #[test]
+    fn a_storm_of_a_thousand_names_every_event_in_at_most_twenty_posts() {
+        let id = |index: usize| format!("01939e2a-7b1c-7d4e-8f00-{index:012}");
+        let sample = |index: usize| {
+            Record::Event(Arc::new(Event { id: id(index), ..event(&format!("channel-{index}"), "black") }))
+        };
+        let texts = texts(&message((0..1_000).map(sample).collect()));
+        assert!(texts.len() <= 17, "{} posts: three messages of a storm are to stay below twenty", texts.len());
+        assert!(texts.iter().all(|text| text.len() <= BYTES_MAX + 100));
+        let all = texts.join("\n");
+        assert!((0..1_000).all(|index| all.contains(&id(index))));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod aside_tests;
 mod ber;
 mod board;
 pub mod build;
+mod calls;
 mod channel;
 mod cloud_event;
 mod complaint;
@@ -30,6 +31,7 @@ pub mod pagerduty;
 mod plan;
 mod resolving;
 mod router;
+mod rows;
 #[cfg(test)]
 mod samples;
 pub mod slack;

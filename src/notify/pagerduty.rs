@@ -14,12 +14,11 @@
 //! condition ends or a person closes it), and but for the alert of the rest across a restart: that one is resolved with
 //! the next end that is told.
 //!
-//! **Limits.** One message may need many calls. It makes as many as fit into [`SEND_WITHIN`], then asks
+//! **Limits.** One message may need many calls. It makes as many as fit into [`SEND_WITHIN`](super::SEND_WITHIN), then asks
 //! to be called again, and goes on where it was: that is no failure.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use avwatch_actors::event::{Event, EventState};
 use avwatch_actors::incident::Incident;
@@ -28,9 +27,11 @@ use avwatch_actors::record::Record;
 use avwatch_actors::severity::Severity;
 use serde_json::{Value, json};
 
+use super::calls::Calls;
 use super::http::HttpPoster;
+use super::rows;
 use super::words::{self, Told};
-use super::{Channel, Content, Links, Message, PagerDutyPlan, SEND_WITHIN, SendFailure};
+use super::{Channel, Content, Links, Message, PagerDutyPlan, SendFailure};
 use crate::config::Secret;
 
 /// Most alerts of single events that one message triggers.
@@ -42,14 +43,15 @@ pub const FOLDED_MAX: usize = 20_000;
 /// Longest summary that PagerDuty takes, in bytes.
 const SUMMARY_BYTES_MAX: usize = 1_024;
 
-/// Most bytes of each list in the details: PagerDuty takes 512 KB in all.
-const LIST_BYTES_MAX: usize = 120 * 1024;
+/// Most bytes of the names of an incident's streams: PagerDuty takes 512 KB in all.
+const STREAMS_BYTES_MAX: usize = 80 * 1024;
 
-/// Most bytes of the list of an incident's events: some 8,000 ids.
-const EVENTS_BYTES_MAX: usize = 300 * 1024;
+/// Most bytes of a list of ids: room for the 10,000 that the record of an incident names.
+const EVENTS_BYTES_MAX: usize = 380_000;
 
-/// A call that got less time than this and did not end was begun too late: nothing is wrong with the service.
-const CALL_LEAST: Duration = Duration::from_secs(5);
+/// Most bytes of whole lines in the alert of the rest. What follows are rows: 2,000 with the longest names and their ids
+/// take 450 KB.
+const LINES_BYTES_MAX: usize = 40 * 1024;
 
 /// Where an event went that has no alert of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,68 +81,19 @@ struct Memory {
     rest: Rest,
 }
 
-/// How far a message is that comes again.
-struct Progress {
-    id: String,
-    /// Calls that were made.
-    done: usize,
-    /// What became of one of them, if it was refused.
-    refused: Option<SendFailure>,
-}
-
 /// The channel.
 pub struct PagerDutyChannel {
     poster: HttpPoster,
     routing_key: Secret,
     memory: Memory,
-    progress: Option<Progress>,
+    calls: Calls,
 }
 
 impl PagerDutyChannel {
     /// To the plan's service.
     pub fn new(plan: &PagerDutyPlan, line: &Arc<Lifeline>) -> Self {
         let poster = HttpPoster::new(&plan.url, plan.tls_ca.as_deref(), line);
-        Self { poster, routing_key: plan.routing_key.clone(), memory: Memory::default(), progress: None }
-    }
-
-    /// Makes the calls that are left of a message.
-    fn call_all(&mut self, message: &Message, calls: &[Value]) -> Result<(), SendFailure> {
-        let until = Instant::now() + SEND_WITHIN;
-        let known = self.progress.take().filter(|progress| progress.id == message.id);
-        let (begin, mut refused) = known.map_or((0, None), |progress| (progress.done, progress.refused));
-        for (done, call) in calls.iter().enumerate().skip(begin) {
-            let left = until.saturating_duration_since(Instant::now());
-            // What was not made for lack of time alone is no failure, unless nothing was made at all.
-            let goes_on = SendFailure::GoesOn { done, all: calls.len() };
-            let called = if left.is_zero() {
-                Err(goes_on)
-            } else {
-                let body = self.with_key(call).to_string();
-                let posted = self.poster.within(left).post(&[("content-type", "application/json")], body.as_bytes());
-                let is_out_of_time = done > begin && left < CALL_LEAST && until <= Instant::now();
-                posted.map_err(|failure| match failure {
-                    SendFailure::Later { .. } if is_out_of_time => goes_on,
-                    other => other,
-                })
-            };
-            match called {
-                Ok(_) => {}
-                Err(later @ (SendFailure::Later { .. } | SendFailure::GoesOn { .. })) => {
-                    self.progress = Some(Progress { id: message.id.clone(), done, refused });
-                    return Err(later);
-                }
-                // The others are told all the same.
-                Err(failure @ SendFailure::Refused { .. }) => refused = Some(failure),
-            }
-        }
-        refused.map_or(Ok(()), Err)
-    }
-
-    /// The call with the integration key, which stands nowhere else.
-    fn with_key(&self, call: &Value) -> Value {
-        let mut call = call.clone();
-        call["routing_key"] = json!(self.routing_key.expose());
-        call
+        Self { poster, routing_key: plan.routing_key.clone(), memory: Memory::default(), calls: Calls::default() }
     }
 }
 
@@ -151,7 +104,11 @@ impl Channel for PagerDutyChannel {
             Content::Test { .. } => test(message),
             Content::Changes(records) => memory.calls(message, records),
         };
-        self.call_all(message, &calls)?;
+        let (poster, key) = (&self.poster, &self.routing_key);
+        self.calls.make(&message.id, calls.len(), |index, left| {
+            let body = with_key(&calls[index], key).to_string();
+            poster.within(left).post(&[("content-type", "application/json")], body.as_bytes()).map(drop)
+        })?;
         // Not before: the same message must give the same calls when it comes again.
         self.memory = memory;
         Ok(())
@@ -276,6 +233,13 @@ fn rest_key(message: &Message) -> String {
     format!("avwatch:{}:more", message.receiver)
 }
 
+/// The call with the integration key, which stands nowhere else.
+fn with_key(call: &Value, key: &Secret) -> Value {
+    let mut call = call.clone();
+    call["routing_key"] = json!(key.expose());
+    call
+}
+
 /// A call that needs no more than the key.
 fn bare(action: &str, key: &str) -> Value {
     json!({ "event_action": action, "dedup_key": key })
@@ -324,7 +288,7 @@ fn of_incident(incident: &Arc<Incident>, told: &Told<'_>, links: &Links) -> Valu
     if !incident.is_open() {
         return bare("resolve", &incident.id);
     }
-    let streams = words::names(incident.streams.iter().map(|name| &**name), LIST_BYTES_MAX);
+    let streams = words::names(incident.streams.iter().map(|name| &**name), STREAMS_BYTES_MAX);
     let events = words::names(incident.events.iter().map(String::as_str), EVENTS_BYTES_MAX);
     let payload = json!({
         "summary": words::clean(&words::line(told), SUMMARY_BYTES_MAX),
@@ -343,18 +307,17 @@ fn of_incident(incident: &Arc<Incident>, told: &Told<'_>, links: &Links) -> Valu
 fn of_rest(message: &Message, rest: &[Told<'_>]) -> Value {
     let events: Vec<&Arc<Event>> = rest.iter().filter_map(|told| told.record.event()).collect();
     let worst = events.iter().map(|event| event.severity).max().unwrap_or(Severity::Info);
-    let streams = words::names(events.iter().map(|event| &*event.stream), LIST_BYTES_MAX);
-    let ids = words::names(events.iter().map(|event| event.id.as_str()), LIST_BYTES_MAX);
-    let lines = words::listing(rest, usize::MAX, LIST_BYTES_MAX, words::line);
+    let ids = words::names(events.iter().map(|event| event.id.as_str()), EVENTS_BYTES_MAX);
+    let mut changes = words::listing(rest, usize::MAX, LINES_BYTES_MAX, words::line).lines;
+    let briefly = |told: &Told<'_>| format!("{} {}", rows::heading(told), rows::row(told));
+    changes.extend(rest[changes.len()..].iter().map(briefly));
     let summary =
         format!("{}: {} in one alert", words::loud(worst), words::counted(events.len() as u64, "further event"));
     let source = events.first().map(|event| event.node.clone()).unwrap_or_default();
     let payload = json!({
         "summary": summary, "source": source, "severity": severity(worst), "timestamp": message.created_at,
         "class": "digest",
-        "custom_details": {
-            "streams": streams, "events": ids, "changes": lines.lines, "changes_not_listed": lines.omitted,
-        },
+        "custom_details": { "events": ids, "changes": changes },
     });
     trigger(&rest_key(message), payload, &message.links, &[])
 }

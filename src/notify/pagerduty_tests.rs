@@ -1,5 +1,7 @@
 //! What PagerDuty is told, against the shapes of its published reference.
 
+use std::time::Duration;
+
 use super::*;
 use crate::notify::samples::{ended, escalated, event, incident, message, raised, test, unwatched};
 use crate::notify::testing::{Reply, Scripted};
@@ -94,7 +96,7 @@ fn the_largest_incident_stays_below_what_pagerduty_takes() {
     let body = &server.requests()[0].body;
     assert!(body.len() < 512 * 1024, "{}", body.len());
     let events = server.requests()[0].json()["payload"]["custom_details"]["events"].as_str().unwrap().to_owned();
-    assert!(events.contains(" and ") && events.ends_with(" more"), "what finds no room is counted");
+    assert_eq!(events.split(", ").count(), 10_000, "all of them are listed");
 }
 
 #[test]
@@ -114,6 +116,25 @@ fn a_storm_without_an_incident_triggers_ten_alerts_and_one_for_the_rest() {
     assert_eq!(calls(&server).last().unwrap(), &("resolve".to_owned(), "avwatch:noc:more".to_owned()));
     let triggered: HashSet<String> = keys(&server, "trigger");
     assert_eq!(triggered, keys(&server, "resolve"), "all that was triggered is resolved, and nothing else");
+}
+
+#[test]
+fn the_alert_of_the_rest_names_every_event_of_the_largest_message() {
+    let server = server();
+    let sample = |index: usize| {
+        let long = event(&format!("{index:0128}"), "block_corruption");
+        let id = format!("01939e2a-7b1c-7d4e-8f00-{index:012}");
+        Record::Event(Arc::new(Event { id, message: "m".repeat(400), ..long }))
+    };
+    channel(&server).send(&message((0..2_000).map(sample).collect())).unwrap();
+    let rest = server.requests().pop().unwrap();
+    assert!(rest.body.len() < 512_000, "{}", rest.body.len());
+    let details = rest.json()["payload"]["custom_details"].clone();
+    assert_eq!(details["events"].as_str().unwrap().split(", ").count(), 2_000 - TRIGGERS_MAX);
+    let changes = details["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 2_000 - TRIGGERS_MAX);
+    let last = changes.last().unwrap().as_str().unwrap();
+    assert!(last.starts_with("CRITICAL block_corruption 0") && last.ends_with("-000000001999"), "{last}");
 }
 
 fn keys(server: &Scripted, action: &str) -> HashSet<String> {

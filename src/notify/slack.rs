@@ -1,8 +1,8 @@
 //! Slack's incoming webhooks, which Mattermost and Rocket.Chat take as well.
 //!
 //! Owned by its receiver's thread. One post per message, whatever it holds: a digest lists the newest
-//! change of each event, as far as [`LINES_MAX`] and [`BYTES_MAX`] reach, and counts the rest with a link.
-//! Texts of streams and labels can neither format nor link nor call anybody.
+//! change of each event, as far as [`LINES_MAX`] and [`BYTES_MAX`] reach, and names all others below, by stream and id, in
+//! attachments of [`PAGE_BYTES_MAX`]; what is more than [`PAGES_MAX`] of these goes into further posts. Texts of streams and labels can neither format nor link nor call anybody.
 
 use std::sync::Arc;
 
@@ -11,7 +11,9 @@ use avwatch_actors::record::Record;
 use avwatch_actors::severity::Severity;
 use serde_json::{Value, json};
 
+use super::calls::Calls;
 use super::http::HttpPoster;
+use super::rows;
 use super::words::{self, Told, Tone};
 use super::{Channel, Content, Message, SendFailure, SlackPlan};
 use crate::secret_url::UrlError;
@@ -22,12 +24,19 @@ pub const LINES_MAX: usize = 40;
 /// Most bytes of the lines of one message: Slack cuts texts at 4,000 characters.
 pub const BYTES_MAX: usize = 3_700;
 
+/// Most bytes of a further attachment: Slack takes 3,000 characters in a section.
+pub const PAGE_BYTES_MAX: usize = 2_900;
+
+/// Most attachments of a post: together they stay below the 40,000 characters at which Slack cuts a message.
+pub const PAGES_MAX: usize = 12;
+
 /// Most bytes that the streams of an incident take in its line.
 const STREAMS_BYTES_MAX: usize = 400;
 
 /// The channel.
 pub struct SlackChannel {
     poster: HttpPoster,
+    calls: Calls,
 }
 
 impl SlackChannel {
@@ -36,49 +45,60 @@ impl SlackChannel {
     /// # Errors
     /// Its address is none.
     pub fn new(plan: &SlackPlan, line: &Arc<Lifeline>) -> Result<Self, UrlError> {
-        Ok(Self { poster: HttpPoster::hidden(&plan.url, plan.tls_ca.as_deref(), line)? })
+        Ok(Self { poster: HttpPoster::hidden(&plan.url, plan.tls_ca.as_deref(), line)?, calls: Calls::default() })
     }
 }
 
 impl Channel for SlackChannel {
     fn send(&mut self, message: &Message) -> Result<(), SendFailure> {
-        let body = body(message).to_string();
-        self.poster.post(&[("content-type", "application/json")], body.as_bytes()).map(drop)
+        let (bodies, poster) = (bodies(message), &self.poster);
+        self.calls.make(&message.id, bodies.len(), |index, left| {
+            let body = bodies[index].to_string();
+            poster.within(left).post(&[("content-type", "application/json")], body.as_bytes()).map(drop)
+        })
     }
 }
 
 /// What is posted: the head as text, which notifications on phones show, and the lines beside a bar of colour.
-fn body(message: &Message) -> Value {
-    let head = escape(&words::head(message));
-    let text = match &message.content {
-        Content::Test { .. } => link(message.links.base.as_ref().map(ToString::to_string), "avwatch"),
-        Content::Changes(records) => lines(message, records),
+fn bodies(message: &Message) -> Vec<Value> {
+    let texts = match &message.content {
+        Content::Test { .. } => vec![link(message.links.base.as_ref().map(ToString::to_string), "avwatch")],
+        Content::Changes(records) => texts(message, records),
     };
+    let (head, posts) = (escape(&words::head(message)), texts.len().div_ceil(PAGES_MAX));
+    let body = |(index, texts): (usize, &[String])| {
+        let head = if posts > 1 { format!("{head} ({} of {posts})", index + 1) } else { head.clone() };
+        let attachments: Vec<Value> = texts.iter().map(|text| attachment(message, &head, text)).collect();
+        json!({ "text": head, "attachments": attachments })
+    };
+    texts.chunks(PAGES_MAX).enumerate().map(body).collect()
+}
+
+fn attachment(message: &Message, head: &str, text: &str) -> Value {
     json!({
-        "text": head,
-        "attachments": [{
-            "color": colour(words::tone(message)),
-            "fallback": head,
-            "text": text,
-            "mrkdwn_in": ["text"],
-            "footer": "avwatch",
-            "ts": message.created_at.0.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs(),
-        }],
+        "color": colour(words::tone(message)),
+        "fallback": head,
+        "text": text,
+        "mrkdwn_in": ["text"],
+        "footer": "avwatch",
+        "ts": message.created_at.0.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs(),
     })
 }
 
-fn lines(message: &Message, records: &[Record]) -> String {
+/// The lines that people read first, then the rows of everything else.
+fn texts(message: &Message, records: &[Record]) -> Vec<String> {
     let told = words::ranked(records);
     if let [only] = &told[..] {
-        return alone(message, only);
+        return vec![alone(message, only)];
     }
     let listing = words::listing(&told, LINES_MAX, BYTES_MAX, |told| one(message, told));
     let mut text = listing.lines.join("\n");
     if listing.omitted > 0 {
         let here = link(message.links.base.as_ref().map(ToString::to_string), "see avwatch");
-        text.push_str(&format!("\n… and {} more: {here}", listing.omitted));
+        text.push_str(&format!("\n… and {} more, by stream and id: {here}", listing.omitted));
     }
-    text
+    let pages = rows::pages(&told[listing.lines.len()..], PAGE_BYTES_MAX, escape);
+    std::iter::once(text).chain(pages).collect()
 }
 
 /// What there is to say of a message's only change beside its line, which is the head.
@@ -115,7 +135,7 @@ fn one(message: &Message, told: &Told<'_>) -> String {
     match told.record {
         Record::Event(event) => match message.links.event(&event.id) {
             Some(url) => format!("{line} <{}|details>", escape(&url)),
-            None => line,
+            None => format!("{line} ({})", escape(&event.id)),
         },
         Record::Incident(incident) => {
             let names = words::names(incident.streams.iter().map(|name| &**name), STREAMS_BYTES_MAX);
@@ -196,19 +216,44 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_stays_within_slacks_limits_and_counts_the_rest() {
+    fn a_storm_names_every_event_within_slacks_limits() {
         let mut records: Vec<Record> = (0..1_000).map(|index| raised(&format!("s{index}"), "black")).collect();
         records.push(incident("one", 1_000, true));
-        let body = posted(&message(records));
-        let head = body["text"].as_str().unwrap();
-        assert!(
-            head.starts_with("CRITICAL incident: ") && head.ends_with("; 1001 changes: 1000 raised, 1 of incidents")
-        );
-        let text = body["attachments"][0]["text"].as_str().unwrap();
-        assert!(text.chars().count() <= 3_900 && text.lines().count() <= LINES_MAX + 1, "{}", text.len());
-        let listed = text.lines().count() - 1;
-        assert!(text.ends_with(&format!("… and {} more: <https://monitor.example/|see avwatch>", 1_001 - listed)));
-        assert!(text.lines().next().unwrap().contains("s0, s1, s2"));
+        let bodies = bodies(&message(records));
+        assert!(bodies.len() <= 2, "{} posts", bodies.len());
+        let head = bodies[0]["text"].as_str().unwrap();
+        assert!(head.starts_with("CRITICAL incident: "), "{head}");
+        let attachments = bodies.iter().flat_map(|body| body["attachments"].as_array().unwrap());
+        let texts: Vec<&str> = attachments.map(|attachment| attachment["text"].as_str().unwrap()).collect();
+        assert!(texts[0].chars().count() <= 3_900 && texts[0].lines().count() <= LINES_MAX + 1, "{}", texts[0]);
+        assert!(texts[0].lines().next().unwrap().contains("s0, s1, s2"));
+        let more = 1_001 - (texts[0].lines().count() - 1);
+        let said = format!("… and {more} more, by stream and id: <https://monitor.example/|see avwatch>");
+        assert!(texts[0].ends_with(&said), "{}", texts[0]);
+        assert!(texts[1..].iter().all(|text| text.chars().count() <= 3_000));
+        for body in &bodies {
+            assert!(body["attachments"].as_array().unwrap().len() <= 20 && body.to_string().chars().count() < 40_000);
+        }
+        let all = texts.join("\n");
+        for index in 0..1_000 {
+            let id = format!("0193-s{index}-black");
+            assert!(all.contains(&format!("id={id}|")) || all.contains(&format!("s{index} {id}\n")), "{id} is missing");
+        }
+    }
+
+    #[test]
+    fn a_storm_that_slack_takes_in_part_goes_on_with_the_rest() {
+        let server = Scripted::start(|before| match before {
+            1 => Reply::status(429).header("retry-after", "1"),
+            _ => Reply::status(200).body("ok"),
+        });
+        let plan = SlackPlan { url: Secret::for_tests(&server.url("/services/T0/B0/S3cret")), tls_ca: None };
+        let mut channel = SlackChannel::new(&plan, &Arc::default()).unwrap();
+        let storm = message((0..2_000).map(|index| raised(&format!("s{index}"), "black")).collect());
+        assert!(matches!(channel.send(&storm), Err(SendFailure::Later { after: Some(_), .. })));
+        channel.send(&storm).unwrap();
+        let all = bodies(&storm).len();
+        assert_eq!(server.requests().len(), all + 1, "none but the one that was not taken came twice");
     }
 
     #[test]

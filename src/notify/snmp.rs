@@ -4,9 +4,11 @@
 //! acknowledges a trap: what the network loses is lost, and only a receiver that is not there at all may
 //! show, sometimes. So a receiver of traps is no replacement for one that answers.
 //!
-//! Nothing is too much for a trap receiver but too fast: after `BURST` traps there is a pause. A message
-//! of more than [`TRAPS_MAX`] ends with one that says how many changes were left out.
+//! Nothing is too much for a trap receiver but too fast: after `BURST` traps there is a pause. A message of more than
+//! [`ALONE_MAX`] changes tells of all of them in digests, a trap for as many as fit into [`LIST_BYTES_MAX`]: a thousand
+//! failures are a dozen traps, and each of them is named.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,11 +20,18 @@ use avwatch_actors::record::Record;
 use avwatch_actors::severity::Severity;
 
 use super::ber::{self, tag};
+use super::rows;
 use super::words::{self, Told};
 use super::{Channel, Content, Links, Message, SEND_WITHIN, SendFailure, SnmpPlan, resolving};
 
-/// Most traps of one message.
-pub const TRAPS_MAX: usize = 2_000;
+/// Most changes of a message that have a trap each.
+pub const ALONE_MAX: usize = 10;
+
+/// Most incidents of a larger message that have a trap each; what is more stands in the digests.
+const INCIDENTS_ALONE_MAX: usize = 3;
+
+/// Longest list of a digest, in bytes: below what trap receivers take by far, and some hundred changes.
+pub const LIST_BYTES_MAX: usize = 8_000;
 
 /// Traps between pauses: what a receive buffer of common size holds easily.
 const BURST: usize = 50;
@@ -32,6 +41,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Longest text in a trap, in bytes: a trap must fit into one packet of a common network.
 const TEXT_BYTES_MAX: usize = 255;
+
+/// Between the changes of a digest.
+const SEPARATOR: &str = "; ";
 
 /// `sysUpTime.0`.
 const SYS_UP_TIME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 3, 0];
@@ -46,8 +58,8 @@ enum Trap {
     EventChanged = 2,
     EventEnded = 3,
     Incident = 4,
-    More = 5,
     Test = 6,
+    Digest = 7,
 }
 
 /// The objects, numbered as in the MIB.
@@ -74,6 +86,7 @@ enum Object {
     IncidentEvents = 19,
     Url = 20,
     Count = 21,
+    Changes = 22,
 }
 
 /// The channel.
@@ -150,7 +163,7 @@ fn open(address: SocketAddr) -> std::io::Result<UdpSocket> {
 impl Channel for SnmpChannel {
     fn send(&mut self, message: &Message) -> Result<(), SendFailure> {
         let all = match &message.content {
-            Content::Test { .. } => vec![told_all(Trap::Test, &words::head(message), None)],
+            Content::Test { .. } => vec![test(message)],
             Content::Changes(records) => of_changes(records, &message.links),
         };
         let packets: Vec<Vec<u8>> = all.into_iter().map(|bindings| self.packet(bindings)).collect();
@@ -158,28 +171,97 @@ impl Channel for SnmpChannel {
     }
 }
 
-/// The traps of a message, the one that counts what was left out included.
+fn test(message: &Message) -> Bindings {
+    let mut bindings = Bindings { trap: Trap::Test, values: Vec::new() };
+    bindings.text(Object::Text, &words::head(message));
+    bindings
+}
+
+/// The traps of a message: one for each change, or digests of many.
 fn of_changes(records: &[Record], links: &Links) -> Vec<Bindings> {
+    let alone = |told: &Told<'_>| match told.record {
+        Record::Event(event) => of_event(event, told, links),
+        Record::Incident(incident) => of_incident(incident, told),
+    };
     let told = words::newest(records);
-    let mut all: Vec<Bindings> = told
-        .iter()
-        .take(TRAPS_MAX)
-        .map(|told| match told.record {
-            Record::Event(event) => of_event(event, told, links),
-            Record::Incident(incident) => of_incident(incident, told),
-        })
-        .collect();
-    if let Some(omitted) = told.len().checked_sub(TRAPS_MAX).filter(|omitted| *omitted > 0) {
-        all.push(told_all(Trap::More, &format!("{omitted} further changes"), u32::try_from(omitted).ok()));
+    if told.len() <= ALONE_MAX {
+        return told.iter().map(alone).collect();
+    }
+    // Incidents are the first of them.
+    let ranked = words::ranked(records);
+    let incidents = ranked.iter().take(INCIDENTS_ALONE_MAX).filter(|told| told.record.incident().is_some()).count();
+    let (first, rest) = ranked.split_at(incidents);
+    first.iter().map(alone).chain(digests(rest)).collect()
+}
+
+/// Digests of changes: those of a state together, each list as long as may be.
+fn digests(told: &[Told<'_>]) -> Vec<Bindings> {
+    let mut by_state: BTreeMap<i64, Vec<&Told<'_>>> = BTreeMap::new();
+    for one in told {
+        by_state.entry(state_of(one.record)).or_default().push(one);
+    }
+    let mut all = Vec::new();
+    for (state, told) in by_state {
+        let rows: Vec<String> = told.iter().map(|told| row(told)).collect();
+        let mut begin = 0;
+        while begin < rows.len() {
+            let mut bytes = 0;
+            let fits = |row: &&String| {
+                bytes += row.len() + SEPARATOR.len();
+                bytes <= LIST_BYTES_MAX
+            };
+            // A row alone is far shorter than a list may be.
+            let end = begin + rows[begin..].iter().take_while(fits).count().max(1);
+            all.push(digest(state, &told[begin..end], &rows[begin..end], (begin + 1, rows.len())));
+            begin = end;
+        }
     }
     all
 }
 
-fn told_all(trap: Trap, text: &str, count: Option<u32>) -> Bindings {
-    let mut bindings = Bindings { trap, values: Vec::new() };
-    bindings.text(Object::Text, text);
-    bindings.number(Object::Count, count);
+/// One digest; `place` is the number of its first change among how many of that state.
+fn digest(state: i64, told: &[&Told<'_>], rows: &[String], place: (usize, usize)) -> Bindings {
+    let severity_of = |record: &Record| match record {
+        Record::Event(event) => event.severity,
+        Record::Incident(incident) => incident.severity,
+    };
+    let worst = told.iter().map(|told| severity_of(told.record)).max().unwrap_or(Severity::Info);
+    let node = told.first().map(|told| match told.record {
+        Record::Event(event) => event.node.clone(),
+        Record::Incident(incident) => incident.node.clone(),
+    });
+    let (first, all) = place;
+    let what = told.first().map(|told| rows::heading(told)).unwrap_or_default();
+    let text = format!("{what} and others: {first} to {} of {all} changes at once", first + rows.len() - 1);
+    let mut bindings = Bindings { trap: Trap::Digest, values: Vec::new() };
+    bindings.word(Object::State, state);
+    bindings.word(Object::Severity, severity(worst));
+    bindings.text(Object::Text, &text);
+    bindings.number(Object::Count, u32::try_from(rows.len()).ok());
+    bindings.list(Object::Changes, rows);
+    bindings.text(Object::Node, node.as_deref().unwrap_or_default());
     bindings
+}
+
+/// A change in a digest: stream, track, detector, id and fingerprint; of an incident the word and its id.
+fn row(told: &Told<'_>) -> String {
+    match told.record {
+        Record::Event(event) => {
+            let stream = words::clean(&event.stream, 128);
+            format!("{stream} {} {} {} {}", event.track, event.detector, event.id, event.fingerprint)
+        }
+        Record::Incident(incident) => format!("incident {}", incident.id),
+    }
+}
+
+/// Where a change stands, by the numbers of the MIB.
+fn state_of(record: &Record) -> i64 {
+    match record {
+        Record::Event(event) if words::is_unwatched(event) => UNWATCHED,
+        Record::Event(event) => state(event.state),
+        Record::Incident(incident) if incident.is_open() => state(EventState::Raised),
+        Record::Incident(_) => state(EventState::Ended),
+    }
 }
 
 fn of_event(event: &Event, told: &Told<'_>, links: &Links) -> Bindings {
@@ -198,7 +280,7 @@ fn of_event(event: &Event, told: &Told<'_>, links: &Links) -> Bindings {
     bindings.text(Object::Track, &event.track.to_string());
     bindings.text(Object::Detector, &event.detector);
     bindings.word(Object::Severity, severity(event.severity));
-    bindings.word(Object::State, if words::is_unwatched(event) { UNWATCHED } else { state(event.state) });
+    bindings.word(Object::State, state_of(told.record));
     bindings.text(Object::Text, &words::line(told));
     bindings.text(Object::StartedAt, &event.started_at.to_string());
     if let Some(ended) = event.ended_at {
@@ -220,7 +302,7 @@ fn of_incident(incident: &Incident, told: &Told<'_>) -> Bindings {
     let mut bindings = Bindings { trap: Trap::Incident, values: Vec::new() };
     bindings.text(Object::IncidentId, &incident.id);
     bindings.word(Object::Severity, severity(incident.severity));
-    bindings.word(Object::State, if incident.is_open() { state(EventState::Raised) } else { state(EventState::Ended) });
+    bindings.word(Object::State, state_of(told.record));
     bindings.text(Object::Text, &words::line(told));
     bindings.text(Object::StartedAt, &incident.started_at.to_string());
     if let Some(ended) = incident.ended_at {
@@ -272,6 +354,11 @@ impl Bindings {
         }
     }
 
+    /// Rows, which a digest keeps below [`LIST_BYTES_MAX`].
+    fn list(&mut self, object: Object, rows: &[String]) {
+        self.values.push((object, ber::value(tag::OCTET_STRING, rows.join(SEPARATOR).as_bytes())));
+    }
+
     fn number(&mut self, object: Object, number: Option<u32>) {
         if let Some(number) = number {
             self.values.push((object, ber::integer(tag::GAUGE, i64::from(number))));
@@ -291,7 +378,7 @@ fn binding(name: &[u32], value: Vec<u8>) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::config::Secret;
-    use crate::notify::samples::{incident, message, raised, test};
+    use crate::notify::samples::{ended, event, incident, message, raised, test};
 
     fn received(message: &Message, count: usize) -> Vec<Vec<u8>> {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -323,15 +410,52 @@ mod tests {
         assert_eq!(packet[0], tag::SEQUENCE);
     }
 
+    /// What the digests among traps list, and how many digests there are.
+    fn listed(all: &[Bindings]) -> (Vec<String>, usize) {
+        let digests: Vec<&Bindings> = all.iter().filter(|bindings| bindings.trap == Trap::Digest).collect();
+        let list = |bindings: &&&Bindings| {
+            let (_, value) = bindings.values.iter().find(|(object, _)| *object == Object::Changes).unwrap();
+            // Tag and three bytes of length.
+            String::from_utf8(value[4..].to_vec()).unwrap()
+        };
+        let lists: Vec<String> = digests.iter().map(|one| list(&one)).collect();
+        assert!(lists.iter().all(|list| list.len() <= LIST_BYTES_MAX));
+        (lists.iter().flat_map(|list| list.split(SEPARATOR)).map(str::to_owned).collect(), digests.len())
+    }
+
     #[test]
-    fn what_is_left_out_is_counted_in_a_trap_of_its_own() {
-        let records: Vec<Record> = (0..TRAPS_MAX + 7).map(|index| raised(&format!("s{index}"), "black")).collect();
+    fn a_storm_of_a_thousand_failures_is_at_most_twenty_traps_that_name_them_all() {
+        let id = |index: usize| format!("01939e2a-7b1c-7d4e-8f00-{index:012}");
+        let sample = |index: usize| {
+            Record::Event(Arc::new(Event { id: id(index), ..event(&format!("channel-{index:04}"), "black") }))
+        };
+        let mut records: Vec<Record> = (0..1_000).map(sample).collect();
+        records.push(incident("one", 1_000, true));
         let all = of_changes(&records, &Links::default());
-        assert_eq!(all.len(), TRAPS_MAX + 1);
-        let last = all.last().unwrap();
-        assert_eq!(last.trap, Trap::More);
-        assert!(last.values.contains(&(Object::Count, ber::integer(tag::GAUGE, 7))));
-        assert_eq!(of_changes(&records[..TRAPS_MAX], &Links::default()).len(), TRAPS_MAX);
+        assert_eq!(all[0].trap, Trap::Incident);
+        let (rows, digests) = listed(&all);
+        assert!(
+            all.len() == digests + 1 && all.len() <= 14,
+            "{} traps, of which three messages may be made",
+            all.len()
+        );
+        assert_eq!(rows.len(), 1_000);
+        let fingerprint = event("channel-0007", "black").fingerprint;
+        assert_eq!(rows[7], format!("channel-0007 video:0 black {} {fingerprint}", id(7)));
+    }
+
+    #[test]
+    fn digests_tell_apart_what_is_there_and_what_is_over() {
+        let mut records: Vec<Record> = (0..20).map(|index| raised(&format!("a{index}"), "black")).collect();
+        records.extend((0..30).map(|index| ended(&format!("b{index}"), "black")));
+        let all = of_changes(&records, &Links::default());
+        let says = |bindings: &Bindings, object, number| {
+            bindings.values.contains(&(object, ber::integer(tag::INTEGER, number)))
+        };
+        assert_eq!(all.len(), 2);
+        assert!(says(&all[0], Object::State, 1) && says(&all[1], Object::State, 5));
+        assert!(all[1].values.contains(&(Object::Count, ber::integer(tag::GAUGE, 30))));
+        assert_eq!(of_changes(&records[..ALONE_MAX], &Links::default()).len(), ALONE_MAX, "few have a trap each");
     }
 
     #[test]
