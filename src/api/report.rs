@@ -132,9 +132,10 @@ pub(super) async fn tune(request: HttpRequest, node: Data<Node>) -> Result<HttpR
         until,
     };
     let (plans, journal, permit) = (plans(&node), node.past.journal.clone(), admitted(&node)?);
+    let rules = node.desk.rules.load_full();
     let made = node.read(move |store| {
         let _permit = permit;
-        Ok(tune::tune(&question, &plans, &journal, store))
+        Ok(tune::tune(&question, &plans, &rules, &journal, store))
     });
     match made.await? {
         Ok(tuned) => Ok(HttpResponse::Ok().json(tuned)),

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::cli::{ListFormat, ReportArgs, TuneArgs};
 use super::token::client;
 use crate::availability::{self, NoiseWanted, ServiceReport, from_folder};
-use crate::config::{DataDir, Sources, StreamPlan, load, moment};
+use crate::config::{DataDir, Plan, Sources, StreamPlan, load, moment};
 use crate::journal::{JournalKeep, JournalReader};
 use crate::report::Destination;
 use crate::sinks::store::EventReader;
@@ -88,11 +88,13 @@ fn try_tune(args: &TuneArgs, sources: &Sources) -> Result<(), String> {
             };
             let folder = existing(folder)?;
             let journal = JournalReader::new(&folder, JournalKeep::default());
-            let plans = plans(sources)?;
+            let plan = plan(sources)?;
+            let rules = plan.alarm_rules();
+            let plans: Vec<Arc<StreamPlan>> = plan.streams.into_iter().map(Into::into).collect();
             if plans.is_empty() {
                 return Err("which streams? name their configuration with --config".to_owned());
             }
-            tune::tune(&question, &plans, &journal, &mut EventReader::new(&folder))
+            tune::tune(&question, &plans, &rules, &journal, &mut EventReader::new(&folder))
                 .map_err(|error| error.to_string())?
         }
         None => {
@@ -145,9 +147,12 @@ fn times(since: Option<&str>, until: Option<&str>) -> Result<(SystemTime, System
 
 /// The streams of the configuration; none when there is none.
 fn plans(sources: &Sources) -> Result<Vec<Arc<StreamPlan>>, String> {
+    Ok(plan(sources)?.streams.into_iter().map(Into::into).collect())
+}
+
+fn plan(sources: &Sources) -> Result<Plan, String> {
     let sources = Sources { allow_demo: false, ..sources.clone() };
-    let loaded = load(&sources).map_err(|errors| errors.to_string())?;
-    Ok(loaded.plan.streams.into_iter().map(Into::into).collect())
+    Ok(load(&sources).map_err(|errors| errors.to_string())?.plan)
 }
 
 fn existing(folder: &std::path::Path) -> Result<PathBuf, String> {

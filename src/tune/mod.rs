@@ -1,10 +1,12 @@
 //! What-if: how many alarms there would have been under other hold times or another threshold.
 //!
-//! Replays what the journal kept of a detector's verdicts through the engine's own lifecycle and the stream's own
-//! severity ladder. What the journal does not hold is replayed from stored events, and says so. Owned by whoever asks,
-//! on threads that may block; bounded by the readers' limits of rows and time and by `TIME_MAX`.
+//! Replays what the journal kept of a detector's verdicts through the engine's own lifecycle and the stream's own severity
+//! ladder, and then, together with what explains or worsens it, through the engine's own alarm model. What the journal does
+//! not hold is replayed from stored events, and says so. Owned by whoever asks, on threads that may block; bounded by the
+//! readers' limits of rows and time and by `TIME_MAX`.
 
 mod replay;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -13,8 +15,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use avwatch_actors::alarm_model::rules::AlarmRules;
 use avwatch_actors::detector::Ladder;
-use avwatch_actors::event::{Event, Wall};
+use avwatch_actors::event::{Event, Standing, Wall};
 use avwatch_actors::severity::Severity;
 use avwatch_actors::track::{TrackId, TrackInfo};
 use serde::{Deserialize, Serialize};
@@ -24,7 +27,8 @@ use crate::detectors::{self, DetectorKind, DetectorSettings, OptionError, Resolv
 use crate::journal::{JournalError, JournalReader, KeptSpan};
 use crate::sinks::store::{EventFilter, EventReader, PAGE_ROWS_MAX, StoreError};
 
-pub use replay::{Judge, replay};
+pub use replay::{Heard, Judge, replay};
+use stage::Stage;
 pub use text::render;
 
 /// Name and version of the answer's schema.
@@ -160,13 +164,14 @@ pub struct Tuned {
     pub notes: Vec<String>,
 }
 
-/// Answers a question about these streams.
+/// Answers a question about these streams, whose alarms go by those rules.
 ///
 /// # Errors
 /// The question makes no sense, or journal or store cannot be read.
 pub fn tune(
     question: &Question,
     plans: &[Arc<StreamPlan>],
+    rules: &AlarmRules,
     journal: &JournalReader,
     store: &mut EventReader,
 ) -> Result<Tuned, TuneError> {
@@ -200,7 +205,8 @@ pub fn tune(
             answer.notes.push(format!("it took too long: streams from '{}' on are missing", plan.name));
             break;
         }
-        if let Some(stream) = tune_stream(question, since, kind, plan, journal, store)? {
+        let mut past = Past { since, until: question.until, plan, journal, store };
+        if let Some(stream) = tune_stream(question, kind, rules, &mut past)? {
             answer.raised.add(stream.raised);
             answer.configured.add(stream.configured);
             answer.tuned.add(stream.tuned);
@@ -256,8 +262,8 @@ fn notes(question: &Question, kind: &DetectorKind, streams: &[TunedStream]) -> V
         ));
     }
     notes.push(
-        "only hold times and thresholds are replayed: not how what comes and goes is told as one alarm, nor which alarm \
-         explains or silences another"
+        "what another event of the stream explained is no alarm; silences and maintenance are not replayed, and from \
+         events neither is what comes and goes too often"
             .to_owned(),
     );
     notes.push(
@@ -266,74 +272,153 @@ fn notes(question: &Question, kind: &DetectorKind, streams: &[TunedStream]) -> V
     notes
 }
 
+/// Where the past of a stream is read.
+struct Past<'a> {
+    since: SystemTime,
+    until: SystemTime,
+    plan: &'a StreamPlan,
+    journal: &'a JournalReader,
+    store: &'a mut EventReader,
+}
+
+impl Past<'_> {
+    fn spans(&self, kind: &DetectorKind) -> Result<Vec<KeptSpan>, JournalError> {
+        let unix = |at: SystemTime| at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.journal.verdicts(&self.plan.name, kind.number, unix(self.since), unix(self.until))
+    }
+
+    /// Everything of that detector that was open in that time.
+    fn events(&mut self, detector: &str) -> Result<Vec<Event>, StoreError> {
+        let filter = EventFilter {
+            stream: Some(self.plan.name.to_string()),
+            detector: Some(detector.to_owned()),
+            since: Some(self.since),
+            until: Some(self.until),
+            ..EventFilter::default()
+        };
+        let (mut found, mut cursor): (Vec<Event>, Option<String>) = (Vec::new(), None);
+        loop {
+            let page = self.store.events(&filter, cursor.as_deref(), PAGE_ROWS_MAX)?;
+            found.extend(page.events);
+            cursor = page.next_cursor;
+            if cursor.is_none() || found.len() >= EVENTS_MAX {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// A stage with what explains or worsens the alarms of a detector, as configured.
+    fn around(&mut self, kind: &DetectorKind) -> Result<Stage, TuneError> {
+        let mut stage = Stage::new(&self.plan.name);
+        let is_needed =
+            |other: &str| other != kind.name && (other != "silence" || matches!(kind.name, "black" | "freeze"));
+        for other in AROUND.into_iter().filter(|other| is_needed(other)) {
+            let Ok(other) = detectors::look_up(other) else { continue };
+            let spans = self.spans(other)?;
+            if spans.is_empty() {
+                self.events(other.name)?.iter().for_each(|event| stage.recall(event));
+            } else {
+                self.hear(&mut stage, &spans, other, None)?;
+            }
+        }
+        Ok(stage)
+    }
+
+    /// Adds what a detector would have said of all its tracks.
+    fn hear(
+        &self,
+        stage: &mut Stage,
+        spans: &[KeptSpan],
+        kind: &'static DetectorKind,
+        question: Option<&Question>,
+    ) -> Result<(), OptionError> {
+        let mut tracks: BTreeMap<TrackId, Vec<&KeptSpan>> = BTreeMap::new();
+        for span in spans {
+            tracks.entry(span.track).or_default().push(span);
+        }
+        for (track, spans) in tracks {
+            let resolved = resolved(kind, self.plan, track, question)?;
+            let Some(spec) = resolved.specs.first() else { continue };
+            let secondary = spans.first().is_some_and(|span| span.secondary);
+            let ladder: Ladder = (spec.ladder)(&TrackInfo { secondary, ..TrackInfo::bare(track) });
+            let judge = Judge {
+                // What was quiet after a change of format is in the spans no more: when it was is not kept.
+                ladder: Ladder { settle_after_change: Duration::ZERO, ..ladder },
+                limits: spec.class_limits.clone(),
+                worse: spec.worse,
+                threshold: question.and_then(|question| question.threshold),
+            };
+            // It ended in that second.
+            let ended = |span: &KeptSpan| Wall(UNIX_EPOCH + Duration::from_secs(span.at) + Duration::from_millis(500));
+            let dated = spans.iter().map(|kept| (ended(kept), &kept.span));
+            let standing = if secondary { Standing::Secondary } else { Standing::Main };
+            stage.hear(kind.name, track, standing, &replay(dated, Wall(self.until), &judge));
+        }
+        Ok(())
+    }
+}
+
+/// What may explain the alarms of others, and the sound that worsens those of a picture.
+const AROUND: [&str; 3] = ["input_down", "scrambled", "silence"];
+
 fn tune_stream(
     question: &Question,
-    since: SystemTime,
     kind: &'static DetectorKind,
-    plan: &StreamPlan,
-    journal: &JournalReader,
-    store: &mut EventReader,
+    rules: &AlarmRules,
+    past: &mut Past<'_>,
 ) -> Result<Option<TunedStream>, TuneError> {
-    let unix = |at: SystemTime| at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let spans = journal.verdicts(&plan.name, kind.number, unix(since), unix(question.until))?;
-    let events = events(store, &plan.name, kind.name, since, question.until)?;
+    let spans = past.spans(kind)?;
+    let events = past.events(kind.name)?;
     if spans.is_empty() && events.is_empty() {
         return Ok(None);
     }
     let mut stream = TunedStream {
-        stream: plan.name.to_string(),
+        stream: past.plan.name.to_string(),
         replayed_from: if spans.is_empty() { ReplayedFrom::Events } else { ReplayedFrom::Journal },
         raised: Alarms::default(),
         configured: Alarms::default(),
         tuned: Alarms::default(),
     };
-    for event in events.iter().filter(|event| event.raised_at.0 >= since && event.raised_at.0 < question.until) {
+    let is_in = |event: &&Event| event.raised_at.0 >= past.since && event.raised_at.0 < question.until;
+    let is_explained = |event: &Event| event.suppressed_by.as_deref().is_some_and(|by| by.starts_with("event:"));
+    for event in events.iter().filter(|event| is_in(event) && !is_explained(event)) {
         stream.raised.count(event.max_severity);
-    }
-    // What happened at one moment has no hold time.
-    let (points, lasting): (Vec<&Event>, Vec<&Event>) =
-        events.iter().partition(|event| event.ended_at == Some(event.started_at));
-    for point in points {
-        stream.configured.count(point.max_severity);
-        stream.tuned.count(point.max_severity);
     }
     match stream.replayed_from {
         ReplayedFrom::Journal => {
-            stream.configured.add(from_journal(&spans, kind, plan, None)?);
-            stream.tuned.add(from_journal(&spans, kind, plan, Some(question))?);
+            let mut around = past.around(kind)?;
+            // What happened at one moment has no hold time.
+            for event in &events {
+                around.find(event, &moments(event));
+            }
+            for (asked, alarms) in [(None, &mut stream.configured), (Some(question), &mut stream.tuned)] {
+                let mut stage = around.clone();
+                past.hear(&mut stage, &spans, kind, asked)?;
+                *alarms = stage.alarms(rules, kind.name, Wall(question.until));
+            }
         }
         ReplayedFrom::Events => {
-            lasting.iter().for_each(|event| stream.configured.count(event.max_severity));
+            let (points, lasting): (Vec<&Event>, Vec<&Event>) =
+                events.iter().partition(|event| event.ended_at == Some(event.started_at));
+            for event in points.iter().chain(&lasting) {
+                stream.configured.count(event.max_severity);
+            }
+            points.iter().for_each(|event| stream.tuned.count(event.max_severity));
             stream.tuned.add(from_events(&lasting, question));
         }
     }
     Ok(Some(stream))
 }
 
-/// Everything of that detector on that stream that was open in that time.
-fn events(
-    store: &mut EventReader,
-    stream: &str,
-    detector: &str,
-    since: SystemTime,
-    until: SystemTime,
-) -> Result<Vec<Event>, StoreError> {
-    let filter = EventFilter {
-        stream: Some(stream.to_owned()),
-        detector: Some(detector.to_owned()),
-        since: Some(since),
-        until: Some(until),
-        ..EventFilter::default()
-    };
-    let (mut found, mut cursor): (Vec<Event>, Option<String>) = (Vec::new(), None);
-    loop {
-        let page = store.events(&filter, cursor.as_deref(), PAGE_ROWS_MAX)?;
-        found.extend(page.events);
-        cursor = page.next_cursor;
-        if cursor.is_none() || found.len() >= EVENTS_MAX {
-            return Ok(found);
-        }
+/// The moments of which an event stands; none when it lasted.
+fn moments(event: &Event) -> Vec<Wall> {
+    let at = |seconds: f64| event.started_at.after(Duration::from_secs_f64(seconds.max(0.0)));
+    let calm: f64 = event.calm_s.iter().map(|(from, to)| to - from).sum();
+    let lasted = event.ended_at.map_or(f64::INFINITY, |ended| ended.since(event.started_at).as_secs_f64());
+    if lasted > calm + 0.001 {
+        return Vec::new();
     }
+    std::iter::once(event.started_at).chain(event.calm_s.iter().map(|(_, to)| at(*to))).collect()
 }
 
 /// The detector as that track has it, with what was asked laid over it.
@@ -351,34 +436,6 @@ fn resolved(
         ..DetectorSettings::default()
     }));
     detectors::resolve(kind, plan.profile, &layers, &plan.input.expect)
-}
-
-fn from_journal(
-    spans: &[KeptSpan],
-    kind: &'static DetectorKind,
-    plan: &StreamPlan,
-    question: Option<&Question>,
-) -> Result<Alarms, OptionError> {
-    let mut tracks: BTreeMap<TrackId, Vec<&KeptSpan>> = BTreeMap::new();
-    for span in spans {
-        tracks.entry(span.track).or_default().push(span);
-    }
-    let mut alarms = Alarms::default();
-    for (track, spans) in tracks {
-        let resolved = resolved(kind, plan, track, question)?;
-        let Some(spec) = resolved.specs.first() else { continue };
-        let secondary = spans.first().is_some_and(|span| span.secondary);
-        let ladder: Ladder = (spec.ladder)(&TrackInfo { secondary, ..TrackInfo::bare(track) });
-        let judge = Judge {
-            // What was quiet after a change of format is in the spans no more: when it was is not kept.
-            ladder: Ladder { settle_after_change: Duration::ZERO, ..ladder },
-            limits: spec.class_limits.clone(),
-            worse: spec.worse,
-            threshold: question.and_then(|question| question.threshold),
-        };
-        replay(spans.iter().map(|kept| &kept.span), &judge).into_iter().for_each(|severity| alarms.count(severity));
-    }
-    Ok(alarms)
 }
 
 /// Stored events that would be left: those that lasted, joined where they would not have ended in between.

@@ -1,12 +1,14 @@
 //! The replay: spans of verdicts through the engine's lifecycle, on a timeline of their own.
 //!
 //! Pure. Verdicts are played a second at a time, with the last step of each span at its exact end, so that hold times
-//! are reached exactly when they were reached live.
+//! are reached exactly when they were reached live. Spans are dated to a second by their ends, and so are changes.
+
+use std::time::SystemTime;
 
 use avwatch_actors::detector::{ClassLimits, Ladder, Verdict, Worse};
-use avwatch_actors::event_lifecycle::{EventLifecycle, What};
+use avwatch_actors::event::Wall;
+use avwatch_actors::event_lifecycle::{Change, EventLifecycle};
 use avwatch_actors::media_time::MediaTime;
-use avwatch_actors::severity::Severity;
 use avwatch_actors::verdict_notes::{Onset, SpanKind, VerdictSpan};
 
 const SECOND: MediaTime = MediaTime::from_millis(1_000);
@@ -24,18 +26,39 @@ pub struct Judge {
     pub threshold: Option<f32>,
 }
 
-/// The alarms that there would have been, each with the highest severity that it reached.
-pub fn replay<'a>(spans: impl Iterator<Item = &'a VerdictSpan>, judge: &Judge) -> Vec<Severity> {
+/// A change that the lifecycle would have told, by the clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    /// When it would have been told.
+    pub at: Wall,
+    /// The same on the timeline of the replay.
+    media: MediaTime,
+    /// The change.
+    pub change: Change,
+}
+
+impl Heard {
+    /// When something of the change was, by the clock.
+    pub fn wall_of(&self, moment: MediaTime) -> Wall {
+        shifted(self.at, self.media, moment)
+    }
+}
+
+/// What the lifecycle would have told of these spans, each with the time of its end, by that time at the latest.
+pub fn replay<'a>(spans: impl Iterator<Item = (Wall, &'a VerdictSpan)>, until: Wall, judge: &Judge) -> Vec<Heard> {
     let mut player = Player {
         lifecycle: EventLifecycle::new(judge.ladder.clone(), judge.worse).with_limits(judge.limits.clone()),
         clear_after: judge.ladder.clear_after.into(),
         at: MediaTime::ZERO,
+        anchor: (MediaTime::ZERO, Wall(SystemTime::UNIX_EPOCH)),
         held_since: None,
         clear_since: MediaTime::ZERO,
-        alarms: Vec::new(),
+        heard: Vec::new(),
     };
-    for span in spans {
+    for (ended, span) in spans {
+        // Clear time goes by the end of the span before it, the span by its own.
         player.clear(span.clear_before);
+        player.anchor = (player.at + span.lasts, ended);
         let Some(threshold) = judge.threshold else {
             match span.kind {
                 SpanKind::Held => player.hold(span.lasts, span, score_of(span, 0)),
@@ -62,7 +85,18 @@ pub fn replay<'a>(spans: impl Iterator<Item = &'a VerdictSpan>, judge: &Judge) -
             second += 1;
         }
     }
-    player.alarms
+    // Nothing more was said of it: it was over.
+    player.clear(player.clear_after + SECOND);
+    player.heard.retain(|heard| heard.at <= until);
+    player.heard
+}
+
+/// The time of another moment than `media`, which was at `at`.
+fn shifted(at: Wall, media: MediaTime, moment: MediaTime) -> Wall {
+    match moment >= media {
+        true => at.after((moment - media).to_duration()),
+        false => Wall(at.0.checked_sub((media - moment).to_duration()).unwrap_or(SystemTime::UNIX_EPOCH)),
+    }
 }
 
 /// The score of that second; the last one where there are fewer.
@@ -78,9 +112,11 @@ struct Player {
     lifecycle: EventLifecycle,
     clear_after: MediaTime,
     at: MediaTime,
+    /// A moment of which the time is known.
+    anchor: (MediaTime, Wall),
     held_since: Option<MediaTime>,
     clear_since: MediaTime,
-    alarms: Vec<Severity>,
+    heard: Vec<Heard>,
 }
 
 impl Player {
@@ -124,14 +160,9 @@ impl Player {
 
     fn judge(&mut self, step: MediaTime, verdict: &Verdict) {
         let Some(change) = self.lifecycle.judge(self.at, step, verdict) else { return };
-        match change.what {
-            What::Raised => self.alarms.push(change.severity),
-            What::Escalated => {
-                if let Some(last) = self.alarms.last_mut() {
-                    *last = change.severity;
-                }
-            }
-            What::Ended(_) | What::Ongoing | What::Fading | What::Holding => {}
-        }
+        // Clocks are read apart: what follows was not before.
+        let at = shifted(self.anchor.1, self.anchor.0, self.at);
+        let at = self.heard.last().map_or(at, |last| last.at.max(at));
+        self.heard.push(Heard { at, media: self.at, change });
     }
 }
