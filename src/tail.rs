@@ -2,15 +2,20 @@
 //!
 //! Polled by its owner, on whatever thread may block on the disk; it holds at most two files open.
 //! A file that was renamed is read on for a while beside its successor, since its writer may not
-//! have noticed yet. What was copied and then truncated between two polls cannot be seen.
+//! have noticed yet. What was written to a file between a poll and its truncation stands in the copy alone, if there is one:
+//! [`Tail::kin`] tells it, and from where on it is to be read.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::log_view::{LineReader, Read};
+
+mod print;
+
+use print::{Print, agree_before};
 
 /// For how long a file that was renamed is read on.
 const OLD_READ_FOR: Duration = Duration::from_secs(10);
@@ -22,6 +27,34 @@ pub enum Begin {
     Start,
     /// Behind its last line: what was before is of no interest.
     End,
+    /// Behind that many bytes: what was before is known.
+    At(u64),
+}
+
+/// How another file is related to one that is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kin {
+    /// Not at all.
+    Stranger,
+    /// It holds all that was read of it, in that many bytes.
+    Copy(u64),
+    /// It begins as it and may still grow into a copy. If it does not grow: what was read of it as well is that many
+    /// bytes, and without these it is a stranger.
+    Alike(Option<u64>),
+}
+
+impl Kin {
+    /// The nearer of two.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let nearness = |kin: &Self| match kin {
+            Self::Stranger => 0,
+            Self::Alike(None) => 1,
+            Self::Alike(Some(_)) => 2,
+            Self::Copy(_) => 3,
+        };
+        if nearness(&other) > nearness(&self) { other } else { self }
+    }
 }
 
 /// Follows one path.
@@ -32,6 +65,8 @@ pub struct Tail {
     line_max: usize,
     now: Option<Open>,
     old: Option<(Open, Instant)>,
+    /// What it held before it was truncated the last time.
+    past: Option<Print>,
     too_long: u64,
     skipped_bytes: u64,
 }
@@ -40,9 +75,10 @@ pub struct Tail {
 struct Open {
     file: File,
     identity: (u64, u64),
-    /// Bytes read so far.
-    at: u64,
+    print: Print,
     lines: LineReader,
+    /// Its length, and when it had been written, as it was looked at for truncation.
+    looked: Option<(u64, SystemTime)>,
 }
 
 /// Which file it is, whatever its name.
@@ -62,17 +98,34 @@ impl Open {
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
         }
-        let (mut at, mut lines) = (0, LineReader::new(line_max));
-        if begin == Begin::End && metadata.len() > 0 {
-            // One byte before the end: it tells whether a line is half written.
-            file.seek(SeekFrom::Start(metadata.len() - 1))?;
+        let (mut print, mut lines) = (Print::default(), LineReader::new(line_max));
+        let from = match begin {
+            Begin::Start => 0,
+            Begin::End => metadata.len(),
+            Begin::At(from) => from.min(metadata.len()),
+        };
+        if from > 0 {
+            // One byte before it: it tells whether a line is half written.
+            file.seek(SeekFrom::Start(from - 1))?;
             let mut last = [0];
-            at = metadata.len() - 1 + file.read(&mut last)? as u64;
+            let at = from - 1 + file.read(&mut last)? as u64;
             if last != *b"\n" {
                 lines.begin_within_line();
             }
+            print = Print::of(&file, at)?;
         }
-        Ok(Some(Self { file, identity: identity(&metadata), at, lines }))
+        Ok(Some(Self { file, identity: identity(&metadata), print, lines, looked: None }))
+    }
+
+    /// Whether what was read of it is gone; it may be longer again by now.
+    fn is_truncated(&mut self) -> io::Result<bool> {
+        let metadata = self.file.metadata()?;
+        let looks = Some((metadata.len(), metadata.modified()?));
+        if metadata.len() >= self.print.at() && looks == self.looked {
+            return Ok(false);
+        }
+        self.looked = looks;
+        Ok(!self.print.is_still_in(&self.file)?)
     }
 
     /// Reads until the end of the file or of the budget.
@@ -82,11 +135,10 @@ impl Open {
         take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<Read, E> {
         while *budget > 0 {
-            let mut counted = Counted { file: &mut self.file, bytes: 0 };
-            let read = self.lines.read(&mut counted, take);
-            let bytes = counted.bytes;
-            self.at += bytes;
-            *budget = budget.saturating_sub(bytes);
+            let before = self.print.at();
+            let mut noted = Noted { file: &mut self.file, print: &mut self.print };
+            let read = self.lines.read(&mut noted, take);
+            *budget = budget.saturating_sub(self.print.at() - before);
             if read? == Read::End {
                 return Ok(Read::End);
             }
@@ -95,15 +147,15 @@ impl Open {
     }
 }
 
-struct Counted<'a> {
+struct Noted<'a> {
     file: &'a mut File,
-    bytes: u64,
+    print: &'a mut Print,
 }
 
-impl io::Read for Counted<'_> {
+impl io::Read for Noted<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(into)?;
-        self.bytes += count as u64;
+        self.print.heed(&into[..count]);
         Ok(count)
     }
 }
@@ -111,7 +163,7 @@ impl io::Read for Counted<'_> {
 impl Tail {
     /// Follows a path, which need not be there yet. Nothing is opened before the first poll.
     pub fn new(path: &Path, begin: Begin, line_max: usize) -> Self {
-        Self { path: path.to_owned(), begin, line_max, now: None, old: None, too_long: 0, skipped_bytes: 0 }
+        Self { path: path.to_owned(), begin, line_max, now: None, old: None, past: None, too_long: 0, skipped_bytes: 0 }
     }
 
     /// The path.
@@ -123,6 +175,29 @@ impl Tail {
     pub fn follows(&self, identity: (u64, u64)) -> bool {
         let both = [self.now.as_ref(), self.old.as_ref().map(|(open, _)| open)];
         both.into_iter().flatten().any(|open| open.identity == identity)
+    }
+
+    /// How another file of that length is related to what is followed here.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub fn kin(&self, other: &File, length: u64) -> io::Result<Kin> {
+        let mut kin = Kin::Stranger;
+        let both = [self.now.as_ref(), self.old.as_ref().map(|(open, _)| open)];
+        for open in both.into_iter().flatten() {
+            // That it was truncated may not have been noticed yet.
+            if !open.print.is_still_in(&open.file)? {
+                kin = kin.or(open.print.kin(other, length)?);
+            } else if open.print.begins(other, length)? {
+                let known = open.print.at().min(length);
+                let is_same = agree_before(&open.file, other, known)?;
+                kin = if is_same { kin.or(Kin::Alike(Some(known))) } else { kin };
+            }
+        }
+        if let Some(past) = &self.past {
+            kin = kin.or(past.kin(other, length)?);
+        }
+        Ok(kin)
     }
 
     /// Whether it has a file open, which may have been renamed or removed.
@@ -168,14 +243,13 @@ impl Tail {
             // Whatever appears later is new from its first line on.
             self.begin = Begin::Start;
             let Some(open) = &mut self.now else { return Ok(Read::End) };
-            if open.read(&mut left, take)? == Read::More {
-                return Ok(Read::More);
-            }
-            if open.file.metadata()?.len() < open.at {
+            if open.is_truncated()? {
                 open.lines.finish(take)?;
                 open.file.seek(SeekFrom::Start(0))?;
-                open.at = 0;
-                continue;
+                self.past = Some(std::mem::take(&mut open.print));
+            }
+            if open.read(&mut left, take)? == Read::More {
+                return Ok(Read::More);
             }
             match fs::metadata(&self.path) {
                 Ok(there) if identity(&there) != open.identity => self.turn(now, take)?,
@@ -195,14 +269,15 @@ impl Tail {
     pub fn catch_up(&mut self, bytes_max: u64) -> io::Result<u64> {
         let Some(open) = &mut self.now else { return Ok(0) };
         let end = open.file.metadata()?.len();
-        let behind = end.saturating_sub(open.at);
+        let behind = end.saturating_sub(open.print.at());
         if behind <= bytes_max {
             return Ok(0);
         }
         self.too_long += open.lines.too_long;
         open.lines = LineReader::new(self.line_max);
         open.lines.begin_within_line();
-        open.at = open.file.seek(SeekFrom::Start(end))?;
+        open.file.seek(SeekFrom::Start(end))?;
+        open.print = Print::of(&open.file, end)?;
         self.skipped_bytes += behind;
         Ok(behind)
     }
@@ -317,6 +392,15 @@ mod tests {
         assert_eq!(case.poll(), ["1", "2"]);
         fs::write(&case.path, "3\n").unwrap();
         assert_eq!(case.poll(), ["3"]);
+    }
+
+    #[test]
+    fn a_file_that_was_emptied_and_has_grown_longer_since_is_read_from_its_start() {
+        let mut case = Case::new(Begin::Start);
+        case.write("1\n2\n");
+        assert_eq!(case.poll(), ["1", "2"]);
+        fs::write(&case.path, "3\n4\n5\n").unwrap();
+        assert_eq!(case.poll(), ["3", "4", "5"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A folder is looked through every two seconds; the [`FILES_MAX`] files that were written last are followed. What is
 //! there at the first look is followed from its end on, what appears later from its first line on. A file that only
-//! changed its name is no new one. Owned by the thread `logs`, which it keeps for a bounded time.
+//! changed its name is no new one, nor is a copy of one that was read. Owned by the thread `logs`, which it keeps for a bounded time.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use glob::{MatchOptions, Pattern};
 
+use super::newcomers::Newcomers;
 use crate::log_view::Read;
 use crate::tail::{Begin, Tail};
 
@@ -76,6 +77,7 @@ struct Folder {
     looked: Option<Instant>,
     /// Files that fit and are not followed, at the last look.
     left_out: usize,
+    newcomers: Newcomers,
 }
 
 /// One that fits.
@@ -94,6 +96,7 @@ impl Files {
             known: None,
             looked: None,
             left_out: 0,
+            newcomers: Newcomers::default(),
         });
         let tails = match folder {
             Some(_) => Vec::new(),
@@ -183,16 +186,29 @@ impl Files {
         self.tails = kept;
         self.too_long += gone.iter().map(Tail::too_long).sum::<u64>();
         self.skipped_bytes += gone.iter().map(Tail::skipped_bytes).sum::<u64>();
+        let (mut unsure, mut result) = (Vec::new(), Ok(()));
         for one in found {
             let is_followed = |tail: &Tail| tail.path() == one.path || tail.follows(one.identity);
             if self.tails.iter().any(is_followed) {
                 continue;
             }
             let is_new = known.as_ref().is_some_and(|known| !known.contains(&one.identity));
-            let begin = if is_new { Begin::Start } else { Begin::End };
-            self.tails.push(Tail::new(&one.path, begin, self.line_max));
+            let begin = match is_new {
+                true => folder.newcomers.begin(&one.path, one.identity, &self.tails, now),
+                false => Ok(Some(Begin::End)),
+            };
+            match begin {
+                Ok(Some(begin)) => self.tails.push(Tail::new(&one.path, begin, self.line_max)),
+                // Asked again at the next look, as one that has just appeared.
+                Ok(None) => unsure.push(one.identity),
+                Err(error) => result = Err(io::Error::new(error.kind(), format!("{}: {error}", one.path.display()))),
+            }
         }
-        Ok(())
+        if let Some(known) = &mut folder.known {
+            folder.newcomers.retain(|identity| known.contains(identity));
+            known.retain(|identity| !unsure.contains(identity));
+        }
+        result
     }
 }
 
@@ -324,6 +340,70 @@ mod tests {
         assert_eq!(case.lines(60), ["2", "3", "4"]);
         case.write("app-now.log", "5\n");
         assert_eq!(case.lines(3), ["5"]);
+    }
+
+    /// As `cp` does, in two steps if wanted.
+    fn copy(case: &Case, from: &str, to: &str) {
+        fs::copy(case.folder.path().join(from), case.folder.path().join(to)).unwrap();
+    }
+
+    #[test]
+    fn a_log_that_was_copied_and_emptied_by_logrotate_is_not_read_a_second_time() {
+        let mut case = Case::new();
+        case.write("app-now.log", &"before\n".repeat(500));
+        assert_eq!(case.lines(3), [""; 0]);
+        case.write("app-now.log", "1\n2\n");
+        assert_eq!(case.lines(3), ["1", "2"]);
+        // What was written since the last look stands in the copy alone.
+        case.write("app-now.log", "3\n");
+        copy(&case, "app-now.log", "app-20261128.log");
+        fs::write(case.folder.path().join("app-now.log"), "").unwrap();
+        assert_eq!(case.lines(10), ["3"]);
+        case.write("app-now.log", "4\n");
+        assert_eq!(case.lines(10), ["4"]);
+        // And the next day again.
+        copy(&case, "app-now.log", "app-20261129.log");
+        fs::write(case.folder.path().join("app-now.log"), "5, written at once\n").unwrap();
+        assert_eq!(case.lines(30), ["5, written at once"]);
+    }
+
+    #[test]
+    fn a_copy_that_takes_a_while_is_waited_for() {
+        let mut case = Case::new();
+        case.write("app-now.log", "");
+        assert_eq!(case.lines(3), [""; 0]);
+        let text: String = (0..1_000).map(|number| format!("line {number}\n")).collect();
+        case.write("app-now.log", &text);
+        assert_eq!(case.lines(3).len(), 1_000);
+        for part in text.as_bytes().chunks(4_000) {
+            case.write("app-20261128.log", std::str::from_utf8(part).unwrap());
+            assert_eq!(case.lines(2), [""; 0]);
+        }
+        fs::write(case.folder.path().join("app-now.log"), "next\n").unwrap();
+        assert_eq!(case.lines(30), ["next"]);
+    }
+
+    #[test]
+    fn a_copy_of_a_log_that_goes_on_is_not_read_either() {
+        let mut case = Case::new();
+        case.write("app-now.log", &"before\n".repeat(500));
+        assert_eq!(case.lines(3), [""; 0]);
+        copy(&case, "app-now.log", "app-saved.log");
+        case.write("app-now.log", "1\n");
+        assert_eq!(case.lines(30), ["1"]);
+    }
+
+    #[test]
+    fn a_log_that_only_begins_like_another_one_is_read_from_its_first_line_on() {
+        let mut case = Case::new();
+        let banner = "program 1.0, built by somebody\n".repeat(100);
+        case.write("app-1.log", &banner);
+        assert_eq!(case.lines(3), [""; 0]);
+        case.write("app-1.log", "one\n");
+        assert_eq!(case.lines(3), ["one"]);
+        case.write("app-2.log", &banner);
+        case.write("app-2.log", "two\n");
+        assert_eq!(case.lines(10).into_iter().filter(|line| line == "two").count(), 1);
     }
 
     #[test]

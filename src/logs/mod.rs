@@ -13,6 +13,7 @@ mod condition;
 mod files;
 mod judge;
 mod map;
+mod newcomers;
 mod parse;
 mod plan;
 mod rate;
