@@ -156,7 +156,8 @@ fn kills_while_sending_lose_nothing_and_repetitions_have_the_same_id() {
         std::thread::park_timeout(Duration::from_millis((kill as u64 * 37) % 260));
         service.kill();
     }
-    println!("{} kills in {:?}", kills(), begin.elapsed());
+    println!("figure kills {}", kills());
+    println!("figure kills_took_s {:.1}", begin.elapsed().as_secs_f64());
     // A last run that is let be: what waits goes out, but for what happens in its last second.
     let mut service = home.start();
     let before = hook.calls().len();
@@ -179,5 +180,11 @@ fn kills_while_sending_lose_nothing_and_repetitions_have_the_same_id() {
     }
     assert!(messages.values().all(|contents| contents.len() == 1), "an id stands for one content");
     assert!(carried.values().all(|ids| ids.len() == 1), "a change comes under one id");
-    println!("{} changes told in {} messages, {} calls, {} wait", told.len(), messages.len(), calls.len(), waits.len());
+    let figures = [
+        ("changes_told", told.len()),
+        ("messages", messages.len()),
+        ("calls", calls.len()),
+        ("changes_waiting", waits.len()),
+    ];
+    figures.iter().for_each(|(name, figure)| println!("figure {name} {figure}"));
 }

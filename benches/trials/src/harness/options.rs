@@ -26,6 +26,10 @@ pub struct Options {
     pub cases: u64,
     /// Streams that R2 adds and removes.
     pub churned: u64,
+    /// Seconds for which the receiver of R35 is away.
+    pub outage_seconds: u64,
+    /// Kills of R36.
+    pub send_kills: u64,
     /// The options as they were given, for the record.
     pub given: Vec<String>,
 }
@@ -49,6 +53,8 @@ impl Options {
             kills: 300,
             cases: 10_000,
             churned: 10_000,
+            outage_seconds: 600,
+            send_kills: 100,
             given: Vec::new(),
         };
         let mut arguments = arguments;
@@ -62,7 +68,7 @@ impl Options {
                     options.results = value()?.into();
                     options.page = options.results.with_extension("md");
                 }
-                "--seed" | "--minutes" | "--kills" | "--cases" | "--churned" => {
+                "--seed" | "--minutes" | "--kills" | "--cases" | "--churned" | "--outage-seconds" | "--send-kills" => {
                     let (name, number) = (argument.clone(), number(value()?)?);
                     ensure!(number > 0, "{name} must be above 0");
                     options.given.push(format!("{name} {number}"));
@@ -71,6 +77,8 @@ impl Options {
                         "--minutes" => options.minutes = number,
                         "--kills" => options.kills = number,
                         "--cases" => options.cases = number,
+                        "--outage-seconds" => options.outage_seconds = number,
+                        "--send-kills" => options.send_kills = number,
                         _ => options.churned = number,
                     }
                 }

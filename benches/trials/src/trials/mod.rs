@@ -8,6 +8,7 @@ mod hangs;
 mod kills;
 mod log_flood;
 mod mutated;
+mod notifications;
 mod overload;
 mod panics;
 mod reconnects;
@@ -42,8 +43,10 @@ pub const ALL: &[Trial] = &[
     Trial { id: "R25", name: "log-flood", what: log_flood::WHAT, run: log_flood::run },
     Trial { id: "R33", name: "bombs", what: bombs::WHAT, run: bombs::run },
     Trial { id: "R34", name: "give-back", what: give_back::WHAT, run: give_back::run },
+    Trial { id: "R36", name: "send-kills", what: notifications::SEND_KILLS, run: notifications::send_kills },
     Trial { id: "R2", name: "churn", what: churn::WHAT, run: churn::run },
     Trial { id: "R3", name: "mutated", what: mutated::WHAT, run: mutated::run },
     Trial { id: "R12", name: "kills", what: kills::WHAT, run: kills::run },
+    Trial { id: "R35", name: "outage", what: notifications::OUTAGE, run: notifications::outage },
     Trial { id: "R1", name: "soak", what: soak::WHAT, run: soak::run },
 ];
