@@ -24,6 +24,9 @@ const USER_BYTES_MAX: usize = 128;
 /// Longest token that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 1_024;
 
+/// The name of whoever gives none and needs no token.
+const NOBODY: &str = "local";
+
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Principal {
@@ -31,8 +34,20 @@ pub(super) struct Principal {
     pub role: Role,
     /// The token's name; absent where none is needed.
     pub token: Option<String>,
-    /// The user's name, as a trusted proxy says.
-    pub user: Option<String>,
+    /// What a trusted proxy says of the user.
+    pub user: User,
+}
+
+/// What a trusted proxy says of the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum User {
+    /// No trusted proxy is asked, or the request came past it: the client's word counts.
+    Unasked,
+    /// The proxy names nobody, as for programs that it lets through. Also what remains when a client has the proxy take
+    /// its header away (`Connection: X-Remote-User`): the client's word is marked, so that it looks like nobody vouched for it.
+    Unnamed,
+    /// The proxy vouches for this name.
+    Named(String),
 }
 
 impl Principal {
@@ -43,18 +58,18 @@ impl Principal {
 
     /// Whoever asks for what is told to anybody.
     pub(super) fn anybody() -> Self {
-        Self { role: Role::Viewer, token: None, user: None }
+        Self { role: Role::Viewer, token: None, user: User::Unasked }
     }
 
     /// The name that goes into events and the log. A name that a proxy vouches for cannot be
-    /// overridden; one that the client gives is told with its token.
+    /// overridden; one that the client gives is told with its token, or as `local` where a proxy could have vouched for it.
     pub(super) fn name(&self, given: Option<&str>) -> String {
-        match (&self.user, given, &self.token) {
-            (Some(user), _, _) => user.clone(),
-            (None, Some(given), Some(token)) => format!("{given} ({token})"),
-            (None, Some(given), None) => given.to_owned(),
-            (None, None, Some(token)) => token.clone(),
-            (None, None, None) => "local".to_owned(),
+        let behind = self.token.as_deref();
+        match (&self.user, given) {
+            (User::Named(user), _) => user.clone(),
+            (User::Unasked, Some(given)) if behind.is_none() => given.to_owned(),
+            (User::Unasked | User::Unnamed, Some(given)) => format!("{given} ({})", behind.unwrap_or(NOBODY)),
+            (User::Unasked | User::Unnamed, None) => behind.unwrap_or(NOBODY).to_owned(),
         }
     }
 }
@@ -72,29 +87,44 @@ pub(super) struct Access {
 impl Access {
     /// Who asks, or why they may not.
     pub(super) fn principal(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Principal, Problem> {
-        let user = self.user(headers, peer);
         let tokens = self.tokens.load();
         if tokens.is_empty() {
-            return Ok(Principal { role: Role::Admin, token: None, user });
+            return Ok(Principal { role: Role::Admin, token: None, user: self.user(headers, peer)? });
         }
         let given = token_of(headers).ok_or_else(|| refused("a token is needed: Authorization: Bearer TOKEN"))?;
         let token = recognise(&tokens, &given).ok_or_else(|| refused("the token is not known"))?;
-        Ok(Principal { role: token.role, token: Some(token.name.to_string()), user })
+        Ok(Principal { role: token.role, token: Some(token.name.to_string()), user: self.user(headers, peer)? })
     }
 
-    /// The user's name, when a trusted proxy says it.
-    fn user(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<String> {
-        let header = self.user_header.as_ref()?;
-        let peer = peer?;
+    /// What a trusted proxy says of the user. Words of it that leave open who it is are refused: of two names one may be
+    /// the client's own.
+    fn user(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<User, Problem> {
+        let (Some(header), Some(peer)) = (&self.user_header, peer) else { return Ok(User::Unasked) };
         if !self.proxies.iter().any(|range| range.contains(peer)) {
-            return None;
+            return Ok(User::Unasked);
         }
         let mut values = headers.get_all(header);
-        let (Some(name), None) = (values.next(), values.next()) else { return None };
-        let name = std::str::from_utf8(name.as_bytes()).ok()?.trim();
-        let fits = !name.is_empty() && name.len() <= USER_BYTES_MAX && !name.chars().any(char::is_control);
-        fits.then(|| name.to_owned())
+        let name = match (values.next(), values.next()) {
+            (None, _) => return Ok(User::Unnamed),
+            (Some(name), None) => std::str::from_utf8(name.as_bytes()).map(str::trim),
+            (Some(_), Some(_)) => return Err(unclear(header, "names the user more than once")),
+        };
+        match name {
+            Ok("") => Ok(User::Unnamed),
+            Ok(name) if name.len() <= USER_BYTES_MAX && !name.chars().any(char::is_control) => {
+                Ok(User::Named(name.to_owned()))
+            }
+            Ok(_) | Err(_) => Err(unclear(header, "names no user that can be read")),
+        }
     }
+}
+
+/// What a trusted proxy has to be told to do.
+fn unclear(header: &HeaderName, why: &str) -> Problem {
+    Problem::bad_request(format!(
+        "the header '{header}' (server.user_header) {why}: have the proxy replace what the client sends with one name of at \
+         most {USER_BYTES_MAX} bytes in UTF-8, not add to it"
+    ))
 }
 
 fn refused(why: &str) -> Problem {
@@ -156,16 +186,17 @@ mod tests {
 
     #[test]
     fn a_vouched_name_cannot_be_overridden_and_a_given_one_names_its_token() {
-        let of = |user: Option<&str>, token: Option<&str>| Principal {
-            role: Role::Operator,
-            token: token.map(str::to_owned),
-            user: user.map(str::to_owned),
+        let told = |user: &User, token: Option<&str>, given: Option<&str>| {
+            Principal { role: Role::Operator, token: token.map(str::to_owned), user: user.clone() }.name(given)
         };
-        assert_eq!(of(Some("anna"), Some("desk")).name(Some("mallory")), "anna");
-        assert_eq!(of(None, Some("desk")).name(Some("anna")), "anna (desk)");
-        assert_eq!(of(None, Some("desk")).name(None), "desk");
-        assert_eq!(of(None, None).name(Some("anna")), "anna");
-        assert_eq!(of(None, None).name(None), "local");
+        assert_eq!(told(&User::Named("anna".to_owned()), Some("desk"), Some("mallory")), "anna");
+        for user in [User::Unasked, User::Unnamed] {
+            assert_eq!(told(&user, Some("desk"), Some("anna")), "anna (desk)");
+            assert_eq!(told(&user, Some("desk"), None), "desk");
+            assert_eq!(told(&user, None, None), "local");
+        }
+        assert_eq!(told(&User::Unasked, None, Some("anna")), "anna");
+        assert_eq!(told(&User::Unnamed, None, Some("anna")), "anna (local)", "no proxy vouched for it");
     }
 
     #[test]
@@ -194,18 +225,47 @@ mod tests {
     #[test]
     fn a_users_name_counts_from_a_trusted_proxy_only() {
         let bearer = format!("Bearer {TOKEN}");
-        let user = |pairs: &[(&str, &str)], peer: &str| {
-            let all: Vec<(&str, &str)> = pairs.iter().copied().chain([("authorization", &*bearer)]).collect();
-            access().principal(&headers(&all), Some(peer.parse().unwrap())).unwrap().user
+        let user = |value: &[u8], peer: &str| {
+            let mut all = headers(&[("authorization", &bearer)]);
+            all.append(HeaderName::from_static("x-remote-user"), HeaderValue::from_bytes(value).unwrap());
+            access().principal(&all, Some(peer.parse().unwrap())).unwrap().user
         };
-        let named = [("x-remote-user", "anna")];
-        assert_eq!(user(&named, "192.0.2.9").as_deref(), Some("anna"));
-        assert_eq!(user(&named, "::ffff:192.0.2.9").as_deref(), Some("anna"));
-        assert_eq!(user(&named, "192.0.3.9"), None);
-        assert_eq!(user(&[("x-remote-user", "anna"), ("x-remote-user", "mallory")], "192.0.2.9"), None);
-        let mut unlike_ascii = headers(&[("authorization", &bearer)]);
-        unlike_ascii.append(HeaderName::from_static("x-remote-user"), HeaderValue::from_bytes(b"Zo\xc3\xab").unwrap());
-        let found = access().principal(&unlike_ascii, Some([192, 0, 2, 9].into())).unwrap();
-        assert_eq!(found.name(Some("mallory")), "Zoë", "nobody slips in under another name");
+        let named = |name: &str| User::Named(name.to_owned());
+        assert_eq!(user(b"anna", "192.0.2.9"), named("anna"));
+        assert_eq!(user(b"anna", "::ffff:192.0.2.9"), named("anna"));
+        assert_eq!(user("Zoë".as_bytes(), "192.0.2.9"), named("Zoë"));
+        assert_eq!(user(b"anna", "192.0.3.9"), User::Unasked);
+        assert_eq!(user(b" ", "192.0.2.9"), User::Unnamed);
+        let silent = access().principal(&headers(&[("authorization", &bearer)]), Some([192, 0, 2, 9].into())).unwrap();
+        assert_eq!(silent.user, User::Unnamed);
+    }
+
+    #[test]
+    fn nobody_acts_under_a_name_of_their_own_when_the_proxy_leaves_open_who_it_is() {
+        let refused = |values: &[&[u8]], peer: [u8; 4], tokens: bool| {
+            let mut all = headers(&[("authorization", &format!("Bearer {TOKEN}"))]);
+            for value in values {
+                all.append(HeaderName::from_static("x-remote-user"), HeaderValue::from_bytes(value).unwrap());
+            }
+            let access = access();
+            if !tokens {
+                access.tokens.store(Arc::default());
+            }
+            access.principal(&all, Some(peer.into())).err().map(|problem| problem.to_string())
+        };
+        for tokens in [true, false] {
+            for (values, why) in [
+                (&[b"mallory" as &[u8], b"anna"][..], "more than once"),
+                (&[b"anna", b""], "more than once"),
+                (&[b"\xff\xfe"], "no user that can be read"),
+                (&[b"an\tna"], "no user that can be read"),
+                (&[&[b'a'; USER_BYTES_MAX + 1]], "no user that can be read"),
+            ] {
+                let told = refused(values, [192, 0, 2, 9], tokens).expect("it is refused");
+                assert!(told.contains(why) && told.contains("server.user_header"), "{told}");
+                assert!(!told.contains("anna"), "{told}");
+                assert_eq!(refused(values, [192, 0, 3, 9], tokens), None, "whoever else sends it is not asked");
+            }
+        }
     }
 }
