@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
@@ -64,19 +64,15 @@ pub(super) async fn set_levels(request: HttpRequest, node: Data<Node>, bytes: By
     }
     let catalogue = node.catalogue.load();
     // A level may be taken away from a stream that is gone, but not be given to one that never was.
-    let unknown =
-        asked.streams.iter().find(|(name, level)| level.is_some() && !catalogue.streams.contains_key(&***name));
-    if let Some((name, _)) = unknown {
+    let unknown = |name: &str| !catalogue.streams.contains_key(name);
+    if let Some(name) = asked.streams.iter().find_map(|(name, level)| level.filter(|_| unknown(name)).map(|_| name)) {
         return Err(Problem::not_found(format!("there is no stream '{name}'")));
     }
-    for (stream, level) in &asked.streams {
-        let set = node.levels.set_stream(stream, level.map(LogLevel::filter));
-        set.map_err(|error| Problem::new(StatusCode::CONFLICT, error.to_string()))?;
+    let streams = asked.streams.into_iter().map(|(stream, level)| (stream, level.map(LogLevel::filter))).collect();
+    let is_changed = node.levels.set(asked.level.map(LogLevel::filter), &streams);
+    if is_changed.map_err(|error| Problem::conflict(format!("{error}; nothing was changed")))? {
+        tracing::info!(user = Principal::of(&request).name(None), "levels of the log were changed over the API");
     }
-    if let Some(level) = asked.level {
-        node.levels.set_global(level.filter());
-    }
-    tracing::info!(user = Principal::of(&request).name(None), "levels of the log were changed over the API");
     Ok(current(&node.levels).answer())
 }
 

@@ -33,7 +33,7 @@ pub enum LevelError {
 #[derive(Clone, Debug)]
 pub struct LevelControl(Arc<ArcSwap<Levels>>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Levels {
     global: LevelFilter,
     streams: BTreeMap<String, LevelFilter>,
@@ -61,29 +61,42 @@ impl LevelControl {
         self.0.load().streams.clone()
     }
 
+    /// Sets the level of everything that has none of its own, where one is given, and levels of streams, which `None` takes
+    /// away: wholly or not at all. Tells whether anything is different now.
+    ///
+    /// # Errors
+    /// More than 1,024 streams would have one: nothing was changed.
+    pub fn set(
+        &self,
+        global: Option<LevelFilter>,
+        streams: &BTreeMap<String, Option<LevelFilter>>,
+    ) -> Result<bool, LevelError> {
+        let mut outcome = Ok(false);
+        self.0.rcu(|present| {
+            let mut levels = Levels::clone(present);
+            levels.global = global.unwrap_or(levels.global);
+            for (stream, level) in streams {
+                match level {
+                    Some(level) => levels.streams.insert(stream.clone(), *level),
+                    None => levels.streams.remove(stream),
+                };
+            }
+            // What there is may stay and be changed, however much it is.
+            let most = STREAMS_MAX.max(present.streams.len());
+            outcome = if levels.streams.len() > most { Err(LevelError::TooMany) } else { Ok(levels != **present) };
+            if outcome == Ok(true) { Arc::new(levels) } else { present.clone() }
+        });
+        tracing::callsite::rebuild_interest_cache();
+        outcome
+    }
+
     /// Sets or, with `None`, removes the level of one stream.
     ///
     /// # Errors
     /// 1,024 streams have one already.
-    pub fn set_stream(&self, stream: &str, level: Option<LevelFilter>) -> Result<(), LevelError> {
-        let mut fits = true;
-        self.0.rcu(|levels| {
-            let mut levels = Levels::clone(levels);
-            match level {
-                Some(level) => {
-                    fits = levels.streams.len() < STREAMS_MAX || levels.streams.contains_key(stream);
-                    if fits {
-                        levels.streams.insert(stream.to_owned(), level);
-                    }
-                }
-                None => {
-                    levels.streams.remove(stream);
-                }
-            }
-            levels
-        });
-        tracing::callsite::rebuild_interest_cache();
-        if fits { Ok(()) } else { Err(LevelError::TooMany) }
+    #[cfg(test)]
+    pub(super) fn set_stream(&self, stream: &str, level: Option<LevelFilter>) -> Result<bool, LevelError> {
+        self.set(None, &BTreeMap::from([(stream.to_owned(), level)]))
     }
 
     /// The most detailed level that anything may log at.

@@ -151,6 +151,21 @@ fn levels_of_streams_are_limited_in_number() {
 }
 
 #[test]
+fn levels_are_set_wholly_or_not_at_all_and_what_changes_nothing_says_so() {
+    let levels = LevelControl::new(LevelFilter::INFO);
+    let own = |names: std::ops::Range<usize>, level| names.map(|number| (number.to_string(), level)).collect();
+    let debug = Some(LevelFilter::DEBUG);
+    assert_eq!(levels.set(None, &own(0..1_025, debug)), Err(LevelError::TooMany));
+    assert_eq!((levels.streams().len(), levels.set(None, &own(0..1_000, debug))), (0, Ok(true)));
+    assert_eq!(levels.set(Some(LevelFilter::WARN), &own(999..1_025, debug)), Err(LevelError::TooMany));
+    assert_eq!((levels.streams().len(), levels.global()), (1_000, LevelFilter::INFO), "nothing of it was set");
+    assert_eq!(levels.set(None, &own(0..0, None)), Ok(false));
+    assert_eq!(levels.set(Some(LevelFilter::INFO), &own(3..9, debug)), Ok(false), "it is so already");
+    assert_eq!(levels.set(None, &own(2_000..2_001, None)), Ok(false));
+    assert_eq!(levels.set(None, &own(0..1, None)), Ok(true));
+}
+
+#[test]
 fn libraries_are_quiet_below_warn() {
     let lines = json_lines(LevelFilter::DEBUG, |_| {
         tracing::info!(target: "h2::codec", "library chatter");

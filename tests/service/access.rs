@@ -179,10 +179,13 @@ fn an_acknowledgement_carries_the_name_that_a_trusted_proxy_vouches_for() {
     let home = Home::new("server.user_header = \"X-Remote-User\"\nserver.trusted_proxies = [\"127.0.0.1/32\"]\n");
     let service = home.start();
     let body = json!({ "matchers": { "stream": "*" }, "until": "1h", "author": "mallory" });
+    let twice = "X-Remote-User: anna\r\nX-Remote-User: mallory\r\n";
+    let refused = ask_json(service.address(), "POST", "/api/v1/silences", twice, &body);
+    assert_eq!(refused.status, 400, "a proxy that adds to what the client sends: {refused:?}");
     let made = ask_json(service.address(), "POST", "/api/v1/silences", "X-Remote-User: anna\r\n", &body);
     assert_eq!((made.status, &made.json()["author"]), (201, &json!("anna")));
     let made = ask_json(service.address(), "POST", "/api/v1/silences", "", &body);
-    assert_eq!(made.json()["author"], "mallory", "nobody vouches");
+    assert_eq!(made.json()["author"], "mallory (local)", "nobody vouches, and it shows");
 }
 
 #[test]

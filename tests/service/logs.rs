@@ -140,9 +140,16 @@ fn the_level_of_one_stream_changes_while_the_service_runs() {
     let levels = |body: Value| ask_json(service.address(), "PUT", "/api/v1/log", "", &body);
     let set = levels(json!({ "streams": { "roof": "debug" } }));
     assert_eq!((set.status, set.json()), (200, json!({ "level": "info", "streams": { "roof": "debug" } })));
-    assert_eq!(levels(json!({ "streams": { "nobody": "debug" } })).status, 404);
+    let told = || service.lines().iter().filter(|line| line.contains("levels of the log were changed")).count();
+    wait("the change to be logged", 5 * SECOND, || (told() == 1).then_some(()));
+    // What is refused and what changes nothing is told of by nobody.
+    let half = json!({ "level": "trace", "streams": { "lobby": "trace", "nobody": "debug" } });
+    assert_eq!(levels(half).status, 404);
+    assert_eq!(levels(json!({})).json(), json!({ "level": "info", "streams": { "roof": "debug" } }));
     assert_eq!(levels(json!({ "level": "loud" })).status, 400);
-    let off = levels(json!({ "level": "warn", "streams": { "roof": null } }));
+    assert_eq!(levels(json!({ "streams": { "roof": null, "lobby": "debug" } })).status, 200);
+    wait("the next change to be logged", 5 * SECOND, || (told() == 2).then_some(()));
+    let off = levels(json!({ "level": "warn", "streams": { "lobby": null } }));
     assert_eq!(off.json(), json!({ "level": "warn", "streams": {} }));
     assert_eq!(service.get("/api/v1/log").0, 200);
     // The level that a changed configuration names wins at once.
