@@ -2,20 +2,22 @@
 //!
 //! A client that comes back with `Last-Event-ID` first gets from the store what it missed, then what
 //! happens: it listens before the store is read, so nothing falls between the two. A client that
-//! does not read is told why and hung up on; nobody waits for it.
+//! does not read is told why and hung up on; nobody waits for it. One that ends its side of the connection is done: its
+//! place is free at once.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentType};
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::access::Principal;
 use super::hangup::Hangup;
@@ -69,19 +71,28 @@ pub(super) async fn live(request: HttpRequest, node: Data<Node>) -> Result<HttpR
     let query = Query::of(&request);
     let wants = wants(&query)?;
     let last = last_event_id(&request, &query)?;
-    let listener = node.feed.listen(wants.clone());
-    let listener = listener.ok_or_else(|| Problem::unavailable("too many clients listen already"))?;
-    let (frames, body) = mpsc::channel(IN_FLIGHT_MAX);
-    let hangup = request.conn_data::<Hangup>().cloned();
-    let token = Principal::of(&request).token;
-    let pump = Pump { node, token, listener, wants, frames, hangup };
-    actix_web::rt::spawn(pump.run(last));
-    Ok(HttpResponse::Ok()
+    let mut answer = HttpResponse::Ok();
+    answer
         .content_type(ContentType(mime()))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         // Proxies that gather answers would hold the feed back.
-        .insert_header(("X-Accel-Buffering", "no"))
-        .body(LiveBody(body)))
+        .insert_header(("X-Accel-Buffering", "no"));
+    if request.method() == Method::HEAD {
+        return Ok(answer.finish());
+    }
+    let hangup = request.conn_data::<Hangup>().cloned();
+    let place =
+        hangup.as_ref().map(|hangup| hangup.feed().ok_or_else(|| too_many("of this connection "))).transpose()?;
+    let listener = node.feed.listen(wants.clone()).ok_or_else(|| too_many(""))?;
+    let (frames, body) = mpsc::channel(IN_FLIGHT_MAX);
+    let token = Principal::of(&request).token;
+    let pump = Pump { node, token, listener, wants, frames, hangup, _place: place };
+    actix_web::rt::spawn(pump.run(last));
+    Ok(answer.body(LiveBody(body)))
+}
+
+fn too_many(whose: &str) -> Problem {
+    Problem::unavailable(format!("too many clients {whose}listen already"))
 }
 
 fn mime() -> actix_web::mime::Mime {
@@ -125,6 +136,8 @@ struct Pump {
     wants: Wants,
     frames: mpsc::Sender<Bytes>,
     hangup: Option<Hangup>,
+    /// Of the feeds of its connection.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a pump ends early.
@@ -132,11 +145,22 @@ struct Over;
 
 impl Pump {
     async fn run(mut self, last: Option<u64>) {
+        let ended = self.pump_until(gone(self.hangup.clone(), self.frames.clone()), last).await;
         // A client that reads again learns why it was ended.
-        if let Ok(reason) = self.pump(last).await {
+        if let Ok(reason) = ended {
             tracing::info!(reason, "a client of the live feed was dropped");
             let _ = self.send(frame("dropped", None, &Reason { reason })).await;
         }
+    }
+
+    /// Pumps until there is nobody to pump for any more.
+    async fn pump_until(&mut self, gone: impl Future<Output = ()>, last: Option<u64>) -> Result<&'static str, Over> {
+        let (mut gone, mut pumping) = (pin!(gone), pin!(self.pump(last)));
+        poll_fn(|context| match gone.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(Over)),
+            Poll::Pending => pumping.as_mut().poll(context),
+        })
+        .await
     }
 
     /// Whether the client's token is still one, or none is needed still.
@@ -221,6 +245,24 @@ impl Pump {
             }
         }
     }
+}
+
+/// Ends when the client has ended its side of the connection, or nobody sends to it any more.
+async fn gone(hangup: Option<Hangup>, frames: mpsc::Sender<Bytes>) {
+    let (mut closed, mut ended) = (
+        pin!(frames.closed()),
+        pin!(async {
+            match &hangup {
+                Some(hangup) => hangup.ended().await,
+                None => std::future::pending().await,
+            }
+        }),
+    );
+    poll_fn(|context| match closed.as_mut().poll(context) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => ended.as_mut().poll(context),
+    })
+    .await;
 }
 
 /// The body of the answer: frames as they come.

@@ -17,11 +17,13 @@ use crate::commands::health::health;
 use crate::config::{ServerPlan, Sources, load};
 use crate::desired::Desired;
 use crate::node_snapshot::{NodeSnapshot, StreamSnapshot};
+use crate::sinks::live_feed::{CLIENTS_MAX, LiveFeed};
 
 /// A running server on a free port; stopped when dropped.
 struct Running {
     address: SocketAddr,
     health: Arc<Health>,
+    feed: Arc<LiveFeed>,
     handle: ServerHandle,
     thread: Option<thread::JoinHandle<()>>,
     _folder: tempfile::TempDir,
@@ -74,6 +76,7 @@ fn start() -> Running {
     let snapshot = Arc::new(snapshot);
     let (plan, state, folder) = idle_state();
     let state = ApiState { snapshot: Arc::new(move || snapshot.clone()), health: health.clone(), ..state };
+    let feed = state.feed.clone();
     let (tell, told) = mpsc::channel();
     let thread = thread::spawn(move || {
         actix_rt::System::new().block_on(async {
@@ -83,7 +86,7 @@ fn start() -> Running {
         });
     });
     let (handle, address) = told.recv_timeout(Duration::from_secs(10)).unwrap();
-    Running { address, health, handle, thread: Some(thread), _folder: folder }
+    Running { address, health, feed, handle, thread: Some(thread), _folder: folder }
 }
 
 /// Sends a request as it stands and reads the answer to its end.
@@ -216,6 +219,39 @@ fn a_head_request_gets_no_body() {
     let server = start();
     let answer = ask(server.address, "HEAD /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     assert_eq!((status(&answer), body(&answer)), ("200", ""));
+}
+
+/// Begins to listen to the live feed; the status once it is answered, and the connection.
+fn listen(address: SocketAddr, method: &str) -> (String, TcpStream) {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let request = format!("{method} /api/v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut head = [0; 12];
+    socket.read_exact(&mut head).unwrap();
+    (status(&String::from_utf8_lossy(&head)).to_owned(), socket)
+}
+
+#[test]
+fn clients_that_come_and_go_quickly_leave_no_live_feed_without_a_place() {
+    let server = start();
+    let until = std::time::Instant::now() + Duration::from_secs(10);
+    for _ in 0..CLIENTS_MAX + 64 {
+        listen(server.address, "GET");
+    }
+    while server.feed.clients() > 0 {
+        assert!(std::time::Instant::now() < until, "{} are still there", server.feed.clients());
+        thread::yield_now();
+    }
+    let (answered, _here) = listen(server.address, "GET");
+    assert_eq!((answered.as_str(), server.feed.clients()), ("200", 1));
+}
+
+#[test]
+fn a_head_request_for_the_live_feed_takes_no_place() {
+    let server = start();
+    let (answered, _here) = listen(server.address, "HEAD");
+    assert_eq!((answered.as_str(), server.feed.clients()), ("200", 0));
 }
 
 fn refused(listen: &str) -> String {

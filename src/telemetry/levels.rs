@@ -86,7 +86,9 @@ impl LevelControl {
             outcome = if levels.streams.len() > most { Err(LevelError::TooMany) } else { Ok(levels != **present) };
             if outcome == Ok(true) { Arc::new(levels) } else { present.clone() }
         });
-        tracing::callsite::rebuild_interest_cache();
+        if outcome == Ok(true) {
+            tracing::callsite::rebuild_interest_cache();
+        }
         outcome
     }
 
