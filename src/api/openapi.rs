@@ -90,6 +90,10 @@ fn operation(endpoint: &Endpoint) -> Value {
         let about = "Names what was answered: for If-Match of a change.";
         good["headers"] = json!({ "ETag": { "description": about, "schema": { "type": "string" } } });
     }
+    if endpoint.may_add() {
+        responses.insert("201".to_owned(), made(&good));
+    }
+    let good = if status == 201 { made(&good) } else { good };
     responses.insert(status.to_string(), good);
     if endpoint.verb != Verb::Get {
         responses.insert("412".to_owned(), json!({ "$ref": "#/components/responses/Problem" }));
@@ -120,6 +124,14 @@ fn operation(endpoint: &Endpoint) -> Value {
         operation["requestBody"] = json!({ "content": { media: { "schema": schema } } });
     }
     operation
+}
+
+/// The answer where something was added.
+fn made(good: &Value) -> Value {
+    let mut made = good.clone();
+    made["headers"]["Location"] =
+        json!({ "description": "The path of what was added.", "schema": { "type": "string" } });
+    made
 }
 
 /// The conditions that a change takes, as parameters.

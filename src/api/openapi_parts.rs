@@ -2,11 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::StreamSettings;
-
-/// Keys of `[[streams]]` that only configuration files may use.
-const FILE_ONLY: [&str; 1] = ["tls_ca"];
-
 /// The document's `components`.
 pub(super) fn components() -> Value {
     json!({
@@ -24,40 +19,46 @@ pub(super) fn components() -> Value {
     })
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
-fn described(what: &str) -> Value {
+pub(super) fn described(what: &str) -> Value {
     json!({ "type": "string", "description": what })
 }
 
-fn described_object(what: &str) -> Value {
-    json!({ "type": "object", "description": what })
-}
-
-fn moment() -> Value {
+pub(super) fn moment() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 
-fn number() -> Value {
+pub(super) fn number() -> Value {
     json!({ "type": "number" })
 }
 
-fn whole() -> Value {
+pub(super) fn whole() -> Value {
     json!({ "type": "integer", "minimum": 0 })
 }
 
-fn list_of(name: &str) -> Value {
+pub(super) fn list_of(name: &str) -> Value {
     json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{name}") } })
 }
 
-fn object(required: &[&str], properties: Value) -> Value {
+pub(super) fn object(required: &[&str], properties: Value) -> Value {
     json!({ "type": "object", "required": required, "properties": properties })
 }
 
-fn severity() -> Value {
+pub(super) fn severity() -> Value {
     json!({ "type": "string", "enum": ["info", "warning", "minor", "major", "critical"] })
+}
+
+/// A truth value; described unless there is nothing to say.
+pub(super) fn flag(what: &str) -> Value {
+    if what.is_empty() { json!({ "type": "boolean" }) } else { json!({ "type": "boolean", "description": what }) }
+}
+
+/// A value that may be null.
+pub(super) fn or_null(value: &Value) -> Value {
+    json!({ "anyOf": [value, { "type": "null" }] })
 }
 
 fn log_level() -> Value {
@@ -69,7 +70,7 @@ fn log_levels(level: &Value) -> Value {
     json!({ "type": "object", "additionalProperties": level })
 }
 
-fn state() -> Value {
+pub(super) fn state() -> Value {
     json!({ "type": "string", "enum": ["raised", "escalated", "acked", "suppressed", "ended"] })
 }
 
@@ -119,16 +120,7 @@ fn schemas() -> Value {
     );
     add("Unack", object(&[], json!({ "author": text() })));
     add("Comment", object(&["comment"], json!({ "author": text(), "comment": text() })));
-    add("Stream", stream());
-    add(
-        "StreamPage",
-        object(
-            &["streams", "total", "sequence"],
-            json!({
-        "streams": list_of("Stream"), "total": whole(), "sequence": whole(), "next_cursor": text() }),
-        ),
-    );
-    add("StreamSettings", stream_settings());
+    super::stream_schema::add_to(&mut add);
     add(
         "Apply",
         object(
@@ -179,18 +171,6 @@ fn schemas() -> Value {
         "name": text(), "role": role(), "token": described("Shown this once."), "created_at": moment() }),
         ),
     );
-    add(
-        "History",
-        object(
-            &["stream", "points"],
-            json!({
-        "stream": text(), "points": { "type": "array", "items": object(&["at", "lasts", "known", "up", "pictures", "sounds"], json!({
-            "at": moment(), "lasts": whole(), "known": whole(), "blind": whole(), "up": number(), "worst": severity(), "bitrate": number(),
-            "latency_s": described_object("p50, p95 and p99 in seconds from arrival to verdict."),
-            "pictures": { "type": "array", "items": { "type": "object" } },
-            "sounds": { "type": "array", "items": { "type": "object" } } })) } }),
-        ),
-    );
     let spans = json!({ "type": "array", "items": { "type": "array", "items": whole() },
         "description": "Begin and end of each, in seconds after since; at most 128, the newest." });
     add(
@@ -226,21 +206,7 @@ fn schemas() -> Value {
             "name": text(), "role": role(), "origin": origin(), "created_at": moment() })) } }),
         ),
     );
-    add(
-        "Status",
-        object(
-            &["version", "node", "ready", "live", "sequence", "streams"],
-            json!({
-        "version": text(), "ffmpeg": text(), "node": text(), "demo": { "type": "boolean" }, "started_at": moment(),
-        "uptime_s": whole(), "live": { "type": "boolean" }, "ready": { "type": "boolean" }, "sequence": whole(),
-        "streams": { "type": "object" }, "clone": object(&["streams_elsewhere"], json!({
-            "shard": described("Such as 2/5; absent where all configured streams are watched."),
-            "detectors": names(), "streams_elsewhere": described_whole("Configured streams that fall to other clones."),
-        })), "open_events": counts(), "open_incidents": counts(),
-        "blind": { "type": "boolean" }, "store": { "type": "object" },
-        "process": { "type": "object" }, "live_clients": whole() }),
-        ),
-    );
+    super::status_schema::add_to(&mut add);
     super::report_schema::add_to(&mut add);
     add("NewNote", object(&["text"], json!({ "text": text(), "author": text() })));
     add(
@@ -256,7 +222,7 @@ fn schemas() -> Value {
         "LogLevels",
         object(&["level", "streams"], json!({ "level": log_level(), "streams": log_levels(&log_level()) })),
     );
-    let or_none = json!({ "anyOf": [log_level(), { "type": "null" }] });
+    let or_none = or_null(&log_level());
     add("NewLogLevels", object(&[], json!({ "level": log_level(), "streams": log_levels(&or_none) })));
     add("Reloaded", object(&["changes"], json!({ "changes": text() })));
     Value::Object(all)
@@ -286,15 +252,15 @@ fn receivers(add: &mut impl FnMut(&str, Value) -> Option<Value>) {
     add("ParkedList", object(&["parked"], json!({ "parked": { "type": "array", "items": parked } })));
 }
 
-fn described_whole(what: &str) -> Value {
+pub(super) fn described_whole(what: &str) -> Value {
     json!({ "type": "integer", "minimum": 0, "description": what })
 }
 
-fn names() -> Value {
+pub(super) fn names() -> Value {
     json!({ "type": "array", "items": { "type": "string" } })
 }
 
-fn counts() -> Value {
+pub(super) fn counts() -> Value {
     json!({ "type": "object", "additionalProperties": { "type": "integer" } })
 }
 
@@ -302,11 +268,11 @@ fn role() -> Value {
     json!({ "type": "string", "enum": ["viewer", "operator", "admin"] })
 }
 
-fn origin() -> Value {
+pub(super) fn origin() -> Value {
     json!({ "type": "string", "enum": ["file", "api"] })
 }
 
-fn labels() -> Value {
+pub(super) fn labels() -> Value {
     json!({ "type": "object", "additionalProperties": { "type": "string" } })
 }
 
@@ -388,43 +354,4 @@ fn incident() -> Value {
             "stored": { "type": "boolean", "description": "False when it could not be stored before it was told; else absent." },
         }),
     )
-}
-
-/// A stream as lists and the live feed show it.
-fn stream() -> Value {
-    object(
-        &["name", "title", "origin", "mode", "profile", "state", "up", "open"],
-        json!({
-            "name": text(), "title": text(), "origin": origin(),
-            "mode": { "type": "string", "enum": ["live", "observe"] }, "profile": text(), "tier": text(),
-            "priority": whole(), "labels": labels(), "url": described("Without secrets."), "runbook_url": text(),
-            "state": text(), "up": { "type": "boolean" }, "session": whole(), "last_error": text(),
-            "worst": { "type": "object" }, "open": counts(),
-            "meters": described_object("Readings of now, in lists that were asked for with meters=true."),
-        }),
-    )
-}
-
-/// The keys of `[[streams]]`, in the words of the configuration.
-fn stream_settings() -> Value {
-    let schema = schemars::schema_for!(StreamSettings).to_value();
-    let keys = schema["properties"].as_object().cloned().unwrap_or_default();
-    let properties: Map<String, Value> = keys
-        .into_iter()
-        .filter(|(key, _)| !FILE_ONLY.contains(&&**key))
-        .map(|(key, schema)| {
-            let mut about = json!({ "description": schema["description"] });
-            if schema["type"].is_string() {
-                about["type"] = schema["type"].clone();
-            }
-            (key, about)
-        })
-        .collect();
-    json!({
-        "type": "object",
-        "description": "The keys of [[streams]]. No files, no synthetic sources, no ${…}. A secret that was read as *** \
-            and is written back stays as it was.",
-        "required": ["url"],
-        "properties": properties,
-    })
 }

@@ -126,14 +126,14 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         summary: "Adds a stream",
         body: "StreamSettings",
-        answer: (201, "Stream", JSON),
+        answer: (201, "StreamDetail", JSON),
         attach: |route| route.to(stream_changes::add),
         ..endpoint(Verb::Post, "/api/v1/streams", ADMIN, "add_stream")
     },
     Endpoint {
         summary: "Gives one stream with its tracks and open events; the tag names its settings",
         tag_of: STREAM,
-        answer: (200, "Stream", JSON),
+        answer: (200, "StreamDetail", JSON),
         attach: |route| route.to(streams::one),
         ..endpoint(Verb::Get, STREAM, VIEWER, "stream")
     },
@@ -141,7 +141,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         summary: "Adds or replaces a stream",
         body: "StreamSettings",
         tag_of: STREAM,
-        answer: (200, "Stream", JSON),
+        answer: (200, "StreamDetail", JSON),
         attach: |route| route.to(stream_changes::replace),
         ..endpoint(Verb::Put, STREAM, ADMIN, "put_stream")
     },

@@ -12,6 +12,7 @@ pub mod http;
 pub mod media;
 pub mod naive;
 pub mod recipes;
+pub mod schema;
 pub mod sender;
 pub mod service;
 pub mod sound_recipes;

@@ -9,6 +9,7 @@ mod api;
 mod api_changes;
 mod api_conditions;
 mod api_fuzz;
+mod api_schema;
 mod clones;
 mod crashes;
 mod ending;
