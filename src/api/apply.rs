@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Bytes, Data, block};
+use actix_web::web::{Data, block};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::access::Principal;
+use super::body::{Body, body};
 use super::etag::Condition;
 use super::problem::{FieldError, Problem};
-use super::query::{Param, Query, body};
+use super::query::{Param, Query};
 use super::state::Node;
 use super::stream_changes::{STREAMS_MAX, change_streams, refuse_without_memory, refused};
 use crate::catalogue::Catalogue;
@@ -57,7 +58,7 @@ struct Applied {
     skipped: BTreeMap<String, String>,
 }
 
-pub(super) async fn apply(request: HttpRequest, node: Data<Node>, bytes: Bytes) -> Result<HttpResponse, Problem> {
+pub(super) async fn apply(request: HttpRequest, node: Data<Node>, bytes: Body) -> Result<HttpResponse, Problem> {
     let dry_run = dry_run(&request)?;
     let asked: ApplyBody = body(&request, &bytes)?;
     let mut streams = Vec::new();
@@ -75,7 +76,7 @@ pub(super) async fn apply(request: HttpRequest, node: Data<Node>, bytes: Bytes) 
     finish(&request, &node, Applied { dry_run, ..applied }, changes).await
 }
 
-pub(super) async fn import(request: HttpRequest, node: Data<Node>, bytes: Bytes) -> Result<HttpResponse, Problem> {
+pub(super) async fn import(request: HttpRequest, node: Data<Node>, bytes: Body) -> Result<HttpResponse, Problem> {
     let dry_run = dry_run(&request)?;
     let Ok(text) = std::str::from_utf8(&bytes) else {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the list must be text in UTF-8"));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use actix_web::http::header;
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use avwatch_actors::alarm_model::acts::{Act, ActRequest, Refusal};
 use avwatch_actors::event::{Event, EventState, Wall};
@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::access::Principal;
+use super::body::{Body, body};
 use super::etag::{Condition, changed, etag};
 use super::problem::Problem;
-use super::query::{Param, Query, body};
+use super::query::{Param, Query};
 use super::state::Node;
 use crate::config::Span;
 use crate::sinks::state_name;
@@ -185,7 +186,7 @@ pub(super) async fn ack(
     request: HttpRequest,
     node: Data<Node>,
     id: Path<String>,
-    bytes: Bytes,
+    bytes: Body,
 ) -> Result<HttpResponse, Problem> {
     let asked: AckBody = body(&request, &bytes)?;
     let by = author(&request, asked.author.as_deref())?;
@@ -198,7 +199,7 @@ pub(super) async fn unack(
     request: HttpRequest,
     node: Data<Node>,
     id: Path<String>,
-    bytes: Bytes,
+    bytes: Body,
 ) -> Result<HttpResponse, Problem> {
     let asked: UnackBody = body(&request, &bytes)?;
     let by = author(&request, asked.author.as_deref())?;
@@ -209,7 +210,7 @@ pub(super) async fn comment(
     request: HttpRequest,
     node: Data<Node>,
     id: Path<String>,
-    bytes: Bytes,
+    bytes: Body,
 ) -> Result<HttpResponse, Problem> {
     let asked: CommentBody = body(&request, &bytes)?;
     let by = author(&request, asked.author.as_deref())?;

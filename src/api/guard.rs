@@ -18,6 +18,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 
 use super::access::{Access, Principal};
+use super::body;
 use super::problem::Problem;
 use super::rate::Rate;
 use super::routing;
@@ -129,6 +130,7 @@ pub(super) async fn guard(
         let status = response.status();
         response = response.into_response(Problem::bare(status).answer());
     }
+    body::leave_no_rest(&mut response);
     for (name, value) in HEADERS {
         // The dashboard has a policy of its own, and files that may be kept.
         if !response.headers().contains_key(&name) {

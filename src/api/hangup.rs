@@ -9,7 +9,7 @@ use std::any::Any;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::Extensions;
@@ -28,6 +28,19 @@ pub(super) struct Hangup {
     feeds: Arc<Semaphore>,
 }
 
+/// Ends a connection that is still there, and does not keep it.
+#[derive(Debug)]
+pub(super) struct LaterHangup(Weak<TcpStream>);
+
+impl LaterHangup {
+    /// Ends the connection at once, if it has not ended.
+    pub(super) fn hang_up(&self) {
+        if let Some(socket) = self.0.upgrade() {
+            shut_down(&socket);
+        }
+    }
+}
+
 impl Hangup {
     fn new(socket: TcpStream) -> Self {
         Self { socket: Arc::new(socket), feeds: Arc::new(Semaphore::new(FEEDS_MAX)) }
@@ -35,9 +48,12 @@ impl Hangup {
 
     /// Ends the connection at once.
     pub(super) fn hang_up(&self) {
-        if let Err(error) = self.socket.shutdown(Shutdown::Both) {
-            tracing::debug!("a connection was gone before it was hung up on: {error}");
-        }
+        shut_down(&self.socket);
+    }
+
+    /// A way to do so later, by which time the connection may have ended.
+    pub(super) fn downgrade(&self) -> LaterHangup {
+        LaterHangup(Arc::downgrade(&self.socket))
     }
 
     /// The place of one more live feed on the connection; nothing when it has too many.
@@ -63,6 +79,12 @@ impl Hangup {
             debug_assert!(untouched.is_err(), "nothing is read here");
         }
         Ok(())
+    }
+}
+
+fn shut_down(socket: &TcpStream) {
+    if let Err(error) = socket.shutdown(Shutdown::Both) {
+        tracing::debug!("a connection was gone before it was hung up on: {error}");
     }
 }
 

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use actix_web::http::header;
-use actix_web::web::{Bytes, Data};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
 use super::access::Principal;
+use super::body::{Body, body};
 use super::etag::{Condition, changed, etag};
 use super::problem::Problem;
-use super::query::body;
 use super::state::Node;
 use crate::config::LogLevel;
 use crate::telemetry::LevelControl;
@@ -56,7 +56,7 @@ pub(super) async fn levels(node: Data<Node>) -> HttpResponse {
     current(&node.levels).answer()
 }
 
-pub(super) async fn set_levels(request: HttpRequest, node: Data<Node>, bytes: Bytes) -> Result<HttpResponse, Problem> {
+pub(super) async fn set_levels(request: HttpRequest, node: Data<Node>, bytes: Body) -> Result<HttpResponse, Problem> {
     let asked: NewLevels = body(&request, &bytes)?;
     let _changing = node.changing.lock().await;
     if Condition::of(&request).seen().is_some_and(|seen| seen != current(&node.levels).revision()) {

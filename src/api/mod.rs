@@ -6,6 +6,7 @@
 
 mod access;
 mod apply;
+mod body;
 mod error;
 mod etag;
 mod events;

@@ -10,15 +10,15 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use actix_web::web::{self, Bytes, Data, block};
+use actix_web::web::{self, Data, block};
 use actix_web::{HttpRequest, HttpResponse};
 use avwatch_actors::event::Wall;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::body::{Body, body};
 use super::events::author;
 use super::problem::Problem;
-use super::query::body;
 use super::state::Node;
 
 /// The file in the data directory.
@@ -65,7 +65,7 @@ pub(super) async fn list(node: Data<Node>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(notes))
 }
 
-pub(super) async fn add(request: HttpRequest, node: Data<Node>, bytes: Bytes) -> Result<HttpResponse, Problem> {
+pub(super) async fn add(request: HttpRequest, node: Data<Node>, bytes: Body) -> Result<HttpResponse, Problem> {
     let asked: NoteBody = body(&request, &bytes)?;
     let author = author(&request, asked.author.as_deref())?;
     let text = asked.text.trim().to_owned();

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use avwatch_actors::event::EventChange;
@@ -53,6 +53,12 @@ pub(super) async fn probe(request: HttpRequest, node: Data<Node>) -> Result<Http
     let media_max = Duration::from_secs(seconds);
     let wall_max = (media_max + GRACE).min(scrape_limit(&request).unwrap_or(Duration::MAX));
     let work = inspection(&node, target, query.get("profile").unwrap_or("ott"), media_max, wall_max)?;
+    let mut answer = HttpResponse::Ok();
+    answer.content_type("text/plain; version=0.0.4; charset=utf-8");
+    if request.method() == Method::HEAD {
+        // What a probe finds would not be told: it is not worth opening anything.
+        return Ok(answer.finish());
+    }
     let place = node
         .probes
         .clone()
@@ -68,7 +74,7 @@ pub(super) async fn probe(request: HttpRequest, node: Data<Node>) -> Result<Http
         Ok(Ok(findings)) => told(Some(&findings), begun.elapsed()),
         Ok(Err(_)) | Err(_) => told(None, begun.elapsed()),
     };
-    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+    Ok(answer.body(text))
 }
 
 /// How long the scraper waits.

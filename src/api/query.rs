@@ -1,11 +1,9 @@
-//! What stands behind the `?` of a request, and JSON bodies: read strictly, told about in words that
-//! repeat no value.
+//! What stands behind the `?` of a request: read strictly, told about in words that repeat no value.
 
 use std::time::SystemTime;
 
 use actix_web::HttpRequest;
-use actix_web::http::{StatusCode, header};
-use serde::de::DeserializeOwned;
+use actix_web::http::StatusCode;
 
 use super::problem::Problem;
 use crate::config::{moment, nearest};
@@ -97,74 +95,9 @@ pub(super) fn check_query(request: &HttpRequest, known: &[Param]) -> Result<(), 
     Ok(())
 }
 
-/// A JSON body; an empty one is read as `{}`.
-pub(super) fn body<T: DeserializeOwned>(request: &HttpRequest, bytes: &[u8]) -> Result<T, Problem> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return serde_json::from_str("{}").map_err(|error| unreadable(&error));
-    }
-    let content = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media = content.and_then(|value| value.split(';').next()).map(|media| media.trim().to_ascii_lowercase());
-    if media.as_deref() != Some("application/json") {
-        let why = "the body must be JSON, with the header Content-Type: application/json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
-    }
-    serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
-}
-
-/// What is wrong with a body. Only messages that name keys are passed on: others quote values.
-fn unreadable(error: &serde_json::Error) -> Problem {
-    let place = format!("line {} column {}", error.line(), error.column());
-    let text = error.to_string();
-    let names_keys = ["missing field", "unknown field", "duplicate field"].iter().any(|word| text.starts_with(word));
-    let why = match error.classify() {
-        serde_json::error::Category::Data if names_keys => {
-            text.split(" at line ").next().unwrap_or_default().to_owned()
-        }
-        serde_json::error::Category::Data => "a value has the wrong type or form".to_owned(),
-        serde_json::error::Category::Eof => "it ends too early".to_owned(),
-        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is no JSON".to_owned(),
-    };
-    Problem::bad_request(format!("the body cannot be read: {why}, at {place}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::test::TestRequest;
-    use serde::Deserialize;
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Sample {
-        #[allow(dead_code, reason = "only its reading is tested")]
-        number: u32,
-    }
-
-    fn told(text: &str) -> String {
-        let request =
-            TestRequest::default().insert_header((header::CONTENT_TYPE, "application/json")).to_http_request();
-        body::<Sample>(&request, text.as_bytes()).expect_err("it is wrong").to_string()
-    }
-
-    #[test]
-    fn a_wrong_body_is_told_about_without_its_values() {
-        assert!(
-            told("{\"number\": \"S3cret\"}").contains("wrong type")
-                && !told("{\"number\": \"S3cret\"}").contains("S3cret")
-        );
-        assert!(told("{\"numbre\": 1}").contains("unknown field `numbre`"));
-        assert!(told("").contains("missing field `number`"));
-        assert!(told("{\"number\": 1").contains("too early"));
-        assert!(told("S3cret").contains("no JSON") && !told("S3cret").contains("S3cret"));
-    }
-
-    #[test]
-    fn a_body_of_another_type_is_refused() {
-        let request = TestRequest::default().insert_header((header::CONTENT_TYPE, "text/plain")).to_http_request();
-        let refused = body::<Sample>(&request, b"{\"number\":1}").expect_err("it is refused");
-        assert!(refused.to_string().contains("Content-Type"));
-    }
-
     #[test]
     fn moments_are_absolute_or_so_long_ago() {
         let query = Query(vec![("since".into(), "1h".into()), ("until".into(), "2026-11-28T18:00:00Z".into())]);

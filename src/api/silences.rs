@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use actix_web::http::header;
-use actix_web::web::{Bytes, Data, Path, block};
+use actix_web::web::{Data, Path, block};
 use actix_web::{HttpRequest, HttpResponse};
 use avwatch_actors::event::Wall;
 use avwatch_actors::event_desk::DeskMessage;
@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::access::Principal;
+use super::body::{Body, body};
 use super::events::{ask_desk, author};
 use super::problem::Problem;
-use super::query::body;
 use super::state::Node;
 use super::stream_changes::refused;
 use crate::config::Span;
@@ -81,14 +81,14 @@ pub(super) async fn list_maintenance(node: Data<Node>) -> Result<HttpResponse, P
     list(&node, SilenceKind::Maintenance, "maintenance").await
 }
 
-pub(super) async fn add_silence(request: HttpRequest, node: Data<Node>, bytes: Bytes) -> Result<HttpResponse, Problem> {
+pub(super) async fn add_silence(request: HttpRequest, node: Data<Node>, bytes: Body) -> Result<HttpResponse, Problem> {
     add(&request, &node, SilenceKind::Silence, &bytes).await
 }
 
 pub(super) async fn add_maintenance(
     request: HttpRequest,
     node: Data<Node>,
-    bytes: Bytes,
+    bytes: Body,
 ) -> Result<HttpResponse, Problem> {
     add(&request, &node, SilenceKind::Maintenance, &bytes).await
 }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Bytes, Data, Path, block};
+use actix_web::web::{Data, Path, block};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
 use super::access::Principal;
+use super::body::{Body, body};
 use super::etag::{Condition, changed, etag};
 use super::problem::{FieldError, Problem};
-use super::query::body;
 use super::state::Node;
 use super::stream_view::detail;
 use super::streams::unknown;
@@ -29,7 +29,7 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 /// Most streams of a node, those of files included.
 pub(super) const STREAMS_MAX: usize = 10_000;
 
-pub(super) async fn add(request: HttpRequest, node: Data<Node>, bytes: Bytes) -> Result<HttpResponse, Problem> {
+pub(super) async fn add(request: HttpRequest, node: Data<Node>, bytes: Body) -> Result<HttpResponse, Problem> {
     let mut settings: Map<String, Value> = body(&request, &bytes)?;
     let Some(Value::String(name)) = settings.remove("name") else {
         let error = FieldError { pointer: "/name".to_owned(), detail: "is missing".to_owned() };
@@ -45,7 +45,7 @@ pub(super) async fn replace(
     request: HttpRequest,
     node: Data<Node>,
     name: Path<String>,
-    bytes: Bytes,
+    bytes: Body,
 ) -> Result<HttpResponse, Problem> {
     let condition = Condition::of(&request);
     let mut settings: Map<String, Value> = body(&request, &bytes)?;

@@ -3,11 +3,11 @@
 use avwatch_actors::alarm_model::rules::AlarmRules;
 use avwatch_actors::event_desk::DeskHandle;
 use avwatch_actors::status::Health;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use arc_swap::ArcSwap;
@@ -235,12 +235,12 @@ fn listen(address: SocketAddr, method: &str) -> (String, TcpStream) {
 #[test]
 fn clients_that_come_and_go_quickly_leave_no_live_feed_without_a_place() {
     let server = start();
-    let until = std::time::Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(10);
     for _ in 0..CLIENTS_MAX + 64 {
         listen(server.address, "GET");
     }
     while server.feed.clients() > 0 {
-        assert!(std::time::Instant::now() < until, "{} are still there", server.feed.clients());
+        assert!(Instant::now() < until, "{} are still there", server.feed.clients());
         thread::yield_now();
     }
     let (answered, _here) = listen(server.address, "GET");
@@ -252,6 +252,79 @@ fn a_head_request_for_the_live_feed_takes_no_place() {
     let server = start();
     let (answered, _here) = listen(server.address, "HEAD");
     assert_eq!((answered.as_str(), server.feed.clients()), ("200", 0));
+}
+
+/// Sends a head, and then a body that drips until the connection ends; what was answered.
+fn drip(address: SocketAddr, head: &str, drop: &str) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.write_all(head.as_bytes()).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let (begun, mut answer) = (Instant::now(), Vec::new());
+    loop {
+        assert!(begun.elapsed() < Duration::from_secs(15), "still held: {}", String::from_utf8_lossy(&answer));
+        // What is written to a connection that has ended is lost; reading shows it.
+        let _ = socket.write_all(drop.as_bytes());
+        let mut piece = [0; 4_096];
+        match socket.read(&mut piece) {
+            Ok(count) if count > 0 => answer.extend_from_slice(&piece[..count]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Ok(_) | Err(_) => return String::from_utf8_lossy(&answer).into_owned(),
+        }
+    }
+}
+
+#[test]
+fn a_body_that_drips_holds_its_connection_for_so_long_and_no_longer() {
+    let server = start();
+    let length = ("Content-Length: 500000", " ");
+    let chunks = ("Transfer-Encoding: chunked", "1\r\n \r\n");
+    let check = &|asked: &str, expected: &str, (framing, drop): (&str, &str)| {
+        let kind = "Content-Type: application/json";
+        let head = format!("{asked} HTTP/1.1\r\nHost: localhost\r\n{kind}\r\n{framing}\r\n\r\n");
+        let answer = drip(server.address, &head, drop);
+        assert_eq!(status(&answer), expected, "{asked} {framing}: {answer}");
+    };
+    // Nobody reads the bodies of the last two.
+    let asked =
+        [("POST /api/v1/streams", "408"), ("PUT /api/v1/log", "408"), ("POST /metrics", "405"), ("GET /livez", "200")];
+    thread::scope(|scope| {
+        for (asked, expected) in asked {
+            scope.spawn(move || check(asked, expected, length));
+            scope.spawn(move || check(asked, expected, chunks));
+        }
+    });
+}
+
+#[test]
+fn a_body_in_chunks_that_ends_in_time_is_read_and_its_connection_kept() {
+    let server = start();
+    let mut socket = TcpStream::connect(server.address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let head = "PUT /api/v1/log HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    socket.write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n").as_bytes()).unwrap();
+    let mut answers = [0; 4_096];
+    let count = socket.read(&mut answers).unwrap();
+    let first = String::from_utf8_lossy(&answers[..count]).into_owned();
+    assert!(status(&first) == "200" && !has_header(&first, "connection: close"), "{first}");
+    socket.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut second = String::new();
+    socket.read_to_string(&mut second).unwrap();
+    assert_eq!((status(&second), body(&second)), ("200", "ok\n"));
+}
+
+#[test]
+fn a_head_request_for_a_probe_opens_nothing() {
+    let server = start();
+    let ask = |method: &str, target: &str| {
+        let line = format!("{method} /probe?target={target} HTTP/1.1");
+        ask(server.address, &format!("{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+    };
+    let answer = ask("HEAD", "http://video.example/live.ts");
+    assert_eq!((status(&answer), body(&answer)), ("200", ""));
+    assert!(has_header(&answer, "content-type: text/plain; version=0.0.4; charset=utf-8"), "{answer}");
+    assert_eq!(status(&ask("HEAD", "http://127.0.0.1/")), "422");
+    // Nobody takes commands here: whoever would open something finds no way to.
+    assert_eq!(status(&ask("GET", "http://video.example/live.ts")), "503");
 }
 
 fn refused(listen: &str) -> String {

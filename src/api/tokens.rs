@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use actix_web::http::header;
-use actix_web::web::{Bytes, Data, Path, block};
+use actix_web::web::{Data, Path, block};
 use actix_web::{HttpRequest, HttpResponse};
 use avwatch_actors::event::Wall;
 use serde::{Deserialize, Serialize};
 
 use super::access::Principal;
+use super::body::{Body, body};
 use super::etag::Condition;
 use super::problem::Problem;
-use super::query::body;
 use super::state::Node;
 use super::stream_changes::refused;
 use crate::access::{Role, TOKENS_MAX, Token, TokenHash, TokenOrigin, new_token};
@@ -64,7 +64,7 @@ pub(super) async fn list(node: Data<Node>) -> HttpResponse {
     HttpResponse::Ok().json(List { tokens: node.tokens.load().iter().map(view).collect() })
 }
 
-pub(super) async fn add(request: HttpRequest, node: Data<Node>, bytes: Bytes) -> Result<HttpResponse, Problem> {
+pub(super) async fn add(request: HttpRequest, node: Data<Node>, bytes: Body) -> Result<HttpResponse, Problem> {
     let TokenBody { name, role } = body(&request, &bytes)?;
     let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     // Of an address a part of dots alone is a way up: nobody could remove it again.

@@ -1,0 +1,139 @@
+//! Bodies of requests: read within a time, and as strict JSON that is told about in words that repeat no value.
+//!
+//! Read on the server's worker thread as they come; one that drips holds its connection for so long and no longer.
+
+use std::ops::Deref;
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::dev::{Payload, ServiceResponse};
+use actix_web::http::{ConnectionType, StatusCode, Version, header};
+use actix_web::web::Bytes;
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
+use serde::de::DeserializeOwned;
+
+use super::hangup::Hangup;
+use super::problem::Problem;
+
+/// Longest that a body may take to arrive: the largest list over a line of 2.3 Mbit/s. Tests do not wait so long.
+const BODY_TIME_MAX: Duration = if cfg!(test) { Duration::from_secs(1) } else { Duration::from_secs(30) };
+
+/// The body of a request, as a handler takes it.
+#[derive(Debug)]
+pub(super) struct Body(Bytes);
+
+/// Says of a request that its body was read to the end.
+struct WasRead;
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl FromRequest for Body {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, bytes) = (request.clone(), Bytes::from_request(request, payload));
+        Box::pin(async move {
+            let late = |_| {
+                let why = format!("the body did not arrive within {} s", BODY_TIME_MAX.as_secs());
+                Problem::new(StatusCode::REQUEST_TIMEOUT, why)
+            };
+            let bytes = tokio::time::timeout(BODY_TIME_MAX, bytes).await.map_err(late)??;
+            request.extensions_mut().insert(WasRead);
+            Ok(Self(bytes))
+        })
+    }
+}
+
+/// Lets no rest of a body hold its connection. The server itself closes it where it is known how much is to come, and waits
+/// for the end of a body in chunks for as long as that takes.
+pub(super) fn leave_no_rest<B>(response: &mut ServiceResponse<B>) {
+    let request = response.request();
+    let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let was_read = request.extensions().contains::<WasRead>();
+    if !is_chunked || was_read || request.version() > Version::HTTP_11 {
+        return;
+    }
+    if let Some(hangup) = request.conn_data::<Hangup>().map(Hangup::downgrade) {
+        actix_web::rt::spawn(async move {
+            tokio::time::sleep(BODY_TIME_MAX).await;
+            hangup.hang_up();
+        });
+    }
+    response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+}
+
+/// A JSON body; an empty one is read as `{}`.
+pub(super) fn body<T: DeserializeOwned>(request: &HttpRequest, bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return serde_json::from_str("{}").map_err(|error| unreadable(&error));
+    }
+    let content = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media = content.and_then(|value| value.split(';').next()).map(|media| media.trim().to_ascii_lowercase());
+    if media.as_deref() != Some("application/json") {
+        let why = "the body must be JSON, with the header Content-Type: application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+    }
+    serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
+}
+
+/// What is wrong with a body. Only messages that name keys are passed on: others quote values.
+fn unreadable(error: &serde_json::Error) -> Problem {
+    let place = format!("line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    let names_keys = ["missing field", "unknown field", "duplicate field"].iter().any(|word| text.starts_with(word));
+    let why = match error.classify() {
+        serde_json::error::Category::Data if names_keys => {
+            text.split(" at line ").next().unwrap_or_default().to_owned()
+        }
+        serde_json::error::Category::Data => "a value has the wrong type or form".to_owned(),
+        serde_json::error::Category::Eof => "it ends too early".to_owned(),
+        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is no JSON".to_owned(),
+    };
+    Problem::bad_request(format!("the body cannot be read: {why}, at {place}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        #[allow(dead_code, reason = "only its reading is tested")]
+        number: u32,
+    }
+
+    fn told(text: &str) -> String {
+        let request =
+            TestRequest::default().insert_header((header::CONTENT_TYPE, "application/json")).to_http_request();
+        body::<Sample>(&request, text.as_bytes()).expect_err("it is wrong").to_string()
+    }
+
+    #[test]
+    fn a_wrong_body_is_told_about_without_its_values() {
+        assert!(
+            told("{\"number\": \"S3cret\"}").contains("wrong type")
+                && !told("{\"number\": \"S3cret\"}").contains("S3cret")
+        );
+        assert!(told("{\"numbre\": 1}").contains("unknown field `numbre`"));
+        assert!(told("").contains("missing field `number`"));
+        assert!(told("{\"number\": 1").contains("too early"));
+        assert!(told("S3cret").contains("no JSON") && !told("S3cret").contains("S3cret"));
+    }
+
+    #[test]
+    fn a_body_of_another_type_is_refused() {
+        let request = TestRequest::default().insert_header((header::CONTENT_TYPE, "text/plain")).to_http_request();
+        let refused = body::<Sample>(&request, b"{\"number\":1}").expect_err("it is refused");
+        assert!(refused.to_string().contains("Content-Type"));
+    }
+}
