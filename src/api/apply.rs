@@ -61,17 +61,7 @@ struct Applied {
 pub(super) async fn apply(request: HttpRequest, node: Data<Node>, bytes: Body) -> Result<HttpResponse, Problem> {
     let dry_run = dry_run(&request)?;
     let asked: ApplyBody = body(&request, &bytes)?;
-    let mut streams = Vec::new();
-    let mut names = BTreeSet::new();
-    for (place, mut settings) in asked.streams.into_iter().enumerate() {
-        let Some(Value::String(name)) = settings.remove("name") else {
-            return Err(wrong(vec![error(place, "/name", "is missing")]));
-        };
-        if !names.insert(name.clone()) {
-            return Err(wrong(vec![error(place, "/name", "is named twice")]));
-        }
-        streams.push((name, settings));
-    }
+    let streams = named(asked.streams)?;
     let (applied, changes) = plan(&node, streams, asked.prune, false).await?;
     finish(&request, &node, Applied { dry_run, ..applied }, changes).await
 }
@@ -90,6 +80,20 @@ pub(super) async fn import(request: HttpRequest, node: Data<Node>, bytes: Body) 
     let streams = list.into_iter().map(|stream| (stream.name, stream.settings)).collect();
     let (applied, changes) = plan(&node, streams, false, true).await?;
     finish(&request, &node, Applied { dry_run, ..applied }, changes).await
+}
+
+/// Streams with the names that they give themselves.
+fn named(asked: Vec<Map<String, Value>>) -> Result<Vec<(String, Map<String, Value>)>, Problem> {
+    let (mut streams, mut names, mut errors) = (Vec::new(), BTreeSet::new(), Vec::new());
+    for (place, mut settings) in asked.into_iter().enumerate() {
+        match settings.remove("name") {
+            Some(Value::String(name)) if names.insert(name.clone()) => streams.push((name, settings)),
+            Some(Value::String(_)) => errors.push(error(place, "/name", "is named before already")),
+            Some(_) => errors.push(error(place, "/name", "must be text")),
+            None => errors.push(error(place, "/name", "is missing")),
+        }
+    }
+    if errors.is_empty() { Ok(streams) } else { Err(wrong(errors)) }
 }
 
 /// Whether nothing is to be changed. An empty value is refused, unlike elsewhere: whoever writes `?dry_run` means it.

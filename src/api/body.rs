@@ -13,7 +13,8 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 use serde::de::DeserializeOwned;
 
 use super::hangup::Hangup;
-use super::problem::Problem;
+use super::pointer::{key_of, pointer_of};
+use super::problem::{FieldError, Problem};
 
 /// Longest that a body may take to arrive: the largest list over a line of 2.3 Mbit/s. Tests do not wait so long.
 const BODY_TIME_MAX: Duration = if cfg!(test) { Duration::from_secs(1) } else { Duration::from_secs(30) };
@@ -72,7 +73,7 @@ pub(super) fn leave_no_rest<B>(response: &mut ServiceResponse<B>) {
 /// A JSON body; an empty one is read as `{}`.
 pub(super) fn body<T: DeserializeOwned>(request: &HttpRequest, bytes: &[u8]) -> Result<T, Problem> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return serde_json::from_str("{}").map_err(|error| unreadable(&error));
+        return serde_json::from_str("{}").map_err(|error| unreadable(&error, b"{}"));
     }
     let content = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media = content.and_then(|value| value.split(';').next()).map(|media| media.trim().to_ascii_lowercase());
@@ -80,23 +81,43 @@ pub(super) fn body<T: DeserializeOwned>(request: &HttpRequest, bytes: &[u8]) -> 
         let why = "the body must be JSON, with the header Content-Type: application/json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
     }
-    serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
+    serde_json::from_slice(bytes).map_err(|error| unreadable(&error, bytes))
 }
 
 /// What is wrong with a body. Only messages that name keys are passed on: others quote values.
-fn unreadable(error: &serde_json::Error) -> Problem {
+fn unreadable(error: &serde_json::Error, bytes: &[u8]) -> Problem {
     let place = format!("line {} column {}", error.line(), error.column());
-    let text = error.to_string();
-    let names_keys = ["missing field", "unknown field", "duplicate field"].iter().any(|word| text.starts_with(word));
-    let why = match error.classify() {
-        serde_json::error::Category::Data if names_keys => {
-            text.split(" at line ").next().unwrap_or_default().to_owned()
+    let (pointer, why) = match error.classify() {
+        // The reader also calls a number no JSON where a word of a few is expected.
+        serde_json::error::Category::Data | serde_json::error::Category::Syntax if is_json(bytes) => {
+            let pointer = pointer_of(error, bytes);
+            match named_key(&error.to_string()) {
+                Some((why, key)) => (Some(key_of(&pointer, &key)), why),
+                None => (Some(pointer), "a value has the wrong type or form".to_owned()),
+            }
         }
-        serde_json::error::Category::Data => "a value has the wrong type or form".to_owned(),
-        serde_json::error::Category::Eof => "it ends too early".to_owned(),
-        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is no JSON".to_owned(),
+        serde_json::error::Category::Eof => (None, "it ends too early".to_owned()),
+        _ => (None, "it is no JSON".to_owned()),
     };
-    Problem::bad_request(format!("the body cannot be read: {why}, at {place}"))
+    let problem = Problem::bad_request(format!("the body cannot be read: {why}, at {place}"));
+    match pointer {
+        Some(pointer) => problem.with_errors(vec![FieldError { pointer, detail: why }]),
+        None => problem,
+    }
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+}
+
+/// What is told of a key that is missing, unknown or doubled, and the key.
+fn named_key(text: &str) -> Option<(String, String)> {
+    let (why, _) = text.rsplit_once(" at line ")?;
+    let rest =
+        ["missing field `", "unknown field `", "duplicate field `"].iter().find_map(|word| why.strip_prefix(word))?;
+    // After the name of an unknown one those that there are follow.
+    let key = rest.split_once("`, ").map_or(rest.trim_end_matches('`'), |(key, _)| key);
+    Some((why.to_owned(), key.to_owned()))
 }
 
 #[cfg(test)]
@@ -128,6 +149,26 @@ mod tests {
         assert!(told("").contains("missing field `number`"));
         assert!(told("{\"number\": 1").contains("too early"));
         assert!(told("S3cret").contains("no JSON") && !told("S3cret").contains("S3cret"));
+    }
+
+    #[test]
+    fn the_wrong_field_of_a_body_is_named_by_its_pointer() {
+        let pointers = |text: &str| {
+            let request =
+                TestRequest::default().insert_header((header::CONTENT_TYPE, "application/json")).to_http_request();
+            let refused = body::<Sample>(&request, text.as_bytes()).expect_err("it is wrong");
+            refused.errors().iter().map(|error| error.pointer.clone()).collect::<Vec<_>>()
+        };
+        for (text, pointer) in [
+            ("", "/number"),
+            ("{\"number\": \"x\"}", "/number"),
+            ("{\"a/b\": 1}", "/a~1b"),
+            ("{\"number\": 1, \"number\": 2}", "/number"),
+            ("7", ""),
+        ] {
+            assert_eq!(pointers(text), [pointer], "{text}");
+        }
+        assert!(pointers("{\"number\": 1").is_empty(), "what is no JSON has no fields");
     }
 
     #[test]

@@ -221,8 +221,8 @@ pub(super) async fn comment(
 pub(super) fn author(request: &HttpRequest, given: Option<&str>) -> Result<String, Problem> {
     let given = given.map(str::trim).filter(|name| !name.is_empty());
     if given.is_some_and(|name| name.len() > AUTHOR_BYTES_MAX || name.chars().any(char::is_control)) {
-        let why = format!("'author' must have at most {AUTHOR_BYTES_MAX} bytes and no control characters");
-        return Err(Problem::bad_request(why));
+        let why = format!("must have at most {AUTHOR_BYTES_MAX} bytes and no control characters");
+        return Err(Problem::wrong_field("/author", why));
     }
     Ok(Principal::of(request).name(given))
 }
@@ -230,8 +230,8 @@ pub(super) fn author(request: &HttpRequest, given: Option<&str>) -> Result<Strin
 fn remark(text: String) -> Result<String, Problem> {
     let is_strange = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
     if text.trim().is_empty() || text.len() > COMMENT_BYTES_MAX || text.chars().any(is_strange) {
-        let why = format!("'comment' must have 1 to {COMMENT_BYTES_MAX} bytes and no control characters");
-        return Err(Problem::bad_request(why));
+        let why = format!("must have 1 to {COMMENT_BYTES_MAX} bytes and no control characters");
+        return Err(Problem::wrong_field("/comment", why));
     }
     Ok(text)
 }

@@ -14,10 +14,14 @@ use serde::{Deserialize, Serialize};
 use super::access::Principal;
 use super::body::{Body, body};
 use super::etag::{Condition, changed, etag};
-use super::problem::Problem;
+use super::pointer::key_of;
+use super::problem::{FieldError, Problem};
 use super::state::Node;
 use crate::config::LogLevel;
 use crate::telemetry::LevelControl;
+
+/// Errors that are told at most.
+const ERRORS_MAX: usize = 100;
 
 /// What is logged now.
 #[derive(Serialize)]
@@ -65,8 +69,14 @@ pub(super) async fn set_levels(request: HttpRequest, node: Data<Node>, bytes: Bo
     let catalogue = node.catalogue.load();
     // A level may be taken away from a stream that is gone, but not be given to one that never was.
     let unknown = |name: &str| !catalogue.streams.contains_key(name);
-    if let Some(name) = asked.streams.iter().find_map(|(name, level)| level.filter(|_| unknown(name)).map(|_| name)) {
-        return Err(Problem::not_found(format!("there is no stream '{name}'")));
+    let errors = asked.streams.iter().filter(|(name, level)| level.is_some() && unknown(name));
+    let errors = errors.take(ERRORS_MAX).map(|(name, _)| FieldError {
+        pointer: key_of("/streams", name),
+        detail: "is no stream of this service".to_owned(),
+    });
+    let errors: Vec<FieldError> = errors.collect();
+    if !errors.is_empty() {
+        return Err(Problem::not_found("nothing was changed: some streams are unknown").with_errors(errors));
     }
     let streams = asked.streams.into_iter().map(|(stream, level)| (stream, level.map(LogLevel::filter))).collect();
     let is_changed = node.levels.set(asked.level.map(LogLevel::filter), &streams);

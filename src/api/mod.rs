@@ -22,6 +22,7 @@ mod notes;
 mod openapi;
 mod openapi_parts;
 mod past;
+mod pointer;
 mod probe;
 mod problem;
 mod query;

@@ -51,6 +51,20 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// For one wrong field of a body; `what` goes on after its name.
+    pub(super) fn wrong_field(pointer: &str, what: impl Into<String>) -> Self {
+        Self::wrong_fields(vec![FieldError { pointer: pointer.to_owned(), detail: what.into() }])
+    }
+
+    /// For wrong fields of a body.
+    pub(super) fn wrong_fields(errors: Vec<FieldError>) -> Self {
+        let told = errors.iter().map(|error| {
+            let name = error.pointer.rsplit('/').next().unwrap_or_default();
+            format!("'{name}' {}", error.detail)
+        });
+        Self::bad_request(told.collect::<Vec<_>>().join("; ")).with_errors(errors)
+    }
+
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
@@ -72,6 +86,12 @@ impl Problem {
     pub(super) fn with_header(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// The wrong fields.
+    #[cfg(test)]
+    pub(super) fn errors(&self) -> &[FieldError] {
+        &self.errors
     }
 
     pub(super) fn answer(&self) -> HttpResponse {

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::access::Principal;
 use super::body::{Body, body};
 use super::events::{ask_desk, author};
-use super::problem::Problem;
+use super::problem::{FieldError, Problem};
 use super::state::Node;
 use super::stream_changes::refused;
 use crate::config::Span;
@@ -187,17 +187,16 @@ async fn change_silences(node: &Data<Node>, asked: Asked) -> Result<usize, Probl
 fn checked(asked: SilenceBody, kind: SilenceKind, author: String) -> Result<Silence, Problem> {
     let created_at = Wall(SystemTime::now());
     let starts_at = match asked.starts_at.as_deref() {
-        Some(text) => moment(text, created_at, "starts_at")?,
+        Some(text) => moment(text, created_at, "/starts_at")?,
         None => created_at,
     };
-    let until = moment(&asked.until, starts_at, "until")?;
+    let until = moment(&asked.until, starts_at, "/until")?;
     if until <= starts_at || until <= created_at {
-        return Err(Problem::bad_request("'until' must lie in the future and after 'starts_at'"));
+        return Err(Problem::wrong_field("/until", "must lie in the future and after 'starts_at'"));
     }
     if asked.reason.len() > REASON_BYTES_MAX || asked.reason.chars().any(char::is_control) {
-        return Err(Problem::bad_request(format!(
-            "'reason' must have at most {REASON_BYTES_MAX} bytes and no control characters"
-        )));
+        let why = format!("must have at most {REASON_BYTES_MAX} bytes and no control characters");
+        return Err(Problem::wrong_field("/reason", why));
     }
     let matchers = matchers(asked.matchers)?;
     let id = Uuid::now_v7().to_string();
@@ -206,32 +205,34 @@ fn checked(asked: SilenceBody, kind: SilenceKind, author: String) -> Result<Sile
 
 fn matchers(asked: MatchersBody) -> Result<Matchers, Problem> {
     let fits = |text: &String| !text.is_empty() && text.len() <= PATTERN_BYTES_MAX;
-    let texts = [&asked.stream, &asked.detector];
     let labels_fit = asked.labels.iter().all(|(name, value)| fits(name) && value.len() <= PATTERN_BYTES_MAX);
-    if !texts.into_iter().flatten().all(fits) || !labels_fit || asked.labels.len() > LABELS_MAX {
-        return Err(Problem::bad_request(format!(
-            "matchers must have 1 to {PATTERN_BYTES_MAX} bytes, and at most {LABELS_MAX} labels"
-        )));
+    let track = asked.track.map(|track| track.parse::<TrackId>()).transpose();
+    let bytes = format!("must have 1 to {PATTERN_BYTES_MAX} bytes");
+    let checks = [
+        ("/matchers/stream", asked.stream.as_ref().is_none_or(fits), &*bytes),
+        ("/matchers/detector", asked.detector.as_ref().is_none_or(fits), &*bytes),
+        ("/matchers/labels", labels_fit, &*format!("must have names and values of at most {PATTERN_BYTES_MAX} bytes")),
+        ("/matchers/labels", asked.labels.len() <= LABELS_MAX, &*format!("must be at most {LABELS_MAX}")),
+        ("/matchers/track", track.is_ok(), "must be video:N, audio:N, subtitle:N, data:N or input"),
+    ];
+    let wrong = checks.into_iter().filter(|(_, is_good, _)| !is_good);
+    let wrong = wrong.map(|(pointer, _, why)| FieldError { pointer: pointer.to_owned(), detail: why.to_owned() });
+    let wrong: Vec<FieldError> = wrong.collect();
+    if !wrong.is_empty() {
+        return Err(Problem::wrong_fields(wrong));
     }
-    let track = asked.track.map(|track| {
-        track
-            .parse::<TrackId>()
-            .map_err(|_| Problem::bad_request("'track' must be video:N, audio:N, subtitle:N, data:N or input"))
-    });
-    let track = track.transpose()?;
+    let track = track.ok().flatten();
     let matchers = Matchers { stream: asked.stream, labels: asked.labels, detector: asked.detector, track };
     if matchers.is_empty() {
-        return Err(Problem::bad_request(
-            "'matchers' must have stream, labels, detector or track; {\"stream\": \"*\"} means everything",
-        ));
+        let why = "must have stream, labels, detector or track; {\"stream\": \"*\"} means everything";
+        return Err(Problem::wrong_field("/matchers", why));
     }
     Ok(matchers)
 }
 
 /// RFC 3339, or a span after `from`.
-fn moment(text: &str, from: Wall, key: &str) -> Result<Wall, Problem> {
-    let wrong =
-        || Problem::bad_request(format!("'{key}' must be a time such as 2026-11-28T18:00:00Z, or a span such as 2h"));
+fn moment(text: &str, from: Wall, pointer: &str) -> Result<Wall, Problem> {
+    let wrong = || Problem::wrong_field(pointer, "must be a time such as 2026-11-28T18:00:00Z, or a span such as 2h");
     if let Ok(Span(span)) = text.parse() {
         return from.0.checked_add(span).map(Wall).ok_or_else(wrong);
     }

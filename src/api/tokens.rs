@@ -70,9 +70,8 @@ pub(super) async fn add(request: HttpRequest, node: Data<Node>, bytes: Body) -> 
     // Of an address a part of dots alone is a way up: nobody could remove it again.
     let is_way = matches!(&*name, "." | "..");
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !fits || is_way {
-        let why =
-            format!("'name' must have 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.', and not be '.' or '..'");
-        return Err(Problem::bad_request(why));
+        let why = format!("must have 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.', and not be '.' or '..'");
+        return Err(Problem::wrong_field("/name", why));
     }
     let _changing = node.changing.lock().await;
     let present = node.tokens.load_full();

@@ -286,3 +286,47 @@ fn a_stream_that_is_added_and_removed_is_told_of_in_the_live_feed() {
     ask(service.address(), "DELETE", "/api/v1/streams/door", "", "");
     feed.wait_for("its end", 10 * SECOND, |message| message.kind == "stream_removed" && message.data["name"] == "door");
 }
+
+#[test]
+fn each_wrong_field_of_a_body_is_named_by_its_pointer() {
+    let home = Home::new("");
+    let service = home.start();
+    let pointers = |method: &str, path: &str, body: &Value| -> Vec<String> {
+        let refused = ask_json(service.address(), method, path, "", body);
+        assert!((400..500).contains(&refused.status), "{path} {body}: {refused:?}");
+        let refused = refused.json();
+        let errors = refused["errors"].as_array().unwrap_or_else(|| panic!("{path} {body} names no field: {refused}"));
+        errors.iter().map(|error| error["pointer"].as_str().expect("has one").to_owned()).collect()
+    };
+    let long = "x".repeat(3_000);
+    for (path, body, expected) in [
+        ("/api/v1/silences", json!({ "matchers": {}, "until": "1h" }), &["/matchers"][..]),
+        ("/api/v1/silences", json!({ "matchers": { "stream": "*" } }), &["/until"]),
+        ("/api/v1/silences", json!({ "matchers": { "stream": "*" }, "until": "soon" }), &["/until"]),
+        ("/api/v1/silences", json!({ "matchers": { "strem": "*" }, "until": "1h" }), &["/matchers/strem"]),
+        (
+            "/api/v1/maintenance",
+            json!({ "matchers": { "stream": "", "track": "first", "detector": long }, "until": "1h" }),
+            &["/matchers/stream", "/matchers/detector", "/matchers/track"],
+        ),
+        ("/api/v1/tokens", json!({ "name": "a b", "role": "viewer" }), &["/name"]),
+        ("/api/v1/tokens", json!({ "name": "a", "role": "king" }), &["/role"]),
+        ("/api/v1/notes", json!({ "text": " " }), &["/text"]),
+        ("/api/v1/notes", json!({ "text": "a", "author": long }), &["/author"]),
+        ("/api/v1/events/none/ack", json!({ "snooze": "soon" }), &["/snooze"]),
+        ("/api/v1/events/none/ack", json!({ "comment": long }), &["/comment"]),
+        ("/api/v1/events/none/comment", json!({}), &["/comment"]),
+        (
+            "/api/v1/apply",
+            json!({ "streams": [{ "name": "a" }, {}, { "name": "a" }, { "name": 1 }, { "name": "a" }] }),
+            &["/streams/1/name", "/streams/2/name", "/streams/3/name", "/streams/4/name"],
+        ),
+        ("/api/v1/apply", json!({ "streams": [{ "name": "a" }, "b"] }), &["/streams/1"]),
+    ] {
+        assert_eq!(pointers("POST", path, &body), expected, "{path} {body}");
+    }
+    let levels = json!({ "streams": { "none": "debug", "no/ne": "warn", "gone": null } });
+    assert_eq!(pointers("PUT", "/api/v1/log", &levels), ["/streams/no~1ne", "/streams/none"]);
+    assert_eq!(pointers("PUT", "/api/v1/log", &json!({ "streams": { "none": "loud" } })), ["/streams/none"]);
+    assert_eq!(pointers("PUT", "/api/v1/log", &json!({ "level": 3 })), ["/level"]);
+}
