@@ -10,12 +10,14 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use actix_web::http::header;
 use actix_web::web::{self, Data, block};
 use actix_web::{HttpRequest, HttpResponse};
 use avwatch_actors::event::Wall;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::access::Principal;
 use super::body::{Body, body};
 use super::events::author;
 use super::problem::Problem;
@@ -71,8 +73,8 @@ pub(super) async fn add(request: HttpRequest, node: Data<Node>, bytes: Body) -> 
     let text = asked.text.trim().to_owned();
     let is_strange = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
     if text.is_empty() || text.len() > TEXT_BYTES_MAX || text.chars().any(is_strange) {
-        let why = format!("'text' must have 1 to {TEXT_BYTES_MAX} bytes and no control characters");
-        return Err(Problem::bad_request(why));
+        let why = format!("must have 1 to {TEXT_BYTES_MAX} bytes and no control characters");
+        return Err(Problem::wrong_field("/text", why));
     }
     let note = Note { id: Uuid::now_v7().to_string(), at: Wall(SystemTime::now()), author, text };
     let added = note.clone();
@@ -84,23 +86,31 @@ pub(super) async fn add(request: HttpRequest, node: Data<Node>, bytes: Body) -> 
         })
     })
     .await?;
-    Ok(HttpResponse::Created().json(added))
+    let (user, id) = (Principal::of(&request).name(None), &added.id);
+    tracing::info!(user, id, "a shift note was added over the API");
+    let place = format!("/api/v1/notes/{id}");
+    Ok(HttpResponse::Created().insert_header((header::LOCATION, place)).json(added))
 }
 
-pub(super) async fn remove(node: Data<Node>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn remove(
+    request: HttpRequest,
+    node: Data<Node>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();
+    let wanted = id.clone();
     let is_removed = in_file(&node, move |folder| {
         change(folder, |notes| {
             let before = notes.len();
-            notes.retain(|note| note.id != id);
+            notes.retain(|note| note.id != wanted);
             notes.len() < before
         })
     });
-    if is_removed.await? {
-        Ok(HttpResponse::NoContent().finish())
-    } else {
-        Err(Problem::not_found("there is no note of this id"))
+    if !is_removed.await? {
+        return Err(Problem::not_found("there is no note of this id"));
     }
+    tracing::info!(user = Principal::of(&request).name(None), id, "a shift note was removed over the API");
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Does something with the file, where blocking is allowed.
