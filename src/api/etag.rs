@@ -115,6 +115,14 @@ fn condition(request: &HttpRequest) -> Result<Condition, Problem> {
     }
 }
 
+/// Whether a request says that it has what a tag names: `If-None-Match` of a reading, with tags that may be weak, or `*`.
+pub(super) fn has(request: &HttpRequest, tag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let lines = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+    // Tags of ours have no commas.
+    lines.flat_map(|line| line.split(',')).any(|one| one.trim() == "*" || opaque(one) == opaque(tag))
+}
+
 fn revision(tag: &str) -> Option<u64> {
     tag.strip_prefix("\"r")?.strip_suffix('"')?.parse().ok().filter(|revision| *revision < i64::MAX as u64)
 }
@@ -145,6 +153,29 @@ mod tests {
         assert_eq!(of(&[("if-none-match", "\"r1\"")]), None);
         assert_eq!(of(&[("if-match", "*"), ("if-none-match", "*")]), None);
         assert_eq!(of(&[("if-match", "\"r1\", \"r2\"")]), None);
+    }
+
+    #[test]
+    fn a_reading_that_somebody_has_is_known_by_any_of_its_tags() {
+        let has = |values: &[&str]| {
+            let request = TestRequest::default();
+            let request =
+                values.iter().fold(request, |request, value| request.append_header(("if-none-match", *value)));
+            has(&request.to_http_request(), "\"17\"")
+        };
+        for values in [
+            &["\"17\""][..],
+            &["W/\"17\""],
+            &["*"],
+            &["\"16\", W/\"17\""],
+            &["\"16\" ,\"17\",\"18\""],
+            &["\"16\"", "\"17\""],
+        ] {
+            assert!(has(values), "{values:?}");
+        }
+        for values in [&[][..], &["\"16\""], &["17"], &[""], &["\"1\", \"7\""]] {
+            assert!(!has(values), "{values:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use actix_web::http::header::{self, HttpDate};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::etag;
 use super::problem::Problem;
 use super::state::Node;
 use super::streams::unknown;
@@ -22,10 +23,10 @@ pub(super) async fn thumbnail(
     let newest = newest.ok_or_else(|| Problem::not_found("there is no picture of this stream yet"))?;
     let since = newest.taken.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
     let tag = format!("\"{}\"", since.as_millis());
-    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut answer = if known == Some(tag.as_str()) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    answer.insert_header((header::ETAG, tag.clone())).insert_header(header::LastModified(HttpDate::from(newest.taken)));
-    if known == Some(tag.as_str()) {
+    let is_known = etag::has(&request, &tag);
+    let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer.insert_header((header::ETAG, tag)).insert_header(header::LastModified(HttpDate::from(newest.taken)));
+    if is_known {
         return Ok(answer.finish());
     }
     Ok(answer.content_type("image/jpeg").body(newest.jpeg.to_vec()))
