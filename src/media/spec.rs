@@ -14,6 +14,7 @@ use avwatch_actors::track::TrackId;
 
 use crate::measure::MeasurePlan;
 use crate::media::bytes::Reach;
+use crate::media::transport_options::srt_listens;
 use crate::secret_url::SecretUrl;
 
 /// Where an input comes from.
@@ -292,14 +293,13 @@ impl InputSpec {
 /// The default patience with an address: by scheme, because gaps between HLS bursts are normal.
 pub fn limits_of(address: &Address, srt_mode: SrtMode) -> SourceLimits {
     let seconds = Duration::from_secs;
-    let scheme = match address {
-        Address::Url(url) => url.scheme(),
-        Address::File(_) | Address::Stdin | Address::Synthetic(_) => "file",
-    };
-    match scheme {
+    let Address::Url(url) = address else { return SourceLimits::default() };
+    match url.scheme() {
         "http" | "https" => SourceLimits { stall: seconds(15), ..SourceLimits::default() },
         "udp" | "rtp" => SourceLimits { cut_when_silent: false, ..SourceLimits::default() },
-        "srt" if srt_mode == SrtMode::Listener => SourceLimits { cut_when_silent: false, ..SourceLimits::default() },
+        "srt" if srt_listens(url.expose(), srt_mode) => {
+            SourceLimits { cut_when_silent: false, ..SourceLimits::default() }
+        }
         _ => SourceLimits::default(),
     }
 }

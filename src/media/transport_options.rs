@@ -70,6 +70,9 @@ pub(crate) enum OptionError {
         /// What would be right.
         expected: &'static str,
     },
+    /// What follows a `#` is no part of the address for anybody: a stream's id that begins so would be lost.
+    #[error("the address has a '#', and what follows it would be left out; write %23 where '#' is meant")]
+    Fragment,
 }
 
 impl OptionError {
@@ -82,27 +85,43 @@ impl OptionError {
     }
 }
 
-/// Judges the options in the query of an input's address before anyone connects. Those of RTSP, RTMP, HTTP and TCP are the
+/// Judges the options in the query of an input's address before anyone connects. Those of RTSP, RTMP and HTTP are the
 /// server's.
 ///
 /// # Errors
-/// One of them is unknown or wrong.
+/// One of them is unknown or wrong, or something of the address would be lost.
 pub(crate) fn check(url: &Url, transport: &Transport) -> Result<(), OptionError> {
     match url.scheme() {
         "srt" => SrtOptions::of(url, transport).map(|_| ()),
-        "udp" | "rtp" => datagrams(url, transport).map(|_| ()),
+        "udp" | "rtp" => datagrams(url, transport).and_then(|_| whole(url)),
+        "tcp" => whole(url),
         _ => Ok(()),
+    }
+}
+
+/// Refuses what would be lost of an address of which we take host, port and query ourselves.
+fn whole(url: &Url) -> Result<(), OptionError> {
+    if url.fragment().is_some() { Err(OptionError::Fragment) } else { Ok(()) }
+}
+
+/// Whether an SRT socket listens, by the configuration and the query of the address, which goes before it.
+pub(in crate::media) fn srt_listens(url: &Url, configured: SrtMode) -> bool {
+    match url.query_pairs().filter(|(key, _)| key == "mode").last() {
+        Some((_, mode)) => mode == "listener",
+        None => configured == SrtMode::Listener,
     }
 }
 
 /// The first option in the query of an input's address that is heeded by nobody: such addresses are written for FFmpeg, which
 /// knows many more.
 pub(crate) fn idle(url: &Url) -> Option<OptionError> {
-    if !matches!(url.scheme(), "udp" | "rtp") {
-        return None;
-    }
-    let (key, _) = url.query_pairs().find(|(key, _)| key != LOCAL_ADDRESS)?;
-    Some(OptionError::unknown(&key, "use localaddr, or the keys interface, source and receive_buffer"))
+    let (heeded, known) = match url.scheme() {
+        "udp" | "rtp" => (LOCAL_ADDRESS, "use localaddr, or the keys interface, source and receive_buffer"),
+        "tcp" => ("", "an address of tcp has none"),
+        _ => return None,
+    };
+    let (key, _) = url.query_pairs().find(|(key, _)| key != heeded)?;
+    Some(OptionError::unknown(&key, known))
 }
 
 /// How to receive datagrams, by the configuration and the query of the address.
@@ -131,6 +150,7 @@ impl SrtOptions {
         const KNOWN: &str = "use mode, latency, rcvlatency, passphrase, pbkeylen, streamid, transtype or pkt_size";
         const MODES: [&str; 3] = ["caller", "listener", "rendezvous"];
         let wrong = |name, expected| Err(OptionError::Value { name, expected });
+        whole(url)?;
         let mode = match transport.srt_mode {
             SrtMode::Caller => MODES[0],
             SrtMode::Listener => MODES[1],
@@ -294,7 +314,7 @@ fn user_agent(spec: &InputSpec) -> String {
 mod tests {
     use super::*;
     use crate::measure::MeasurePlan;
-    use crate::media::spec::Address;
+    use crate::media::spec::{Address, limits_of};
 
     /// An input with an open limit of 15 s and a stall limit of 10 s.
     fn spec(url: &str) -> (Url, InputSpec) {
@@ -361,6 +381,28 @@ mod tests {
     }
 
     #[test]
+    fn a_listening_srt_socket_is_the_same_in_the_address_and_in_the_keys() {
+        let limits = |url: &str, mode: SrtMode| limits_of(&Address::Url(url.parse().unwrap()), mode).cut_when_silent;
+        assert!(!limits("srt://h:9000", SrtMode::Listener) && limits("srt://h:9000", SrtMode::Caller));
+        assert!(!limits("srt://h:9000?latency=20&mode=listener", SrtMode::Caller));
+        // The address goes before the key, and the last word of it counts.
+        assert!(limits("srt://h:9000?mode=caller", SrtMode::Listener));
+        assert!(limits("srt://h:9000?mode=listener&mode=rendezvous", SrtMode::Listener));
+        assert!(!limits("srt://h:9000?mode=caller&mode=listener", SrtMode::Caller));
+        let (url, mut spec) = spec("srt://h:9000?mode=listener");
+        spec.limits = limits_of(&spec.address, SrtMode::Caller);
+        let input = srt(&url, "[::]:9000".parse().unwrap(), &spec).unwrap();
+        assert!(!shown(&input).contains(" timeout="), "{}", shown(&input));
+    }
+
+    #[test]
+    fn an_id_of_an_srt_stream_may_begin_with_a_hash_that_is_written_as_such() {
+        let (url, spec) = spec("srt://h:9000?streamid=%23!::r=live,m=request");
+        let input = srt(&url, "192.0.2.1:9000".parse().unwrap(), &spec).unwrap();
+        assert!(input.options.contains(&("streamid", "#!::r=live,m=request".to_owned())), "{}", shown(&input));
+    }
+
+    #[test]
     fn unknown_and_wrong_options_of_an_address_are_told_by_name_without_their_value() {
         let told = |address: &str| {
             let (url, spec) = spec(address);
@@ -381,6 +423,9 @@ mod tests {
             ("srt://h:9000?transtype=file", "'transtype' of the address must be live"),
             ("srt://h:9000?%0Aa=S3cret", "has an option '\\na' that is not supported"),
             ("rtp://239.1.1.1:5000?localaddr=", "'localaddr' of the address must be the name or address"),
+            ("srt://h:9000?streamid=#!::r=S3cret&mode=caller", "write %23 where '#' is meant"),
+            ("udp://239.1.1.1:5000#S3cret", "write %23 where '#' is meant"),
+            ("tcp://h:1#", "write %23 where '#' is meant"),
         ] {
             let told = told(address);
             assert!(told.contains(words) && !told.contains("S3cret"), "{address}: {told}");
@@ -390,7 +435,7 @@ mod tests {
             "udp://239.1.1.1:5000?localaddr=eth1&fifo_size=1000000&overrun_nonfatal=1&pkt_size=1316",
             "rtsp://cam/1?channel=2",
             "rtmp://h/app/key?auth=1",
-            "https://h/a.m3u8?token=1",
+            "https://h/a.m3u8?token=1#top",
             "tcp://h:1?x=1",
         ] {
             assert_eq!(told(address), "", "{address}");
@@ -409,7 +454,11 @@ mod tests {
             );
             assert!(!told.contains("S3cret"), "{told}");
         }
-        for address in ["udp://239.1.1.1:5000", "udp://239.1.1.1:5000?localaddr=eth1", "rtsp://cam/1?channel=2"] {
+        let told = idle("tcp://h:9000?timeout=S3cret");
+        assert!(told.contains("'timeout' that is not supported") && !told.contains("S3cret"), "{told}");
+        for address in
+            ["udp://239.1.1.1:5000", "udp://239.1.1.1:5000?localaddr=eth1", "rtsp://cam/1?channel=2", "tcp://h:9000"]
+        {
             assert_eq!(idle(address), "", "{address}");
         }
     }
