@@ -34,6 +34,9 @@ pub(super) const IMPORT: &[Param] =
 /// Errors that are told at most.
 const ERRORS_MAX: usize = 100;
 
+/// The name of a stream and its settings.
+type Named = (String, Map<String, Value>);
+
 /// The body of `apply`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,7 +86,7 @@ pub(super) async fn import(request: HttpRequest, node: Data<Node>, bytes: Body) 
 }
 
 /// Streams with the names that they give themselves.
-fn named(asked: Vec<Map<String, Value>>) -> Result<Vec<(String, Map<String, Value>)>, Problem> {
+fn named(asked: Vec<Map<String, Value>>) -> Result<Vec<Named>, Problem> {
     let (mut streams, mut names, mut errors) = (Vec::new(), BTreeSet::new(), Vec::new());
     for (place, mut settings) in asked.into_iter().enumerate() {
         match settings.remove("name") {
@@ -110,7 +113,7 @@ fn dry_run(request: &HttpRequest) -> Result<bool, Problem> {
 /// already; a set of one's own is refused as a whole.
 async fn plan(
     node: &Data<Node>,
-    streams: Vec<(String, Map<String, Value>)>,
+    streams: Vec<Named>,
     prune: bool,
     is_list: bool,
 ) -> Result<(Applied, Vec<Change>), Problem> {

@@ -51,6 +51,18 @@ fn add(service: &Service, document: &Document) {
         let made = ask_json(service.address(), "POST", path, "", body);
         assert_eq!(made.status, 201, "{path}: {made:?}");
         document.check("post", path, 201, &made.json());
+        let place = made.header("location").unwrap_or_else(|| panic!("{path} says nowhere where it is: {made:?}"));
+        assert!(place.starts_with(&format!("{path}/")), "{made:?}");
+        if path == "/api/v1/notes" {
+            assert_eq!(ask(service.address(), "DELETE", place, "", "").status, 204);
+            for what in ["added", "removed"] {
+                let words = format!("a shift note was {what} over the API");
+                service.wait_for_line(&words, 5 * SECOND, |line| {
+                    (line["message"] == words && line["user"] == "local").then_some(())
+                });
+            }
+            assert_eq!(ask_json(service.address(), "POST", path, "", body).status, 201);
+        }
     }
     for status in [201, 200] {
         let body = json!({ "url": "http://127.0.0.1:9/yard.ts", "priority": 3 });
