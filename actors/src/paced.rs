@@ -18,6 +18,10 @@ const SLICE: Duration = Duration::from_millis(50);
 /// A source that has fallen this far behind is not hurried to make up for it.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 
+/// So many times faster may leave what lies behind something else that has left: containers that hold seconds of
+/// pictures and then the sound of the same seconds would else take the time of both.
+const CATCHING_UP: f64 = 8.0;
+
 /// How fast items may leave.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
@@ -44,28 +48,44 @@ pub struct Paced {
     source: Box<dyn FrameSource>,
     rate: Option<f64>,
     line: Arc<Lifeline>,
-    anchor: Option<(Instant, MediaTime)>,
+    anchor: Option<Anchor>,
+    /// The furthest that anything has come.
+    furthest: Option<MediaTime>,
+    /// The same as `anchor` of what lies behind that.
+    behind: Option<Anchor>,
 }
+
+/// What left when.
+type Anchor = (Instant, MediaTime);
 
 impl Paced {
     /// Wraps a source.
     pub fn new(source: Box<dyn FrameSource>, pace: Pace, line: Arc<Lifeline>) -> Self {
-        Self { source, rate: pace.rate(), line, anchor: None }
+        Self { source, rate: pace.rate(), line, anchor: None, furthest: None, behind: None }
     }
 
-    fn wait_for(&mut self, at: MediaTime, rate: f64) {
-        let now = Instant::now();
-        let (from, origin) = *self.anchor.get_or_insert((now, at));
+    /// When something may leave, if that is later than now.
+    fn due(&mut self, at: MediaTime, rate: f64, now: Instant) -> Option<Instant> {
+        let is_behind = self.furthest.is_some_and(|furthest| at < furthest);
+        let rate = if is_behind { rate * CATCHING_UP } else { rate };
+        if !is_behind {
+            self.furthest = Some(at);
+        }
+        let anchor = if is_behind { &mut self.behind } else { &mut self.anchor };
+        let (from, origin) = *anchor.get_or_insert((now, at));
         let due = due_at(from, origin, at, rate);
         // Times far from the anchor are a jump of the timeline, not something to wait for.
         let is_jump = due > now + Duration::from_secs(30);
         if is_jump || now.saturating_duration_since(due) > BEHIND_MAX {
-            self.anchor = Some((now, at));
-            return;
+            *anchor = Some((now, at));
+            return None;
         }
-        if due <= now {
-            return;
-        }
+        (due > now).then_some(due)
+    }
+
+    fn wait_for(&mut self, at: MediaTime, rate: f64) {
+        let now = Instant::now();
+        let Some(due) = self.due(at, rate, now) else { return };
         let phase = self.line.phase();
         self.line.enter(Phase::Waiting);
         while !self.line.is_cut() {
@@ -123,6 +143,39 @@ mod tests {
         let from = Instant::now();
         let due = due_at(from, MediaTime::from_millis(1_000), MediaTime::from_millis(5_000), 2.0);
         assert_eq!(due - from, Duration::from_secs(2));
+    }
+
+    struct Nothing;
+    impl FrameSource for Nothing {
+        fn next(&mut self) -> Result<Option<Item>, SourceError> {
+            Ok(None)
+        }
+    }
+
+    /// How long pictures and sound of segments of four seconds take, one after the other, on a clock of its own.
+    fn time_of_segments(pace: Pace, segments: i64) -> Duration {
+        let mut paced = Paced::new(Box::new(Nothing), pace, Arc::default());
+        let rate = pace.rate().unwrap();
+        let begin = Instant::now();
+        let mut now = begin;
+        for segment in 0..segments {
+            // 25 pictures a second, and 50 blocks of sound a second.
+            for distance in [40, 20] {
+                for place in 0..4_000 / distance {
+                    let at = MediaTime::from_millis(segment * 4_000 + place * distance);
+                    now = paced.due(at, rate, now).unwrap_or(now);
+                }
+            }
+        }
+        now - begin
+    }
+
+    #[test]
+    fn a_segment_with_all_pictures_before_all_sound_does_not_take_the_time_of_both() {
+        let live = time_of_segments(Pace::Burst, 10).as_secs_f64();
+        assert!((19.0..28.0).contains(&live), "40 s of a live input took {live} s");
+        let played = time_of_segments(Pace::RealTime, 10).as_secs_f64();
+        assert!((39.0..43.0).contains(&played), "40 s played in real time took {played} s");
     }
 
     #[test]

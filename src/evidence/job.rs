@@ -77,7 +77,8 @@ impl Job {
             None => job.stop("no clip: no key frame was held"),
             Some(clip) if clip.begins > from.at + SHORT_BY => {
                 let short = (clip.begins - from.at).as_secs_f64();
-                job.missing.push(format!("the first {short:.1} s of the clip: they were no longer held"));
+                let why = if clip.whole { "the stream came later" } else { "they were no longer held" };
+                job.missing.push(format!("the first {short:.1} s of the clip: {why}"));
             }
             Some(_) => {}
         }

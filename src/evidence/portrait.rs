@@ -22,6 +22,10 @@ use crate::record::{self, Pictures, Record, Recorder, Series, Still};
 /// Longest that it may take to decode a clip; what was seen until then has to do.
 const DECODE_WITHIN: Duration = Duration::from_secs(60);
 
+/// How much after its begin a condition is sure to be seen: decoders hand out pictures in another order than that in
+/// which they came.
+const LITTLE_AFTER: MediaTime = MediaTime::from_millis(200);
+
 /// Points of a curve: eight a second of a clip of thirty.
 const POINTS_MAX: usize = 256;
 
@@ -62,7 +66,12 @@ impl Portrait {
     /// The picture that shows what began at `at` in the clip: the first one a little after it.
     pub(super) fn nearest(&self, at: MediaTime) -> Option<&Still> {
         let main = self.record.pictures.iter().find(|(track, _)| track.kind == TrackKind::Video);
-        main.and_then(|(_, pictures)| pictures.stills.nearest(at))
+        main.and_then(|(_, pictures)| pictures.stills.nearest(at + LITTLE_AFTER))
+    }
+
+    /// When in the clip its first picture is shown: sound of before it may be in the clip, too.
+    pub(super) fn first_picture(&self) -> Option<MediaTime> {
+        self.stills().next().map(|still| still.at)
     }
 
     /// Curves by track, in seconds after `zero` of the clip.

@@ -206,7 +206,12 @@ impl Writer {
                     });
                     zero = job.onset - clip.begins;
                     portrait = self.portrait(&path, &mut job);
-                    if container == Container::Transport && portrait.is_some() {
+                    if let (Some(first), Some(part)) = (first_picture(portrait.as_ref(), &clip), &mut manifest.clip) {
+                        // Of the sound before the first picture only the clip itself tells how much it is.
+                        zero = zero + first;
+                        part.before_s = zero.as_secs_f64();
+                    }
+                    if container == Container::Transport {
                         manifest.film = film_of(&clip, &path, &making, &mut job.missing);
                     }
                 }
@@ -278,11 +283,20 @@ impl Writer {
     }
 }
 
+/// When the picture that a clip begins with is shown in it.
+fn first_picture(portrait: Option<&Portrait>, clip: &Clip) -> Option<MediaTime> {
+    portrait.filter(|_| clip.key).and_then(Portrait::first_picture)
+}
+
 /// Writes what browsers play of a clip; a clip of other codecs has none.
 fn film_of(clip: &Clip, path: &Path, folder: &Path, missing: &mut Vec<String>) -> Option<FilmPart> {
     let target = folder.join(FILM);
     match film::write(clip, path, &target) {
-        Ok(Film { written: false, .. }) => None,
+        Ok(Film { written: false, left_out }) => {
+            let codecs = left_out.join(", ");
+            missing.push(format!("a film of the clip: browsers play none of its codecs ({codecs})"));
+            None
+        }
         Ok(Film { written: true, left_out }) => {
             let bytes = fs::metadata(&target).ok()?.len();
             Some(FilmPart { file: FILM.to_owned(), bytes, left_out })
@@ -290,7 +304,7 @@ fn film_of(clip: &Clip, path: &Path, folder: &Path, missing: &mut Vec<String>) -
         Err(why) => {
             // Half a film is worse than none.
             let _ = fs::remove_file(&target);
-            missing.push(format!("the film of the clip for browsers: {why}"));
+            missing.push(format!("the film of the clip: {why}"));
             None
         }
     }

@@ -197,6 +197,11 @@ impl Demuxer {
         }
     }
 
+    /// Whether this is HLS of segments that are no transport streams, in which sound may come seconds after its picture.
+    pub(in crate::media) fn has_other_segments(&self) -> bool {
+        self.container.gate().is_some_and(HlsGate::has_other_segments)
+    }
+
     /// The format context, for streams and programmes; valid until this demuxer is dropped, and to
     /// be used on this thread only.
     pub(in crate::media) fn context(&self) -> *mut ffi::AVFormatContext {

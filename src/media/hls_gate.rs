@@ -143,6 +143,11 @@ impl HlsGate {
         state.tap.of_transport().filter(|_| state.playlists.len() == 1)
     }
 
+    /// Whether segments were seen that are no transport streams.
+    pub(in crate::media) fn has_other_segments(&self) -> bool {
+        self.state().tap.has_other()
+    }
+
     /// What went wrong last, as far as the gate has seen.
     pub(in crate::media) fn trouble(&self) -> Option<String> {
         let state = self.state();

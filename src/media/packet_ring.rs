@@ -59,6 +59,14 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Where in a transport stream a packet began.
+    fn place(&self) -> Option<u64> {
+        match self.what {
+            What::Mark(place) => Some(place),
+            What::Packet(..) | What::Bytes(..) => None,
+        }
+    }
+
     fn weight(&self) -> u64 {
         ENTRY_BYTES
             + match &self.what {
@@ -90,6 +98,8 @@ struct Held {
     entries: VecDeque<Entry>,
     bytes: u64,
     next: u64,
+    /// The number of the session's first entry.
+    begun: u64,
     /// Bytes that came over all sessions, held or not.
     came: u64,
     /// When it was last asked what it would take, with the bytes that had come by then; and the answer, a second.
@@ -178,11 +188,10 @@ impl PacketRing {
             tracks: held.tracks.clone(),
             entries: Vec::new(),
             bytes: 0,
+            whole: held.entries.front().is_some_and(|oldest| oldest.number == held.begun),
             next: 0,
-            place: match first.what {
-                What::Mark(place) => place,
-                What::Packet(..) | What::Bytes(..) => 0,
-            },
+            end: None,
+            place: first.place().unwrap_or(0),
             torn: false,
         };
         let first = held.with_tables(start, clip.place);
@@ -206,7 +215,7 @@ impl PacketRing {
     pub(crate) fn begin(&self, session: SessionNumber, form: Form) {
         let mut held = self.lock();
         let (next, came, asked, rate) = (held.next, held.came, held.asked, held.rate);
-        *held = Held { session, form, next, came, asked, rate, ..Held::default() };
+        *held = Held { session, form, next, begun: next, came, asked, rate, ..Held::default() };
     }
 
     /// Tells what the tracks are.
@@ -290,8 +299,12 @@ pub struct Clip {
     pub(super) entries: Vec<Entry>,
     /// Where in a transport stream its first picture begins.
     pub(super) place: u64,
+    /// Where in a transport stream it ends: what began there is not in it, or not whole.
+    pub(super) end: Option<u64>,
     /// What it holds on to.
     pub bytes: u64,
+    /// Nothing of the session had been let go when it was taken.
+    pub whole: bool,
     next: u64,
     /// Something was let go before it could be added.
     pub torn: bool,
@@ -312,7 +325,10 @@ impl Clip {
     pub fn cut_at(&mut self, until: MediaTime) {
         let is_after = |entry: &Entry| entry.key && entry.media.is_some_and(|at| at > until);
         if let Some(end) = self.entries.iter().position(|entry| is_after(entry) && entry.media > Some(self.begins)) {
+            self.end = self.entries[end].place();
             self.entries.truncate(end);
+        } else {
+            self.end = self.entries.iter().rev().find_map(Entry::place);
         }
         self.reached = self.entries.iter().filter_map(|entry| entry.media).max().unwrap_or(self.begins);
     }
@@ -353,7 +369,7 @@ mod tests {
     fn a_clip_begins_at_the_key_frame_before_its_time() {
         let (ring, _) = ring(20);
         let clip = ring.clip(from(7.3)).unwrap();
-        assert_eq!((clip.begins, clip.key, clip.place), (at(6.0), true, 24_000));
+        assert_eq!((clip.begins, clip.key, clip.place, clip.whole), (at(6.0), true, 24_000, true));
         assert_eq!(clip.reached, at(19.75));
     }
 
@@ -361,7 +377,7 @@ mod tests {
     fn when_that_is_no_longer_held_it_begins_at_the_first_one_that_is() {
         let (ring, _) = ring(60);
         let clip = ring.clip(from(10.0)).unwrap();
-        assert_eq!((clip.begins, clip.key), (at(30.0), true));
+        assert_eq!((clip.begins, clip.key, clip.whole), (at(30.0), true, false));
         assert!(ring.clip(Moment { session: SessionNumber(2), ..from(10.0) }).is_none(), "of another session");
     }
 
@@ -380,7 +396,7 @@ mod tests {
         assert!(ring.go_on(&mut clip));
         assert_eq!((clip.reached, clip.torn), (at(13.75), false));
         clip.cut_at(at(11.0));
-        assert_eq!(clip.reached, at(11.75), "to the next key frame");
+        assert_eq!((clip.reached, clip.end), (at(11.75), Some(48_000)), "to the next key frame");
         ring.begin(SessionNumber(4), Form::Transport);
         assert!(!ring.go_on(&mut clip));
     }

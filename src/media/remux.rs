@@ -95,8 +95,10 @@ fn write_transport(clip: &Clip, path: &Path) -> Result<(), RemuxError> {
     let mut file = File::create(path)?;
     let mut written = 0;
     for (place, bytes) in pieces() {
-        let skipped = usize::try_from(begin.saturating_sub(place)).unwrap_or(usize::MAX);
-        if let Some(rest) = bytes.get(skipped..) {
+        let length = bytes.len() as u64;
+        let from = begin.saturating_sub(place).min(length) as usize;
+        let to = clip.end.map_or(length, |end| end.saturating_sub(place).min(length)) as usize;
+        if let Some(rest) = bytes.get(from..to) {
             file.write_all(rest)?;
             written += rest.len();
         }

@@ -34,6 +34,11 @@ impl SegmentTap {
         (self.is_transport == Some(true)).then(|| self.tap.clone())
     }
 
+    /// Whether other segments were seen.
+    pub(in crate::media) fn has_other(&self) -> bool {
+        self.is_transport == Some(false)
+    }
+
     /// Lets the tap see what is read of a segment; a key is none.
     pub(in crate::media) fn pass(&mut self, source: PrefixedSource) -> Box<dyn ByteSource> {
         let head = source.head();

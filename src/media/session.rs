@@ -116,7 +116,7 @@ impl Session {
         line.enter(Phase::Reading);
         let tap = demuxer.tap();
         let feed = ring.map(|ring| RingFeed::begin(ring, number, tap.as_ref()));
-        let interleaved = !FREELY_INTERLEAVED.contains(&demuxer.container());
+        let interleaved = !FREELY_INTERLEAVED.contains(&demuxer.container()) && !demuxer.has_other_segments();
         let mut session = Self {
             demuxer,
             packet: ffmpeg_next::Packet::empty(),

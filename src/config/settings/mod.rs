@@ -77,7 +77,6 @@ pub struct Settings {
     /// Who is told of events, by name.
     pub receivers: BTreeMap<String, ReceiverSettings>,
     /// Logs of other programs whose faults are events of streams. In files one `[[logs]]` each; layers merge by name.
-    /// Changes need a restart.
     pub logs: BTreeMap<String, LogInputSettings>,
     /// What to watch. In files one `[[streams]]` each; layers merge by name.
     pub streams: BTreeMap<String, StreamSettings>,

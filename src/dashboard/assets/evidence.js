@@ -19,7 +19,7 @@ const WRITTEN_WITHIN = 150_000;
 const PICTURES_MAX = 32;
 
 /** What a picture shows, in words. */
-const SHOWN = { onset: 'the onset', raised: 'when it was raised', end: 'the end', strip: '' };
+const SHOWN = { onset: 'the onset', raised: 'when it was raised', end: 'when it was told to be over', strip: '' };
 
 /** Media types of containers. */
 const TYPES = { mp4: 'video/mp4', matroska: 'video/x-matroska', mpegts: 'video/mp2t' };
