@@ -30,7 +30,7 @@ pub enum IncidentKind {
     Group,
     /// Most inputs are down at once.
     Outage,
-    /// Most inputs are down, and so was what the monitor itself needs: it could not see.
+    /// Most inputs are down, and so is what the monitor itself needs: it cannot see.
     Blind,
 }
 
@@ -60,7 +60,7 @@ impl IncidentKind {
 pub enum IncidentState {
     /// At least one of its events is open.
     Open,
-    /// All of them have ended.
+    /// All of them have ended, or it was an outage and most inputs are up again.
     Ended,
 }
 
@@ -86,7 +86,7 @@ pub struct Incident {
     pub started_at: Wall,
     /// When this change happened.
     pub changed_at: Wall,
-    /// When the last of its conditions ended.
+    /// When the last of its conditions ended, or the one after which an outage was none any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Wall>,
     /// What a person reads.
@@ -103,7 +103,7 @@ pub struct Incident {
     pub events: Vec<String>,
     /// Events that are or were part of it, those that are not listed included.
     pub events_total: u64,
-    /// Events of it that are open.
+    /// Events of it that are open; none once it has ended.
     pub events_open: u64,
     /// The incident that took its open events over, if it ended by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]

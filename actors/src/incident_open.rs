@@ -40,6 +40,10 @@ pub(super) struct OpenIncident {
     failing: usize,
     /// Ids of open events.
     pub(super) open: BTreeMap<Arc<str>, Severity>,
+    /// Those of them that say that an input is down; of each input there is one at most.
+    pub(super) lost: BTreeSet<Arc<str>>,
+    /// Inputs that were still down when an outage was over.
+    left_down: usize,
     listed: BTreeSet<Arc<str>>,
     total: u64,
     /// Events that ended since nobody watches them any more.
@@ -69,6 +73,8 @@ impl OpenIncident {
             streams: BTreeMap::new(),
             failing: 0,
             open: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            left_down: 0,
             listed: BTreeSet::new(),
             total: 0,
             unwatched: 0,
@@ -120,6 +126,7 @@ impl OpenIncident {
 
     /// The same for one that it listed before a restart.
     pub(super) fn attach(&mut self, id: &Arc<str>, event: &Known) {
+        self.note_lost(id, event);
         if self.open.insert(id.clone(), event.severity).is_none() {
             let count = self.streams.entry(event.key.stream.clone()).or_default();
             *count += 1;
@@ -133,9 +140,29 @@ impl OpenIncident {
     }
 
     /// Takes note that an open event of it changed; true when that shows in its record.
-    pub(super) fn heed(&mut self, id: &Arc<str>, severity: Severity) -> bool {
-        self.severity_max = self.severity_max.max(severity);
-        self.open.insert(id.clone(), severity) != Some(severity)
+    pub(super) fn heed(&mut self, id: &Arc<str>, event: &Known) -> bool {
+        self.severity_max = self.severity_max.max(event.severity);
+        self.note_lost(id, event);
+        self.open.insert(id.clone(), event.severity) != Some(event.severity)
+    }
+
+    fn note_lost(&mut self, id: &Arc<str>, event: &Known) {
+        if event.is_lost() {
+            self.lost.insert(id.clone());
+        } else {
+            self.lost.remove(id);
+        }
+    }
+
+    /// An outage is over: it keeps what was part of it, and gives back what is still open. Without a recovery,
+    /// as when inputs were silenced, it is over from now on.
+    pub(super) fn give_up(&mut self, is_by_recovery: bool) -> Vec<Arc<str>> {
+        self.left_down = self.lost.len();
+        self.lost.clear();
+        self.streams.values_mut().for_each(|count| *count = 0);
+        self.failing = 0;
+        self.ended_at = self.ended_at.filter(|_| is_by_recovery);
+        std::mem::take(&mut self.open).into_keys().collect()
     }
 
     /// An event of it has ended.
@@ -152,6 +179,7 @@ impl OpenIncident {
     }
 
     fn detach(&mut self, id: &str, stream: &str) {
+        self.lost.remove(id);
         if self.open.remove(id).is_some()
             && let Some(count) = self.streams.get_mut(stream)
         {
@@ -173,8 +201,9 @@ impl OpenIncident {
     /// Takes what probes found; true when a person has to hear of it now.
     pub(super) fn probed(&mut self, report: &ProbeReport) -> bool {
         let before = self.probes.as_ref().map(ProbeReport::is_failing);
+        // Blind is what cannot see now, not what could not.
+        self.kind = if report.is_failing() { IncidentKind::Blind } else { IncidentKind::Outage };
         if report.is_failing() {
-            self.kind = IncidentKind::Blind;
             for text in report.texts(ProbeOutcome::Failing) {
                 // At most once each, and no more than one report may hold.
                 if self.blindness.len() < crate::probe_report::FINDINGS_MAX
@@ -237,9 +266,18 @@ impl OpenIncident {
         common.collect()
     }
 
-    /// How many of how many: those that fail while it is open, all that did once it is over.
+    /// How many are counted: those that fail while it is open, all that did once it is over.
+    fn count(&self) -> usize {
+        match (self.open.is_empty(), self.kind.is_outage()) {
+            (true, _) => self.streams.len(),
+            (false, true) => self.lost.len(),
+            (false, false) => self.failing,
+        }
+    }
+
+    /// So many of how many.
     fn counted(&self, table: &StreamTable) -> String {
-        let now = if self.open.is_empty() { self.streams.len() } else { self.failing };
+        let now = self.count();
         let of = self.common.as_ref().map_or(self.running, |common| table.size(common));
         format!("{now} of {}", of.max(self.streams.len()))
     }
@@ -255,7 +293,11 @@ impl OpenIncident {
                 let (lasted, unseen) = (spoken(lasted(until)), self.unwatched);
                 format!("; ends after {lasted}, not known to be over: {unseen} events are no longer watched")
             }
-            (None, Some(until)) => format!("; over after {}", spoken(lasted(until))),
+            (None, Some(until)) => match self.left_down {
+                0 => format!("; over after {}", spoken(lasted(until))),
+                1 => format!("; over after {}, 1 of them is still down", spoken(lasted(until))),
+                left => format!("; over after {}, {left} of them are still down", spoken(lasted(until))),
+            },
             (None, None) => String::new(),
         };
         match self.kind {
@@ -271,9 +313,13 @@ impl OpenIncident {
             IncidentKind::Outage | IncidentKind::Blind if !over.is_empty() => {
                 let why =
                     if self.blindness.is_empty() { String::new() } else { format!("; {}", self.blindness.join("; ")) };
-                format!("{counted} inputs were down{why}{over}")
+                let were = if self.count() == 1 { "was" } else { "were" };
+                format!("{counted} inputs {were} down{why}{over}")
             }
-            IncidentKind::Outage | IncidentKind::Blind => format!("{counted} inputs are down; {}", self.probes_say()),
+            IncidentKind::Outage | IncidentKind::Blind => {
+                let are = if self.count() == 1 { "is" } else { "are" };
+                format!("{counted} inputs {are} down; {}", self.probes_say())
+            }
         }
     }
 

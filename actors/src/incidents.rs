@@ -6,7 +6,7 @@
 //! | what fails together | becomes |
 //! |---|---|
 //! | over half of the running inputs (at least 4) lose their input within 30 s | one `outage`; the largest group of them becomes it, all others end into it |
-//! | the same, and a probe of what the monitor needs fails | that `outage` is `blind` |
+//! | the same, and a probe of what the monitor needs fails | that `outage` is `blind`, while it fails |
 //! | 3 streams, or 20 % (at least 2) of those that share a host or label, within 30 s | a `group` |
 //! | several detectors of one stream within 10 s | a `stream` incident, which ends into a later group |
 //!
@@ -14,7 +14,8 @@
 //! (`parent_id`) goes where that one is. While an incident is open, later failures join it if they begin
 //! within ten minutes of the newest. Hosts go before labels, and labels by the share of their streams that
 //! fails. A stream is in one incident at a time; an event stays in its incident to its end, and an
-//! incident ends when all its events have.
+//! incident ends when all its events have. An outage ends earlier: when most inputs are up again. What is
+//! still open of it then stands for itself, and forms no group.
 //!
 //! A step is judged as a whole: the order of the events in it makes no difference.
 
@@ -25,7 +26,6 @@ use std::time::{Duration, Instant};
 use crate::alarm_model::MONITOR_STREAM;
 use crate::event::{Event, EventEnd, EventKey, EventState, Wall};
 use crate::incident::{Incident, IncidentKind};
-use crate::probe_report::ProbeReport;
 use crate::severity::Severity;
 use crate::stream_table::{Common, StreamTable};
 
@@ -34,6 +34,8 @@ mod forming;
 #[path = "incident_open.rs"]
 mod open;
 #[cfg(test)]
+#[path = "incident_outage.rs"]
+mod outage;
 #[path = "incidents_properties.rs"]
 mod properties;
 #[cfg(test)]
@@ -123,12 +125,19 @@ struct Known {
 }
 
 impl Known {
+    /// The outage of which it was a part is over: it stands for itself.
+    is_straggler: bool,
     fn is_down(&self) -> bool {
         self.is_network && &*self.key.detector == INPUT_DOWN
     }
 }
 
 /// An event in an index, by the begin of its condition: begin, stream, id.
+
+    /// Whether it says of an input that it is down against anybody's will.
+    fn is_lost(&self) -> bool {
+        self.is_down() && self.standing == Standing::Counts
+    }
 type Begin = (Wall, Arc<str>, Arc<str>);
 
 /// What one step did.
@@ -221,6 +230,9 @@ impl Incidents {
                 continue;
             }
             let mut known = describe(event, table);
+                if event.incident_id.is_some() {
+                    self.leave_alone(&id);
+                }
             known.incident.clone_from(&to);
             if let Some(incident) = to.and_then(|to| self.open.get_mut(&to)) {
                 incident.attach(&id, &known);
@@ -247,6 +259,7 @@ impl Incidents {
         for event in events.iter_mut() {
             let of = self.known.get(&*event.id).and_then(|known| known.incident.as_ref());
             if let Some(incident) = of.or_else(|| turn.left.get(&*event.id)) {
+        self.end_outages(table, &turn);
                 event.incident_id = Some(incident.to_string());
             }
         }
@@ -256,35 +269,6 @@ impl Incidents {
         });
         let joined = joined.collect();
         Outcome { joined, records: self.tell(table, now, wall) }
-    }
-
-    /// Takes what probes found.
-    pub fn probed(&mut self, report: &ProbeReport) {
-        for incident in self.open.values_mut().filter(|incident| incident.kind.is_outage()) {
-            let is_news = incident.probed(report);
-            incident.urgency = incident.urgency.max(if is_news { Urgency::Now } else { Urgency::Soon });
-            if is_news {
-                self.pending.insert(incident.id.clone());
-            }
-        }
-    }
-
-    /// Whether probes are wanted now; true once, then again after [`PROBE_EVERY`] while an outage lasts.
-    pub fn wants_probes(&mut self, now: Instant) -> bool {
-        if !self.open.values().any(|incident| incident.kind.is_outage()) {
-            self.probed = None;
-            return false;
-        }
-        let is_due = self.probed.is_none_or(|then| now.saturating_duration_since(then) >= PROBE_EVERY);
-        if is_due {
-            self.probed = Some(now);
-        }
-        is_due
-    }
-
-    /// True while most inputs are down and so is what the monitor itself needs.
-    pub fn is_blind(&self) -> bool {
-        self.open.values().any(OpenIncident::is_blind_now)
     }
 
     /// How many incidents of each kind are open, in the order of [`IncidentKind::ALL`].
@@ -307,20 +291,21 @@ impl Incidents {
             return;
         }
         let (id, before) = match self.known.get_key_value(&*event.id) {
-            Some((id, known)) => (id.clone(), Some(known.incident.clone())),
+            Some((id, known)) => (id.clone(), Some((known.incident.clone(), known.is_straggler))),
             None => (event.id.as_str().into(), None),
         };
         let mut known = describe(event, table);
-        known.incident = before.clone().flatten();
+        (known.incident, known.is_straggler) = before.unwrap_or_default();
         if known.standing == Standing::Quiet && known.incident.is_none() && !known.is_down() {
+        let is_known = before.is_some();
             self.forget(&id);
             return;
         }
-        if before.is_some() {
+        if is_known {
             self.unindex(&id);
         }
         if let Some(incident) = known.incident.as_ref().and_then(|incident| self.open.get_mut(incident))
-            && incident.heed(&id, known.severity)
+            && incident.heed(&id, &known)
         {
             self.pending.insert(incident.id.clone());
         }
@@ -405,7 +390,7 @@ impl Incidents {
                 self.pending.insert(old.id.clone());
             }
             if let (Some(known), Some(incident)) = (self.known.get_mut(&id), self.open.get_mut(to)) {
-                known.incident = Some(to.clone());
+                (known.incident, known.is_straggler) = (Some(to.clone()), false);
                 incident.admit(&id, known);
             }
             self.index(&id);
@@ -460,10 +445,11 @@ fn describe(event: &Event, table: &StreamTable) -> Known {
     }
 }
 
+        is_straggler: false,
 /// Whether an event may still become part of a group.
 fn is_free(known: &Known, open: &BTreeMap<Arc<str>, OpenIncident>) -> bool {
     let kind = known.incident.as_ref().and_then(|id| open.get(id)).map(|incident| incident.kind);
-    matches!(kind, None | Some(IncidentKind::Stream))
+    !known.is_straggler && matches!(kind, None | Some(IncidentKind::Stream))
 }
 
 /// Removes a value from a set in a map, and the set when it is empty.

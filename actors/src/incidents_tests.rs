@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::*;
 use crate::event::{EventEnd, SCHEMA};
 use crate::incident::IncidentState;
-use crate::probe_report::{ProbeFinding, ProbeOutcome};
+use crate::probe_report::{ProbeFinding, ProbeOutcome, ProbeReport};
 use crate::stream_table::{Origin, StreamFacts};
 use crate::track::{SessionNumber, TrackId};
 
@@ -107,6 +107,10 @@ impl Desk {
             self.members.remove(&event.id);
         }
         for record in outcome.records {
+            if !record.is_open() {
+                // What an outage leaves behind is part of nothing.
+                self.members.retain(|_, incident| *incident != record.id);
+            }
             self.records.insert(record.id.clone(), record.clone());
             self.told.push(record);
         }
@@ -330,7 +334,13 @@ fn an_outage_is_blind_only_when_a_probe_fails_and_names_it() {
     desk.machine.probed(&report(ProbeOutcome::Fine, "DNS answers"));
     desk.step(300, Vec::new());
     assert!(!desk.machine.is_blind(), "it sees again");
-    assert_eq!(desk.only_open().kind, IncidentKind::Blind, "what it was stays in the record");
+    let told = desk.only_open();
+    assert_eq!((told.kind, told.severity), (IncidentKind::Outage, Severity::Critical));
+    assert_eq!(
+        told.message,
+        "6 of 6 inputs are down; the monitor's own network is fine again (link eth0 is up; DNS answers)"
+    );
+    assert!(told.evidence.iter().any(|line| line == "DNS: no answer in 3 s"), "what failed stays in the record");
 }
 
 #[test]

