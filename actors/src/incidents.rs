@@ -10,8 +10,9 @@
 //! | 3 streams, or 20 % (at least 2) of those that share a host or label, within 30 s | a `group` |
 //! | several detectors of one stream within 10 s | a `stream` incident, which ends into a later group |
 //!
-//! Only events of at least `warning` count that nothing suppresses; an event that another one explains
-//! (`parent_id`) goes where that one is. While an incident is open, later failures join it if they begin
+//! Only events of at least `warning` count that nothing suppresses; an event that another one explains, and
+//! that is held back by that, goes where that one is. Picture and sound gone together both count: that the one
+//! has the other as its parent holds nothing back, and may come before or after either is bad enough to count. While an incident is open, later failures join it if they begin
 //! within ten minutes of the newest. Hosts go before labels, and labels by the share of their streams that
 //! fails. A stream is in one incident at a time; an event stays in its incident to its end, and an
 //! incident ends when all its events have. An outage ends earlier: when most inputs are up again. What is
@@ -33,9 +34,9 @@ use crate::stream_table::{Common, StreamTable};
 mod forming;
 #[path = "incident_open.rs"]
 mod open;
-#[cfg(test)]
 #[path = "incident_outage.rs"]
 mod outage;
+#[cfg(test)]
 #[path = "incidents_properties.rs"]
 mod properties;
 #[cfg(test)]
@@ -102,12 +103,14 @@ enum Standing {
 
 impl Standing {
     fn of(event: &Event) -> Self {
+        // Also of one that a person has taken.
+        let is_held_back = event.state == EventState::Suppressed || event.suppressed_by.is_some();
         match &event.parent_id {
             // Whatever explains it: an incident is over when nothing that matters is left of it.
             _ if event.severity < Severity::Warning => Self::Quiet,
-            Some(parent) => Self::Explained(parent.as_str().into()),
+            Some(parent) if is_held_back => Self::Explained(parent.as_str().into()),
             None if event.state == EventState::Suppressed => Self::Quiet,
-            None => Self::Counts,
+            Some(_) | None => Self::Counts,
         }
     }
 }
@@ -122,22 +125,22 @@ struct Known {
     commons: Arc<[Common]>,
     is_network: bool,
     incident: Option<Arc<str>>,
+    /// The outage of which it was a part is over: it stands for itself.
+    is_straggler: bool,
 }
 
 impl Known {
-    /// The outage of which it was a part is over: it stands for itself.
-    is_straggler: bool,
     fn is_down(&self) -> bool {
         self.is_network && &*self.key.detector == INPUT_DOWN
     }
-}
-
-/// An event in an index, by the begin of its condition: begin, stream, id.
 
     /// Whether it says of an input that it is down against anybody's will.
     fn is_lost(&self) -> bool {
         self.is_down() && self.standing == Standing::Counts
     }
+}
+
+/// An event in an index, by the begin of its condition: begin, stream, id.
 type Begin = (Wall, Arc<str>, Arc<str>);
 
 /// What one step did.
@@ -227,12 +230,12 @@ impl Incidents {
             let to = event.incident_id.as_deref().and_then(|id| self.open.get_key_value(id)).map(|(id, _)| id.clone());
             if to.is_none() {
                 self.take(event, table, &mut turn);
-                continue;
-            }
-            let mut known = describe(event, table);
                 if event.incident_id.is_some() {
                     self.leave_alone(&id);
                 }
+                continue;
+            }
+            let mut known = describe(event, table);
             known.incident.clone_from(&to);
             if let Some(incident) = to.and_then(|to| self.open.get_mut(&to)) {
                 incident.attach(&id, &known);
@@ -256,10 +259,10 @@ impl Incidents {
         if !turn.touched.is_empty() {
             self.form(table, &mut turn);
         }
+        self.end_outages(table, &turn);
         for event in events.iter_mut() {
             let of = self.known.get(&*event.id).and_then(|known| known.incident.as_ref());
             if let Some(incident) = of.or_else(|| turn.left.get(&*event.id)) {
-        self.end_outages(table, &turn);
                 event.incident_id = Some(incident.to_string());
             }
         }
@@ -294,10 +297,10 @@ impl Incidents {
             Some((id, known)) => (id.clone(), Some((known.incident.clone(), known.is_straggler))),
             None => (event.id.as_str().into(), None),
         };
+        let is_known = before.is_some();
         let mut known = describe(event, table);
         (known.incident, known.is_straggler) = before.unwrap_or_default();
         if known.standing == Standing::Quiet && known.incident.is_none() && !known.is_down() {
-        let is_known = before.is_some();
             self.forget(&id);
             return;
         }
@@ -442,10 +445,10 @@ fn describe(event: &Event, table: &StreamTable) -> Known {
         commons: table.commons(&event.stream),
         is_network: table.is_network(&event.stream),
         incident: None,
+        is_straggler: false,
     }
 }
 
-        is_straggler: false,
 /// Whether an event may still become part of a group.
 fn is_free(known: &Known, open: &BTreeMap<Arc<str>, OpenIncident>) -> bool {
     let kind = known.incident.as_ref().and_then(|id| open.get(id)).map(|incident| incident.kind);

@@ -222,6 +222,31 @@ fn faults_of_one_stream_meet_in_one_incident_which_ends_into_the_one_of_its_host
 }
 
 #[test]
+fn black_and_silence_at_once_are_one_incident_whichever_is_told_first_to_belong_to_the_other() {
+    let streams = names("a", 20);
+    let black = event(&streams[0], "black", 0);
+    let weak = Event { severity: Severity::Info, ..event(&streams[0], "silence", 1_000) };
+    let silence = Event { severity: Severity::Warning, ..weak.clone() };
+    let of_black = |event: &Event| Event { parent_id: Some(black.id.clone()), ..event.clone() };
+    // The silence is a warning before it belongs to the picture, at the same time, or after.
+    let orders = [
+        vec![black.clone(), weak.clone(), silence.clone(), of_black(&silence)],
+        vec![black.clone(), weak.clone(), of_black(&silence)],
+        vec![black.clone(), weak.clone(), of_black(&weak), of_black(&silence)],
+        vec![weak, silence.clone(), of_black(&silence), black.clone()],
+    ];
+    for order in orders {
+        let mut desk = Desk::new(table_of(&streams));
+        for (second, event) in order.into_iter().enumerate() {
+            desk.step(11_000 + second as u64 * 1_500, vec![event]);
+        }
+        let incident = desk.only_open();
+        assert_eq!((incident.kind, incident.events_open), (IncidentKind::Stream, 2));
+        assert_eq!(incident.message, "s0000@a: black, silence at the same time");
+    }
+}
+
+#[test]
 fn what_another_event_explains_goes_where_that_one_goes() {
     let streams = names("a", 20);
     let mut desk = Desk::new(table_of(&streams));
