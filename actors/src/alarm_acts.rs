@@ -9,6 +9,9 @@
 //! | its stream is observed, a silence is in force for it, or a cause explains it | `suppressed` |
 //! | its severity rose since it was raised | `escalated` |
 //! | none of these | `raised` |
+//!
+//! What lifts a hold tells people of an event only if its condition is known to hold then: one that is just
+//! ending stays held back, and is told if it comes back.
 
 use std::sync::Arc;
 
@@ -136,7 +139,7 @@ impl AlarmModel {
     /// What begins and ends with the clock: silences and snoozed acknowledgements.
     pub(super) fn turn(&mut self, now: Wall) -> Vec<Event> {
         self.silences.retain(|silence| now < silence.until);
-        let snoozed_out = self.open.values().any(|open| is_snoozed_out(&open.event, now));
+        let snoozed_out = self.open.values().any(|open| is_snoozed_out(open, now));
         let is_due = self.next_turn.is_some_and(|at| at <= now);
         if !snoozed_out && !is_due {
             return Vec::new();
@@ -155,8 +158,9 @@ impl AlarmModel {
     }
 }
 
-pub(super) fn is_snoozed_out(event: &Event, now: Wall) -> bool {
-    event.snoozed_until.is_some_and(|until| until <= now)
+/// Whether it is time to give an event back; one that may be over is not given back to be told as open.
+pub(super) fn is_snoozed_out(open: &Open, now: Wall) -> bool {
+    open.event.snoozed_until.is_some_and(|until| until <= now) && !open.is_away()
 }
 
 /// Takes an acknowledgement back.
@@ -175,7 +179,7 @@ pub(super) struct HeldBack {
 /// Brings the state of an open event in line with what holds; true when it changed.
 pub(super) fn settle(open: &mut Open, held: HeldBack) -> bool {
     let mark = match held.mark {
-        None if open.stays_explained() => open.event.suppressed_by.clone(),
+        None if open.stays_held() => open.event.suppressed_by.clone(),
         mark => mark,
     };
     let event = &mut open.event;

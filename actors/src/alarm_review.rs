@@ -75,7 +75,7 @@ impl AlarmModel {
         let telling = self.telling(stream);
         let (mut events, mut over) = (Vec::new(), Vec::new());
         for (key, open) in of_stream_mut(&mut self.open, stream) {
-            if is_snoozed_out(&open.event, now) {
+            if is_snoozed_out(open, now) {
                 give_back(&mut open.event);
             }
             let held = held_back(&open.event, telling, &self.silences, &causes, now);
@@ -258,15 +258,18 @@ impl Open {
     /// Since when the condition holds, less the time that it was away; absent while it does not, and while it
     /// is not known whether it does.
     fn holds_since(&self) -> Option<Wall> {
-        let is_calm = self.flap.as_ref().is_some_and(|flap| flap.calm.is_some());
-        let holds = self.confirm_until.is_none() && self.fades_since.is_none() && !is_calm;
-        holds.then(|| self.holds_from.after(self.faded))
+        (self.confirm_until.is_none() && !self.is_away()).then(|| self.holds_from.after(self.faded))
     }
 
-    /// True while it is not known whether the cause that explained it still holds: before it is confirmed
-    /// after a restart.
-    pub(super) fn stays_explained(&self) -> bool {
-        self.confirm_until.is_some() && is_explained(&self.event)
+    /// True while the condition is away, though that is no end yet: for a moment, or while it flaps and is calm.
+    pub(super) fn is_away(&self) -> bool {
+        self.fades_since.is_some() || self.flap.as_ref().is_some_and(|flap| flap.calm.is_some())
+    }
+
+    /// True while an event that was held back is not to be told, whatever no longer holds it back: its condition is
+    /// away, or it is not known whether the cause that explained it still holds, before it is confirmed after a restart.
+    pub(super) fn stays_held(&self) -> bool {
+        self.is_away() || (self.confirm_until.is_some() && is_explained(&self.event))
     }
 }
 

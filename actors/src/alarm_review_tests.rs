@@ -219,6 +219,64 @@ fn what_begins_and_ends_within_maintenance_was_never_told_and_what_outlasts_it_i
 }
 
 #[test]
+fn what_is_just_ending_when_maintenance_ends_is_told_to_nobody_unless_it_comes_back() {
+    for comes_back in [false, true] {
+        let mut stage = Stage::new();
+        stage.model.silence(vec![maintenance(10, 100)], at(5));
+        stage.raise(20, "black", 18);
+        stage.worsen(50, "black", Severity::Critical);
+        stage.say(99, "black", ChangeKind::Fading, 98);
+        assert!(stage.ticks(99..104).is_empty());
+        if comes_back {
+            assert_eq!(told(&stage.say(104, "black", ChangeKind::Holding, 104)), [("black", Escalated)]);
+            continue;
+        }
+        let ended = stage.end(108, "black", 98);
+        assert_eq!((ended[0].state, ended[0].suppressed_by.as_deref()), (Ended, Some("maintenance:m")));
+    }
+}
+
+#[test]
+fn what_is_just_ending_when_a_silence_is_taken_away_ends_for_those_who_knew_of_it() {
+    let mut stage = Stage::new();
+    stage.raise(3, "black", 1);
+    stage.model.silence(vec![maintenance(10, 100)], at(10));
+    stage.say(20, "black", ChangeKind::Fading, 19);
+    assert!(stage.model.silence(Vec::new(), at(22)).is_empty());
+    assert_eq!(stage.end(29, "black", 19)[0].suppressed_by, None, "its raise was told, so its end is");
+}
+
+#[test]
+fn what_is_just_ending_when_a_snooze_ends_stays_taken_unless_it_comes_back() {
+    for comes_back in [false, true] {
+        let mut stage = Stage::new();
+        let black = stage.raise(2, "black", 0).remove(0);
+        let ack = Act::Ack { by: "anna".to_owned(), comment: None, until: Some(at(60)) };
+        stage.model.act(&black.id, ack, None, at(3)).unwrap();
+        stage.say(59, "black", ChangeKind::Fading, 58);
+        assert!(stage.ticks(59..64).is_empty());
+        if comes_back {
+            let told = stage.say(64, "black", ChangeKind::Holding, 64);
+            assert_eq!((told[0].state, &told[0].acked_by), (Raised, &None));
+        } else {
+            assert_eq!(told(&stage.end(68, "black", 58)), [("black", Ended)]);
+        }
+    }
+}
+
+#[test]
+fn what_flaps_and_is_calm_when_maintenance_ends_is_told_when_it_comes_again() {
+    let mut stage = Stage::new();
+    stage.model.silence(vec![maintenance(0, 100)], at(0));
+    for second in [10, 30, 50, 70] {
+        stage.raise(second, "black", second - 2);
+        stage.end(second + 5, "black", second + 2);
+    }
+    assert!(stage.ticks(80..150).is_empty());
+    assert_eq!(told(&stage.raise(150, "black", 148)), [("black", Raised)]);
+}
+
+#[test]
 fn an_event_that_was_only_ever_held_back_and_taken_says_so_at_its_end() {
     let mut stage = Stage::new();
     stage.model.silence(vec![maintenance(0, 100)], at(0));
