@@ -52,6 +52,16 @@ struct Judged {
     faulty_since: Option<MediaTime>,
     said: Instant,
     last: Option<Change>,
+    /// The worst since it became faulty, until that is over.
+    worst: Option<Worst>,
+}
+
+/// The worst that was found while a condition lasted.
+struct Worst {
+    severity: Severity,
+    value: f64,
+    words: String,
+    rule: Arc<RulePlan>,
 }
 
 struct OneRule {
@@ -108,8 +118,9 @@ impl Judge {
             }
             let change = judged.lifecycle.end(time.at(), EventEnd::ConfigChanged);
             if let (Some(change), Some(card)) = (change, card(stream)) {
-                let message = "the configuration of logs changed".to_owned();
-                changes.push(event_change(&card, detector, &judged.any_rule(), &change, message, &time));
+                let (words, rule) = judged.last_word(&change);
+                let message = format!("the configuration of logs changed; {words}");
+                changes.push(event_change(&card, detector, &rule, &change, message, &time));
             }
             false
         });
@@ -208,7 +219,8 @@ impl Judged {
             Some(ClassLimit { most, raise_after: Duration::ZERO })
         };
         let lifecycle = EventLifecycle::new(ladder, Worse::Higher).with_limits(Some(Arc::new(most)));
-        Self { windows: Vec::new(), lifecycle, clear_since: None, faulty_since: None, said: now, last: None }
+        let (windows, clear_since, faulty_since) = (Vec::new(), None, None);
+        Self { windows, lifecycle, clear_since, faulty_since, said: now, last: None, worst: None }
     }
 
     fn window(&mut self, input: usize, rule: &Arc<RulePlan>) -> &mut Window {
@@ -247,15 +259,14 @@ impl Judged {
     ) -> Option<(Change, String, Arc<RulePlan>)> {
         let at = time.at();
         let (faulty_since, clear_since) = (self.faulty_since, self.clear_since);
-        let was_open = self.lifecycle.is_open();
         let worst = self.worst(clocks, time.now);
-        let is_told = |worst: &&Finding<'_>| was_open || worst.severity.is_some();
-        let told = worst.as_ref().filter(is_told).map(|worst| (message(worst, rules), worst.rule.clone()));
+        let told = worst.as_ref().map(|worst| (message(worst, rules), worst.rule.clone()));
         let faulty = worst.and_then(|worst| Some((worst.severity?, worst.value, worst.first_bad)));
         let verdict = match faulty {
             Some((severity, value, first_bad)) => {
                 let since = faulty_since.unwrap_or_else(|| first_bad.map_or(at, |first| time.of(first)));
                 (self.faulty_since, self.clear_since) = (Some(since), None);
+                self.note_worst(severity, value, told.as_ref());
                 Verdict::Faulty { since, score: value as f32, class: severity as u8 }
             }
             None => {
@@ -265,7 +276,11 @@ impl Judged {
             }
         };
         let change = self.lifecycle.judge(at, MediaTime::from_millis(1_000), &verdict);
-        let (message, rule) = told.unwrap_or_else(|| ("no more of it".to_owned(), self.any_rule()));
+        let over = change.filter(|change| matches!(change.what, What::Ended(_))).map(|change| self.last_word(&change));
+        if faulty.is_none() && !self.lifecycle.is_open() {
+            self.worst = None;
+        }
+        let (message, rule) = over.or(told).unwrap_or_else(|| ("no more of it".to_owned(), self.any_rule()));
         if let Some(change) = change {
             (self.said, self.last) = (time.now, Some(change));
             return Some((change, message, rule));
@@ -277,6 +292,23 @@ impl Judged {
         self.said = time.now;
         let value = faulty.map_or(again.value, |(_, value, _)| value as f32);
         Some((Change { what: What::Raised, value, ..again }, message, rule))
+    }
+
+    fn note_worst(&mut self, severity: Severity, value: f64, told: Option<&(String, Arc<RulePlan>)>) {
+        let is_worse = self.worst.as_ref().is_none_or(|worst| (severity, value) > (worst.severity, worst.value));
+        if let Some((words, rule)) = told.filter(|_| is_worse) {
+            self.worst = Some(Worst { severity, value, words: words.clone(), rule: rule.clone() });
+        }
+    }
+
+    /// What is said of it when it is over: how long it lasted, and the worst of it.
+    fn last_word(&self, change: &Change) -> (String, Arc<RulePlan>) {
+        let seconds = change.lasted.as_secs_f64();
+        let Some(Worst { words, rule, .. }) = &self.worst else {
+            return (format!("after {seconds:.1} s"), self.any_rule());
+        };
+        let threshold = rule.thresholds.first().map_or(0.0, |(from, _)| *from);
+        (format!("after {seconds:.1} s; at worst {words}; threshold {}", said(rule, threshold)), rule.clone())
     }
 
     fn any_rule(&self) -> Arc<RulePlan> {
@@ -323,11 +355,15 @@ fn message(finding: &Finding<'_>, rules: &[(Arc<str>, Vec<Arc<RulePlan>>)]) -> S
     let Finding { input, rule, value, sums, .. } = finding;
     let input = rules.get(*input).map_or("", |(name, _)| name);
     let seconds = rule.window.as_secs();
-    let said = match rule.quantity {
+    format!("{}: {} in {seconds} s, {} lines of {input}", rule.name, said(rule, *value), sums.lines)
+}
+
+/// A value of a rule, as people read it.
+fn said(rule: &RulePlan, value: f64) -> String {
+    match rule.quantity {
         Quantity::PerMinute => format!("{value:.1} a minute"),
         Quantity::Share | Quantity::SharePer(_) => format!("{:.1} %", value * 100.0),
-    };
-    format!("{}: {said} in {seconds} s, {} lines of {input}", rule.name, sums.lines)
+    }
 }
 
 fn event_change(
@@ -357,7 +393,7 @@ fn event_change(
         threshold: rule.thresholds.first().map(|(from, _)| *from as f32),
         unit: rule.unit(),
         message: match change.what {
-            What::Ended(EventEnd::Cleared) => format!("over; {message}"),
+            What::Ended(EventEnd::Cleared) => format!("over {message}"),
             _ => message,
         },
     }

@@ -106,6 +106,31 @@ fn a_share_of_errors_is_raised_escalated_and_ends_after_recovery() {
 }
 
 #[test]
+fn an_event_of_a_log_that_is_over_tells_the_worst_of_it_and_how_long_it_lasted() {
+    // Back to few errors, and to no lines at all.
+    for quiet in [&[GOOD, GOOD, GOOD, GOOD][..], &[]] {
+        let mut bench = Bench::new(vec![rule(|_| ())]);
+        bench.pass(60, &[GOOD, GOOD, GOOD, GOOD]);
+        bench.pass(60, &[GOOD, BAD, BAD, BAD]);
+        bench.pass(60, quiet);
+        let ended = bench.changes.last().unwrap();
+        assert_eq!(ended.what, CLEARED);
+        let lasted = (ended.end.unwrap() - ended.start).as_secs_f64();
+        assert_eq!(
+            ended.message,
+            format!("over after {lasted:.1} s; at worst http: 75.0 % in 30 s, 120 lines of edge; threshold 10.0 %")
+        );
+        assert_eq!(ended.peak, Some(0.75));
+        // The next one has its own worst.
+        bench.pass(60, &[GOOD, GOOD, GOOD, GOOD]);
+        bench.pass(60, &[GOOD, GOOD, GOOD, BAD]);
+        bench.pass(60, &[GOOD, GOOD, GOOD, GOOD]);
+        let next = &bench.changes.last().unwrap().message;
+        assert!(next.contains("at worst http: 25.0 % in 30 s"), "{next}");
+    }
+}
+
+#[test]
 fn few_lines_say_nothing_and_an_end_of_lines_ends_the_event() {
     let mut bench = Bench::new(vec![rule(|_| ())]);
     bench.pass(9, &[BAD]);
