@@ -23,6 +23,7 @@ impl AlarmModel {
         open.event.incident_id = Some(incident.to_owned());
         let Joining::Told(now) = joining else { return None };
         open.event.changed_at = now;
+        open.reword(now);
         self.sequence += 1;
         number(&mut open.event, self.sequence);
         Some(open.event.clone())

@@ -47,6 +47,7 @@ use open::{Open, fresh, number, of_stream_mut};
 use review::StreamBook;
 use rules::AlarmRules;
 use schedule::Schedules;
+use words::Words;
 
 #[path = "alarm_acts.rs"]
 pub mod acts;
@@ -64,6 +65,8 @@ mod review;
 pub mod rules;
 #[path = "alarm_schedule.rs"]
 mod schedule;
+#[path = "alarm_words.rs"]
+mod words;
 
 /// How long after its hold time an event from before a restart may still be confirmed.
 pub const CONFIRM_GRACE: Duration = Duration::from_secs(60);
@@ -288,7 +291,8 @@ impl AlarmModel {
     fn fresh_open(&mut self, change: &EventChange) -> Open {
         let event = fresh(&self.node, change);
         self.reached.push((event.stream.clone(), event.detector.clone(), event.severity));
-        Open { spoken: change.session, standing: change.standing, is_due: true, ..Open::new(event) }
+        let words = Words::of(change, Duration::ZERO);
+        Open { spoken: change.session, standing: change.standing, is_due: true, words, ..Open::new(event) }
     }
 
     fn end_by(&mut self, change: &EventChange, why: EventEnd) -> Option<Event> {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::flap::Flap;
 use super::rules::AlarmRules;
+use super::words::Words;
 use super::{Reached, acts};
 use crate::event::{Event, EventChange, EventKey, EventState, SCHEMA, Standing, Wall};
 use crate::severity::Severity;
@@ -47,6 +48,8 @@ pub(super) struct Open {
     pub(super) held_by: Option<String>,
     /// It goes out with the next review.
     pub(super) is_due: bool,
+    /// What in its message tells how long it has lasted.
+    pub(super) words: Option<Words>,
 }
 
 impl Open {
@@ -68,6 +71,7 @@ impl Open {
             is_told: false,
             held_by: None,
             is_due: false,
+            words: None,
         }
     }
 
@@ -106,6 +110,7 @@ impl Open {
             Some(flap) => flap.message(&change.message, rules.flapping),
             None => change.message.clone(),
         };
+        self.words = Words::of(change, self.faded);
         event.value = change.value.map(as_written);
         event.peak = change.peak.map(as_written).or(event.peak);
     }

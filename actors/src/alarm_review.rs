@@ -82,6 +82,7 @@ impl AlarmModel {
             if settle(open, held) || open.is_due {
                 open.is_due = false;
                 open.event.changed_at = now;
+                open.reword(now);
                 self.sequence += 1;
                 events.push(open.tell(self.sequence));
             }
@@ -220,7 +221,7 @@ impl AlarmModel {
         let reached = |(hold, _): &&(Duration, Severity)| since.after(*hold) <= now;
         let severity = rules.combination.iter().filter(reached).map(|(_, severity)| *severity).max();
         if let Some(severity) = severity.filter(|severity| *severity > open.event.severity) {
-            let text = format!("{} with silence for {} s", open.event.detector, now.since(since).as_secs());
+            let text = open.word_together(since, now);
             open.event.message = open.flap.as_ref().map_or(text.clone(), |flap| flap.message(&text, rules.flapping));
             self.reached.push(open.worsen(severity));
         }

@@ -204,7 +204,7 @@ pub struct ClassLimit {
 pub type ClassLimits = Arc<dyn Fn(u8) -> Option<ClassLimit> + Send + Sync>;
 
 /// Everything about a condition that a message may mention.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Situation {
     /// How long the condition has lasted.
     pub lasted: MediaTime,

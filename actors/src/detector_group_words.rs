@@ -13,6 +13,7 @@ use crate::group_parts::{earlier, finite};
 use crate::media_time::MediaTime;
 use crate::severity::Severity;
 use crate::track::{SessionNumber, TrackId};
+use crate::wording::Wording;
 
 impl DetectorGroup {
     /// Raises `detector_disabled`, which lasts until the stream's detectors are built anew.
@@ -36,6 +37,7 @@ impl DetectorGroup {
             threshold: None,
             unit: "",
             message: message.to_owned(),
+            wording: None,
         });
     }
 
@@ -74,6 +76,7 @@ impl DetectorGroup {
             threshold: spec.threshold,
             unit: spec.unit,
             message: (spec.message)(&situation),
+            wording: Some(Wording::new(spec.message, situation)),
         });
     }
 
@@ -102,6 +105,7 @@ impl DetectorGroup {
             threshold: spec.threshold,
             unit: spec.unit,
             message: finding.message,
+            wording: None,
         });
     }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::media_time::MediaTime;
 use crate::severity::Severity;
 use crate::track::{SessionNumber, TrackId, TrackInfo};
+use crate::wording::Wording;
 
 /// Name and version of the event record's schema.
 pub const SCHEMA: &str = "avwatch.event/1";
@@ -152,7 +153,7 @@ pub struct Event {
     pub peak: Option<f64>,
     /// Unit of the scores.
     pub unit: String,
-    /// What a person reads.
+    /// What a person reads; a length in it is that at `changed_at`.
     pub message: String,
     /// The profile in force.
     pub profile: String,
@@ -371,6 +372,8 @@ pub struct EventChange {
     pub unit: &'static str,
     /// What a person reads.
     pub message: String,
+    /// What in the message tells how long it has lasted; absent when nothing does.
+    pub wording: Option<Wording>,
 }
 
 impl EventChange {
@@ -402,6 +405,7 @@ impl EventChange {
             threshold: None,
             unit: "",
             message,
+            wording: None,
         }
     }
 }

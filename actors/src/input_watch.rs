@@ -18,6 +18,7 @@ use crate::event_lifecycle::{Change, EventLifecycle, What};
 use crate::media_time::MediaTime;
 use crate::severity::Severity;
 use crate::track::{SessionNumber, TrackId, TrackInfo};
+use crate::wording::Wording;
 
 /// Frames further apart than this do not count as flowing.
 const FLOWING_WITHIN: Duration = Duration::from_secs(1);
@@ -219,6 +220,7 @@ impl InputChange {
             threshold: spec.threshold,
             unit: spec.unit,
             message,
+            wording: (!is_first_word).then(|| Wording::new(spec.message, situation)),
         }
     }
 }

@@ -167,4 +167,5 @@ pub mod supervisor;
 pub mod tier;
 pub mod track;
 pub mod verdict_notes;
+pub mod wording;
 pub mod worker;

@@ -396,6 +396,8 @@ fn event_change(
             What::Ended(EventEnd::Cleared) => format!("over {message}"),
             _ => message,
         },
+        // A rate in a window: nothing in it grows old.
+        wording: None,
     }
 }
 

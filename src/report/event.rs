@@ -129,6 +129,7 @@ mod tests {
             threshold: None,
             unit: "ratio",
             message: "picture black".to_owned(),
+            wording: None,
         }
     }
 

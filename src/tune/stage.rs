@@ -125,6 +125,7 @@ impl Stage {
             threshold: None,
             unit: "",
             message: String::new(),
+            wording: None,
         }
     }
 }
