@@ -19,8 +19,8 @@ const NORMAL_FROM: f64 = 0.5;
 const NORMAL_WATCHED_MIN: f64 = 600.0;
 /// Least time that a stream must have been observed before it may be called ready, in seconds.
 const OBSERVED_MIN: f64 = 86_400.0;
-/// Hold times that people set, in seconds.
-const HOLDS: [u64; 15] = [1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200];
+/// Hold times that are proposed, in seconds. Longer ones are not: what lasts for more than a minute is no noise.
+const HOLDS: [u64; 9] = [1, 2, 3, 5, 10, 15, 20, 30, 60];
 
 /// The noisiest streams and detectors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct NoisyPair {
     pub median_s: Option<f64>,
     /// Events shorter than twice the time that it takes to clear one: it comes and goes.
     pub flaps: u64,
+    /// Events that reached `critical`.
+    #[serde(default)]
+    pub critical: u64,
     /// What to do about it, in words; absent when nothing stands out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
@@ -113,10 +116,11 @@ fn pair(question: &Question, stream: &Found<'_>, detector: &str, events: &[&Even
         .map(|event| between(event.started_at, event.ended_at.unwrap_or(Wall(question.until))))
         .collect();
     let clear_after = stream.material.clear_after.get(detector).copied().unwrap_or(10.0);
-    let flaps = events.iter().filter(|event| {
-        let is_short = |end| between(event.started_at, end) < 2.0 * clear_after;
-        !is_point(event) && event.ended_at.is_some_and(is_short)
+    let short = events.iter().filter(|event| !is_point(event)).filter_map(|event| {
+        let length = between(event.started_at, event.ended_at?);
+        (length < 2.0 * clear_after).then_some(length)
     });
+    let short: Vec<f64> = short.collect();
     let mut pair = NoisyPair {
         stream: stream.name.to_owned(),
         detector: detector.to_owned(),
@@ -128,23 +132,43 @@ fn pair(question: &Question, stream: &Found<'_>, detector: &str, events: &[&Even
         },
         open_share: if watched > 0 { open as f64 / watched as f64 } else { 0.0 },
         median_s: median_max(&mut lasting.clone()).map(|(median, _)| median),
-        flaps: flaps.count() as u64,
+        flaps: short.len() as u64,
+        critical: events.iter().filter(|event| event.max_severity >= Severity::Critical).count() as u64,
         suggestion: None,
         config: None,
         events_then: None,
     };
-    suggest(&mut pair, seconds(watched), &lasting, clear_after);
+    suggest(&mut pair, seconds(watched), &lasting, &short, clear_after);
     pair
 }
 
-/// Says what stands out and what to do about it.
-fn suggest(pair: &mut NoisyPair, watched: f64, lasting: &[f64], clear_after: f64) {
+/// What has to be known before anybody hears less of it.
+fn caution(pair: &NoisyPair) -> String {
+    let (critical, events) = (pair.critical, pair.events);
+    let who = match (critical, events) {
+        (0, _) => return String::new(),
+        (1, 1) => "it was critical".to_owned(),
+        _ if critical == events => format!("all {events} were critical"),
+        (1, _) => format!("1 of {events} was critical"),
+        _ => format!("{critical} of {events} were critical"),
+    };
+    format!("{who}, so be sure first that it was no fault; ")
+}
+
+/// The least hold time that is proposed for what lasted so long.
+fn hold_over(length: f64) -> Option<u64> {
+    HOLDS.iter().copied().find(|hold| *hold as f64 > length)
+}
+
+/// Says what stands out and what to do about it. `short` are the lengths of those that came and went.
+fn suggest(pair: &mut NoisyPair, watched: f64, lasting: &[f64], short: &[f64], clear_after: f64) {
+    let caution = caution(pair);
     if pair.detector.starts_with("log_") {
         let is_noisy = pair.open_share >= NORMAL_FROM || pair.flaps >= 3 || (pair.per_day >= 24.0 && pair.events >= 3);
         // Detectors of logs have their thresholds in the rules of the log, and nothing under [streams.detectors].
         pair.suggestion = is_noisy.then(|| {
             format!(
-                "{} events, open {} of the time: raise the thresholds of its rule in [[logs]]",
+                "{} events, open {} of the time; {caution}raise the thresholds of its rule in [[logs]]",
                 pair.events,
                 percent(pair.open_share)
             )
@@ -162,20 +186,16 @@ fn suggest(pair: &mut NoisyPair, watched: f64, lasting: &[f64], clear_after: f64
         } else {
             ("that is how the stream is: switch the detector off there, or another threshold", key("enabled = false"))
         };
-        pair.suggestion = Some(format!("open {} of the time; {words}", percent(pair.open_share)));
+        pair.suggestion = Some(format!("open {} of the time; {caution}{words}", percent(pair.open_share)));
         pair.config = Some(config);
         return;
     }
     if pair.flaps >= 3 && pair.flaps * 2 > pair.events {
-        // What comes and goes is mostly short: held longer it is gone.
-        let mut sorted = lasting.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let most = sorted[sorted.len() * 9 / 10];
-        let hold = HOLDS.iter().copied().find(|hold| *hold as f64 > most);
-        if let Some(hold) = hold {
+        // What came and went is gone when it is held a little longer; what lasts is told all the same.
+        if let Some(hold) = hold_over(short.iter().copied().fold(0.0, f64::max)) {
             let left = lasting.iter().filter(|lasted| **lasted >= hold as f64).count() as u64 + points;
             pair.suggestion = Some(format!(
-                "comes and goes: {} of {} were shorter than {}; raise later, {left} alarms instead of {}",
+                "comes and goes: {} of {} were shorter than {}; {caution}raise later, {left} alarms instead of {}",
                 pair.flaps,
                 pair.events,
                 lasted(2.0 * clear_after),
@@ -188,11 +208,10 @@ fn suggest(pair: &mut NoisyPair, watched: f64, lasting: &[f64], clear_after: f64
     }
     if pair.per_day >= 24.0 && pair.events >= 3 {
         let median = pair.median_s.unwrap_or(0.0);
-        let hold = HOLDS.iter().copied().find(|hold| *hold as f64 > median);
-        if let Some(hold) = hold.filter(|_| !lasting.is_empty()) {
+        if let Some(hold) = hold_over(median).filter(|_| !lasting.is_empty()) {
             let left = lasting.iter().filter(|lasted| **lasted >= hold as f64).count() as u64 + points;
             pair.suggestion = Some(format!(
-                "more than one an hour, half of them under {}; raise later, {left} alarms instead of {}",
+                "more than one an hour, half of them under {}; {caution}raise later, {left} alarms instead of {}",
                 lasted(hold as f64),
                 pair.events
             ));

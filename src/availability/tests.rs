@@ -178,6 +178,39 @@ fn a_condition_that_is_the_normal_state_and_one_that_flaps_are_suggested_about()
 }
 
 #[test]
+fn a_black_of_three_seconds_that_comes_back_is_not_to_be_held_for_ten_minutes() {
+    let mut events: Vec<Event> =
+        (0..3).map(|time| event("black", Severity::Major, 100 + time * 30, Some(103 + time * 30))).collect();
+    events.push(event("black", Severity::Critical, 300, Some(700)));
+    let material = StreamMaterial { clear_after: [("black".to_owned(), 2.0)].into(), ..stream(&[(0, 1_000)], events) };
+    let noise = report_of(&[("door", "north", material)], NoiseWanted::Yes).noise.unwrap();
+    let black = &noise.pairs[0];
+    assert_eq!((black.events, black.flaps, black.critical, black.events_then), (4, 3, 1, Some(1)));
+    assert_eq!(black.config.as_deref(), Some("[streams.detectors.black] raise_after = \"5s\""));
+    assert_eq!(
+        black.suggestion.as_deref(),
+        Some(
+            "comes and goes: 3 of 4 were shorter than 4.0 s; 1 of 4 was critical, so be sure first that it was no \
+             fault; raise later, 1 alarms instead of 4"
+        )
+    );
+}
+
+#[test]
+fn critical_events_that_last_for_minutes_are_not_proposed_to_be_held_or_muted_unsaid() {
+    let often: Vec<Event> =
+        (0..8).map(|time| event("black", Severity::Critical, time * 120, Some(time * 120 + 65))).collect();
+    for watched in [1_000, 3_000] {
+        let events = often.clone();
+        let noise = report_of(&[("door", "north", stream(&[(0, watched)], events))], NoiseWanted::Yes).noise.unwrap();
+        let black = &noise.pairs[0];
+        let says = black.suggestion.as_deref().unwrap_or("all 8 were critical");
+        assert!(says.contains("all 8 were critical"), "{says}");
+        assert!(black.config.as_deref().is_none_or(|config| !config.contains("raise_after")), "{:?}", black.config);
+    }
+}
+
+#[test]
 fn a_fault_that_lasts_since_the_stream_was_added_is_not_called_its_normal_state() {
     let new = stream(&[(0, 300)], vec![event("freeze", Severity::Major, 20, None)]);
     let noise = report_of(&[("barker", "north", new)], NoiseWanted::Yes).noise.unwrap();
