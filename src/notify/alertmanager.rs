@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 
 use super::http::HttpPoster;
 use super::words::{self, Told};
-use super::{AlertmanagerPlan, Channel, Content, Links, Message, SEND_WITHIN, SendFailure};
+use super::{AlertmanagerPlan, Changes, Channel, Content, Links, Message, SEND_WITHIN, SendFailure};
 use crate::config::SeverityPlace;
 
 /// Alerts outlast that many re-sendings that did not come.
@@ -240,7 +240,7 @@ fn event_summary(event: &Arc<Event>) -> String {
 
 impl Alerts {
     /// The alerts of a message. Of several changes of one condition the last one counts.
-    fn of_changes(&self, records: &[Record], now: Wall) -> Vec<Value> {
+    fn of_changes(&self, records: &Changes, now: Wall) -> Vec<Value> {
         let told = words::conditions(records);
         let mut alerts = Vec::with_capacity(told.len());
         for told in told {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avwatch_actors::event::{Event, Wall};
-use avwatch_actors::record::Record;
 use url::Url;
+
+use super::Changes;
 
 /// Longest that one call may take, connecting included.
 pub const SEND_WITHIN: Duration = Duration::from_secs(10);
@@ -57,8 +58,8 @@ pub struct Message {
 /// What a message says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
-    /// Committed changes in their order, at least one. Several changes of one event may be among them.
-    Changes(Vec<Record>),
+    /// Committed changes, at least one.
+    Changes(Changes),
     /// Somebody tries whether messages arrive.
     Test {
         /// Who.

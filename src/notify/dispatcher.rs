@@ -297,7 +297,7 @@ impl Dispatcher {
 
     fn send_urgent(&mut self) {
         let Some(message) = self.urgent.next(Wall(self.wall()), self.ends) else { return };
-        match self.send(&message.id, message.created, Content::Changes(message.records)) {
+        match self.send(&message.id, message.created, Content::Changes(message.records.into())) {
             Ok(()) => {
                 self.taken(Turn::Front, false);
                 self.urgent.settled();

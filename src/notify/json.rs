@@ -28,7 +28,7 @@ pub fn message(message: &Message) -> serde_json::Result<Value> {
         Content::Test { by } => value["test_by"] = json!(by),
         Content::Changes(records) => {
             let mut changes = Vec::with_capacity(records.len());
-            for record in records {
+            for record in records.iter() {
                 changes.push(match record {
                     Record::Event(event) => {
                         json!({ "event": serde_json::to_value(event)?, "url": message.links.event(&event.id) })

@@ -12,6 +12,7 @@ mod ber;
 mod board;
 pub mod build;
 mod calls;
+mod changes;
 mod channel;
 mod cloud_event;
 mod complaint;
@@ -40,9 +41,12 @@ pub mod snmp;
 pub(crate) mod testing;
 mod urgent;
 pub mod webhook;
+#[cfg(test)]
+mod window_tests;
 pub mod words;
 
 pub use board::{ReceiverBoard, ReceiverState, Standing};
+pub use changes::Changes;
 pub use channel::{Channel, Content, Links, Message, RESPONSE_BYTES_MAX, SEND_WITHIN, SendFailure};
 pub use dispatch::{Dispatch, Next, TRIED_FOR, Turn, Waiting, pause};
 pub use http::HttpPoster;

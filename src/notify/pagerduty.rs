@@ -31,7 +31,7 @@ use super::calls::Calls;
 use super::http::HttpPoster;
 use super::rows;
 use super::words::{self, Told};
-use super::{Channel, Content, Links, Message, PagerDutyPlan, SendFailure};
+use super::{Changes, Channel, Content, Links, Message, PagerDutyPlan, SendFailure};
 use crate::config::Secret;
 
 /// Most alerts of single events that one message triggers.
@@ -117,7 +117,7 @@ impl Channel for PagerDutyChannel {
 
 impl Memory {
     /// The calls of a message; the memory becomes that after them.
-    fn calls(&mut self, message: &Message, records: &[Record]) -> Vec<Value> {
+    fn calls(&mut self, message: &Message, records: &Changes) -> Vec<Value> {
         let told = words::conditions(records);
         let is_open = |told: &Told<'_>| told.record.incident().filter(|incident| incident.is_open()).cloned();
         let incidents: HashSet<String> = told.iter().filter_map(is_open).map(|incident| incident.id.clone()).collect();
@@ -125,7 +125,7 @@ impl Memory {
         let (mut candidates, mut unseen, mut ends) = (Vec::new(), Vec::new(), false);
         for told in &told {
             match told.record {
-                Record::Incident(incident) => calls.push(of_incident(incident, told, &message.links)),
+                Record::Incident(incident) => calls.extend(of_incident(incident, told, &message.links)),
                 Record::Event(event) => match event.state {
                     EventState::Raised | EventState::Escalated => {
                         let id = event.incident_id.as_deref();
@@ -284,10 +284,14 @@ fn of_event(event: &Event, told: &Told<'_>, links: &Links) -> Value {
     trigger(&event.fingerprint, payload, links, &more)
 }
 
-fn of_incident(incident: &Arc<Incident>, told: &Told<'_>, links: &Links) -> Value {
-    if !incident.is_open() {
-        return bare("resolve", &incident.id);
-    }
+/// The calls of an incident. One that came and went within the message is triggered all the same.
+fn of_incident(incident: &Arc<Incident>, told: &Told<'_>, links: &Links) -> Vec<Value> {
+    let resolve = (!incident.is_open()).then(|| bare("resolve", &incident.id));
+    let trigger = (incident.is_open() || told.is_new).then(|| opening(incident, told, links));
+    trigger.into_iter().chain(resolve).collect()
+}
+
+fn opening(incident: &Incident, told: &Told<'_>, links: &Links) -> Value {
     let streams = words::names(incident.streams.iter().map(|name| &**name), STREAMS_BYTES_MAX);
     let events = words::names(incident.events.iter().map(String::as_str), EVENTS_BYTES_MAX);
     let payload = json!({

@@ -69,14 +69,14 @@ mod tests {
 
     #[test]
     fn every_change_has_its_row_under_what_it_is_about() {
-        let records = [
+        let records = vec![
             incident("one", 2, true),
             raised("a", "black"),
             ended("b", "black"),
             raised("c", "black"),
             unwatched("d", "hum"),
         ];
-        let pages = pages(&words::newest(&records), 1_000, str::to_owned);
+        let pages = pages(&words::newest(&records.into()), 1_000, str::to_owned);
         assert_eq!(
             pages,
             ["CRITICAL incident:\none\nCRITICAL black:\na 0193-a-black\nc 0193-c-black\nover black:\nb 0193-b-black\n\
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn pages_keep_to_their_length_and_begin_with_a_heading() {
         let records: Vec<Record> = (0..500).map(|index| raised(&format!("s{index}"), "black")).collect();
-        let pages = pages(&words::newest(&records), 300, str::to_owned);
+        let pages = pages(&words::newest(&records.into()), 300, str::to_owned);
         assert!(pages.iter().all(|page| page.len() <= 300 && page.starts_with("CRITICAL black:\n")), "{pages:?}");
         let rows: Vec<&str> = pages.iter().flat_map(|page| page.lines().skip(1)).collect();
         assert_eq!(rows.len(), 500);

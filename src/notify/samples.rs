@@ -134,7 +134,7 @@ pub(crate) fn message(records: Vec<Record>) -> Message {
         created_at: Wall(SystemTime::now()),
         receiver: "noc".into(),
         links: links(),
-        content: Content::Changes(records),
+        content: Content::Changes(records.into()),
     }
 }
 

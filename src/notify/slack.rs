@@ -15,7 +15,7 @@ use super::calls::Calls;
 use super::http::HttpPoster;
 use super::rows;
 use super::words::{self, Told, Tone};
-use super::{Channel, Content, Message, SendFailure, SlackPlan};
+use super::{Changes, Channel, Content, Message, SendFailure, SlackPlan};
 use crate::secret_url::UrlError;
 
 /// Most lines of one message.
@@ -86,7 +86,7 @@ fn attachment(message: &Message, head: &str, text: &str) -> Value {
 }
 
 /// The lines that people read first, then the rows of everything else.
-fn texts(message: &Message, records: &[Record]) -> Vec<String> {
+fn texts(message: &Message, records: &Changes) -> Vec<String> {
     let told = words::ranked(records);
     if let [only] = &told[..] {
         return vec![alone(message, only)];

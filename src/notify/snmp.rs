@@ -22,7 +22,7 @@ use avwatch_actors::severity::Severity;
 use super::ber::{self, tag};
 use super::rows;
 use super::words::{self, Told};
-use super::{Channel, Content, Links, Message, SEND_WITHIN, SendFailure, SnmpPlan, resolving};
+use super::{Changes, Channel, Content, Links, Message, SEND_WITHIN, SendFailure, SnmpPlan, resolving};
 
 /// Most changes of a message that have a trap each.
 pub const ALONE_MAX: usize = 10;
@@ -178,7 +178,7 @@ fn test(message: &Message) -> Bindings {
 }
 
 /// The traps of a message: one for each change, or digests of many.
-fn of_changes(records: &[Record], links: &Links) -> Vec<Bindings> {
+fn of_changes(records: &Changes, links: &Links) -> Vec<Bindings> {
     let alone = |told: &Told<'_>| match told.record {
         Record::Event(event) => of_event(event, told, links),
         Record::Incident(incident) => of_incident(incident, told),
@@ -431,7 +431,7 @@ mod tests {
         };
         let mut records: Vec<Record> = (0..1_000).map(sample).collect();
         records.push(incident("one", 1_000, true));
-        let all = of_changes(&records, &Links::default());
+        let all = of_changes(&records.clone().into(), &Links::default());
         assert_eq!(all[0].trap, Trap::Incident);
         let (rows, digests) = listed(&all);
         assert!(
@@ -448,19 +448,23 @@ mod tests {
     fn digests_tell_apart_what_is_there_and_what_is_over() {
         let mut records: Vec<Record> = (0..20).map(|index| raised(&format!("a{index}"), "black")).collect();
         records.extend((0..30).map(|index| ended(&format!("b{index}"), "black")));
-        let all = of_changes(&records, &Links::default());
+        let all = of_changes(&records.clone().into(), &Links::default());
         let says = |bindings: &Bindings, object, number| {
             bindings.values.contains(&(object, ber::integer(tag::INTEGER, number)))
         };
         assert_eq!(all.len(), 2);
         assert!(says(&all[0], Object::State, 1) && says(&all[1], Object::State, 5));
         assert!(all[1].values.contains(&(Object::Count, ber::integer(tag::GAUGE, 30))));
-        assert_eq!(of_changes(&records[..ALONE_MAX], &Links::default()).len(), ALONE_MAX, "few have a trap each");
+        assert_eq!(
+            of_changes(&records[..ALONE_MAX].to_vec().into(), &Links::default()).len(),
+            ALONE_MAX,
+            "few have a trap each"
+        );
     }
 
     #[test]
     fn incidents_and_tests_have_traps_of_their_own() {
-        assert_eq!(of_changes(&[incident("one", 3, true)], &Links::default())[0].trap, Trap::Incident);
+        assert_eq!(of_changes(&vec![incident("one", 3, true)].into(), &Links::default())[0].trap, Trap::Incident);
         assert_eq!(received(&test("anna"), 1).len(), 1);
     }
 }

@@ -127,13 +127,9 @@ mod tests {
             created_at: wall(7),
             receiver: "hook".into(),
             links: Links::default(),
-            content: Content::Changes(vec![Record::Event(Arc::new(event(
-                "e",
-                "lobby",
-                "black",
-                1,
-                EventState::Raised,
-            )))]),
+            content: Content::Changes(
+                vec![Record::Event(Arc::new(event("e", "lobby", "black", 1, EventState::Raised)))].into(),
+            ),
         };
         channel.send(&message).unwrap();
         server.requests().remove(0)

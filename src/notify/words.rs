@@ -13,7 +13,7 @@ use avwatch_actors::incident::{Incident, IncidentKind};
 use avwatch_actors::record::Record;
 use avwatch_actors::severity::Severity;
 
-use super::{Content, Message};
+use super::{Changes, Content, Message};
 
 /// Most bytes of one line.
 pub const LINE_BYTES_MAX: usize = 500;
@@ -39,7 +39,7 @@ pub enum Tone {
 pub struct Told<'a> {
     /// The change.
     pub record: &'a Record,
-    /// Its begin is among the changes of the message, too.
+    /// The receiver was not told of it before this message.
     pub is_new: bool,
 }
 
@@ -169,7 +169,8 @@ fn incident_line(incident: &Incident, is_new: bool) -> String {
         let open = incident.events_open;
         format!("{} {what}: {} ({open} of {events} open, {streams})", loud(incident.severity), incident.message)
     } else if is_new {
-        format!("came and went: {what} for {lasted}: {} ({events}, {streams})", incident.message)
+        let severity = loud(incident.severity);
+        format!("came and went: {severity} {what} for {lasted}: {} ({events}, {streams})", incident.message)
     } else {
         format!("over: {what} after {lasted}: {} ({events}, {streams})", incident.message)
     };
@@ -185,16 +186,15 @@ pub fn counted(count: u64, noun: &str) -> String {
 }
 
 /// The newest change of each event and incident, in the order of these changes.
-pub fn newest(records: &[Record]) -> Vec<Told<'_>> {
+pub fn newest(records: &Changes) -> Vec<Told<'_>> {
     let mut last: HashMap<&str, (usize, bool)> = HashMap::with_capacity(records.len());
     for (index, record) in records.iter().enumerate() {
-        let (id, begins) = match record {
-            Record::Event(event) => (event.id.as_str(), event.state == EventState::Raised),
-            // Whether an open one is its begin is not in its record.
-            Record::Incident(incident) => (incident.id.as_str(), false),
+        let id = match record {
+            Record::Event(event) => event.id.as_str(),
+            Record::Incident(incident) => incident.id.as_str(),
         };
         let told = last.entry(id).or_insert((index, false));
-        *told = (index, told.1 || begins);
+        *told = (index, told.1 || records.is_first(record));
     }
     let mut order: Vec<(usize, bool)> = last.into_values().collect();
     order.sort_unstable();
@@ -203,7 +203,7 @@ pub fn newest(records: &[Record]) -> Vec<Told<'_>> {
 
 /// As [`newest`], but of events of one condition that follow each other the last one only: for targets that
 /// know conditions by their fingerprint.
-pub fn conditions(records: &[Record]) -> Vec<Told<'_>> {
+pub fn conditions(records: &Changes) -> Vec<Told<'_>> {
     let told = newest(records);
     let mut last: HashMap<(bool, &str), usize> = HashMap::with_capacity(told.len());
     for (index, one) in told.iter().enumerate() {
@@ -241,7 +241,7 @@ fn only_incident<'a>(told: &[Told<'a>]) -> Option<Told<'a>> {
 
 /// The gravest first: incidents, then what is open by its severity, then what is over. So what finds no room
 /// is what matters least.
-pub fn ranked(records: &[Record]) -> Vec<Told<'_>> {
+pub fn ranked(records: &Changes) -> Vec<Told<'_>> {
     let mut told = newest(records);
     told.sort_by_key(|told| {
         let (is_incident, is_open, severity) = match told.record {
@@ -403,7 +403,7 @@ mod tests {
         assert_eq!(head(&message), "5 changes: 2 raised, 1 worse, 2 over");
         assert_eq!(subject(&message), "[avwatch] CRITICAL, 5 changes: 2 raised, 1 worse, 2 over");
         assert_eq!(tone(&message), Tone::Open(Severity::Critical));
-        let lines: Vec<String> = newest(&records).iter().map(line).collect();
+        let lines: Vec<String> = newest(&records.clone().into()).iter().map(line).collect();
         assert_eq!(
             lines,
             [
@@ -422,13 +422,15 @@ mod tests {
             "CRITICAL incident: 3 streams of host origin-1 fail (3 of 3 events open, 3 streams); \
              3 changes: 1 raised, 1 over, 1 of incidents"
         );
-        let order: Vec<&str> = ranked(&records).iter().map(|told| told.record.change_id()).collect();
+        let changes = records.clone().into();
+        let order: Vec<&str> = ranked(&changes).iter().map(|told| told.record.change_id()).collect();
         assert_eq!(order, ["change-one", "change-s0-black", "change-b-black"]);
     }
 
     #[test]
     fn what_does_not_fit_is_counted() {
         let records: Vec<Record> = (0..1_000).map(|index| raised(&format!("s{index}"), "black")).collect();
+        let records = records.into();
         let told = newest(&records);
         let by_lines = listing(&told, 40, 1_000_000, line);
         assert_eq!((by_lines.lines.len(), by_lines.omitted), (40, 960));

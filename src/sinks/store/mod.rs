@@ -12,6 +12,7 @@ mod incidents;
 mod open;
 mod outbox;
 mod outbox_aside;
+mod outbox_form;
 mod reader;
 mod retention;
 mod route;

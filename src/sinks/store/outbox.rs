@@ -15,22 +15,16 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::connection::Following;
 use super::error::StoreError;
+use super::outbox_form::{CHANGES_MAX, form, read};
 use super::reader::parse;
 use super::route;
 use super::write::since_epoch;
-use crate::notify::{Route, Turn, Waiting};
+use crate::notify::{Changes, Route, Turn, Waiting};
 
 pub use super::route::PARKED_MAX;
-
-/// Most changes of one message.
-const CHANGES_MAX: usize = 2_000;
-
-/// Most bytes of the changes of one message, as they are kept.
-const BYTES_MAX: usize = 3 << 20;
 
 /// Longest time for which a message that was set aside rests: the longest pause that a receiver may ask for.
 pub(super) const DUE_MAX: Duration = Duration::from_secs(3_600);
@@ -51,7 +45,7 @@ pub struct Formed {
     /// For how long it has been tried: since its oldest change came, or a person had it sent again.
     pub age: Duration,
     /// What it says.
-    pub records: Vec<Record>,
+    pub records: Changes,
     /// It had no room for all that waited.
     pub is_full: bool,
     /// How often it was tried before.
@@ -282,7 +276,7 @@ impl Outbox {
 
 /// Streams that a message tells of which was not taken yet: what comes later of them waits behind it. Not behind one that
 /// was parked and is sent again: what came later went out meanwhile.
-const TAKEN_STREAMS: &str = "SELECT held.stream FROM messages JOIN outbox AS held
+pub(super) const TAKEN_STREAMS: &str = "SELECT held.stream FROM messages JOIN outbox AS held
     ON held.receiver = messages.receiver AND held.message = messages.id
     WHERE messages.receiver = ?1 AND messages.parked IS NULL AND messages.renewed IS NULL";
 
@@ -321,67 +315,6 @@ fn backlog(connection: &Connection, receiver: &str, now: SystemTime) -> Result<B
     Ok(Backlog { waiting, pending: all + messages, oldest: age_of(oldest).max(age_of(made)), parked })
 }
 
-/// Makes a message of what waits, within the bounds of one: its id, and whether some had no room.
-fn form(
-    connection: &mut Connection,
-    receiver: &str,
-    now: SystemTime,
-) -> Result<Option<(String, bool)>, rusqlite::Error> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let sql = format!(
-        "SELECT number, change_id, part, length(json) FROM outbox WHERE receiver = ?1 AND message IS NULL
-         AND stream NOT IN ({TAKEN_STREAMS}) ORDER BY number LIMIT ?2"
-    );
-    let rows: Vec<(i64, String, String, usize)> = transaction
-        .prepare_cached(&sql)?
-        .query_map(params![receiver, CHANGES_MAX + 1], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
-        .collect::<Result<_, _>>()?;
-    let mut bytes = 0;
-    let fitting = rows.iter().take(CHANGES_MAX).take_while(|(_, _, _, length)| {
-        let fits = bytes == 0 || bytes + length <= BYTES_MAX;
-        bytes += length;
-        fits
-    });
-    let fitting: Vec<_> = fitting.collect();
-    if !rows.iter().any(|(_, _, part, _)| part != "ride") {
-        return Ok(None);
-    }
-    // A message of one change has the change's name. It may be taken by a message that was parked.
-    let single = fitting.first().filter(|_| fitting.len() == 1).map(|(_, change_id, _, _)| change_id.clone());
-    let sql = "INSERT INTO messages (receiver, id, created) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-    let mut id = single.unwrap_or_else(|| Uuid::now_v7().to_string());
-    if transaction.prepare_cached(sql)?.execute(params![receiver, id, since_epoch(now)])? == 0 {
-        id = Uuid::now_v7().to_string();
-        transaction.prepare_cached(sql)?.execute(params![receiver, id, since_epoch(now)])?;
-    }
-    let mut carry = transaction.prepare_cached("UPDATE outbox SET message = ?2 WHERE number = ?1")?;
-    for (number, _, _, _) in &fitting {
-        carry.execute(params![number, id])?;
-    }
-    drop(carry);
-    transaction.commit()?;
-    Ok(Some((id, fitting.len() < rows.len())))
-}
-
-fn read(connection: &Connection, receiver: &str, id: &str, now: SystemTime) -> Result<Formed, rusqlite::Error> {
-    let sql = "SELECT created, attempts, tried, renewed FROM messages WHERE receiver = ?1 AND id = ?2";
-    let (created, attempts, tried, renewed): (i64, u32, Option<i64>, Option<i64>) = connection
-        .prepare_cached(sql)?
-        .query_row([receiver, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-    let sql = "SELECT kind, created, json FROM outbox WHERE receiver = ?1 AND message = ?2 ORDER BY number";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([receiver, id])?;
-    let (mut records, mut oldest) = (Vec::new(), created);
-    while let Some(row) = rows.next()? {
-        let (kind, created, json): (String, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        oldest = oldest.min(created);
-        records.extend(record(&kind, &json));
-    }
-    let tried = tried.map(|tried| wall(tried).0);
-    let (id, age) = (id.to_owned(), age(renewed.unwrap_or(oldest), now));
-    Ok(Formed { id, created: wall(created), age, records, is_full: false, attempts, tried })
-}
-
 fn remove(transaction: &Transaction<'_>, receiver: &str, id: &str) -> Result<(), rusqlite::Error> {
     let sql = "DELETE FROM outbox WHERE receiver = ?1 AND message = ?2";
     transaction.prepare_cached(sql)?.execute([receiver, id])?;
@@ -413,9 +346,9 @@ fn hand_over(
         let json: String = row.get(4)?;
         let found = record(&kind, &json);
         if let Some(found) = found.filter(|found| fallback.takes_over(found))
-            && note_relayed(transaction, fallback, &subject, &found)?
+            && let Some(before) = note_relayed(transaction, fallback, &subject, &found)?
         {
-            let row = params![fallback.name, subject, change, kind, "relayed", since_epoch(now), json];
+            let row = params![fallback.name, subject, change, kind, "relayed", since_epoch(now), json, before];
             copied += transaction.prepare_cached(route::INSERT)?.execute(row)?;
         }
         transaction.prepare_cached("UPDATE outbox SET part = 'handed' WHERE number = ?1")?.execute([number])?;
@@ -423,27 +356,30 @@ fn hand_over(
     Ok(copied)
 }
 
-/// Notes that the fallback is told of an event, so that it hears of its end as well, by itself. False for the end
-/// of an event that it was not told of, or of whose end it has heard by itself already.
+/// Notes that the fallback is told of an event, so that it hears of its end as well, by itself; returns of what it was
+/// told before. Nothing for the end of an event that it was not told of, or of whose end it has heard by itself already.
 fn note_relayed(
     transaction: &Transaction<'_>,
     fallback: &Route,
     subject: &str,
     change: &Record,
-) -> Result<bool, rusqlite::Error> {
+) -> Result<Option<i64>, rusqlite::Error> {
     let (is_open, severity) = match change {
         Record::Event(event) => (event.is_open(), event.severity as u8),
         Record::Incident(incident) => (incident.is_open(), incident.severity as u8),
     };
+    let told = params![fallback.name, subject];
+    let before = transaction.prepare_cached(route::TOLD)?.query_row(told, |row| row.get(0)).optional()?;
     if is_open {
         transaction.prepare_cached(route::TELL)?.execute(params![fallback.name, subject, severity])?;
-        return Ok(true);
+        return Ok(Some(before.unwrap_or(route::NEVER_TOLD)));
     }
-    Ok(transaction.prepare_cached(route::FORGET)?.execute(params![fallback.name, subject])? > 0)
+    transaction.prepare_cached(route::FORGET)?.execute(told)?;
+    Ok(before)
 }
 
 /// A change as it is kept; nothing when it cannot be read.
-fn record(kind: &str, json: &str) -> Option<Record> {
+pub(super) fn record(kind: &str, json: &str) -> Option<Record> {
     match kind {
         "event" => parse(json).map(|event| Record::Event(Arc::new(event))),
         _ => parse(json).map(|incident| Record::Incident(Arc::new(incident))),
@@ -454,10 +390,10 @@ fn bounded(why: &str) -> &str {
     &why[..why.floor_char_boundary(WHY_BYTES_MAX)]
 }
 
-fn age(created: i64, now: SystemTime) -> Duration {
+pub(super) fn age(created: i64, now: SystemTime) -> Duration {
     Duration::from_millis(u64::try_from(since_epoch(now) - created).unwrap_or(0))
 }
 
-fn wall(millis: i64) -> Wall {
+pub(super) fn wall(millis: i64) -> Wall {
     Wall(SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
 }

@@ -28,15 +28,19 @@ const BATCH: u64 = 500;
 /// Events of an incident that are asked whether they are silenced.
 const LOOKED_AT_MAX: usize = 200;
 
-const TOLD: &str = "SELECT severity FROM told WHERE receiver = ?1 AND subject = ?2";
+pub(super) const TOLD: &str = "SELECT severity FROM told WHERE receiver = ?1 AND subject = ?2";
 
 pub(super) const TELL: &str = "INSERT INTO told (receiver, subject, severity) VALUES (?1, ?2, ?3)
      ON CONFLICT DO UPDATE SET severity = max(severity, excluded.severity)";
 
 pub(super) const FORGET: &str = "DELETE FROM told WHERE receiver = ?1 AND subject = ?2";
 
-pub(super) const INSERT: &str = "INSERT INTO outbox (receiver, subject, change_id, kind, part, created, json)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+pub(super) const INSERT: &str =
+    "INSERT INTO outbox (receiver, subject, change_id, kind, part, created, json, told_before)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+/// Stands in the outbox for a severity where a receiver had not been told before.
+pub(super) const NEVER_TOLD: i64 = -1;
 
 /// A newer word on an incident that rides along takes the place of an older one.
 const DROP_RIDES: &str =
@@ -69,10 +73,11 @@ fn route_to(
         Record::Event(event) => ("event", event.id.as_str(), event.severity as u8),
         Record::Incident(incident) => ("incident", incident.id.as_str(), incident.severity as u8),
     };
-    let told =
+    let told: Option<u8> =
         transaction.prepare_cached(TOLD)?.query_row(params![route.name, subject], |row| row.get(0)).optional()?;
+    let before = told.map_or(NEVER_TOLD, i64::from);
     let insert = |part: &str| -> Result<(), rusqlite::Error> {
-        let row = params![route.name, subject, change.change_id(), kind, part, now, json];
+        let row = params![route.name, subject, change.change_id(), kind, part, now, json, before];
         transaction.prepare_cached(INSERT)?.execute(row).map(|_| ())
     };
     let drop_rides = || transaction.prepare_cached(DROP_RIDES)?.execute(params![route.name, subject]);

@@ -11,8 +11,11 @@ use super::open::{CHECK_TIME_MAX, bounded};
 const TABLES: [(&str, &[&str]); 3] = [
     ("told", &["receiver", "subject", "severity"]),
     ("messages", &["receiver", "id", "created", "attempts", "parked", "why", "due", "tried", "renewed"]),
-    ("outbox", &["number", "receiver", "subject", "change_id", "kind", "part", "created", "message", "json"]),
+    ("outbox", &OUTBOX),
 ];
+
+const OUTBOX: [&str; 10] =
+    ["number", "receiver", "subject", "change_id", "kind", "part", "created", "message", "json", "told_before"];
 
 /// Copies it into a fresh database; the first error of a table ends the reading of it.
 pub(super) fn carry_outbox(fresh: &mut Connection, damaged: &Path) -> Result<(), rusqlite::Error> {

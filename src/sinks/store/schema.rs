@@ -113,6 +113,12 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE messages ADD COLUMN tried INTEGER;
     ALTER TABLE messages ADD COLUMN renewed INTEGER;
 ",
+    // `told_before` is the severity of which a receiver had been told before a change, -1 when it had not been told of
+    // its event or incident at all; nothing where nobody knows.
+    "
+    ALTER TABLE outbox ADD COLUMN told_before INTEGER;
+    CREATE INDEX outbox_new ON outbox (receiver, number, stream) WHERE message IS NULL AND told_before = -1;
+",
 ];
 
 /// The schema version of an open file.

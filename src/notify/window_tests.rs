@@ -1,0 +1,154 @@
+//! What happens within one gather window: from the store's commit to what receivers hear of it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use avwatch_actors::event::{Event, EventState};
+use avwatch_actors::incident::{Incident, IncidentState};
+use avwatch_actors::record::Record;
+use avwatch_actors::severity::Severity;
+use avwatch_actors::sink::EventStore;
+
+use super::channel::{Channel, Content, Message};
+use super::pagerduty::PagerDutyChannel;
+use super::plan::{Audience, PagerDutyPlan};
+use super::router::{Route, Router};
+use super::testing::{Reply, Scripted};
+use super::{Changes, Turn, samples, words};
+use crate::config::Secret;
+use crate::sinks::samples::{event, wall};
+use crate::sinks::store::{Outbox, Retention, Store};
+
+/// A store with one receiver, `pager`, which hears of what is major.
+struct Bench {
+    store: Store,
+    outbox: Outbox,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let audience = Audience {
+            from: Severity::Major,
+            streams: Vec::new(),
+            detectors: Vec::new(),
+            labels: Default::default(),
+            recovery: true,
+        };
+        let route = Route { name: "pager".into(), audience, board: Arc::default(), bell: None };
+        let router = Arc::new(ArcSwap::from_pointee(Router { routes: vec![route] }));
+        let store = Store::open(folder.path(), Retention::default()).unwrap().with_router(router);
+        Self { store, outbox: Outbox::new(folder.path()), _folder: folder }
+    }
+
+    fn commit(&mut self, record: Record) {
+        self.store.commit(&[record]).unwrap();
+    }
+
+    /// What waits, as one message that is taken.
+    fn take(&mut self) -> Option<Message> {
+        let formed = self.outbox.next("pager", Turn::Front, SystemTime::now()).unwrap()?;
+        self.outbox.taken("pager", &formed.id).unwrap();
+        Some(message(formed.records))
+    }
+}
+
+fn message(changes: Changes) -> Message {
+    Message { content: Content::Changes(changes), ..samples::message(Vec::new()) }
+}
+
+fn changed(sequence: u64, state: EventState, severity: Severity, max_severity: Severity) -> Record {
+    let change = event("e", "lobby", "black", sequence, state);
+    let ended_at = (state == EventState::Ended).then(|| wall(8));
+    let started_at = wall(0);
+    Record::Event(Arc::new(Event { severity, max_severity, started_at, ended_at, ..change }))
+}
+
+fn incident(change: &str, state: IncidentState, severity: Severity) -> Record {
+    let Record::Incident(sample) = samples::incident("one", 6, state == IncidentState::Open) else { unreachable!() };
+    Record::Incident(Arc::new(Incident { change_id: change.to_owned(), severity, ..(*sample).clone() }))
+}
+
+/// Action and key of each call that PagerDuty gets.
+fn paged(messages: &[Message]) -> Vec<(String, String)> {
+    let server = Scripted::start(|_| Reply::status(202).body("{}"));
+    let url = server.url("/v2/enqueue").parse().unwrap();
+    let plan = PagerDutyPlan { routing_key: Secret::for_tests("R0UT1NG"), url, tls_ca: None };
+    let mut channel = PagerDutyChannel::new(&plan, &Arc::default());
+    messages.iter().for_each(|message| channel.send(message).unwrap());
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let calls = server.requests().into_iter().map(|request| request.json());
+    calls.map(|call| (text(&call["event_action"]), text(&call["dedup_key"]))).collect()
+}
+
+fn calls(key: &str, actions: &[&str]) -> Vec<(String, String)> {
+    actions.iter().map(|action| ((*action).to_owned(), key.to_owned())).collect()
+}
+
+use EventState::{Acked, Ended, Escalated, Raised};
+use Severity::{Critical, Info};
+
+#[test]
+fn a_critical_alarm_that_began_as_info_and_ended_within_one_window_is_paged_and_told_as_critical() {
+    let mut bench = Bench::new();
+    bench.commit(changed(1, Raised, Info, Info));
+    bench.commit(changed(2, Escalated, Critical, Critical));
+    bench.commit(changed(3, Ended, Critical, Critical));
+    let message = bench.take().unwrap();
+    let head = words::head(&message);
+    assert!(head.starts_with("came and went: CRITICAL lobby video:0 black for 8.0 s"), "{head}");
+    let key = event("e", "lobby", "black", 1, Raised).fingerprint;
+    let mut made = paged(&[message]);
+    made.truncate(2);
+    assert_eq!(made, calls(&key, &["trigger", "resolve"]));
+}
+
+#[test]
+fn an_alarm_that_was_taken_as_info_and_got_critical_is_paged_though_it_ended_within_one_window() {
+    let mut bench = Bench::new();
+    bench.commit(changed(1, Raised, Info, Info));
+    bench.commit(changed(2, Acked, Info, Info));
+    assert_eq!(bench.take(), None);
+    bench.commit(changed(3, Escalated, Critical, Critical));
+    bench.commit(changed(4, Ended, Critical, Critical));
+    let key = event("e", "lobby", "black", 1, Raised).fingerprint;
+    let made = paged(&[bench.take().unwrap()]);
+    assert_eq!(made[..2], calls(&key, &["trigger", "resolve"]));
+}
+
+#[test]
+fn a_critical_incident_that_came_and_went_within_one_window_is_paged_and_told_as_critical() {
+    let mut bench = Bench::new();
+    bench.commit(incident("c-1", IncidentState::Open, Info));
+    bench.commit(incident("c-2", IncidentState::Open, Critical));
+    bench.commit(incident("c-3", IncidentState::Ended, Critical));
+    let message = bench.take().unwrap();
+    let head = words::head(&message);
+    assert!(head.starts_with("came and went: CRITICAL incident for 42 s: "), "{head}");
+    assert_eq!(paged(&[message]), calls("one", &["trigger", "resolve"]));
+}
+
+#[test]
+fn what_was_told_before_is_told_as_over_and_not_again_as_new() {
+    let mut bench = Bench::new();
+    bench.commit(changed(1, Raised, Severity::Major, Severity::Major));
+    let first = bench.take().unwrap();
+    bench.commit(changed(2, Escalated, Critical, Critical));
+    bench.commit(changed(3, Ended, Critical, Critical));
+    let second = bench.take().unwrap();
+    assert!(words::head(&second).starts_with("over: "), "{}", words::head(&second));
+    let key = event("e", "lobby", "black", 1, Raised).fingerprint;
+    assert_eq!(paged(&[first, second])[..2], calls(&key, &["trigger", "resolve"]));
+}
+
+#[test]
+fn what_stayed_below_what_a_receiver_hears_of_is_never_resolved_there() {
+    let mut bench = Bench::new();
+    bench.commit(changed(1, Raised, Info, Info));
+    bench.commit(changed(2, Ended, Info, Info));
+    bench.commit(incident("c-1", IncidentState::Open, Info));
+    bench.commit(incident("c-2", IncidentState::Ended, Info));
+    assert_eq!(bench.take(), None);
+}

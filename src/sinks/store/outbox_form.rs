@@ -1,0 +1,105 @@
+//! Messages out of the outbox: made of what waits, and read again until they were taken.
+//!
+//! A message is on disk, with its id and what it says, before it is sent. Runs on the receiver's thread.
+
+use std::time::SystemTime;
+
+use rusqlite::{Connection, TransactionBehavior, params};
+use uuid::Uuid;
+
+use super::outbox::{Formed, TAKEN_STREAMS, age, record, wall};
+use super::route::NEVER_TOLD;
+use super::write::since_epoch;
+use crate::notify::Changes;
+
+/// Most changes of one message.
+pub(super) const CHANGES_MAX: usize = 2_000;
+
+/// Most bytes of the changes of one message, as they are kept.
+const BYTES_MAX: usize = 3 << 20;
+
+/// A change that waits.
+struct Row {
+    number: i64,
+    change_id: String,
+    part: String,
+    length: usize,
+}
+
+/// Makes a message of what waits, within the bounds of one: its id, and whether some had no room.
+pub(super) fn form(
+    connection: &mut Connection,
+    receiver: &str,
+    now: SystemTime,
+) -> Result<Option<(String, bool)>, rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let rows = waiting(&transaction, receiver)?;
+    let mut bytes = 0;
+    let fitting = rows.iter().take(CHANGES_MAX).take_while(|row| {
+        let fits = bytes == 0 || bytes + row.length <= BYTES_MAX;
+        bytes += row.length;
+        fits
+    });
+    let fitting: Vec<&Row> = fitting.collect();
+    if !rows.iter().any(|row| row.part != "ride") {
+        transaction.commit()?;
+        return Ok(None);
+    }
+    // A message of one change has the change's name. It may be taken by a message that was parked.
+    let single = fitting.first().filter(|_| fitting.len() == 1).map(|row| row.change_id.clone());
+    let sql = "INSERT INTO messages (receiver, id, created) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    let mut id = single.unwrap_or_else(|| Uuid::now_v7().to_string());
+    if transaction.prepare_cached(sql)?.execute(params![receiver, id, since_epoch(now)])? == 0 {
+        id = Uuid::now_v7().to_string();
+        transaction.prepare_cached(sql)?.execute(params![receiver, id, since_epoch(now)])?;
+    }
+    let mut carry = transaction.prepare_cached("UPDATE outbox SET message = ?2 WHERE number = ?1")?;
+    for row in &fitting {
+        carry.execute(params![row.number, id])?;
+    }
+    drop(carry);
+    transaction.commit()?;
+    Ok(Some((id, fitting.len() < rows.len())))
+}
+
+/// The oldest changes that are in no message and may go into one: as many as it holds, and one more.
+fn waiting(connection: &Connection, receiver: &str) -> Result<Vec<Row>, rusqlite::Error> {
+    let sql = format!(
+        "SELECT number, change_id, part, length(json) FROM outbox WHERE receiver = ?1 AND message IS NULL
+         AND stream NOT IN ({TAKEN_STREAMS}) ORDER BY number LIMIT ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![receiver, CHANGES_MAX + 1], |row| {
+        Ok(Row { number: row.get(0)?, change_id: row.get(1)?, part: row.get(2)?, length: row.get(3)? })
+    })?;
+    rows.collect()
+}
+
+/// A message as it was made.
+pub(super) fn read(
+    connection: &Connection,
+    receiver: &str,
+    id: &str,
+    now: SystemTime,
+) -> Result<Formed, rusqlite::Error> {
+    let sql = "SELECT created, attempts, tried, renewed FROM messages WHERE receiver = ?1 AND id = ?2";
+    let (created, attempts, tried, renewed): (i64, u32, Option<i64>, Option<i64>) = connection
+        .prepare_cached(sql)?
+        .query_row([receiver, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let sql =
+        "SELECT kind, created, json, told_before FROM outbox WHERE receiver = ?1 AND message = ?2 ORDER BY number";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([receiver, id])?;
+    let (mut records, mut oldest) = (Changes::default(), created);
+    while let Some(row) = rows.next()? {
+        let (kind, created, json): (String, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let before: Option<i64> = row.get(3)?;
+        oldest = oldest.min(created);
+        if let Some(record) = record(&kind, &json) {
+            records.add(record, before.map(|before| before == NEVER_TOLD));
+        }
+    }
+    let tried = tried.map(|tried| wall(tried).0);
+    let (id, age) = (id.to_owned(), age(renewed.unwrap_or(oldest), now));
+    Ok(Formed { id, created: wall(created), age, records, is_full: false, attempts, tried })
+}
