@@ -185,6 +185,17 @@ fn one_message_that_is_answered_with_500_keeps_no_other_stream_from_its_people()
 }
 
 #[test]
+fn a_new_alarm_of_another_stream_leaves_within_five_seconds_of_a_message_that_just_left() {
+    let mut rig = Rig::new(World::default());
+    rig.raise(0);
+    rig.run_until(3);
+    rig.raise(1);
+    rig.run_until(60);
+    let taken = rig.taken();
+    assert!(taken[&(1, 2)] <= 3 + 5, "{taken:?}");
+}
+
+#[test]
 fn what_is_not_taken_for_a_day_is_parked_where_people_see_it() {
     let mut rig = Rig::new(World { poison: [0].into(), ..World::default() });
     rig.raise(0);

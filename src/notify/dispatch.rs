@@ -6,7 +6,7 @@
 //! | state | leaves it by |
 //! |---|---|
 //! | calm: nothing left for [`Dispatch`]'s group interval | a change: it is sent at once |
-//! | gathering: a message left not long ago | the interval has passed since then, or the oldest change has waited that long |
+//! | gathering: a message left not long ago | the interval has passed since then, or the oldest change has waited that long; something new came: soon, a few times ([`Early`]) |
 //! | failing: a message was not taken | the pause has passed: it is tried again; taken or parked: gathering |
 //!
 //! The message that was made last stands in front until it was taken. One that cannot be delivered must not
@@ -17,6 +17,8 @@
 //! all is taken the first is set aside or halved soon, further ones ever later, so after an outage there are few.
 
 use std::time::Duration;
+
+use super::early::Early;
 
 /// First pause after a failure; doubled with every further one.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
@@ -50,6 +52,8 @@ pub struct Waiting {
     pub changes: u64,
     /// For how long the oldest of them has waited.
     pub oldest: Duration,
+    /// For how long the oldest of those has waited of which the receiver was not told anything yet, if there are any.
+    pub news: Option<Duration>,
     /// Whether there is a message that was made and neither taken nor set aside yet.
     pub has_message: bool,
     /// Changes that wait behind a message which tells of the same stream.
@@ -94,6 +98,7 @@ struct Failing {
 #[derive(Debug)]
 pub struct Dispatch {
     group_interval: Duration,
+    early: Early,
     left_at: Option<Duration>,
     /// The last message had no room for all that waited.
     was_full: bool,
@@ -114,6 +119,7 @@ impl Dispatch {
     pub fn new(group_interval: Duration) -> Self {
         Self {
             group_interval,
+            early: Early::new(group_interval),
             left_at: None,
             was_full: false,
             failing: None,
@@ -151,8 +157,7 @@ impl Dispatch {
 
     /// When the message in front, or a new one, leaves.
     fn front_due(&self, now: Duration, waiting: Waiting) -> Duration {
-        let ready =
-            if waiting.has_message || self.failing.is_some() { now } else { self.gathered(now, waiting.oldest) };
+        let ready = if waiting.has_message || self.failing.is_some() { now } else { self.gathered(now, waiting) };
         self.not_before(ready, waiting)
     }
 
@@ -167,11 +172,17 @@ impl Dispatch {
     }
 
     /// When what is gathered leaves.
-    fn gathered(&self, now: Duration, oldest: Duration) -> Duration {
-        let Some(left_at) = self.left_at else { return now };
-        let interval = if self.was_full { self.group_interval.min(FULL_PAUSE) } else { self.group_interval };
+    fn gathered(&self, now: Duration, waiting: Waiting) -> Duration {
+        let Some(regular) = self.regular() else { return now };
         // What has waited through a failure has waited long enough.
-        (left_at + interval).min((now + self.group_interval).saturating_sub(oldest))
+        let gathered = regular.min((now + self.group_interval).saturating_sub(waiting.oldest));
+        waiting.news.map_or(gathered, |waited| gathered.min(self.early.due(now, waited)))
+    }
+
+    /// When the interval after the last message has passed, if there was one.
+    fn regular(&self) -> Option<Duration> {
+        let interval = if self.was_full { self.group_interval.min(FULL_PAUSE) } else { self.group_interval };
+        self.left_at.map(|left_at| left_at + interval)
     }
 
     /// Whether the message in front is to be set aside, since others wait and it was tried often enough.
@@ -199,6 +210,9 @@ impl Dispatch {
     /// that waited. Returns whether nothing was taken before.
     pub fn left(&mut self, now: Duration, turn: Turn, is_full: bool) -> bool {
         if turn == Turn::Front {
+            if self.regular().is_some_and(|regular| now < regular) {
+                self.early.take(now);
+            }
             (self.left_at, self.was_full, self.front_attempts) = (Some(now), is_full, 0);
         }
         (self.suspects, self.stuck_since, self.last_turn, self.goes_on) = (0, None, turn, None);

@@ -18,6 +18,7 @@ mod cloud_event;
 mod complaint;
 mod dispatch;
 mod dispatcher;
+mod early;
 pub mod email;
 pub mod exec;
 #[cfg(test)]

@@ -96,7 +96,9 @@ impl Urgent {
         let mut may_go = self.queue.iter().filter(|(_, record)| ends.may_go(record)).peekable();
         let oldest = may_go.peek().map_or(Duration::ZERO, |(at, _)| now.saturating_sub(*at));
         let (changes, has_message) = (may_go.count() as u64, self.message.is_some());
-        (changes > 0 || has_message).then_some(Waiting { changes, oldest, has_message, ..Waiting::default() })
+        let alarm = self.queue.iter().find(|(_, record)| record.event().is_some_and(|event| event.is_open()));
+        let news = alarm.map(|(at, _)| now.saturating_sub(*at));
+        (changes > 0 || has_message).then_some(Waiting { changes, oldest, news, has_message, ..Waiting::default() })
     }
 
     /// The message to be sent: the same until it was taken.

@@ -299,6 +299,15 @@ fn backlog(connection: &Connection, receiver: &str, now: SystemTime) -> Result<B
     let (all, oldest) = count("")?;
     let is_behind = format!("AND stream NOT IN ({TAKEN_STREAMS})");
     let (changes, first) = if all > 0 && messages > 0 { count(&is_behind)? } else { (all, oldest) };
+    let sql = format!(
+        "SELECT created FROM outbox WHERE receiver = ?1 AND message IS NULL AND told_before = {} {} ORDER BY number LIMIT 1",
+        route::NEVER_TOLD,
+        if messages > 0 { is_behind.as_str() } else { "" }
+    );
+    let news: Option<i64> = match changes {
+        0 => None,
+        _ => connection.prepare_cached(&sql)?.query_row([receiver], |row| row.get(0)).optional()?,
+    };
     let sql = "SELECT count(*) FROM messages WHERE receiver = ?1 AND parked IS NOT NULL";
     let parked = connection.prepare_cached(sql)?.query_row([receiver], |row| row.get(0))?;
     let age_of = |created: Option<i64>| created.map_or(Duration::ZERO, |created| age(created, now));
@@ -306,6 +315,7 @@ fn backlog(connection: &Connection, receiver: &str, now: SystemTime) -> Result<B
     let waiting = Waiting {
         changes,
         oldest: age_of(first),
+        news: news.map(|created| age(created, now)),
         has_message: messages > aside,
         behind: all - changes,
         aside,
