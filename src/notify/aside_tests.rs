@@ -118,6 +118,8 @@ impl Rig {
             cared_at: Duration::ZERO,
             resend_at: None,
             unsettled: None,
+            shut_out_since: None,
+            shut_out_said: None,
             aside: 0,
             oldest: Duration::ZERO,
             taken_at: None,
@@ -193,6 +195,21 @@ fn a_new_alarm_of_another_stream_leaves_within_five_seconds_of_a_message_that_ju
     rig.run_until(60);
     let taken = rig.taken();
     assert!(taken[&(1, 2)] <= 3 + 5, "{taken:?}");
+}
+
+#[test]
+fn an_outbox_that_is_locked_for_some_seconds_is_waited_for_without_a_word() {
+    let mut rig = Rig::new(World::default());
+    rig.raise(0);
+    rig.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    rig.run_until(2);
+    assert!(rig.dispatcher.shut_out_since.is_some() && rig.dispatcher.shut_out_said.is_none());
+    rig.world.lock().unwrap().now = 20;
+    rig.dispatcher.turn();
+    assert!(rig.dispatcher.shut_out_said.is_some(), "it is said when it lasts");
+    rig.connection.execute_batch("COMMIT").unwrap();
+    rig.run_until(22);
+    assert!(rig.taken().contains_key(&(0, 1)) && rig.dispatcher.shut_out_since.is_none());
 }
 
 #[test]

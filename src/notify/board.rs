@@ -5,9 +5,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use avwatch_actors::event::Wall;
+
+/// How often it is said that the store takes nothing and memory is full.
+const UNSTORED_SAID_EVERY: Duration = Duration::from_secs(10);
 
 /// What is known of one receiver.
 #[derive(Debug, Default)]
@@ -17,6 +20,8 @@ pub struct ReceiverBoard {
     parked: AtomicU64,
     dropped: AtomicU64,
     panicked: AtomicU64,
+    unstored: AtomicU64,
+    unstored_said: Mutex<Option<Instant>>,
     pending: AtomicU64,
     oldest_ms: AtomicU64,
     parked_now: AtomicU64,
@@ -97,6 +102,18 @@ impl ReceiverBoard {
         self.panicked.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Changes that the store did not take found no room in memory. Returns whether that is to be said: not again
+    /// within ten seconds.
+    pub(super) fn unstored(&self, changes: u64) -> bool {
+        self.unstored.fetch_add(changes, Ordering::Relaxed);
+        let mut said = self.unstored_said.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = said.is_none_or(|said| said.elapsed() >= UNSTORED_SAID_EVERY);
+        if is_due {
+            *said = Some(Instant::now());
+        }
+        is_due
+    }
+
     /// Changes were lost to it for lack of room.
     pub fn dropped(&self, changes: u64) {
         self.dropped.fetch_add(changes, Ordering::Relaxed);
@@ -130,7 +147,7 @@ impl ReceiverBoard {
     }
 
     /// Notifications since the start, by outcome: messages, attempts, messages, changes, restarts
-    /// of its thread.
+    /// of its thread, and changes that neither store nor memory took.
     pub fn outcomes(&self) -> Vec<(&'static str, u64)> {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         vec![
@@ -139,6 +156,7 @@ impl ReceiverBoard {
             ("parked", read(&self.parked)),
             ("dropped", read(&self.dropped)),
             ("panicked", read(&self.panicked)),
+            ("unstored", read(&self.unstored)),
         ]
     }
 }

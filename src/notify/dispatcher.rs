@@ -29,6 +29,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Pause after the outbox could not be used.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// For so long others may keep the thread from the outbox before it says so.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it says that the outbox cannot be used.
+const SAID_EVERY: Duration = Duration::from_secs(10);
+
 /// How often it is seen to what a receiver does not take.
 const CARE_EVERY: Duration = Duration::from_secs(10);
 
@@ -69,6 +75,10 @@ pub(super) struct Dispatcher {
     pub(super) resend_at: Option<Duration>,
     /// A message that was taken while the outbox could not be written.
     pub(super) unsettled: Option<String>,
+    /// Since when the outbox cannot be used, if it cannot.
+    pub(super) shut_out_since: Option<Duration>,
+    /// When that was last said.
+    pub(super) shut_out_said: Option<Duration>,
     /// Messages that are set aside now.
     pub(super) aside: u64,
     /// For how long the oldest change has waited.
@@ -101,7 +111,11 @@ impl Dispatcher {
     fn begin(&mut self) {
         self.resend_at = self.channel.resend_every();
         if let Err(error) = self.outbox.wake(&self.route.name, self.wall()) {
-            tracing::warn!(receiver = &*self.route.name, fault = %error, "messages that were set aside wait on");
+            tracing::warn!(
+                receiver = &*self.route.name,
+                fault = "outbox",
+                "messages that were set aside wait on: {error}"
+            );
         }
     }
 
@@ -129,7 +143,7 @@ impl Dispatcher {
         let wait = match self.send_due() {
             Ok(wait) => wait,
             Err(error) => {
-                tracing::warn!(receiver = &*self.route.name, fault = %error, "the outbox cannot be used now");
+                self.shut_out(&error);
                 STORE_PAUSE
             }
         };
@@ -137,10 +151,26 @@ impl Dispatcher {
         wait.min(LOOK_EVERY).min(until_resend)
     }
 
+    /// The outbox cannot be used. That somebody else writes is no fault, until it lasts.
+    fn shut_out(&mut self, error: &StoreError) {
+        let now = self.now();
+        let since = *self.shut_out_since.get_or_insert(now);
+        if error.is_busy() && now.saturating_sub(since) < STORE_PATIENCE {
+            tracing::debug!(receiver = &*self.route.name, "the outbox is busy: {error}");
+        } else if self.shut_out_said.is_none_or(|said| now.saturating_sub(said) >= SAID_EVERY) {
+            self.shut_out_said = Some(now);
+            tracing::warn!(receiver = &*self.route.name, fault = "outbox", "the outbox cannot be used now: {error}");
+        }
+    }
+
     /// The outbox goes first, so that no end overtakes its raise. What could not be stored is told when
     /// there is nothing else, or when the outbox cannot be used either.
     fn send_due(&mut self) -> Result<Duration, StoreError> {
-        match self.send_stored() {
+        let sent = self.send_stored();
+        if sent.is_ok() {
+            (self.shut_out_since, self.shut_out_said) = (None, None);
+        }
+        match sent {
             Ok(Some(wait)) => Ok(wait),
             Ok(None) => Ok(self.send_unstored().unwrap_or(LOOK_EVERY)),
             Err(error) => self.send_unstored().ok_or(error),
@@ -204,9 +234,9 @@ impl Dispatcher {
     /// Nothing when all is stored.
     fn send_unstored(&mut self) -> Option<Duration> {
         // What the store took after all was told from the outbox.
-        if let Ok(stored) = self.outbox.stored(&self.urgent.queued()) {
-            self.urgent.drop_stored(&stored);
-        }
+        while let Ok(stored) = self.outbox.stored(&self.urgent.queued(self.ends))
+            && self.urgent.drop_stored(&stored)
+        {}
         let waiting = self.urgent.waiting(self.now(), self.ends)?;
         match self.dispatch.next(self.now(), waiting) {
             Next::Send(_) => {
@@ -333,7 +363,11 @@ impl Dispatcher {
     fn answered(&mut self, turn: Turn, is_full: bool) {
         let was_away = self.dispatch.left(self.now(), turn, is_full);
         if was_away && let Err(error) = self.outbox.wake(&self.route.name, self.wall()) {
-            tracing::warn!(receiver = &*self.route.name, fault = %error, "messages that were set aside wait on");
+            tracing::warn!(
+                receiver = &*self.route.name,
+                fault = "outbox",
+                "messages that were set aside wait on: {error}"
+            );
         }
     }
 
@@ -415,9 +449,7 @@ impl Dispatcher {
         match word {
             Word::Unstored(records) => {
                 let lost = self.urgent.offer(&self.route, &records, self.now());
-                if lost > 0 {
-                    self.route.board.dropped(lost);
-                }
+                self.route.lost_unstored(lost);
             }
             Word::Try { by, answer } => {
                 let id = uuid::Uuid::now_v7().to_string();

@@ -6,8 +6,9 @@ use std::time::Duration;
 use avwatch_actors::record::Record;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 
-/// Words that may wait for a receiver's thread. Nudges have a place of their own: one is as good as many.
-const INBOX_MAX: usize = 64;
+/// Words that may wait for a receiver's thread: what a storm says during one call of ten seconds while nothing can be
+/// stored. Nudges have a place of their own: one is as good as many.
+const INBOX_MAX: usize = 4_096;
 
 /// A word to a receiver's thread.
 #[derive(Debug)]

@@ -197,11 +197,15 @@ impl Notifier {
                 && let Err(error) = self.start_member(member, &desk, handle)
             {
                 // Its changes wait in the outbox; the next reload tries again.
-                tracing::error!(fault = %error, receiver = &*name, "a receiver does not work until the next reload");
+                tracing::error!(
+                    fault = "receiver",
+                    receiver = &*name,
+                    "a receiver does not work until the next reload: {error}"
+                );
             }
         }
         if let Err(error) = self.tidy_up(&members) {
-            tracing::warn!(fault = %error, "what waited for receivers that are gone is dropped later");
+            tracing::warn!(fault = "outbox", "what waited for receivers that are gone is dropped later: {error}");
         }
         Ok(())
     }
@@ -301,6 +305,8 @@ impl Notifier {
             taken_at: None,
             resend_at: None,
             unsettled: None,
+            shut_out_since: None,
+            shut_out_said: None,
             why: String::new(),
             cared_at: Duration::ZERO,
         };
@@ -350,7 +356,7 @@ impl Sink for WakingSink {
                 && let Some(bell) = &route.bell
                 && !bell.say(Word::Unstored(unstored.clone()))
             {
-                route.board.dropped(unstored.len() as u64);
+                route.lost_unstored(unstored.len() as u64);
             }
         }
         Ok(())

@@ -72,6 +72,19 @@ impl Route {
         }
     }
 
+    /// Counts changes that the store did not take and for which there was no room in memory either: no fault of the
+    /// receiver. Those that the store takes after all are told from the outbox.
+    pub(super) fn lost_unstored(&self, changes: u64) {
+        if changes > 0 && self.board.unstored(changes) {
+            tracing::error!(
+                receiver = &*self.name,
+                fault = "store",
+                changes,
+                "the store does not take changes, and no more of them fit into memory: they are told when it does"
+            );
+        }
+    }
+
     /// Whether an event concerns it, whatever it was told before.
     pub fn hears_of(&self, event: &Event) -> bool {
         !self.is_of_itself(event) && self.audience.concerns(event)

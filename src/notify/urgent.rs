@@ -14,8 +14,12 @@ use uuid::Uuid;
 use super::dispatch::Waiting;
 use super::router::Route;
 
-/// Changes that may wait; beyond them the oldest go, and are counted.
-const URGENT_MAX: usize = 1_000;
+/// Changes that may wait, some 2 KB each, which all receivers share; beyond them the oldest go, and are counted. A store
+/// that is slow has taken them long before.
+const URGENT_MAX: usize = 50_000;
+
+/// Most changes of one message, and of one question whether they are stored.
+const BATCH: usize = 2_000;
 
 /// Changes of which it is remembered that they were told; beyond them all are forgotten, and may be told twice.
 const TOLD_MAX: usize = 10_000;
@@ -73,21 +77,25 @@ impl Urgent {
         lost as u64
     }
 
-    /// Every change that waits.
-    pub(super) fn queued(&self) -> Vec<String> {
+    /// The changes that would be sent next.
+    pub(super) fn queued(&self, ends: Ends) -> Vec<String> {
         let in_hand = self.message.iter().flat_map(|message| &message.records);
-        let records = in_hand.chain(self.queue.iter().map(|(_, record)| record));
-        records.map(|record| record.change_id().to_owned()).collect()
+        let may_go = self.queue.iter().map(|(_, record)| record).filter(|record| ends.may_go(record));
+        in_hand.chain(may_go.take(BATCH)).map(|record| record.change_id().to_owned()).collect()
     }
 
-    /// Lets go of changes that the store took after all: they are told from the outbox.
-    pub(super) fn drop_stored(&mut self, changes: &[String]) {
-        let is_stored = |record: &Record| changes.iter().any(|change| change == record.change_id());
-        self.queue.retain(|(_, record)| !is_stored(record));
+    /// Lets go of changes that the store took after all: they are told from the outbox. Returns whether any waited.
+    pub(super) fn drop_stored(&mut self, changes: &[String]) -> bool {
+        let (stored, before): (HashSet<&str>, _) = (changes.iter().map(String::as_str).collect(), self.queue.len());
+        let is_stored = |record: &Record| stored.contains(record.change_id());
+        if !stored.is_empty() {
+            self.queue.retain(|(_, record)| !is_stored(record));
+        }
         // What is in hand keeps its words under its id: it goes as a whole or not at all.
         if self.message.as_ref().is_some_and(|message| message.records.iter().all(is_stored)) {
             self.message = None;
         }
+        self.queue.len() < before
     }
 
     /// What waits to be sent now; nothing when all is well. Ends wait while messages are in the outbox, where their
@@ -104,10 +112,14 @@ impl Urgent {
     /// The message to be sent: the same until it was taken.
     pub(super) fn next(&mut self, now: Wall, ends: Ends) -> Option<UrgentMessage> {
         if self.message.is_none() {
-            let (going, staying): (VecDeque<_>, _) =
-                std::mem::take(&mut self.queue).into_iter().partition(|(_, record)| ends.may_go(record));
-            self.queue = staying;
-            let records: Vec<Record> = going.into_iter().map(|(_, record)| record).collect();
+            let mut records = Vec::new();
+            for (at, record) in std::mem::take(&mut self.queue) {
+                if records.len() < BATCH && ends.may_go(&record) {
+                    records.push(record);
+                } else {
+                    self.queue.push_back((at, record));
+                }
+            }
             if records.is_empty() {
                 return None;
             }
@@ -184,7 +196,7 @@ mod tests {
         let mut urgent = Urgent::default();
         urgent.offer(&route(), &[raised(1), raised(2)], Duration::ZERO);
         urgent.next(wall(0), Ends::Go).unwrap();
-        assert_eq!(urgent.queued(), ["change-1", "change-2"]);
+        assert_eq!(urgent.queued(Ends::Go), ["change-1", "change-2"]);
         urgent.drop_stored(&["change-1".to_owned()]);
         assert!(urgent.waiting(Duration::ZERO, Ends::Go).is_some(), "half of it is not stored");
         urgent.drop_stored(&["change-1".to_owned(), "change-2".to_owned()]);
@@ -227,7 +239,24 @@ mod tests {
         let mut urgent = Urgent::default();
         urgent.offer(&route(), &[raised(1), raised(2)], Duration::ZERO);
         urgent.drop_stored(&["change-1".to_owned()]);
-        assert_eq!(urgent.queued(), ["change-2"]);
+        assert_eq!(urgent.queued(Ends::Go), ["change-2"]);
+    }
+
+    #[test]
+    fn a_storm_of_a_thousand_failures_and_returns_while_the_store_stalls_loses_nothing() {
+        let mut urgent = Urgent::default();
+        let storm: Vec<Record> = (1..=4_000).map(raised).collect();
+        assert_eq!(urgent.offer(&route(), &storm, Duration::ZERO), 0);
+        // The store takes the first 2,500 after all.
+        let stored: HashSet<String> = storm[..2_500].iter().map(|record| record.change_id().to_owned()).collect();
+        loop {
+            let known = urgent.queued(Ends::Go).into_iter().filter(|change| stored.contains(change));
+            if !urgent.drop_stored(&known.collect::<Vec<_>>()) {
+                break;
+            }
+        }
+        let sent = urgent.next(wall(0), Ends::Go).unwrap().records;
+        assert_eq!((sent.len(), sent[0].change_id()), (1_500, "change-2501"));
     }
 
     #[test]

@@ -77,6 +77,12 @@ impl StoreError {
         }
     }
 
+    /// True when another connection writes just now: it is gone soon.
+    pub fn is_busy(&self) -> bool {
+        let code = if let Self::Database { source, .. } = self { source.sqlite_error_code() } else { None };
+        matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
     /// The same for the port: what may pass by itself is unavailable, the rest is broken.
     pub(super) fn into_sink_error(self) -> SinkError {
         let passing = match &self {
