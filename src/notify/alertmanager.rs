@@ -23,6 +23,7 @@ use avwatch_actors::severity::Severity;
 use serde_json::{Map, Value, json};
 
 use super::http::HttpPoster;
+use super::router::is_held_back;
 use super::words::{self, Told};
 use super::{AlertmanagerPlan, Changes, Channel, Content, Links, Message, SEND_WITHIN, SendFailure};
 use crate::config::SeverityPlace;
@@ -231,7 +232,7 @@ fn graver(before: Option<SendFailure>, now: SendFailure) -> SendFailure {
 
 /// Whether an event fires: not when something else explains it or somebody silenced it.
 fn fires(event: &Event) -> bool {
-    event.is_open() && event.state != EventState::Suppressed
+    event.is_open() && !is_held_back(event)
 }
 
 fn event_summary(event: &Arc<Event>) -> String {

@@ -86,7 +86,7 @@ impl Rig {
             labels: Default::default(),
             recovery: true,
         };
-        let route = Route { name: "hook".into(), audience, board: Arc::default(), bell: None };
+        let route = Route { name: "hook".into(), audience, board: Arc::default(), bell: None, withdraws: false };
         let router = Arc::new(ArcSwap::from_pointee(Router { routes: vec![route.clone()] }));
         let store = Store::open(folder.path(), Retention::default()).unwrap().with_router(router.clone());
         let (world, begin) = (Arc::new(Mutex::new(world)), SystemTime::now());

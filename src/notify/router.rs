@@ -14,7 +14,7 @@ use avwatch_actors::silence::fits;
 
 use super::board::ReceiverBoard;
 use super::inbox::Doorbell;
-use super::{Audience, ReceiverPlan};
+use super::{Audience, ChannelPlan, ReceiverPlan};
 
 /// Begin of the pseudo-streams under which the monitor speaks of receivers.
 const RECEIVER_STREAM: &str = "@receiver:";
@@ -42,6 +42,8 @@ pub struct Route {
     pub board: Arc<ReceiverBoard>,
     /// How its thread is woken, once there is one.
     pub bell: Option<Doorbell>,
+    /// Whether it hears when what it was told of is held back: alerts fire there for as long as nobody resolves them.
+    pub withdraws: bool,
 }
 
 /// What a change means for a receiver.
@@ -53,6 +55,8 @@ pub enum Routing {
     Tell,
     /// It hears of it when there is something else to tell.
     Ride,
+    /// The event is held back by now: it is told so, and forgets. What still holds afterwards is told anew.
+    Withdraw,
     /// The event is over: it is told, and forgets.
     TellEnd,
     /// The event is over: it forgets without being told.
@@ -62,7 +66,13 @@ pub enum Routing {
 impl Route {
     /// The way to a planned receiver.
     pub fn new(plan: &ReceiverPlan, board: Arc<ReceiverBoard>, bell: Doorbell) -> Self {
-        Self { name: plan.name.clone(), audience: plan.audience.clone(), board, bell: Some(bell) }
+        Self {
+            name: plan.name.clone(),
+            audience: plan.audience.clone(),
+            board,
+            bell: Some(bell),
+            withdraws: matches!(plan.channel, ChannelPlan::Alertmanager(_)),
+        }
     }
 
     /// Has the receiver's thread look at its outbox.
@@ -93,7 +103,7 @@ impl Route {
     /// Whether it depends on what the receiver was told before what a change means for it. False: nothing.
     pub fn is_concerned(&self, record: &Record) -> bool {
         match record {
-            Record::Event(event) => !event.is_open() || self.wants(event),
+            Record::Event(event) => !event.is_open() || self.wants(event) || (self.withdraws && is_held_back(event)),
             Record::Incident(incident) => !incident.is_open() || self.wants_incident(incident),
         }
     }
@@ -110,6 +120,9 @@ impl Route {
             (false, Some(_)) => Routing::Forget,
             (true, None) if is_wanted => Routing::Tell,
             (true, Some(before)) if is_wanted && severity > before => Routing::Tell,
+            (true, Some(_)) if self.withdraws && record.event().is_some_and(|event| is_held_back(event)) => {
+                Routing::Withdraw
+            }
             (true, Some(_)) if record.incident().is_some() => Routing::Ride,
             (true, _) => Routing::Nothing,
         }
@@ -145,6 +158,11 @@ impl Route {
     }
 }
 
+/// Whether an open event is silenced, or explained by something else.
+pub(super) fn is_held_back(event: &Event) -> bool {
+    event.is_open() && (event.state == EventState::Suppressed || event.suppressed_by.is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use avwatch_actors::incident::{INCIDENT_SCHEMA, IncidentKind, IncidentState};
@@ -162,7 +180,7 @@ mod tests {
             recovery: true,
         };
         change(&mut audience);
-        Route { name: "pager".into(), audience, board: Arc::default(), bell: None }
+        Route { name: "pager".into(), audience, board: Arc::default(), bell: None, withdraws: false }
     }
 
     fn told(route: &Route, event: &Event, before: Option<Severity>) -> Routing {
@@ -230,6 +248,17 @@ mod tests {
         assert_eq!(told(&route, &event, None), Routing::Nothing);
         (event.state, event.suppressed_by) = (EventState::Raised, None);
         assert_eq!(told(&route, &event, None), Routing::Tell);
+    }
+
+    #[test]
+    fn who_fires_alerts_hears_when_an_event_is_held_back() {
+        let route = Route { withdraws: true, ..route(|_| {}) };
+        let mut event = event("e", "lobby", "black", 1, EventState::Suppressed);
+        event.suppressed_by = Some("silence:1".to_owned());
+        assert_eq!(told(&route, &event, None), Routing::Nothing);
+        assert_eq!(told(&route, &event, Some(Severity::Warning)), Routing::Withdraw);
+        event.state = EventState::Acked;
+        assert_eq!(told(&route, &event, Some(Severity::Warning)), Routing::Withdraw);
     }
 
     #[test]

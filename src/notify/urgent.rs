@@ -175,7 +175,7 @@ mod tests {
             labels: Default::default(),
             recovery: true,
         };
-        Route { name: "pager".into(), audience, board: Arc::default(), bell: None }
+        Route { name: "pager".into(), audience, board: Arc::default(), bell: None, withdraws: false }
     }
 
     fn raised(sequence: u64) -> Record {

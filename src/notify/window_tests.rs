@@ -29,6 +29,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(false)
+    }
+
+    /// Of a receiver that hears when something is held back.
+    fn with(withdraws: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let audience = Audience {
             from: Severity::Major,
@@ -37,7 +42,7 @@ impl Bench {
             labels: Default::default(),
             recovery: true,
         };
-        let route = Route { name: "pager".into(), audience, board: Arc::default(), bell: None };
+        let route = Route { name: "pager".into(), audience, board: Arc::default(), bell: None, withdraws };
         let router = Arc::new(ArcSwap::from_pointee(Router { routes: vec![route] }));
         let store = Store::open(folder.path(), Retention::default()).unwrap().with_router(router);
         Self { store, outbox: Outbox::new(folder.path()), _folder: folder }
@@ -87,7 +92,7 @@ fn calls(key: &str, actions: &[&str]) -> Vec<(String, String)> {
     actions.iter().map(|action| ((*action).to_owned(), key.to_owned())).collect()
 }
 
-use EventState::{Acked, Ended, Escalated, Raised};
+use EventState::{Acked, Ended, Escalated, Raised, Suppressed};
 use Severity::{Critical, Info};
 
 #[test]
@@ -151,4 +156,58 @@ fn what_stayed_below_what_a_receiver_hears_of_is_never_resolved_there() {
     bench.commit(incident("c-1", IncidentState::Open, Info));
     bench.commit(incident("c-2", IncidentState::Ended, Info));
     assert_eq!(bench.take(), None);
+}
+
+fn silenced(sequence: u64) -> Record {
+    let Record::Event(event) = changed(sequence, Suppressed, Critical, Critical) else { unreachable!() };
+    Record::Event(Arc::new(Event { suppressed_by: Some("silence:1".to_owned()), ..(*event).clone() }))
+}
+
+/// Sequence numbers of what a message says.
+fn sequences(message: Option<Message>) -> Vec<u64> {
+    let Some(Message { content: Content::Changes(changes), .. }) = message else { return Vec::new() };
+    changes.iter().filter_map(Record::event).map(|event| event.sequence).collect()
+}
+
+#[test]
+fn an_alarm_that_is_silenced_by_the_time_of_sending_pages_nobody_until_the_silence_ends() {
+    let mut bench = Bench::new();
+    bench.commit(changed(1, Raised, Critical, Critical));
+    bench.commit(silenced(2));
+    assert_eq!(bench.take(), None);
+    bench.commit(changed(3, Raised, Critical, Critical));
+    assert_eq!(sequences(bench.take()), [3], "it still holds after the silence");
+    bench.commit(silenced(4));
+    assert_eq!(bench.take(), None);
+    bench.commit(changed(5, Ended, Critical, Critical));
+    assert_eq!(sequences(bench.take()), [5], "what was told is brought to its end");
+}
+
+#[test]
+fn a_rise_that_is_silenced_by_the_time_of_sending_is_told_when_the_silence_ends() {
+    let mut bench = Bench::new();
+    bench.commit(changed(1, Raised, Severity::Major, Severity::Major));
+    assert_eq!(sequences(bench.take()), [1]);
+    bench.commit(changed(2, Escalated, Critical, Critical));
+    bench.commit(silenced(3));
+    assert_eq!(bench.take(), None);
+    bench.commit(changed(4, Escalated, Critical, Critical));
+    assert_eq!(sequences(bench.take()), [4]);
+}
+
+#[test]
+fn an_alert_whose_event_is_suppressed_resolves_and_fires_again_when_it_still_holds() {
+    let mut bench = Bench::with(true);
+    bench.commit(changed(1, Raised, Critical, Critical));
+    assert_eq!(sequences(bench.take()), [1]);
+    bench.commit(silenced(2));
+    let Content::Changes(changes) = bench.take().unwrap().content else { unreachable!() };
+    assert_eq!(changes[0].event().unwrap().state, Suppressed);
+    bench.commit(changed(3, Ended, Critical, Critical));
+    assert_eq!(bench.take(), None, "it is resolved already");
+    bench.commit(changed(4, Raised, Critical, Critical));
+    bench.commit(silenced(5));
+    assert_eq!(bench.take(), None, "what never fired needs no end");
+    bench.commit(changed(6, Raised, Critical, Critical));
+    assert_eq!(sequences(bench.take()), [6]);
 }

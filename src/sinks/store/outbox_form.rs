@@ -2,13 +2,14 @@
 //!
 //! A message is on disk, with its id and what it says, before it is sent. Runs on the receiver's thread.
 
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 use uuid::Uuid;
 
 use super::outbox::{Formed, TAKEN_STREAMS, age, record, wall};
-use super::route::NEVER_TOLD;
+use super::route::{self, NEVER_TOLD};
 use super::write::since_epoch;
 use crate::notify::Changes;
 
@@ -24,6 +25,9 @@ struct Row {
     change_id: String,
     part: String,
     length: usize,
+    subject: String,
+    kind: String,
+    before: Option<i64>,
 }
 
 /// Makes a message of what waits, within the bounds of one: its id, and whether some had no room.
@@ -33,7 +37,9 @@ pub(super) fn form(
     now: SystemTime,
 ) -> Result<Option<(String, bool)>, rusqlite::Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let rows = waiting(&transaction, receiver)?;
+    let mut rows = waiting(&transaction, receiver)?;
+    let withdrawn = withdraw(&transaction, receiver, &rows)?;
+    rows.retain(|row| !withdrawn.contains(&row.number));
     let mut bytes = 0;
     let fitting = rows.iter().take(CHANGES_MAX).take_while(|row| {
         let fits = bytes == 0 || bytes + row.length <= BYTES_MAX;
@@ -65,14 +71,52 @@ pub(super) fn form(
 /// The oldest changes that are in no message and may go into one: as many as it holds, and one more.
 fn waiting(connection: &Connection, receiver: &str) -> Result<Vec<Row>, rusqlite::Error> {
     let sql = format!(
-        "SELECT number, change_id, part, length(json) FROM outbox WHERE receiver = ?1 AND message IS NULL
+        "SELECT number, change_id, part, length(json), subject, kind, told_before FROM outbox WHERE receiver = ?1 AND message IS NULL
          AND stream NOT IN ({TAKEN_STREAMS}) ORDER BY number LIMIT ?2"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params![receiver, CHANGES_MAX + 1], |row| {
-        Ok(Row { number: row.get(0)?, change_id: row.get(1)?, part: row.get(2)?, length: row.get(3)? })
+        let (number, change_id, part, length) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(Row { number, change_id, part, length, subject: row.get(4)?, kind: row.get(5)?, before: row.get(6)? })
     })?;
     rows.collect()
+}
+
+/// Takes raises and rises out of events that are held back by now: silenced, in maintenance, or explained by another one.
+/// The receiver is as if it had never been to hear of them, so it is told when the silence ends. Returns their numbers.
+fn withdraw(connection: &Connection, receiver: &str, rows: &[Row]) -> Result<HashSet<i64>, rusqlite::Error> {
+    // The first change of each event that waits, and what was told before it.
+    let mut begins: HashMap<&str, i64> = HashMap::new();
+    for row in rows.iter().filter(|row| row.kind == "event") {
+        if let Some(before) = row.before {
+            begins.entry(&row.subject).or_insert(before);
+        }
+    }
+    let sql = "SELECT 1 FROM events WHERE id = ?1 AND state <> 'ended'
+        AND (state = 'suppressed' OR json_extract(json, '$.suppressed_by') IS NOT NULL)";
+    let (mut held_back, mut withdrawn) = (connection.prepare_cached(sql)?, HashSet::new());
+    let sql = "SELECT json_extract(json, '$.state') FROM outbox WHERE number = ?1";
+    let mut state_of = connection.prepare_cached(sql)?;
+    for (subject, before) in begins {
+        if !held_back.exists([subject])? {
+            continue;
+        }
+        for row in rows.iter().filter(|row| row.subject == subject) {
+            let state: String = state_of.query_row([row.number], |row| row.get(0))?;
+            // What it was told of before is still brought to its end.
+            if before == NEVER_TOLD || matches!(state.as_str(), "raised" | "escalated") {
+                connection.prepare_cached("DELETE FROM outbox WHERE number = ?1")?.execute([row.number])?;
+                withdrawn.insert(row.number);
+            }
+        }
+        if before == NEVER_TOLD {
+            connection.prepare_cached(route::FORGET)?.execute(params![receiver, subject])?;
+        } else {
+            let sql = "UPDATE told SET severity = ?3 WHERE receiver = ?1 AND subject = ?2";
+            connection.prepare_cached(sql)?.execute(params![receiver, subject, before])?;
+        }
+    }
+    Ok(withdrawn)
 }
 
 /// A message as it was made.

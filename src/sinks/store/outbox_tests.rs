@@ -21,7 +21,7 @@ fn route(name: &str, streams: &[&str]) -> Route {
         labels: Default::default(),
         recovery: true,
     };
-    Route { name: name.into(), audience, board: Arc::default(), bell: None }
+    Route { name: name.into(), audience, board: Arc::default(), bell: None, withdraws: false }
 }
 
 struct Bench {

@@ -98,6 +98,11 @@ fn route_to(
             drop_rides()?;
             insert("ride")?;
         }
+        Routing::Withdraw => {
+            transaction.prepare_cached(FORGET)?.execute(params![route.name, subject])?;
+            // A fallback hears of such things by itself.
+            insert("handed")?;
+        }
         Routing::TellEnd => {
             transaction.prepare_cached(FORGET)?.execute(params![route.name, subject])?;
             drop_rides()?;
