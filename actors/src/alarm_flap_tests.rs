@@ -26,6 +26,7 @@ fn the_fourth_raise_in_ten_minutes_opens_one_event_that_ends_after_ten_calm_minu
     assert_eq!(flap(&mut stage, "freeze", &[0, 60, 120]).len(), 6);
     let fourth = flap(&mut stage, "freeze", &[180, 240, 300, 360]);
     assert_eq!(told(&fourth), [("freeze", Raised)], "one word for all of them");
+    assert_eq!(stage.model.calm("freeze"), [fourth[0].id.as_str().into()].into());
     assert_eq!(fourth[0].message, "flapping: 4 times in 10 min: freeze!");
     assert!(stage.ticks(366..965).is_empty());
     let ended = stage.tick(965);

@@ -221,6 +221,13 @@ impl AlarmModel {
         self.open.values().map(|open| &open.event)
     }
 
+    /// Ids of the open events of a detector that flap and whose condition is away.
+    pub fn calm(&self, detector: &str) -> BTreeSet<Arc<str>> {
+        let is_calm = |open: &Open| open.flap.as_ref().is_some_and(|flap| flap.calm.is_some());
+        let calm = self.open.iter().filter(|(key, open)| &*key.detector == detector && is_calm(open));
+        calm.map(|(_, open)| open.event.id.as_str().into()).collect()
+    }
+
     /// Severities that events reached since this was last asked.
     pub fn take_reached(&mut self) -> Vec<Reached> {
         std::mem::take(&mut self.reached)

@@ -44,6 +44,10 @@ pub(super) struct OpenIncident {
     pub(super) lost: BTreeSet<Arc<str>>,
     /// Inputs that were still down when an outage was over.
     left_down: usize,
+    /// Inputs of an outage that flap and are up just now.
+    calm: usize,
+    /// Whether most inputs are down, not counting those.
+    is_of_most: bool,
     listed: BTreeSet<Arc<str>>,
     total: u64,
     /// Events that ended since nobody watches them any more.
@@ -75,6 +79,8 @@ impl OpenIncident {
             open: BTreeMap::new(),
             lost: BTreeSet::new(),
             left_down: 0,
+            calm: 0,
+            is_of_most: true,
             listed: BTreeSet::new(),
             total: 0,
             unwatched: 0,
@@ -201,9 +207,7 @@ impl OpenIncident {
     /// Takes what probes found; true when a person has to hear of it now.
     pub(super) fn probed(&mut self, report: &ProbeReport) -> bool {
         let before = self.probes.as_ref().map(ProbeReport::is_failing);
-        // Blind is what cannot see now, not what could not.
-        self.kind = if report.is_failing() { IncidentKind::Blind } else { IncidentKind::Outage };
-        if report.is_failing() {
+        if report.is_failing() && self.is_of_most {
             for text in report.texts(ProbeOutcome::Failing) {
                 // At most once each, and no more than one report may hold.
                 if self.blindness.len() < crate::probe_report::FINDINGS_MAX
@@ -214,7 +218,24 @@ impl OpenIncident {
             }
         }
         self.probes = Some(report.clone());
+        self.judge_blindness();
         before != Some(report.is_failing())
+    }
+
+    /// Takes how many of its inputs flap and are up just now, and whether the others are most; true when that shows
+    /// in its record.
+    pub(super) fn heed_calm(&mut self, calm: usize, is_of_most: bool) -> bool {
+        let before = (self.calm, self.kind);
+        (self.calm, self.is_of_most) = (calm, is_of_most);
+        self.judge_blindness();
+        before != (self.calm, self.kind)
+    }
+
+    /// Blind is what cannot see now, not what could not. After a restart it stays what it was until it is probed.
+    fn judge_blindness(&mut self) {
+        let was_blind = self.kind == IncidentKind::Blind;
+        let is_failing = self.probes.as_ref().map_or(was_blind, ProbeReport::is_failing);
+        self.kind = if is_failing && self.is_of_most { IncidentKind::Blind } else { IncidentKind::Outage };
     }
 
     /// True while what the monitor needs does not work, as far as is known.
@@ -270,7 +291,7 @@ impl OpenIncident {
     fn count(&self) -> usize {
         match (self.open.is_empty(), self.kind.is_outage()) {
             (true, _) => self.streams.len(),
-            (false, true) => self.lost.len(),
+            (false, true) => self.lost.len().saturating_sub(self.calm),
             (false, false) => self.failing,
         }
     }
@@ -318,7 +339,12 @@ impl OpenIncident {
             }
             IncidentKind::Outage | IncidentKind::Blind => {
                 let are = if self.count() == 1 { "is" } else { "are" };
-                format!("{counted} inputs {are} down; {}", self.probes_say())
+                let flap = match self.calm {
+                    0 => String::new(),
+                    1 => ", 1 comes and goes".to_owned(),
+                    calm => format!(", {calm} come and go"),
+                };
+                format!("{counted} inputs {are} down{flap}; {}", self.probes_say())
             }
         }
     }

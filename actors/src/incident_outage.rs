@@ -2,6 +2,7 @@
 //!
 //! Part of the machine in [`super`], and as pure. What makes an outage stands in [`super::forming`].
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,7 +25,7 @@ impl Incidents {
 
     /// Whether probes are wanted now; true once, then again after [`PROBE_EVERY`] while an outage lasts.
     pub fn wants_probes(&mut self, now: Instant) -> bool {
-        if !self.open.values().any(|incident| incident.kind.is_outage()) {
+        if !self.has_outage() {
             self.probed = None;
             return false;
         }
@@ -40,11 +41,35 @@ impl Incidents {
         self.open.values().any(OpenIncident::is_blind_now)
     }
 
+    /// Whether an outage is open.
+    pub fn has_outage(&self) -> bool {
+        self.open.values().any(|incident| incident.kind.is_outage())
+    }
+
+    /// Takes which events are open though their condition is away, since it flaps: those inputs are up just now.
+    /// They keep an outage open, but nobody is blind for them.
+    pub fn heed_calm(&mut self, calm: &BTreeSet<Arc<str>>, table: &StreamTable) {
+        let apart: HashMap<Arc<str>, (usize, bool)> = self
+            .open
+            .values()
+            .filter(|incident| incident.kind.is_outage())
+            .map(|incident| {
+                let up = calm.iter().filter(|id| incident.lost.contains(*id)).count();
+                (incident.id.clone(), (up, self.is_of_most(incident, up, table)))
+            })
+            .collect();
+        for (id, (up, is_of_most)) in apart {
+            if self.open.get_mut(&id).is_some_and(|incident| incident.heed_calm(up, is_of_most)) {
+                self.pending.insert(id);
+            }
+        }
+    }
+
     /// Ends outages that no longer are any. What is still open of them stands for itself.
     pub(super) fn end_outages(&mut self, table: &StreamTable, turn: &Turn) {
         let is_over = |incident: &&OpenIncident| {
             let is_outage = incident.kind.is_outage() && incident.merged_into.is_none() && !incident.open.is_empty();
-            is_outage && !self.is_of_most(incident, table)
+            is_outage && !self.is_of_most(incident, 0, table)
         };
         let over: Vec<Arc<str>> = self.open.values().filter(is_over).map(|incident| incident.id.clone()).collect();
         for id in over {
@@ -58,12 +83,12 @@ impl Incidents {
     }
 
     /// Whether most of the inputs that run, or are meant to, are down in it now. Those that are down apart from
-    /// it do not count as running, as at its begin.
-    fn is_of_most(&self, incident: &OpenIncident, table: &StreamTable) -> bool {
+    /// it do not count as running, as at its begin. `up` of its inputs are up just now.
+    fn is_of_most(&self, incident: &OpenIncident, up: usize, table: &StreamTable) -> bool {
         let lost = incident.lost.len();
         let apart = self.downs.len().saturating_sub(lost);
         let running = table.network().saturating_sub(apart).max(lost);
-        lost * 100 > running * self.settings.outage_percent as usize
+        lost.saturating_sub(up) * 100 > running * self.settings.outage_percent as usize
     }
 
     /// An open event is in no incident any more, and makes none with others that are left.
@@ -79,9 +104,10 @@ impl Incidents {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{Desk, ended, event, table, wall};
+    use super::*;
     use crate::event::{Event, EventState};
     use crate::incident::{Incident, IncidentKind, IncidentState};
-    use crate::probe_report::{ProbeFinding, ProbeOutcome, ProbeReport};
+    use crate::probe_report::{ProbeFinding, ProbeOutcome};
 
     const SIX: [&str; 6] = ["a@h", "b@h", "c@h", "d@h", "e@h", "f@h"];
 
@@ -138,6 +164,27 @@ mod tests {
         assert!(desk.records[&outage.id].is_open());
         desk.step(90_000, vec![ended(&events[0], 90_000), ended(&events[1], 90_000), ended(&events[2], 90_000)]);
         assert_eq!(desk.records[&outage.id].ended_at, Some(wall(90_000)));
+    }
+
+    #[test]
+    fn nobody_is_blind_for_inputs_that_flap_and_are_up_just_now() {
+        let (mut desk, events, outage) = outage();
+        desk.machine.probed(&refused());
+        desk.step(1_000, Vec::new());
+        assert_eq!(desk.records[&outage.id].kind, IncidentKind::Blind);
+        let calm: BTreeSet<Arc<str>> = events[..5].iter().map(|event| event.id.as_str().into()).collect();
+        desk.machine.heed_calm(&calm, &desk.table);
+        desk.step(2_000, Vec::new());
+        let told = desk.records[&outage.id].clone();
+        assert!(!desk.machine.is_blind() && told.is_open());
+        assert_eq!(told.kind, IncidentKind::Outage);
+        assert!(told.message.starts_with("1 of 6 inputs is down, 5 come and go; "), "{}", told.message);
+        desk.machine.probed(&refused());
+        assert!(!desk.machine.is_blind(), "whatever fails meanwhile");
+        desk.machine.heed_calm(&BTreeSet::new(), &desk.table);
+        desk.step(4_000, Vec::new());
+        assert!(desk.machine.is_blind());
+        assert_eq!(desk.records[&outage.id].kind, IncidentKind::Blind, "they are down again");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::alarm_model::AlarmModel;
 use crate::alarm_model::joins::Joining;
 use crate::event::{Event, Wall};
 use crate::incident::{Incident, IncidentKind};
-use crate::incidents::{IncidentSettings, Incidents};
+use crate::incidents::{INPUT_DOWN, IncidentSettings, Incidents};
 use crate::probe_report::{FINDINGS_MAX, ProbeReport};
 use crate::stream_table::StreamTable;
 
@@ -98,7 +98,11 @@ impl IncidentStage {
         wall: Wall,
     ) -> Vec<Incident> {
         let now = Instant::now();
-        let outcome = self.machine.step(events, &self.table.load(), now, wall);
+        let table = self.table.load();
+        if self.machine.has_outage() {
+            self.machine.heed_calm(&model.calm(INPUT_DOWN), &table);
+        }
+        let outcome = self.machine.step(events, &table, now, wall);
         let told: HashSet<String> = events.iter().map(|event| event.id.clone()).collect();
         for joined in outcome.joined {
             let is_told = told.contains(&*joined.event);

@@ -58,7 +58,7 @@ pub const PROBE_EVERY: Duration = Duration::from_secs(10);
 pub const OUTAGE_INPUTS_MIN: usize = 4;
 
 /// The detector that says that an input is down.
-const INPUT_DOWN: &str = "input_down";
+pub const INPUT_DOWN: &str = "input_down";
 
 /// When failures are taken for one.
 #[derive(Clone, Debug, PartialEq)]
