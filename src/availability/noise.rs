@@ -155,6 +155,10 @@ fn caution(pair: &NoisyPair) -> String {
     format!("{who}, so be sure first that it was no fault; ")
 }
 
+fn alarms(count: u64) -> String {
+    if count == 1 { "1 alarm".to_owned() } else { format!("{count} alarms") }
+}
+
 /// The least hold time that is proposed for what lasted so long.
 fn hold_over(length: f64) -> Option<u64> {
     HOLDS.iter().copied().find(|hold| *hold as f64 > length)
@@ -195,10 +199,11 @@ fn suggest(pair: &mut NoisyPair, watched: f64, lasting: &[f64], short: &[f64], c
         if let Some(hold) = hold_over(short.iter().copied().fold(0.0, f64::max)) {
             let left = lasting.iter().filter(|lasted| **lasted >= hold as f64).count() as u64 + points;
             pair.suggestion = Some(format!(
-                "comes and goes: {} of {} were shorter than {}; {caution}raise later, {left} alarms instead of {}",
+                "comes and goes: {} of {} were shorter than {}; {caution}raise later, {} instead of {}",
                 pair.flaps,
                 pair.events,
                 lasted(2.0 * clear_after),
+                alarms(left),
                 pair.events
             ));
             pair.config = Some(key(&format!("raise_after = \"{hold}s\"")));
@@ -211,8 +216,9 @@ fn suggest(pair: &mut NoisyPair, watched: f64, lasting: &[f64], short: &[f64], c
         if let Some(hold) = hold_over(median).filter(|_| !lasting.is_empty()) {
             let left = lasting.iter().filter(|lasted| **lasted >= hold as f64).count() as u64 + points;
             pair.suggestion = Some(format!(
-                "more than one an hour, half of them under {}; {caution}raise later, {left} alarms instead of {}",
+                "more than one an hour, half of them under {}; {caution}raise later, {} instead of {}",
                 lasted(hold as f64),
+                alarms(left),
                 pair.events
             ));
             pair.config = Some(key(&format!("raise_after = \"{hold}s\"")));

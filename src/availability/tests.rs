@@ -191,7 +191,7 @@ fn a_black_of_three_seconds_that_comes_back_is_not_to_be_held_for_ten_minutes() 
         black.suggestion.as_deref(),
         Some(
             "comes and goes: 3 of 4 were shorter than 4.0 s; 1 of 4 was critical, so be sure first that it was no \
-             fault; raise later, 1 alarms instead of 4"
+             fault; raise later, 1 alarm instead of 4"
         )
     );
 }
