@@ -23,6 +23,7 @@ pub mod email;
 pub mod exec;
 #[cfg(test)]
 mod flow_tests;
+mod heads;
 pub mod heartbeat;
 mod http;
 mod inbox;

@@ -13,6 +13,7 @@ use avwatch_actors::incident::{Incident, IncidentKind};
 use avwatch_actors::record::Record;
 use avwatch_actors::severity::Severity;
 
+pub use super::heads::{head, subject};
 use super::{Changes, Content, Message};
 
 /// Most bytes of one line.
@@ -158,11 +159,7 @@ fn odd_end(end: EventEnd) -> Option<&'static str> {
 }
 
 fn incident_line(incident: &Incident, is_new: bool) -> String {
-    let what = match incident.kind {
-        IncidentKind::Stream | IncidentKind::Group => "incident",
-        IncidentKind::Outage => "outage",
-        IncidentKind::Blind => "monitor blind",
-    };
+    let what = kind(incident);
     let (events, streams) = (counted(incident.events_total, "event"), counted(incident.streams.len() as u64, "stream"));
     let lasted = span(lasted(incident.started_at, incident.changed_at, incident.ended_at));
     let mut line = if incident.is_open() {
@@ -178,6 +175,15 @@ fn incident_line(incident: &Incident, is_new: bool) -> String {
         line.push_str(" (not stored)");
     }
     line
+}
+
+/// What an incident is called.
+pub(super) const fn kind(incident: &Incident) -> &'static str {
+    match incident.kind {
+        IncidentKind::Stream | IncidentKind::Group => "incident",
+        IncidentKind::Outage => "outage",
+        IncidentKind::Blind => "monitor blind",
+    }
 }
 
 /// A count with its noun: `1 event`, `3 events`.
@@ -218,27 +224,6 @@ pub fn conditions(records: &Changes) -> Vec<Told<'_>> {
     order.into_iter().map(|index| told[index]).collect()
 }
 
-/// What a message says in one line: the change itself, or how many of what.
-pub fn head(message: &Message) -> String {
-    match &message.content {
-        Content::Test { by } => clean(&format!("test: {by} tries whether messages arrive here"), LINE_BYTES_MAX),
-        Content::Changes(records) => match newest(records)[..] {
-            [only] => line(&only),
-            ref told => match only_incident(told) {
-                Some(incident) => clean(&format!("{}; {}", line(&incident), counts(records)), LINE_BYTES_MAX),
-                None => counts(records),
-            },
-        },
-    }
-}
-
-/// The incident that all is about: the only one told of.
-fn only_incident<'a>(told: &[Told<'a>]) -> Option<Told<'a>> {
-    let mut incidents = told.iter().filter(|told| told.record.incident().is_some());
-    let first = incidents.next()?;
-    incidents.next().is_none().then_some(*first)
-}
-
 /// The gravest first: incidents, then what is open by its severity, then what is over. So what finds no room
 /// is what matters least.
 pub fn ranked(records: &Changes) -> Vec<Told<'_>> {
@@ -253,35 +238,6 @@ pub fn ranked(records: &Changes) -> Vec<Told<'_>> {
     told
 }
 
-/// `12 changes: 9 raised, 3 over`.
-fn counts(records: &[Record]) -> String {
-    const WORDS: [&str; 8] =
-        ["raised", "worse", "taken", "held back", "over", "no longer watched", "of incidents", "incidents over"];
-    let mut counts = [0_usize; WORDS.len()];
-    for record in records {
-        let index = match record {
-            Record::Event(event) => match event.state {
-                EventState::Raised => 0,
-                EventState::Escalated => 1,
-                EventState::Acked => 2,
-                EventState::Suppressed => 3,
-                EventState::Ended if is_unwatched(event) => 5,
-                EventState::Ended => 4,
-            },
-            Record::Incident(incident) if incident.is_open() => 6,
-            Record::Incident(_) => 7,
-        };
-        counts[index] += 1;
-    }
-    let parts: Vec<String> = WORDS
-        .iter()
-        .zip(counts)
-        .filter(|(_, count)| *count > 0)
-        .map(|(word, count)| format!("{count} {word}"))
-        .collect();
-    format!("{}: {}", counted(records.len() as u64, "change"), parts.join(", "))
-}
-
 /// How the message as a whole is meant: by what is still open at its end.
 pub fn tone(message: &Message) -> Tone {
     let Content::Changes(records) = &message.content else { return Tone::Test };
@@ -292,17 +248,6 @@ pub fn tone(message: &Message) -> Tone {
         Record::Incident(incident) => incident.is_open().then_some(incident.severity),
     });
     open.max().map_or(if is_unseen { Tone::Unwatched } else { Tone::Over }, Tone::Open)
-}
-
-/// One line that says whose message it is and what it says.
-pub fn subject(message: &Message) -> String {
-    let worst = match (tone(message), &message.content) {
-        (Tone::Open(severity), Content::Changes(records)) if newest(records).len() > 1 => {
-            format!("{}, ", loud(severity))
-        }
-        _ => String::new(),
-    };
-    clean(&format!("[avwatch] {worst}{}", head(message)), SUBJECT_BYTES_MAX)
 }
 
 /// As many lines as fit into that many lines and bytes, with line ends; `render` makes one of each.
@@ -391,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_counts_all_changes_and_tells_of_each_event_once() {
+    fn a_digest_tells_of_each_event_once() {
         let records = vec![
             raised("a", "black"),
             raised("b", "black"),
@@ -400,8 +345,6 @@ mod tests {
             ended("c", "black"),
         ];
         let message = message(records.clone());
-        assert_eq!(head(&message), "5 changes: 2 raised, 1 worse, 2 over");
-        assert_eq!(subject(&message), "[avwatch] CRITICAL, 5 changes: 2 raised, 1 worse, 2 over");
         assert_eq!(tone(&message), Tone::Open(Severity::Critical));
         let lines: Vec<String> = newest(&records.clone().into()).iter().map(line).collect();
         assert_eq!(
@@ -412,19 +355,6 @@ mod tests {
                 "over: c video:0 black after 42 s",
             ]
         );
-    }
-
-    #[test]
-    fn a_digest_of_an_incident_says_so_first() {
-        let records = vec![raised("s0", "black"), ended("b", "black"), incident("one", 3, true)];
-        assert_eq!(
-            head(&message(records.clone())),
-            "CRITICAL incident: 3 streams of host origin-1 fail (3 of 3 events open, 3 streams); \
-             3 changes: 1 raised, 1 over, 1 of incidents"
-        );
-        let changes = records.clone().into();
-        let order: Vec<&str> = ranked(&changes).iter().map(|told| told.record.change_id()).collect();
-        assert_eq!(order, ["change-one", "change-s0-black", "change-b-black"]);
     }
 
     #[test]
