@@ -26,6 +26,11 @@ struct Progress {
 }
 
 impl Calls {
+    /// Whether calls of a message were made that comes again: the others must stay the same.
+    pub(super) fn is_begun(&self, id: &str) -> bool {
+        self.progress.as_ref().is_some_and(|progress| progress.id == id && progress.done > 0)
+    }
+
     /// Makes the calls that are left of a message of that id; `call` is told which one, and how much time it has.
     /// One that is refused does not keep the others.
     pub(super) fn make(

@@ -79,7 +79,8 @@ mod tests {
             let waiting = Waiting { changes, oldest, news: age(&new), ..Waiting::default() };
             if dispatch.next(secs(now), waiting) == Next::Send(Turn::Front) {
                 dispatch.left(secs(now), Turn::Front, false);
-                (left.push((now, new.len() + other.len())), sent = Some(now));
+                left.push((now, new.len() + other.len()));
+                sent = Some(now);
             }
         }
         left

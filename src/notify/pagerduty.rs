@@ -3,8 +3,8 @@
 //! Owned by its receiver's thread. An alert's `dedup_key` is the fingerprint of its event, so whatever is
 //! sent twice changes nothing: a message that failed half-way is simply sent again.
 //!
-//! **Storms.** Every alert may wake a person, so one message triggers [`TRIGGERS_MAX`] alerts for single
-//! events at most, the gravest first. Events of an incident of the same message are folded into the
+//! **Storms.** Every alert may wake a person, so messages trigger [`TRIGGERS_MAX`] alerts for single
+//! events in a row at most, and one more with every [`REFILL`], the gravest first, what has ended by now last. Events of an incident of the same message are folded into the
 //! incident's alert, whose key is the incident's id; what else is too much goes into one alert of the
 //! receiver, `avwatch:NAME:more`. Both list all their events. This channel remembers what it folded
 //! ([`FOLDED_MAX`] events): the end of such an event makes no call, and when the last one is over, so is
@@ -17,8 +17,9 @@
 //! **Limits.** One message may need many calls. It makes as many as fit into [`SEND_WITHIN`](super::SEND_WITHIN), then asks
 //! to be called again, and goes on where it was: that is no failure.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use avwatch_actors::event::{Event, EventState};
 use avwatch_actors::incident::Incident;
@@ -34,8 +35,14 @@ use super::words::{self, Told};
 use super::{Changes, Channel, Content, Links, Message, PagerDutyPlan, SendFailure};
 use crate::config::Secret;
 
-/// Most alerts of single events that one message triggers.
-pub const TRIGGERS_MAX: usize = 10;
+/// Most alerts of single events that messages trigger in a row.
+pub const TRIGGERS_MAX: usize = 4;
+
+/// After so long without a message of too many, one more may be triggered.
+const REFILL: Duration = Duration::from_secs(30);
+
+/// Most updates of alerts that are open which one message makes.
+const UPDATES_MAX: usize = 10;
 
 /// Most folded events that are remembered; the end of others makes a call of its own.
 pub const FOLDED_MAX: usize = 20_000;
@@ -60,6 +67,8 @@ enum Fold {
     Incident,
     /// Into the alert of the rest.
     Rest,
+    /// Into the alert of the rest; it may have one of its own from before the start.
+    Both,
 }
 
 /// The alert of the rest, as far as it is known.
@@ -78,7 +87,45 @@ enum Rest {
 #[derive(Clone, Debug, Default)]
 struct Memory {
     folded: BTreeMap<String, Fold>,
+    /// Events whose own alerts are open, by fingerprint; [`FOLDED_MAX`] at most.
+    own: BTreeSet<String>,
     rest: Rest,
+    singles: Singles,
+}
+
+/// How many single events may have alerts of their own now.
+#[derive(Clone, Debug)]
+struct Singles {
+    left: usize,
+    /// Since when the next one is waited for.
+    since: Option<SystemTime>,
+}
+
+impl Default for Singles {
+    fn default() -> Self {
+        Self { left: TRIGGERS_MAX, since: None }
+    }
+}
+
+impl Singles {
+    /// Takes as many as there are, up to those that are wanted. In a storm none is added.
+    fn take(&mut self, wanted: usize, now: SystemTime) -> usize {
+        let passed = self.since.map_or(Duration::ZERO, |since| now.duration_since(since).unwrap_or_default());
+        let more = usize::try_from(passed.as_secs() / REFILL.as_secs()).unwrap_or(usize::MAX);
+        let available = self.left.saturating_add(more).min(TRIGGERS_MAX);
+        let taken = wanted.min(available);
+        if wanted > 0 {
+            (self.left, self.since) = (available - taken, Some(now));
+        }
+        taken
+    }
+}
+
+/// A message of which calls were made, with what is remembered after it.
+struct Planned {
+    id: String,
+    calls: Vec<Value>,
+    memory: Memory,
 }
 
 /// The channel.
@@ -87,31 +134,49 @@ pub struct PagerDutyChannel {
     routing_key: Secret,
     memory: Memory,
     calls: Calls,
+    planned: Option<Planned>,
 }
 
 impl PagerDutyChannel {
     /// To the plan's service.
     pub fn new(plan: &PagerDutyPlan, line: &Arc<Lifeline>) -> Self {
         let poster = HttpPoster::new(&plan.url, plan.tls_ca.as_deref(), line);
-        Self { poster, routing_key: plan.routing_key.clone(), memory: Memory::default(), calls: Calls::default() }
+        Self {
+            poster,
+            routing_key: plan.routing_key.clone(),
+            memory: Memory::default(),
+            calls: Calls::default(),
+            planned: None,
+        }
     }
 }
 
-impl Channel for PagerDutyChannel {
-    fn send(&mut self, message: &Message) -> Result<(), SendFailure> {
+impl PagerDutyChannel {
+    fn plan(&self, message: &Message) -> Planned {
         let mut memory = self.memory.clone();
         let calls = match &message.content {
             Content::Test { .. } => test(message),
             Content::Changes(records) => memory.calls(message, records),
         };
+        Planned { id: message.id.clone(), calls, memory }
+    }
+}
+
+impl Channel for PagerDutyChannel {
+    fn send(&mut self, message: &Message) -> Result<(), SendFailure> {
+        // The calls of a message stay the same once one of them was made.
+        let begun = self.planned.take().filter(|it| it.id == message.id && self.calls.is_begun(&message.id));
+        let planned = begun.unwrap_or_else(|| self.plan(message));
         let (poster, key) = (&self.poster, &self.routing_key);
-        self.calls.make(&message.id, calls.len(), |index, left| {
-            let body = with_key(&calls[index], key).to_string();
+        let made = self.calls.make(&message.id, planned.calls.len(), |index, left| {
+            let body = with_key(&planned.calls[index], key).to_string();
             poster.within(left).post(&[("content-type", "application/json")], body.as_bytes()).map(drop)
-        })?;
-        // Not before: the same message must give the same calls when it comes again.
-        self.memory = memory;
-        Ok(())
+        });
+        match made {
+            Ok(()) => self.memory = planned.memory,
+            Err(_) => self.planned = Some(planned),
+        }
+        made
     }
 }
 
@@ -129,7 +194,7 @@ impl Memory {
                 Record::Event(event) => match event.state {
                     EventState::Raised | EventState::Escalated => {
                         let id = event.incident_id.as_deref();
-                        if id.is_some_and(|id| incidents.contains(id)) {
+                        if id.is_some_and(|id| incidents.contains(id)) && !self.own.contains(&event.fingerprint) {
                             self.fold(event, Fold::Incident);
                         } else {
                             candidates.push(*told);
@@ -150,57 +215,65 @@ impl Memory {
                     }
                     EventState::Ended => {
                         ends = true;
-                        if self.folded.remove(&event.fingerprint).is_none() {
-                            if told.is_new {
-                                candidates.push(*told);
-                            } else {
-                                calls.push(bare("resolve", &event.fingerprint));
-                            }
+                        let is_own = self.own.remove(&event.fingerprint);
+                        match self.folded.remove(&event.fingerprint) {
+                            Some(Fold::Incident | Fold::Rest) => {}
+                            None if told.is_new && !is_own => candidates.push(*told),
+                            Some(Fold::Both) | None => calls.push(bare("resolve", &event.fingerprint)),
                         }
                     }
                 },
             }
         }
-        self.trigger(message, candidates, &mut calls);
+        self.trigger(message, records, candidates, &mut calls);
         // Their alerts are open in any case: no further one is made for those that have no room.
-        unseen.truncate(TRIGGERS_MAX);
+        unseen.truncate(UPDATES_MAX);
         for told in &unseen {
-            calls.extend(told.record.event().map(|event| of_event(event, told, &message.links)));
+            calls.extend(told.record.event().map(|event| of_event(event, &words::line(told), &message.links)));
         }
         self.settle_rest(message, ends, &mut calls);
         calls
     }
 
     /// Triggers the gravest events by themselves and the others in one alert.
-    fn trigger(&mut self, message: &Message, mut candidates: Vec<Told<'_>>, calls: &mut Vec<Value>) {
-        candidates.sort_by_key(|told| std::cmp::Reverse(told.record.event().map(|event| event.severity)));
-        let rest = candidates.split_off(candidates.len().min(TRIGGERS_MAX));
-        for told in &candidates {
+    fn trigger(&mut self, message: &Message, records: &Changes, candidates: Vec<Told<'_>>, calls: &mut Vec<Value>) {
+        let has_own = |told: &Told<'_>| told.record.event().is_some_and(|event| self.own.contains(&event.fingerprint));
+        let (mut updates, mut fresh): (Vec<_>, Vec<_>) = candidates.into_iter().partition(has_own);
+        updates.truncate(UPDATES_MAX);
+        let weight = |told: &Told<'_>| told.record.event().map(|event| (event.is_open(), event.severity));
+        fresh.sort_by_key(|told| std::cmp::Reverse((!records.is_over(told.record), weight(told))));
+        // What has ended by now pages nobody by itself, unless there is nothing else.
+        let live = fresh.iter().filter(|told| !records.is_over(told.record)).count();
+        let wanted = if fresh.len() == 1 { 1 } else { live };
+        let rest = fresh.split_off(self.singles.take(wanted, message.created_at.0).min(fresh.len()));
+        for told in updates.iter().chain(&fresh) {
             let Record::Event(event) = told.record else { continue };
             self.folded.remove(&event.fingerprint);
-            calls.push(of_event(event, told, &message.links));
+            calls.push(of_event(event, &line(told, records), &message.links));
             if !event.is_open() && !words::is_unwatched(event) {
                 // It came and went within the message.
                 calls.push(bare("resolve", &event.fingerprint));
+            } else if self.own.len() < FOLDED_MAX {
+                self.own.insert(event.fingerprint.clone());
             }
         }
         if rest.is_empty() {
             return;
         }
-        calls.push(of_rest(message, &rest));
+        calls.push(of_rest(message, records, &rest));
         self.rest = Rest::Open;
-        for event in rest
-            .iter()
-            .filter_map(|told| told.record.event())
-            .filter(|event| event.is_open() || words::is_unwatched(event))
-        {
-            self.fold(event, Fold::Rest);
+        for told in &rest {
+            let Record::Event(event) = told.record else { continue };
+            if event.is_open() || words::is_unwatched(event) {
+                let is_known = told.is_new || self.folded.get(&event.fingerprint) == Some(&Fold::Rest);
+                self.fold(event, if is_known { Fold::Rest } else { Fold::Both });
+            }
         }
     }
 
     /// Resolves the alert of the rest when none of its events is open any more.
     fn settle_rest(&mut self, message: &Message, ends: bool, calls: &mut Vec<Value>) {
-        let is_held = self.folded.values().any(|fold| *fold == Fold::Rest);
+        let is_held = self.folded.values().any(|fold| matches!(fold, Fold::Rest | Fold::Both));
         let may_be_open = match self.rest {
             Rest::Open => true,
             Rest::Unknown => ends,
@@ -261,7 +334,7 @@ fn trigger(key: &str, payload: Value, links: &Links, more: &[(Option<String>, &s
     call
 }
 
-fn of_event(event: &Event, told: &Told<'_>, links: &Links) -> Value {
+fn of_event(event: &Event, summary: &str, links: &Links) -> Value {
     let mut details = json!({
         "event_id": event.id, "severity": event.severity, "track": event.track.to_string(), "node": event.node,
         "started_at": event.started_at, "raised_at": event.raised_at, "message": event.message,
@@ -273,7 +346,7 @@ fn of_event(event: &Event, told: &Told<'_>, links: &Links) -> Value {
         }
     }
     let mut payload = json!({
-        "summary": words::clean(&words::line(told), SUMMARY_BYTES_MAX),
+        "summary": words::clean(summary, SUMMARY_BYTES_MAX),
         "source": event.stream, "severity": severity(event.max_severity), "timestamp": event.started_at,
         "component": event.track.to_string(), "class": event.detector, "custom_details": details,
     });
@@ -307,12 +380,24 @@ fn opening(incident: &Incident, told: &Told<'_>, links: &Links) -> Value {
     trigger(&incident.id, payload, links, &[])
 }
 
+/// One change in a line. What has ended by the time of sending does not read as if it were there.
+fn line(told: &Told<'_>, records: &Changes) -> String {
+    match told.record {
+        Record::Event(event) if records.is_over(told.record) => {
+            let line =
+                format!("over by now: {} {}: {}", words::loud(event.severity), words::place(event), event.message);
+            words::clean(&line, words::LINE_BYTES_MAX)
+        }
+        Record::Event(_) | Record::Incident(_) => words::line(told),
+    }
+}
+
 /// The alert of all events that have none of their own.
-fn of_rest(message: &Message, rest: &[Told<'_>]) -> Value {
+fn of_rest(message: &Message, records: &Changes, rest: &[Told<'_>]) -> Value {
     let events: Vec<&Arc<Event>> = rest.iter().filter_map(|told| told.record.event()).collect();
     let worst = events.iter().map(|event| event.severity).max().unwrap_or(Severity::Info);
     let ids = words::names(events.iter().map(|event| event.id.as_str()), EVENTS_BYTES_MAX);
-    let mut changes = words::listing(rest, usize::MAX, LINES_BYTES_MAX, words::line).lines;
+    let mut changes = words::listing(rest, usize::MAX, LINES_BYTES_MAX, |told| line(told, records)).lines;
     let briefly = |told: &Told<'_>| format!("{} {}", rows::heading(told), rows::row(told));
     changes.extend(rest[changes.len()..].iter().map(briefly));
     let summary =

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
+use avwatch_actors::record::Record;
 use rusqlite::{Connection, TransactionBehavior, params};
 use uuid::Uuid;
 
@@ -143,7 +144,25 @@ pub(super) fn read(
             records.add(record, before.map(|before| before == NEVER_TOLD));
         }
     }
+    note_over(connection, &mut records)?;
     let tried = tried.map(|tried| wall(tried).0);
     let (id, age) = (id.to_owned(), age(renewed.unwrap_or(oldest), now));
     Ok(Formed { id, created: wall(created), age, records, is_full: false, attempts, tried })
+}
+
+/// Notes which of the events that are open in a message have ended since it was made.
+fn note_over(connection: &Connection, records: &mut Changes) -> Result<(), rusqlite::Error> {
+    let open: HashSet<String> = records
+        .iter()
+        .filter_map(Record::event)
+        .filter(|event| event.is_open())
+        .map(|event| event.id.clone())
+        .collect();
+    let mut has_ended = connection.prepare_cached("SELECT 1 FROM events WHERE id = ?1 AND state = 'ended'")?;
+    for id in open {
+        if has_ended.exists([&id])? {
+            records.note_over(&id);
+        }
+    }
+    Ok(())
 }
