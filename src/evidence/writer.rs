@@ -208,7 +208,7 @@ impl Writer {
                     portrait = self.portrait(&path, &mut job);
                     if let (Some(first), Some(part)) = (first_picture(portrait.as_ref(), &clip), &mut manifest.clip) {
                         // Of the sound before the first picture only the clip itself tells how much it is.
-                        zero = zero + first;
+                        zero += first;
                         part.before_s = zero.as_secs_f64();
                     }
                     if container == Container::Transport {
