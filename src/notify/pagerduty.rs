@@ -3,16 +3,15 @@
 //! Owned by its receiver's thread. An alert's `dedup_key` is the fingerprint of its event, so whatever is
 //! sent twice changes nothing: a message that failed half-way is simply sent again.
 //!
-//! **Storms.** Every alert may wake a person, so messages trigger [`TRIGGERS_MAX`] alerts for single
-//! events in a row at most, and one more with every [`REFILL`], the gravest first, what has ended by now last. Events of an incident of the same message are folded into the
-//! incident's alert, whose key is the incident's id; what else is too much goes into one alert of the
-//! receiver, `avwatch:NAME:more`. Both list all their events. This channel remembers what it folded
-//! ([`FOLDED_MAX`] events): the end of such an event makes no call, and when the last one is over, so is
-//! the alert of the rest. The end of any other event resolves its own alert; PagerDuty takes no notice
-//! where there is none. So every alert that was triggered is resolved, whether it was remembered or not,
-//! but for what ended because nobody watches it any more (its alert stays open and says so, until the same
-//! condition ends or a person closes it), and but for the alert of the rest across a restart: that one is resolved with
-//! the next end that is told.
+//! **Storms.** Every alert may wake a person, so messages trigger [`TRIGGERS_MAX`] alerts for single events in a row at
+//! most, and one more with every `REFILL`, the gravest first, what has ended by now last. Events of an incident of the
+//! same message are folded into the incident's alert, whose key is the incident's id; what else is too much goes into
+//! one alert of the receiver, `avwatch:NAME:more`. Both list all their events. This channel remembers what it folded
+//! ([`FOLDED_MAX`] events): the end of such an event makes no call, and when the last one is over, so is the alert of
+//! the rest. The end of any other event resolves its own alert; PagerDuty takes no notice where there is none. So every
+//! alert that was triggered is resolved, whether it was remembered or not, but for what ended because nobody watches it
+//! any more (its alert stays open and says so, until the same condition ends or a person closes it), and but for the
+//! alert of the rest across a restart: that one is resolved with the next end that is told.
 //!
 //! **Limits.** One message may need many calls. It makes as many as fit into [`SEND_WITHIN`](super::SEND_WITHIN), then asks
 //! to be called again, and goes on where it was: that is no failure.

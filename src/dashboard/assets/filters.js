@@ -64,6 +64,7 @@ export function filterBar(context) {
       );
     }
     labels.value = state().label ?? '';
+    labels.hidden = values.length === 0 && !state().label;
     if (document.activeElement !== search) search.value = state().q ?? '';
     text(shown, `${visible} streams shown`);
   };

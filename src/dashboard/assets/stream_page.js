@@ -354,7 +354,7 @@ function open(node, events) {
   const key = JSON.stringify(events.map((event) => [event.id, event.sequence]));
   if (node.dataset.key === key) return;
   node.dataset.key = key;
-  if (events.length === 0) fill(node, h('p', { class: 'soft' }, 'None: nothing is wrong.'));
+  if (events.length === 0) fill(node, h('p', { class: 'soft' }, 'None.'));
   else {
     fill(
       node,
