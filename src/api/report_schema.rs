@@ -25,7 +25,7 @@ pub(super) fn add_to(add: &mut impl FnMut(&str, Value) -> Option<Value>) {
     let noise = json!({ "type": "object", "properties": {
         "pairs": { "type": "array", "items": { "type": "object", "properties": {
             "stream": text, "detector": text, "events": whole, "per_day": number, "open_share": number, "median_s": number,
-            "flaps": whole, "suggestion": text, "config": text, "events_then": whole } } },
+            "flaps": whole, "critical": whole, "suggestion": text, "config": text, "events_then": whole } } },
         "more": whole,
         "candidates": { "type": "array", "items": { "type": "object", "properties": {
             "stream": text, "watched_s": number, "alarms": whole, "last_alarm_at": moment, "ready": { "type": "boolean" } } } } } });
