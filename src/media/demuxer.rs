@@ -4,7 +4,7 @@
 //! flags can tell: a cut and a passed deadline are read from our patience, a broken connection from
 //! the error that our byte source kept.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use avwatch_actors::lifeline::Lifeline;
@@ -17,6 +17,7 @@ use crate::media::container::{Code, Container};
 use crate::media::hls_gate::HlsGate;
 use crate::media::io_context::FaultSlot;
 use crate::media::opening;
+use crate::media::packet_ring::PacketRing;
 use crate::media::spec::InputSpec;
 use crate::media::ts_tap::TsTap;
 
@@ -188,13 +189,18 @@ impl Demuxer {
         Some(Duration::from_micros(micros))
     }
 
-    /// What the transport tap sees, for MPEG-TS that arrives through our own byte source, in segments or not.
+    /// What the transport tap sees, for MPEG-TS that arrives through our own byte source.
     pub(in crate::media) fn tap(&self) -> Option<Arc<Mutex<TsTap>>> {
-        match self.container() {
-            "mpegts" => self.container.tap(),
-            "hls" => self.container.gate().and_then(HlsGate::tap),
-            _ => None,
+        (self.container() == "mpegts").then(|| self.container.tap()).flatten()
+    }
+
+    /// Holds the transport packets that are read from now on as they are received; false where none are seen.
+    pub(in crate::media) fn keep_bytes_in(&self, ring: &Arc<PacketRing>) -> bool {
+        if let Some(tap) = self.tap() {
+            tap.lock().unwrap_or_else(PoisonError::into_inner).keep_in(ring);
+            return true;
         }
+        self.container.gate().is_some_and(|gate| gate.keep_bytes_in(ring))
     }
 
     /// Whether this is HLS of segments that are no transport streams, in which sound may come seconds after its picture.

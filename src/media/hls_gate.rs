@@ -3,14 +3,13 @@
 //! Playlists, keys and segments are fetched by our own HTTP client, so that waits, redirects,
 //! certificates, byte counts and where they may lead are ours. Requests are bounded in rate, playlists
 //! in size and depth: a playlist that refers to itself can neither loop nor turn us against its server.
-//! The bytes of the segments pass a transport tap, if they are transport streams and of one playlist.
 //! Owned by the session's container, used on its thread only.
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use avwatch_actors::source::SourceError;
@@ -22,10 +21,10 @@ use crate::media::bytes::{
 };
 use crate::media::hls_playlist::{MediaPlaylist, PLAYLIST_BYTES_MAX, is_master};
 use crate::media::io_context::{FaultSlot, IoContext};
+use crate::media::packet_ring::PacketRing;
 use crate::media::recognise::Head;
-use crate::media::segment_tap::{SEGMENT_HEAD, SegmentTap};
+use crate::media::segments::{SEGMENT_HEAD, Segments};
 use crate::media::spec::Variant;
-use crate::media::ts_tap::TsTap;
 use crate::secret_url::SecretUrl;
 
 /// Requests a session may make at once, and each second: one variant with a rendition of its own and
@@ -82,7 +81,7 @@ struct State {
     trouble: Option<String>,
     /// Why the newest segment was not had whole; nothing once another one begins.
     missing: Option<String>,
-    tap: SegmentTap,
+    segments: Segments,
 }
 
 impl HlsGate {
@@ -105,7 +104,7 @@ impl HlsGate {
             discontinuity: false,
             trouble: None,
             missing: None,
-            tap: SegmentTap::default(),
+            segments: Segments::default(),
         };
         Self(NonNull::from(Box::leak(Box::new(state))))
     }
@@ -137,15 +136,16 @@ impl HlsGate {
         std::mem::take(&mut self.state_mut().discontinuity)
     }
 
-    /// What sees the bytes of the segments. Where several playlists are read, nobody knows which bytes a packet came of.
-    pub(in crate::media) fn tap(&self) -> Option<Arc<Mutex<TsTap>>> {
+    /// Holds the bytes of segments from now on, if they are transport streams. Where several playlists are read, nobody
+    /// knows which bytes a packet came of, and nothing is held.
+    pub(in crate::media) fn keep_bytes_in(&self, ring: &Arc<PacketRing>) -> bool {
         let state = self.state();
-        state.tap.of_transport().filter(|_| state.playlists.len() == 1)
+        state.playlists.len() == 1 && state.segments.keep_in(ring)
     }
 
     /// Whether segments were seen that are no transport streams.
     pub(in crate::media) fn has_other_segments(&self) -> bool {
-        self.state().tap.has_other()
+        self.state().segments.has_other()
     }
 
     /// What went wrong last, as far as the gate has seen.
@@ -282,7 +282,7 @@ impl State {
                 self.discontinuity = true;
             }
             self.missing = None;
-            self.tap.pass(source)
+            self.segments.pass(source)
         };
         IoContext::forward_only(source, self.broken.clone()).ok_or(-libc::ENOMEM)
     }

@@ -15,7 +15,7 @@ use avwatch_actors::source::SourceError;
 use ffmpeg_next::ffi;
 
 use crate::media::bytes::ByteSource;
-use crate::media::ts_tap::TsTap;
+use crate::media::ts_tap::{PACKET, SYNC, TsTap};
 
 /// FFmpeg's read buffer: large enough for a full UDP batch, small enough for thousands of streams.
 const BUFFER_BYTES: usize = 32 * 1024;
@@ -85,8 +85,7 @@ impl SourceTap {
     }
 
     fn show(&mut self, from: u64, bytes: &[u8]) {
-        const PACKET: usize = 188;
-        let is_sync = |start: usize| bytes.get(start) == Some(&0x47) && bytes.get(start + PACKET) == Some(&0x47);
+        let is_sync = |start: usize| bytes.get(start) == Some(&SYNC) && bytes.get(start + PACKET) == Some(&SYNC);
         if !*self.is_transport.get_or_insert_with(|| (0..PACKET.min(bytes.len())).any(is_sync)) {
             return;
         }

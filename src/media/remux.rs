@@ -15,7 +15,7 @@ use super::held_packet::HeldTrack;
 use super::packet_ring::{Clip, Form, What};
 
 /// Bytes of a transport packet.
-const PACKET: u64 = 188;
+const PACKET: u64 = super::ts_tap::PACKET as u64;
 
 /// What a clip was written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

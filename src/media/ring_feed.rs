@@ -2,17 +2,17 @@
 //!
 //! Owned by the session, on its thread. It takes references and never waits but for the ring's short lock.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::{SessionNumber, TrackId, TrackKind};
 use ffmpeg_next::packet::Ref;
 use ffmpeg_next::{Packet, ffi};
 
+use super::demuxer::Demuxer;
 use super::held_packet::{HeldPacket, HeldTrack};
 use super::packet_ring::{Form, PacketRing, What};
 use super::track_reader::TrackReader;
-use super::ts_tap::TsTap;
 
 /// Feeds one ring from one session.
 pub(crate) struct RingFeed {
@@ -23,13 +23,10 @@ pub(crate) struct RingFeed {
 }
 
 impl RingFeed {
-    /// Begins a session; with a tap its bytes are held, else packets.
-    pub(crate) fn begin(ring: &Arc<PacketRing>, session: SessionNumber, tap: Option<&Arc<Mutex<TsTap>>>) -> Self {
-        let form = if tap.is_some() { Form::Transport } else { Form::Packets };
+    /// Begins a session; where its bytes cannot be held, packets are.
+    pub(crate) fn begin(ring: &Arc<PacketRing>, session: SessionNumber, demuxer: &Demuxer) -> Self {
+        let form = if demuxer.keep_bytes_in(ring) { Form::Transport } else { Form::Packets };
         ring.begin(session, form);
-        if let Some(tap) = tap {
-            tap.lock().unwrap_or_else(PoisonError::into_inner).keep_in(ring.clone());
-        }
         Self { ring: ring.clone(), form, main: None }
     }
 

@@ -115,7 +115,7 @@ impl Session {
         let demuxer = Demuxer::open(spec, line)?;
         line.enter(Phase::Reading);
         let tap = demuxer.tap();
-        let feed = ring.map(|ring| RingFeed::begin(ring, number, tap.as_ref()));
+        let feed = ring.map(|ring| RingFeed::begin(ring, number, &demuxer));
         let interleaved = !FREELY_INTERLEAVED.contains(&demuxer.container()) && !demuxer.has_other_segments();
         let mut session = Self {
             demuxer,

@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use avwatch_actors::item::PacketCounts;
 
-use super::packet_ring::{PacketRing, What};
+use super::held_bytes::HeldBytes;
+use super::packet_ring::PacketRing;
 use super::ts_tables::TsTables;
 
-/// Bytes of a transport packet.
-const PACKET: usize = 188;
+/// Bytes of a transport packet, and what each begins with.
+pub(in crate::media) const PACKET: usize = 188;
+pub(in crate::media) const SYNC: u8 = 0x47;
 /// Most PIDs that are counted.
 const PIDS_MAX: usize = 512;
 /// The PID of stuffing.
@@ -73,14 +75,12 @@ struct Stretch {
 pub(crate) struct TsTap {
     /// The beginning of a packet whose rest has not arrived.
     rest: Vec<u8>,
-    /// Bytes fed so far.
-    position: u64,
+    /// What was fed, held for evidence. Its lock is taken inside this tap's.
+    held: HeldBytes,
     ahead: VecDeque<Stretch>,
     counts: BTreeMap<u16, TapCounts>,
     scrambled: u64,
     tables: TsTables,
-    /// Where the bytes are held for evidence. Its lock is taken inside this tap's, never the other way round.
-    ring: Option<Arc<PacketRing>>,
 }
 
 impl TsTap {
@@ -92,14 +92,8 @@ impl TsTap {
     }
 
     /// Holds the bytes that are fed from now on in a ring.
-    pub(crate) fn keep_in(&mut self, ring: Arc<PacketRing>) {
-        self.ring = Some(ring);
-    }
-
-    /// Bytes fed so far.
-    #[cfg(test)]
-    pub(crate) fn position(&self) -> u64 {
-        self.position
+    pub(crate) fn keep_in(&mut self, ring: &Arc<PacketRing>) {
+        self.held.keep_in(ring);
     }
 
     /// Scrambled packets fed so far, whether accounted for or not.
@@ -116,19 +110,15 @@ impl TsTap {
         let Some(stretch) = self.ahead.pop_front() else { return };
         for (pid, seen) in stretch.counts {
             let counts = self.counts.entry(pid).or_default();
-            // Nobody may ever take what was seen of a PID.
-            counts.packets = counts.packets.saturating_add(seen.packets);
-            counts.scrambled = counts.scrambled.saturating_add(seen.scrambled);
-            counts.discontinuities = counts.discontinuities.saturating_add(seen.discontinuities);
+            counts.packets += seen.packets;
+            counts.scrambled += seen.scrambled;
+            counts.discontinuities += seen.discontinuities;
         }
     }
 
     /// Looks at the next bytes of the stream.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        if let Some(ring) = &self.ring {
-            ring.push(None, false, What::Bytes(self.position, bytes.into()));
-        }
-        self.position += bytes.len() as u64;
+        self.held.pass(bytes);
         self.split(bytes);
     }
 
@@ -144,13 +134,13 @@ impl TsTap {
             self.look(&whole);
             bytes = tail;
         }
-        while let Some(start) = bytes.iter().position(|byte| *byte == 0x47) {
+        while let Some(start) = bytes.iter().position(|byte| *byte == SYNC) {
             bytes = &bytes[start..];
             let Some((packet, tail)) = bytes.split_at_checked(PACKET) else {
                 self.rest.extend_from_slice(bytes);
                 return;
             };
-            if tail.first().is_some_and(|byte| *byte != 0x47) {
+            if tail.first().is_some_and(|byte| *byte != SYNC) {
                 // Not the beginning of a packet after all.
                 bytes = &bytes[1..];
                 continue;
@@ -185,7 +175,7 @@ impl TsTap {
         }
         let Some(stretch) = self.ahead.back_mut() else { return };
         stretch.packets += 1;
-        stretch.end = self.position;
+        stretch.end = self.held.position();
         if stretch.counts.len() >= PIDS_MAX && !stretch.counts.contains_key(&pid) {
             return;
         }

@@ -100,18 +100,11 @@ fn counts(records: &Changes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::samples::{ended, escalated, incident, message, raised};
+    use crate::notify::samples::{digest, ended, incident, message, raised};
 
     #[test]
     fn the_head_of_a_digest_says_the_worst_first_and_counts_all_changes() {
-        let records = vec![
-            raised("a", "black"),
-            raised("b", "black"),
-            escalated("a", "black"),
-            ended("b", "black"),
-            ended("c", "black"),
-        ];
-        let message = message(records);
+        let message = message(digest());
         let said = "CRITICAL now, a video:0 black: picture black for 30 s, and 2 more: 2 raised, 1 worse, 2 over";
         assert_eq!(head(&message), said);
         assert_eq!(subject(&message), format!("[avwatch] {said}"));

@@ -128,6 +128,11 @@ fn links() -> Links {
     Links { base: "https://monitor.example/".parse().ok() }
 }
 
+/// Changes as a digest gathers them: one that is open and got worse, one that came and went, one that is over.
+pub(crate) fn digest() -> Vec<Record> {
+    vec![raised("a", "black"), raised("b", "black"), escalated("a", "black"), ended("b", "black"), ended("c", "black")]
+}
+
 pub(crate) fn message(records: Vec<Record>) -> Message {
     Message {
         id: "msg-1".to_owned(),

@@ -292,7 +292,7 @@ pub fn names<'a>(names: impl ExactSizeIterator<Item = &'a str>, bytes_max: usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::samples::{ended, escalated, incident, message, raised, test, unwatched};
+    use crate::notify::samples::{digest, ended, escalated, incident, message, raised, test, unwatched};
 
     fn told(record: &Record) -> String {
         line(&Told { record, is_new: false })
@@ -337,13 +337,7 @@ mod tests {
 
     #[test]
     fn a_digest_tells_of_each_event_once() {
-        let records = vec![
-            raised("a", "black"),
-            raised("b", "black"),
-            escalated("a", "black"),
-            ended("b", "black"),
-            ended("c", "black"),
-        ];
+        let records = digest();
         let message = message(records.clone());
         assert_eq!(tone(&message), Tone::Open(Severity::Critical));
         let lines: Vec<String> = newest(&records.clone().into()).iter().map(line).collect();

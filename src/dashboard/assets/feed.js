@@ -3,6 +3,7 @@
 // after a gap everything is read anew.
 
 import { ask, get } from './api.js';
+import { idle } from './frame.js';
 import { now } from './format.js';
 import * as shapes from './shapes.js';
 
@@ -94,8 +95,11 @@ export class Feed {
     this.model.setStreams(streams.map(shapes.stream));
     this.model.setOpen(open.map(shapes.event), begun);
     this.model.setIncidents(incidents.map(shapes.incident), begun);
-    this.loadPast();
-    this.lookBack();
+    // The past can wait until the present is painted.
+    idle().then(() => {
+      this.loadPast();
+      this.lookBack();
+    });
   }
 
   /**
@@ -173,6 +177,8 @@ async function pages(path, parameters, key, each, most = PAGES_MAX) {
   for (let page = 0; page < most; page += 1) {
     const answer = await get(path, { ...parameters, limit: PAGE, cursor });
     const found = answer[key] ?? [];
+    // Of many pages, none may hold up what the page does meanwhile.
+    if (page > 0) await idle();
     each(found);
     cursor = answer.next_cursor;
     if (!cursor || found.length === 0) return true;

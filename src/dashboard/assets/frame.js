@@ -29,6 +29,15 @@ function run() {
   }
 }
 
+/** Waits until the page has nothing more urgent to do, two seconds at most. */
+export function idle() {
+  return new Promise((done) => {
+    // Not every browser tells.
+    if (typeof requestIdleCallback === 'function') requestIdleCallback(() => done(), { timeout: 2000 });
+    else setTimeout(done, 300);
+  });
+}
+
 /** Calls `task` every `period` milliseconds inside an animation frame; gives what stops it. */
 export function every(period, task) {
   const timer = setInterval(() => soon(task), period);
