@@ -11,6 +11,7 @@ use crate::media::ffmpeg_log::{DecoderEvidence, take_evidence};
 use crate::media::spec::Address;
 use crate::media::test_media;
 use crate::media::testing::{drain, mp4_index_first, open, refusal, transport_stream};
+use crate::media::ts_tables::association;
 
 /// Decodes the video of an input on this thread and adds up what the decoder's log told.
 fn evidence_of(path: PathBuf) -> DecoderEvidence {
@@ -99,6 +100,21 @@ fn a_picture_too_large_to_decode_is_refused_with_its_size_where_only_the_coded_s
         test_media::clip("ts", "-f lavfi -i color=s=8192x8192:r=1:d=1 -c:v libx264 -preset ultrafast -threads 1");
     let refusal = refusal(Address::File(path));
     assert!(refusal.contains("a picture of 8192x8192 is larger than the limit of 35389440 pixels"), "{refusal}");
+}
+
+#[test]
+fn a_transport_stream_of_a_thousand_programmes_is_refused_and_told_so() {
+    let mut bytes = Vec::new();
+    for section in (0..4).map(|part| association(1, part * 250 + 1..part * 250 + 251)) {
+        for (index, part) in [&[0], &section[..]].concat().chunks(184).enumerate() {
+            bytes.extend([0x47, if index == 0 { 0x40 } else { 0 }, 0, 0x10]);
+            bytes.extend(part);
+            bytes.resize(bytes.len().next_multiple_of(188), 0xFF);
+        }
+    }
+    bytes.extend(std::fs::read(transport_stream()).unwrap());
+    let refusal = refusal(Address::File(test_media::assembled(&bytes)));
+    assert!(refusal.contains("its programme table lists more than 256 programmes; give an address"), "{refusal}");
 }
 
 #[test]

@@ -284,7 +284,7 @@ impl State {
             self.missing = None;
             self.segments.pass(source)
         };
-        IoContext::forward_only(source, self.broken.clone()).ok_or(-libc::ENOMEM)
+        IoContext::forward_only(&self.parts.what, source, self.broken.clone()).ok_or(-libc::ENOMEM)
     }
 
     /// Whether FFmpeg may fetch an address again.

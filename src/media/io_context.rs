@@ -46,6 +46,8 @@ pub(in crate::media) struct IoContext {
 }
 
 struct State {
+    /// The input's name without secrets.
+    what: String,
     source: Box<dyn ByteSource>,
     buffer: Box<[u8]>,
     position: u64,
@@ -84,36 +86,40 @@ impl SourceTap {
         self.idle
     }
 
-    fn show(&mut self, from: u64, bytes: &[u8]) {
+    /// Shows what was read at a place; answers why no more of it is to be read, if so.
+    fn show(&mut self, from: u64, bytes: &[u8]) -> Option<String> {
         let is_sync = |start: usize| bytes.get(start) == Some(&SYNC) && bytes.get(start + PACKET) == Some(&SYNC);
         if !*self.is_transport.get_or_insert_with(|| (0..PACKET.min(bytes.len())).any(is_sync)) {
-            return;
+            return None;
         }
         if from > self.shown {
             // A look at the end of the file, for its length: it comes back.
-            return;
+            return None;
         }
         let known = (self.shown - from).min(bytes.len() as u64) as usize;
-        self.tap.lock().unwrap_or_else(PoisonError::into_inner).feed(&bytes[known..]);
         self.shown = self.shown.max(from + bytes.len() as u64);
+        let mut tap = self.tap.lock().unwrap_or_else(PoisonError::into_inner);
+        tap.feed(&bytes[known..]);
+        tap.refusal()
     }
 }
 
 impl IoContext {
-    /// Wraps a source; errors of it are kept in `fault`. `None` when memory is short.
-    pub(in crate::media) fn new(source: Box<dyn ByteSource>, fault: FaultSlot) -> Option<Self> {
+    /// Wraps a source of the input `what`; errors of it are kept in `fault`. `None` when memory is short.
+    pub(in crate::media) fn new(what: &str, source: Box<dyn ByteSource>, fault: FaultSlot) -> Option<Self> {
         let seekable = source.extent().seekable;
-        Self::wrap(source, fault, seekable)
+        Self::wrap(what, source, fault, seekable)
     }
 
     /// Wraps a source that FFmpeg shall read from front to back, even if it could be sought.
-    pub(in crate::media) fn forward_only(source: Box<dyn ByteSource>, fault: FaultSlot) -> Option<Self> {
-        Self::wrap(source, fault, false)
+    pub(in crate::media) fn forward_only(what: &str, source: Box<dyn ByteSource>, fault: FaultSlot) -> Option<Self> {
+        Self::wrap(what, source, fault, false)
     }
 
-    fn wrap(source: Box<dyn ByteSource>, fault: FaultSlot, seekable: bool) -> Option<Self> {
+    fn wrap(what: &str, source: Box<dyn ByteSource>, fault: FaultSlot, seekable: bool) -> Option<Self> {
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
         let state = Box::into_raw(Box::new(State {
+            what: what.to_owned(),
             source,
             buffer,
             position: 0,
@@ -244,7 +250,11 @@ impl State {
             Ok(0) => Err(ffi::AVERROR_EOF),
             Ok(count) => {
                 let bytes = self.buffer.get(..count).unwrap_or_default();
-                self.tap.show(self.position, bytes);
+                // Before FFmpeg sees it, which would make of it what there is no memory for.
+                if let Some(why) = self.tap.show(self.position, bytes) {
+                    self.fail(SourceError::Forbidden { what: self.what.clone(), why });
+                    return Err(-libc::EIO);
+                }
                 self.position += count as u64;
                 Ok(self.buffer.get(..count).unwrap_or_default())
             }
@@ -306,7 +316,7 @@ mod tests {
     #[test]
     fn bytes_pass_through_and_seeking_works_from_every_base() {
         let source = MemorySource::new((0..100_000_u32).map(|index| index as u8).collect());
-        let context = IoContext::new(Box::new(source), FaultSlot::default()).unwrap();
+        let context = IoContext::new("x", Box::new(source), FaultSlot::default()).unwrap();
         assert_eq!(read_some(&context, 3).unwrap(), [0, 1, 2]);
         // SAFETY: a living context.
         unsafe {
@@ -320,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_buffer_replaced_by_ffmpeg_is_freed_and_still_works() {
-        let context = IoContext::new(Box::new(MemorySource::new(vec![7; 200_000])), FaultSlot::default()).unwrap();
+        let context = IoContext::new("x", Box::new(MemorySource::new(vec![7; 200_000])), FaultSlot::default()).unwrap();
         let mut format = std::ptr::null();
         // SAFETY: probing rewinds by giving the context a buffer of its own; null texts are allowed.
         unsafe { ffi::av_probe_input_buffer2(context.raw(), &mut format, c"".as_ptr(), null_mut(), 0, 65_536) };
@@ -343,21 +353,21 @@ mod tests {
     #[test]
     fn an_error_is_kept_in_words() {
         let fault = FaultSlot::default();
-        let context = IoContext::new(Box::new(Bad), fault.clone()).unwrap();
+        let context = IoContext::new("x", Box::new(Bad), fault.clone()).unwrap();
         assert_eq!(read_some(&context, 1), Err(-libc::EIO));
         assert_eq!(fault.take().unwrap().to_string(), "cannot read x: the cable is cut");
     }
 
     #[test]
     fn a_panic_in_a_source_does_not_reach_ffmpeg() {
-        let context = IoContext::new(Box::new(Bad), FaultSlot::default()).unwrap();
+        let context = IoContext::new("x", Box::new(Bad), FaultSlot::default()).unwrap();
         // SAFETY: a living context.
         assert!(unsafe { ffi::avio_seek(context.raw(), 1 << 30, libc::SEEK_SET) } < 0);
     }
 
     #[test]
     fn the_end_of_the_input_leaves_what_ffmpeg_has_buffered_alone() {
-        let context = IoContext::new(Box::new(MemorySource::new(vec![7; 1_000])), FaultSlot::default()).unwrap();
+        let context = IoContext::new("x", Box::new(MemorySource::new(vec![7; 1_000])), FaultSlot::default()).unwrap();
         assert_eq!(read_some(&context, 1_000).unwrap().len(), 1_000);
         assert_eq!(read_some(&context, 1), Err(ffi::AVERROR_EOF));
         // SAFETY: a living context; this target lies within the buffer.

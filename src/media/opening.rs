@@ -127,7 +127,8 @@ impl Opening<'_> {
             seekable &= order == Mp4Order::IndexLast;
         }
         let wrap = if seekable { IoContext::new } else { IoContext::forward_only };
-        let io = wrap(Box::new(source), self.parts.fault.clone()).ok_or_else(|| self.short_of_memory())?;
+        let io =
+            wrap(&self.parts.what, Box::new(source), self.parts.fault.clone()).ok_or_else(|| self.short_of_memory())?;
         let found = recognise(&io, file_name, self.spec.list, &self.parts.what);
         // What our own flags say explains a failed look better than what was seen of the bytes.
         let format = found.map_err(|error| self.parts.own_error().unwrap_or(error))?;

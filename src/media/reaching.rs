@@ -126,7 +126,8 @@ impl Opening<'_> {
             gate.note_media(&text, url);
         }
         let source = Box::new(MemorySource::new(text.into_bytes()));
-        let io = IoContext::forward_only(source, self.parts.fault.clone()).ok_or_else(|| self.short_of_memory())?;
+        let io = IoContext::forward_only(&self.parts.what, source, self.parts.fault.clone());
+        let io = io.ok_or_else(|| self.short_of_memory())?;
         // Everything comes through the gate, nothing by FFmpeg's own protocols.
         let options = self.options("none", &transport_options::hls())?;
         let format = demuxer_named("hls");

@@ -4,13 +4,16 @@
 //! one as the old one for ever. So the transport tap reads the maps itself. Pure, bounded; looks at
 //! the packets of the association table and of the maps that it lists, at few a second.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The PID of the programme association table.
 const PAT_PID: u16 = 0;
 /// Most maps, and most elementary streams of all maps together, that are followed.
 const MAPS_MAX: usize = 128;
 const STREAMS_MAX: usize = 512;
+/// Most programmes that the association table may list: FFmpeg takes memory for each before anyone can choose. What is
+/// broadcast has up to one or two hundred, and one section of the table holds 253.
+pub(crate) const PROGRAMMES_MAX: usize = 256;
 /// The longest section of either table, in bytes.
 const SECTION_MAX: usize = 1_024;
 
@@ -44,6 +47,10 @@ impl Section {
 #[derive(Debug, Default)]
 pub(crate) struct TsTables {
     sections: BTreeMap<u16, Section>,
+    /// Stream and version of the association table, and the programmes that its sections listed so far.
+    listed: (Option<[u8; 3]>, BTreeSet<u16>),
+    /// More than may be were listed at some time.
+    too_many: bool,
     /// Stream types by the PID of their map and their own.
     types: BTreeMap<(u16, u16), u8>,
     /// What a PID carried before, and what it carries since its map changed.
@@ -65,7 +72,10 @@ impl TsTables {
         }
         let body = &section[8..section.len() - 4];
         match (pid, section[0]) {
-            (PAT_PID, 0x00) => self.associate(body),
+            (PAT_PID, 0x00) => {
+                self.count([section[3], section[4], section[5]], body);
+                self.associate(body);
+            }
             (_, 0x02) => self.map(pid, body),
             _ => {}
         }
@@ -74,6 +84,26 @@ impl TsTables {
     /// The stream types that a PID had and has, when its map changed them.
     pub(crate) fn changed(&self, pid: u16) -> Option<(u8, u8)> {
         self.changed.get(&pid).copied()
+    }
+
+    /// Whether an association table listed more than [`PROGRAMMES_MAX`] programmes.
+    pub(crate) fn lists_too_many(&self) -> bool {
+        self.too_many
+    }
+
+    /// Adds the programmes of one section to those of the sections before it, as long as it is the same table.
+    fn count(&mut self, table: [u8; 3], body: &[u8]) {
+        let (of, programmes) = &mut self.listed;
+        if of.replace(table) != Some(table) {
+            programmes.clear();
+        }
+        for entry in body.as_chunks::<4>().0 {
+            let programme = u16::from_be_bytes([entry[0], entry[1]]);
+            if programme != 0 && programmes.len() <= PROGRAMMES_MAX {
+                programmes.insert(programme);
+            }
+        }
+        self.too_many |= programmes.len() > PROGRAMMES_MAX;
     }
 
     fn associate(&mut self, body: &[u8]) {
@@ -128,19 +158,28 @@ pub(crate) fn name_of(kind: u8) -> String {
     name.to_owned()
 }
 
+/// A section of an association table of that version with these programmes.
+#[cfg(test)]
+pub(in crate::media) fn association(version: u8, programmes: std::ops::Range<u16>) -> Vec<u8> {
+    let body: Vec<u8> = programmes.flat_map(|number| [number.to_be_bytes(), [0xF0, 0x00]].concat()).collect();
+    section_of_version(0, 1, 0xC1 | version << 1, &body)
+}
+
+#[cfg(test)]
+fn section_of_version(table: u8, number: u16, version: u8, body: &[u8]) -> Vec<u8> {
+    let [high, low] = (0xB000 | (5 + body.len() + 4) as u16).to_be_bytes();
+    let [id_high, id_low] = number.to_be_bytes();
+    let bytes = [&[table, high, low, id_high, id_low, version, 0, 0], body].concat();
+    let sum = crc(&bytes);
+    [bytes, sum.to_be_bytes().to_vec()].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn section(table: u8, number: u16, current: bool, body: &[u8]) -> Vec<u8> {
-        let length = (5 + body.len() + 4) as u16;
-        let [high, low] = (0xB000 | length).to_be_bytes();
-        let [id_high, id_low] = number.to_be_bytes();
-        let mut bytes = vec![table, high, low, id_high, id_low, 0xC0 | u8::from(current), 0, 0];
-        bytes.extend(body);
-        let sum = crc(&bytes);
-        bytes.extend(sum.to_be_bytes());
-        bytes
+        section_of_version(table, number, 0xC0 | u8::from(current), body)
     }
 
     fn pat() -> Vec<u8> {
@@ -195,6 +234,25 @@ mod tests {
             tables.take(0x1000, false, tail);
         }
         assert_eq!(tables.changed(0x100), Some((0x1B, 0x24)));
+    }
+
+    fn feed_whole(tables: &mut TsTables, section: &[u8]) {
+        for (index, part) in [&[0], section].concat().chunks(184).enumerate() {
+            tables.take(PAT_PID, index == 0, part);
+        }
+    }
+
+    #[test]
+    fn programmes_are_counted_over_the_sections_of_one_table() {
+        let mut tables = TsTables::default();
+        feed_whole(&mut tables, &association(1, 0..151));
+        feed_whole(&mut tables, &association(1, 150..257));
+        feed_whole(&mut tables, &association(1, 0..151));
+        assert!(!tables.lists_too_many(), "256, and that of the network's own table");
+        feed_whole(&mut tables, &association(2, 300..400));
+        assert!(!tables.lists_too_many(), "another version lists others");
+        feed_whole(&mut tables, &association(2, 500..657));
+        assert!(tables.lists_too_many());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use avwatch_actors::item::PacketCounts;
 
 use super::held_bytes::HeldBytes;
 use super::packet_ring::PacketRing;
-use super::ts_tables::TsTables;
+use super::ts_tables::{PROGRAMMES_MAX, TsTables};
 
 /// Bytes of a transport packet, and what each begins with.
 pub(in crate::media) const PACKET: usize = 188;
@@ -106,6 +106,13 @@ impl TsTap {
         self.tables.changed(pid)
     }
 
+    /// Why what was fed is not to be looked at, if so: it declares more than there is memory for.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.tables.lists_too_many().then(|| {
+            format!("its programme table lists more than {PROGRAMMES_MAX} programmes; give an address that carries fewer of them")
+        })
+    }
+
     fn tell_oldest(&mut self) {
         let Some(stretch) = self.ahead.pop_front() else { return };
         for (pid, seen) in stretch.counts {
@@ -158,7 +165,7 @@ impl TsTap {
     fn look(&mut self, packet: &[u8]) {
         let pid = u16::from(packet[1] & 0x1F) << 8 | u16::from(packet[2]);
         let (damaged, flags) = (packet[1] & 0x80 != 0, packet[3]);
-        if damaged || pid == NULL_PID || (self.counts.len() >= PIDS_MAX && !self.counts.contains_key(&pid)) {
+        if damaged || pid == NULL_PID {
             return;
         }
         let (adaptation, payload) = (flags & 0x20 != 0, flags & 0x10 != 0);
@@ -166,6 +173,9 @@ impl TsTap {
         if payload && self.tables.wants(pid) {
             let begin = if adaptation { 5 + usize::from(packet[4]) } else { 4 };
             self.tables.take(pid, packet[1] & 0x40 != 0, packet.get(begin..).unwrap_or_default());
+        }
+        if self.counts.len() >= PIDS_MAX && !self.counts.contains_key(&pid) {
+            return;
         }
         if self.ahead.back().is_none_or(|stretch| stretch.packets >= STRETCH_PACKETS) {
             if self.ahead.len() >= STRETCHES_MAX {
