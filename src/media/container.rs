@@ -185,6 +185,10 @@ impl Container {
         // SAFETY: the context is open; the list has one entry for each stream that it has now, which
         // is how many FFmpeg reads and writes.
         let code = unsafe { ffi::avformat_find_stream_info(self.raw, options) };
+        if let Some(io) = &self.io {
+            // From here on decoders of ours have the limit, and a damaged size is no reason to end a session.
+            io.bound_pictures(None);
+        }
         // What is scrambled cannot be probed: what is known by then has to do.
         self.take_idle();
         for (bound, raw) in bounds.iter_mut().zip(list) {

@@ -98,8 +98,10 @@ fn a_picture_too_large_to_decode_is_refused_with_its_size() {
 fn a_picture_too_large_to_decode_is_refused_with_its_size_where_only_the_coded_stream_tells_it() {
     let path =
         test_media::clip("ts", "-f lavfi -i color=s=8192x8192:r=1:d=1 -c:v libx264 -preset ultrafast -threads 1");
+    take_evidence();
     let refusal = refusal(Address::File(path));
     assert!(refusal.contains("a picture of 8192x8192 is larger than the limit of 35389440 pixels"), "{refusal}");
+    assert_eq!(take_evidence(), DecoderEvidence::default(), "no decoder has taken memory for it");
 }
 
 #[test]

@@ -25,6 +25,7 @@ use crate::media::packet_ring::PacketRing;
 use crate::media::recognise::Head;
 use crate::media::segments::{SEGMENT_HEAD, Segments};
 use crate::media::spec::Variant;
+use crate::media::ts_tap::PictureBound;
 use crate::secret_url::SecretUrl;
 
 /// Requests a session may make at once, and each second: one variant with a rendition of its own and
@@ -53,6 +54,8 @@ pub(in crate::media) struct GateParts {
     pub(in crate::media) what: String,
     /// How many variants are watched.
     pub(in crate::media) variant: Variant,
+    /// How large pictures may be.
+    pub(in crate::media) bound: PictureBound,
 }
 
 /// Owns the gate's state at an address that stays, for FFmpeg holds it too.
@@ -239,7 +242,7 @@ unsafe extern "C" fn on_close(context: *mut ffi::AVFormatContext, io: *mut ffi::
         Some(index) => {
             drop(state.open.swap_remove(index));
             if let Some(error) = state.broken.take() {
-                state.refused(error);
+                state.broken_off(error);
             }
             0
         }
@@ -284,7 +287,9 @@ impl State {
             self.missing = None;
             self.segments.pass(source)
         };
-        IoContext::forward_only(&self.parts.what, source, self.broken.clone()).ok_or(-libc::ENOMEM)
+        let io = IoContext::forward_only(&self.parts.what, source, self.broken.clone()).ok_or(-libc::ENOMEM)?;
+        io.bound_pictures(self.opening.then_some(self.parts.bound));
+        Ok(io)
     }
 
     /// Whether FFmpeg may fetch an address again.
@@ -331,6 +336,16 @@ impl State {
             }
             std::thread::sleep(self.parts.patience.slice());
         }
+    }
+
+    /// Remembers why a segment ended early.
+    fn broken_off(&mut self, error: SourceError) {
+        if matches!(error, SourceError::Forbidden { .. }) {
+            // It declares more than there is memory for, and so would the next one.
+            self.parts.fault.keep(error.clone());
+            self.closed = true;
+        }
+        self.refused(error);
     }
 
     /// Remembers why a request failed. FFmpeg goes on to the next segment where it can.

@@ -15,7 +15,7 @@ use avwatch_actors::source::SourceError;
 use ffmpeg_next::ffi;
 
 use crate::media::bytes::ByteSource;
-use crate::media::ts_tap::{PACKET, SYNC, TsTap};
+use crate::media::ts_tap::{PACKET, PictureBound, SYNC, TsTap};
 
 /// FFmpeg's read buffer: large enough for a full UDP batch, small enough for thousands of streams.
 const BUFFER_BYTES: usize = 32 * 1024;
@@ -155,6 +155,11 @@ impl IoContext {
             return None;
         };
         Some(Self { raw, state })
+    }
+
+    /// Refuses larger coded pictures from now on, where the bytes tell their size; none when absent.
+    pub(in crate::media) fn bound_pictures(&self, bound: Option<PictureBound>) {
+        self.tap().lock().unwrap_or_else(PoisonError::into_inner).bound_pictures(bound);
     }
 
     /// What is seen of the transport packets that pass, if that is what passes.

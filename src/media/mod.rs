@@ -9,6 +9,7 @@ pub mod bare;
 pub mod bytes;
 mod captions;
 mod clock;
+mod coded_size;
 mod container;
 mod decoder;
 pub mod demuxer;

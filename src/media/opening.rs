@@ -12,6 +12,7 @@ use avwatch_actors::source::SourceError;
 use ffmpeg_next::ffi;
 
 use crate::media::bytes::{self, ByteSource, FileSource, Patience, PrefixedSource};
+use crate::media::coded_size::too_large;
 use crate::media::container::{Access, Code, Container, OpenFailure};
 use crate::media::demuxer::Parts;
 use crate::media::dictionary::Dictionary;
@@ -21,6 +22,7 @@ use crate::media::io_context::{FaultSlot, IoContext};
 use crate::media::mp4_order::{INDEX_LAST, Mp4Order, order_of};
 use crate::media::recognise::{Head, recognise};
 use crate::media::spec::{Address, InputSpec};
+use crate::media::ts_tap::PictureBound;
 
 /// How many bytes are looked at before anything else is decided.
 pub(in crate::media) const HEAD_BYTES: usize = 1_024;
@@ -129,6 +131,7 @@ impl Opening<'_> {
         let wrap = if seekable { IoContext::new } else { IoContext::forward_only };
         let io =
             wrap(&self.parts.what, Box::new(source), self.parts.fault.clone()).ok_or_else(|| self.short_of_memory())?;
+        io.bound_pictures(Some(self.picture_bound()));
         let found = recognise(&io, file_name, self.spec.list, &self.parts.what);
         // What our own flags say explains a failed look better than what was seen of the bytes.
         let format = found.map_err(|error| self.parts.own_error().unwrap_or(error))?;
@@ -149,14 +152,15 @@ impl Opening<'_> {
         let mut container = opened.map_err(|failure| self.failure(failure))?;
         let size = &self.spec.size;
         // FFmpeg forgets a declared size when it fails to decode the first picture.
-        let mut large = too_large(&container, size.pixels);
+        let mut large = declared_too_large(&container, size.pixels);
         let found = container.find_streams(size.pixels, size.samples);
         if let Some(error) = self.parts.own_error() {
             return Err(with_hindrance(error, container.gate().map(HlsGate::hindrance)));
         }
         found.map_err(|code| self.failure(OpenFailure::of(code)))?;
-        // A transport stream declares none: its sizes, and most of its streams, are found by looking.
-        let found_large = too_large(&container, size.pixels);
+        // A transport stream declares none: its sizes, and most of its streams, are found by looking. Those that its tap
+        // cannot read are held against the limit here.
+        let found_large = declared_too_large(&container, size.pixels);
         large.resize(found_large.len().max(large.len()), None);
         large.iter_mut().zip(found_large).for_each(|(known, found)| *known = known.take().or(found));
         self.judge_streams(&container, &large)?;
@@ -188,6 +192,12 @@ impl Opening<'_> {
             }
         }
         Ok(options)
+    }
+
+    /// How large pictures may be, for those who know before a decoder does.
+    pub(in crate::media) fn picture_bound(&self) -> PictureBound {
+        let programme = self.spec.selection.program.and_then(|number| u16::try_from(number).ok());
+        PictureBound { pixels_max: self.spec.size.pixels, programme }
     }
 
     /// Refuses an input without any track that we could look at.
@@ -295,13 +305,12 @@ impl Opening<'_> {
 
 /// For every stream that declares larger pictures than the decoder may make, in words; nothing for the
 /// others.
-fn too_large(container: &Container, pixels_max: u64) -> Vec<Option<String>> {
+fn declared_too_large(container: &Container, pixels_max: u64) -> Vec<Option<String>> {
     let words = |stream: &*mut ffi::AVStream| {
         // SAFETY: streams of an open context and their parameters are valid.
         let parameters = unsafe { &*(**stream).codecpar };
-        let (width, height) = (u64::try_from(parameters.width).ok()?, u64::try_from(parameters.height).ok()?);
-        let is_too_large = width.saturating_mul(height) > pixels_max;
-        is_too_large.then(|| format!("a picture of {width}x{height} is larger than the limit of {pixels_max} pixels"))
+        let size = (u32::try_from(parameters.width).ok()?, u32::try_from(parameters.height).ok()?);
+        too_large(size, pixels_max)
     };
     container.streams().iter().map(words).collect()
 }

@@ -118,6 +118,7 @@ impl Opening<'_> {
             fault: self.parts.fault.clone(),
             what: self.parts.what.clone(),
             variant: self.spec.selection.variant,
+            bound: self.picture_bound(),
         });
         if hls_playlist::is_master(&text) {
             let selected = hls_playlist::select(&text, self.spec.selection.variant);

@@ -4,7 +4,7 @@
 //! one as the old one for ever. So the transport tap reads the maps itself. Pure, bounded; looks at
 //! the packets of the association table and of the maps that it lists, at few a second.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The PID of the programme association table.
 const PAT_PID: u16 = 0;
@@ -47,8 +47,10 @@ impl Section {
 #[derive(Debug, Default)]
 pub(crate) struct TsTables {
     sections: BTreeMap<u16, Section>,
-    /// Stream and version of the association table, and the programmes that its sections listed so far.
-    listed: (Option<[u8; 3]>, BTreeSet<u16>),
+    /// Stream and version of the association table, and the programmes that its sections listed so far, with their maps.
+    listed: (Option<[u8; 3]>, BTreeMap<u16, u16>),
+    /// The programme that it lists first.
+    first: Option<u16>,
     /// More than may be were listed at some time.
     too_many: bool,
     /// Stream types by the PID of their map and their own.
@@ -86,6 +88,12 @@ impl TsTables {
         self.changed.get(&pid).copied()
     }
 
+    /// The stream type that a PID is said to carry as a part of that programme, or of the first one.
+    pub(crate) fn stream_type(&self, pid: u16, programme: Option<u16>) -> Option<u8> {
+        let map = self.listed.1.get(&programme.or(self.first)?)?;
+        self.types.get(&(*map, pid)).copied()
+    }
+
     /// Whether an association table listed more than [`PROGRAMMES_MAX`] programmes.
     pub(crate) fn lists_too_many(&self) -> bool {
         self.too_many
@@ -96,11 +104,13 @@ impl TsTables {
         let (of, programmes) = &mut self.listed;
         if of.replace(table) != Some(table) {
             programmes.clear();
+            self.first = None;
         }
         for entry in body.as_chunks::<4>().0 {
             let programme = u16::from_be_bytes([entry[0], entry[1]]);
             if programme != 0 && programmes.len() <= PROGRAMMES_MAX {
-                programmes.insert(programme);
+                programmes.insert(programme, u16::from_be_bytes([entry[2] & 0x1F, entry[3]]));
+                self.first.get_or_insert(programme);
             }
         }
         self.too_many |= programmes.len() > PROGRAMMES_MAX;
@@ -209,6 +219,16 @@ mod tests {
         assert_eq!(tables.changed(0x100), None);
         feed(&mut tables, 0x1000, &map(0x02, true));
         assert_eq!((tables.changed(0x100), tables.changed(0x101)), (Some((0x1B, 0x02)), None));
+    }
+
+    #[test]
+    fn what_a_pid_carries_is_told_by_the_programme_that_is_asked_for() {
+        let mut tables = TsTables::default();
+        feed(&mut tables, PAT_PID, &section(0, 1, true, &[0, 7, 0xF0, 0x00, 0, 1, 0xF0, 0x01]));
+        feed(&mut tables, 0x1001, &map(0x1B, true));
+        assert_eq!([None, Some(7), Some(1)].map(|wish| tables.stream_type(0x100, wish)), [None, None, Some(0x1B)]);
+        feed(&mut tables, 0x1000, &map(0x24, true));
+        assert_eq!(tables.stream_type(0x100, None), Some(0x24));
     }
 
     #[test]

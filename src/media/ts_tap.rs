@@ -1,5 +1,5 @@
 //! The transport tap: counts scrambled packets and announced discontinuities per PID, and reads the
-//! programme maps.
+//! programme maps and, while a session opens, the sizes of pictures.
 //!
 //! FFmpeg drops the payload of scrambled packets without a word, and uses up discontinuity
 //! indicators. So a byte source that carries MPEG-TS may feed what it reads through this tap. Pure,
@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use avwatch_actors::item::PacketCounts;
 
+use super::coded_size::{CodedSize, Coding, PictureHeads, too_large};
 use super::held_bytes::HeldBytes;
 use super::packet_ring::PacketRing;
 use super::ts_tables::{PROGRAMMES_MAX, TsTables};
@@ -53,6 +54,15 @@ impl TapCounts {
     }
 }
 
+/// How large pictures may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PictureBound {
+    /// Most pixels of one.
+    pub pixels_max: u64,
+    /// The programme that is looked at, when one is wished for; else the first. Others may have whatever they have.
+    pub programme: Option<u16>,
+}
+
 /// Transport packets whose counts are kept together: what arrives in a few milliseconds.
 const STRETCH_PACKETS: u32 = 22;
 /// Most stretches that wait for the demuxer to come after them; then the oldest are told early.
@@ -81,6 +91,11 @@ pub(crate) struct TsTap {
     counts: BTreeMap<u16, TapCounts>,
     scrambled: u64,
     tables: TsTables,
+    /// While sizes of pictures are held against it.
+    bound: Option<PictureBound>,
+    heads: PictureHeads,
+    /// The first size beyond that.
+    large: Option<CodedSize>,
 }
 
 impl TsTap {
@@ -106,8 +121,17 @@ impl TsTap {
         self.tables.changed(pid)
     }
 
+    /// Holds sizes of pictures against a limit from now on; against none when absent.
+    pub(crate) fn bound_pictures(&mut self, bound: Option<PictureBound>) {
+        self.bound = bound;
+        self.heads = PictureHeads::default();
+    }
+
     /// Why what was fed is not to be looked at, if so: it declares more than there is memory for.
     pub(crate) fn refusal(&self) -> Option<String> {
+        if let Some((size, bound)) = self.large.zip(self.bound) {
+            return too_large(size, bound.pixels_max);
+        }
         self.tables.lists_too_many().then(|| {
             format!("its programme table lists more than {PROGRAMMES_MAX} programmes; give an address that carries fewer of them")
         })
@@ -170,9 +194,9 @@ impl TsTap {
         }
         let (adaptation, payload) = (flags & 0x20 != 0, flags & 0x10 != 0);
         self.scrambled += u64::from(payload && flags & 0xC0 != 0);
-        if payload && self.tables.wants(pid) {
+        if payload {
             let begin = if adaptation { 5 + usize::from(packet[4]) } else { 4 };
-            self.tables.take(pid, packet[1] & 0x40 != 0, packet.get(begin..).unwrap_or_default());
+            self.look_into(pid, flags & 0xC0 != 0, packet[1] & 0x40 != 0, packet.get(begin..).unwrap_or_default());
         }
         if self.counts.len() >= PIDS_MAX && !self.counts.contains_key(&pid) {
             return;
@@ -194,6 +218,21 @@ impl TsTap {
         counts.scrambled += u32::from(payload && flags & 0xC0 != 0);
         let announced = adaptation && packet[4] > 0 && packet[5] & 0x80 != 0;
         counts.discontinuities += u32::from(announced);
+    }
+
+    /// Looks at what a packet carries, if that is of a table or of the beginning of a picture.
+    fn look_into(&mut self, pid: u16, scrambled: bool, begins: bool, payload: &[u8]) {
+        if self.tables.wants(pid) {
+            self.tables.take(pid, begins, payload);
+            return;
+        }
+        let Some(bound) = self.bound else { return };
+        if scrambled || !(begins || self.heads.waits_for(pid)) {
+            return;
+        }
+        let Some(coding) = self.tables.stream_type(pid, bound.programme).and_then(Coding::of) else { return };
+        let size = self.heads.take(pid, coding, begins, payload);
+        self.large = self.large.or(size.filter(|size| too_large(*size, bound.pixels_max).is_some()));
     }
 }
 
