@@ -18,6 +18,7 @@ use crate::media::hls_gate::HlsGate;
 use crate::media::io_context::FaultSlot;
 use crate::media::opening;
 use crate::media::packet_ring::PacketRing;
+use crate::media::rtsp_answer;
 use crate::media::spec::InputSpec;
 use crate::media::ts_tap::TsTap;
 
@@ -60,7 +61,10 @@ impl Parts {
     pub(in crate::media) fn own_error(&self) -> Option<SourceError> {
         match self.patience.verdict() {
             Some(reason) => Some(self.patience.error(&reason, &self.what)),
-            None => self.fault.take(),
+            None => self.fault.take().or_else(|| {
+                let why = rtsp_answer::refusal()?;
+                Some(SourceError::Forbidden { what: self.what.clone(), why })
+            }),
         }
     }
 }

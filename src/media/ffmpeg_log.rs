@@ -12,6 +12,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::null_mut;
 use std::sync::{Mutex, Once};
 use std::time::Instant;
 
@@ -19,6 +20,7 @@ use ffmpeg_next::ffi;
 
 use crate::media::log_limit::{Passed, Throttle};
 use crate::media::log_text::clean;
+use crate::media::rtsp_answer;
 
 /// Longest line that is formatted, in bytes.
 const LINE_BYTES: usize = 1_024;
@@ -99,7 +101,14 @@ unsafe extern "C" fn on_line(context: *mut c_void, level: c_int, format: *const 
     if level > ffi::AV_LOG_INFO {
         // Lost H.264 pictures leave this line at debug level as their only trace (FFmpeg 5.1).
         // SAFETY: FFmpeg passes a valid C string.
-        if unsafe { CStr::from_ptr(format) }.to_bytes().starts_with(b"Frame num gap") {
+        let text = unsafe { CStr::from_ptr(format) }.to_bytes();
+        if text == rtsp_answer::LINE {
+            // SAFETY: format and arguments come from FFmpeg for this call; no context is looked at.
+            let note = || rtsp_answer::note(&unsafe { formatted(null_mut(), level, format, arguments) });
+            // As below.
+            let _ = catch_unwind(AssertUnwindSafe(note));
+        }
+        if text.starts_with(b"Frame num gap") {
             EVIDENCE.with(|evidence| {
                 let mut seen = evidence.get();
                 seen.missing_reference = seen.missing_reference.saturating_add(1);
@@ -119,26 +128,34 @@ unsafe extern "C" fn on_line(context: *mut c_void, level: c_int, format: *const 
         if level > ffi::AV_LOG_ERROR && !wanted(level) {
             return;
         }
-        let mut line: [c_char; LINE_BYTES] = [0; LINE_BYTES];
-        let mut print_prefix = 1;
-        // SAFETY: all of it comes from FFmpeg for this call; the buffer has the stated size, and the
-        // result is ended by a zero byte.
-        let line = unsafe {
-            ffi::av_log_format_line2(
-                context,
-                level,
-                format,
-                arguments,
-                line.as_mut_ptr(),
-                LINE_BYTES as c_int,
-                &mut print_prefix,
-            );
-            CStr::from_ptr(line.as_ptr())
-        };
-        pass_on(level, &line.to_string_lossy());
+        // SAFETY: all of it comes from FFmpeg for this call.
+        pass_on(level, &unsafe { formatted(context, level, format, arguments) });
     };
     // A panic here would unwind into C. Nothing can be said about it: this is the log.
     let _ = catch_unwind(AssertUnwindSafe(handle));
+}
+
+/// A line as FFmpeg would write it.
+///
+/// # Safety
+/// All of it comes from FFmpeg for one call of the callback; `context` may be null.
+unsafe fn formatted(context: *mut c_void, level: c_int, format: *const c_char, arguments: Arguments) -> String {
+    let mut line: [c_char; LINE_BYTES] = [0; LINE_BYTES];
+    let mut print_prefix = 1;
+    // SAFETY: by the contract above; the buffer has the stated size, and the result is ended by a zero byte.
+    let line = unsafe {
+        ffi::av_log_format_line2(
+            context,
+            level,
+            format,
+            arguments,
+            line.as_mut_ptr(),
+            LINE_BYTES as c_int,
+            &mut print_prefix,
+        );
+        CStr::from_ptr(line.as_ptr())
+    };
+    line.to_string_lossy().into_owned()
 }
 
 /// Whether somebody listens at the level that such a line gets.

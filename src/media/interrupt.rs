@@ -12,6 +12,7 @@ use std::sync::Arc;
 use ffmpeg_next::ffi;
 
 use crate::media::bytes::Patience;
+use crate::media::rtsp_answer;
 
 /// What the callback asks: one for each format context, which it must outlive.
 pub(in crate::media) struct Interrupt {
@@ -64,7 +65,7 @@ unsafe extern "C" fn interrupted(opaque: *mut c_void) -> c_int {
     // format context; FFmpeg copies it into nested contexts that it frees before that one.
     let Some(interrupt) = (unsafe { opaque.cast::<Interrupt>().as_ref() }) else { return 0 };
     interrupt.close_list();
-    c_int::from(interrupt.patience.verdict().is_some())
+    c_int::from(interrupt.patience.verdict().is_some() || rtsp_answer::is_too_long())
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ mod reaching;
 mod recognise;
 pub mod remux;
 mod ring_feed;
+mod rtsp_answer;
 mod segments;
 mod select;
 mod session;

@@ -21,6 +21,7 @@ use crate::media::hls_gate::HlsGate;
 use crate::media::io_context::{FaultSlot, IoContext};
 use crate::media::mp4_order::{INDEX_LAST, Mp4Order, order_of};
 use crate::media::recognise::{Head, recognise};
+use crate::media::rtsp_answer;
 use crate::media::spec::{Address, InputSpec};
 use crate::media::ts_tap::PictureBound;
 
@@ -36,6 +37,7 @@ const PROBE_PACKETS_MAX: u32 = 500;
 /// Opens an input. See [`crate::media::demuxer::Demuxer::open`].
 pub(in crate::media) fn open(spec: &InputSpec, line: &Arc<Lifeline>) -> Result<(Container, Parts), SourceError> {
     ffmpeg_log::install();
+    rtsp_answer::forget();
     line.enter(Phase::Opening);
     let parts = Parts {
         patience: Patience::opening(line, spec.limits),

@@ -174,6 +174,32 @@ fn rtsp_is_read_and_its_silence_is_a_stall() {
 }
 
 #[test]
+fn a_description_of_a_million_lines_is_refused_before_it_is_read() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("rtsp://{}/live", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+        let mut number = String::from("1");
+        let mut is_description = false;
+        for line in lines {
+            is_description |= line.starts_with("DESCRIBE");
+            if let Some(value) = line.strip_prefix("CSeq: ") {
+                value.clone_into(&mut number);
+            }
+            if line.is_empty() {
+                let more = if is_description { "Content-Length: 22000000\r\n" } else { "Public: DESCRIBE\r\n" };
+                let _ = write!(stream, "RTSP/1.0 200 OK\r\nCSeq: {number}\r\n{more}\r\n");
+            }
+        }
+    });
+    let begin = Instant::now();
+    let error = Demuxer::open(&spec(url(&address), 8_000), &Arc::new(Lifeline::default())).err().unwrap().to_string();
+    assert!(error.ends_with("an answer of 22000000 bytes, more than the limit of 262144 bytes"), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+}
+
+#[test]
 fn a_cut_ends_an_rtsp_session_as_stopped_never_as_bad_data() {
     let line = Arc::new(Lifeline::default());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
