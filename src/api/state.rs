@@ -96,6 +96,9 @@ pub(super) struct Node {
     /// Tries of receivers.
     pub tries: Tries,
     pub started: SystemTime,
+    /// Cores that the process may use, as far as known. Asked once: the answer takes some 20 system calls, each of which
+    /// is a place to lose the core where there are too few.
+    pub cores: Option<usize>,
     pub levels: LevelControl,
     data_dir: PathBuf,
     /// Readers that nobody uses now: at most as many as threads that may block.
@@ -125,6 +128,7 @@ impl Node {
             notifier: state.notifier,
             tries: Tries::default(),
             started: SystemTime::now(),
+            cores: std::thread::available_parallelism().map(Into::into).ok(),
             levels: state.levels,
             data_dir: state.data_dir,
             readers: Mutex::default(),

@@ -189,7 +189,7 @@ pub(super) async fn status(node: Data<Node>) -> HttpResponse {
             resident_bytes: snapshot.process.resident_bytes,
             threads: snapshot.process.threads,
             open_fds: snapshot.process.open_fds,
-            cores: std::thread::available_parallelism().map(Into::into).ok(),
+            cores: node.cores,
         },
         config_last_reload_successful: snapshot.config_last_reload_successful,
         live_clients: node.feed.clients(),
