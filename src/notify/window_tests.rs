@@ -211,3 +211,58 @@ fn an_alert_whose_event_is_suppressed_resolves_and_fires_again_when_it_still_hol
     bench.commit(changed(6, Raised, Critical, Critical));
     assert_eq!(sequences(bench.take()), [6]);
 }
+
+#[test]
+fn an_alarm_that_was_silenced_and_is_over_by_the_time_of_sending_is_not_told_as_come_and_gone() {
+    let mut bench = Bench::new();
+    bench.commit(changed(1, Raised, Critical, Critical));
+    bench.commit(silenced(2));
+    let Record::Event(ended) = changed(3, Ended, Critical, Critical) else { unreachable!() };
+    bench.commit(Record::Event(Arc::new(Event { suppressed_by: Some("silence:1".to_owned()), ..(*ended).clone() })));
+    assert_eq!(bench.take(), None);
+}
+
+/// A change of the alarm of one of several streams.
+fn of_stream(stream: &str, sequence: u64, state: EventState, suppressed_by: Option<&str>) -> Record {
+    let suppressed_by = suppressed_by.map(str::to_owned);
+    let ended_at = (state == Ended).then(|| wall(8));
+    let change = event(&format!("0193-{stream}-black"), stream, "black", sequence, state);
+    let severity = Critical;
+    Record::Event(Arc::new(Event {
+        incident_id: Some("one".to_owned()),
+        severity,
+        max_severity: severity,
+        suppressed_by,
+        ended_at,
+        ..change
+    }))
+}
+
+/// The incident of streams `s0` and `s1`.
+fn of_two(change: &str, state: IncidentState) -> Record {
+    let Record::Incident(sample) = samples::incident("one", 2, state == IncidentState::Open) else { unreachable!() };
+    Record::Incident(Arc::new(Incident { change_id: change.to_owned(), ..(*sample).clone() }))
+}
+
+#[test]
+fn an_incident_that_was_gathered_and_then_wholly_silenced_pages_nobody() {
+    let mut bench = Bench::new();
+    bench.commit(of_stream("s0", 1, Raised, None));
+    bench.commit(of_stream("s1", 2, Raised, None));
+    bench.commit(of_two("c-1", IncidentState::Open));
+    bench.commit(of_stream("s0", 3, Suppressed, Some("silence:1")));
+    bench.commit(of_stream("s1", 4, Suppressed, Some("maintenance:2")));
+    assert_eq!(bench.take(), None);
+    bench.commit(of_two("c-2", IncidentState::Ended));
+    assert_eq!(bench.take(), None, "nobody was told of it");
+}
+
+#[test]
+fn an_incident_of_which_one_alarm_is_not_silenced_is_told() {
+    let mut bench = Bench::new();
+    bench.commit(of_stream("s0", 1, Raised, None));
+    bench.commit(of_stream("s1", 2, Raised, None));
+    bench.commit(of_two("c-1", IncidentState::Open));
+    bench.commit(of_stream("s0", 3, Suppressed, Some("silence:1")));
+    assert_eq!(paged(&[bench.take().unwrap()]), calls("one", &["trigger"]));
+}

@@ -83,9 +83,40 @@ fn waiting(connection: &Connection, receiver: &str) -> Result<Vec<Row>, rusqlite
     rows.collect()
 }
 
-/// Takes raises and rises out of events that are held back by now: silenced, in maintenance, or explained by another one.
-/// The receiver is as if it had never been to hear of them, so it is told when the silence ends. Returns their numbers.
+/// Takes out what is held back by now: silenced, in maintenance, or explained by another event. The receiver is as if it
+/// had never been to hear of it, so it is told when the silence ends. Returns the numbers of the changes.
 fn withdraw(connection: &Connection, receiver: &str, rows: &[Row]) -> Result<HashSet<i64>, rusqlite::Error> {
+    let mut withdrawn = withdraw_events(connection, receiver, rows)?;
+    withdrawn.extend(withdraw_incidents(connection, receiver, rows)?);
+    Ok(withdrawn)
+}
+
+/// Takes out incidents of which the receiver was told nothing yet, and of whose events people said that they page nobody.
+fn withdraw_incidents(connection: &Connection, receiver: &str, rows: &[Row]) -> Result<HashSet<i64>, rusqlite::Error> {
+    let mut withdrawn = HashSet::new();
+    let mut newest: HashMap<&str, (&Row, bool)> = HashMap::new();
+    for row in rows.iter().filter(|row| row.kind == "incident") {
+        let known = newest.entry(&row.subject).or_insert((row, row.before == Some(NEVER_TOLD)));
+        known.0 = row;
+    }
+    let mut json_of = connection.prepare_cached("SELECT json FROM outbox WHERE number = ?1")?;
+    for (subject, (last, _)) in newest.into_iter().filter(|(_, (_, is_new))| *is_new) {
+        let json: String = json_of.query_row([last.number], |row| row.get(0))?;
+        let Some(Record::Incident(incident)) = record("incident", &json) else { continue };
+        if !route::is_silenced(connection, &incident)? {
+            continue;
+        }
+        for row in rows.iter().filter(|row| row.subject == subject) {
+            connection.prepare_cached("DELETE FROM outbox WHERE number = ?1")?.execute([row.number])?;
+            withdrawn.insert(row.number);
+        }
+        connection.prepare_cached(route::FORGET)?.execute(params![receiver, subject])?;
+    }
+    Ok(withdrawn)
+}
+
+/// Takes out raises and rises of events that are held back by now.
+fn withdraw_events(connection: &Connection, receiver: &str, rows: &[Row]) -> Result<HashSet<i64>, rusqlite::Error> {
     // The first change of each event that waits, and what was told before it.
     let mut begins: HashMap<&str, i64> = HashMap::new();
     for row in rows.iter().filter(|row| row.kind == "event") {
@@ -93,7 +124,7 @@ fn withdraw(connection: &Connection, receiver: &str, rows: &[Row]) -> Result<Has
             begins.entry(&row.subject).or_insert(before);
         }
     }
-    let sql = "SELECT 1 FROM events WHERE id = ?1 AND state <> 'ended'
+    let sql = "SELECT 1 FROM events WHERE id = ?1
         AND (state = 'suppressed' OR json_extract(json, '$.suppressed_by') IS NOT NULL)";
     let (mut held_back, mut withdrawn) = (connection.prepare_cached(sql)?, HashSet::new());
     let sql = "SELECT json_extract(json, '$.state') FROM outbox WHERE number = ?1";

@@ -105,8 +105,10 @@ fn an_end_is_told_after_the_raise_and_not_without_it() {
     bench.commit([raised("a", 1), held, ended("a", 3), silenced(ended("b", 4))]);
     assert_eq!(bench.take("pager").unwrap().1, [1, 3]);
     let told = Event { state: EventState::Suppressed, ..silenced(raised("c", 6)) };
-    bench.commit([raised("c", 5), told, silenced(ended("c", 7))]);
-    assert_eq!(bench.take("pager").unwrap().1, [5, 7], "a silence that came later does not hide the end");
+    bench.commit([raised("c", 5)]);
+    assert_eq!(bench.take("pager").unwrap().1, [5]);
+    bench.commit([told, silenced(ended("c", 7))]);
+    assert_eq!(bench.take("pager").unwrap().1, [7], "a silence that came later does not hide the end");
 }
 
 #[test]

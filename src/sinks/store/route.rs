@@ -117,7 +117,7 @@ fn route_to(
 }
 
 /// Whether people said of every event of an incident that it shall page nobody.
-fn is_silenced(transaction: &Transaction<'_>, incident: &Incident) -> Result<bool, rusqlite::Error> {
+pub(super) fn is_silenced(connection: &Connection, incident: &Incident) -> Result<bool, rusqlite::Error> {
     let ids: Vec<&str> = incident.events.iter().rev().take(LOOKED_AT_MAX).map(String::as_str).collect();
     if ids.is_empty() {
         return Ok(false);
@@ -127,7 +127,7 @@ fn is_silenced(transaction: &Transaction<'_>, incident: &Incident) -> Result<boo
         LEFT JOIN events ON events.id = wanted.value
         WHERE coalesce(json_extract(events.json, '$.suppressed_by'), '') NOT LIKE 'silence:%'
           AND coalesce(json_extract(events.json, '$.suppressed_by'), '') NOT LIKE 'maintenance:%')";
-    transaction.prepare_cached(sql)?.query_row([ids], |row| row.get(0))
+    connection.prepare_cached(sql)?.query_row([ids], |row| row.get(0))
 }
 
 /// Removes everything that is kept for receivers that are not among these. Returns how many changes of whom.
