@@ -211,7 +211,7 @@ impl Channel for AlertmanagerChannel {
         let mut alerts: Vec<Value> = open
             .iter()
             .filter(|event| fires(event))
-            .map(|event| self.alerts.firing(event, event.severity, &event_summary(event), now))
+            .map(|event| self.alerts.firing(event, event.severity, &event_summary(event, now), now))
             .collect();
         alerts.extend(self.incidents.values().map(|incident| self.alerts.of_incident(incident, now)));
         // With nothing open, those are posted to that missed something; to the others that is nothing.
@@ -235,8 +235,8 @@ fn fires(event: &Event) -> bool {
     event.is_open() && !is_held_back(event)
 }
 
-fn event_summary(event: &Arc<Event>) -> String {
-    words::line(&Told { record: &Record::Event(event.clone()), is_new: false })
+fn event_summary(event: &Arc<Event>, now: Wall) -> String {
+    words::line(&Told { record: &Record::Event(event.clone()), is_new: false, at: Some(now) })
 }
 
 impl Alerts {
@@ -332,7 +332,7 @@ impl Alerts {
         }
         labels.add_all(&self.labels);
         let mut annotations = Labels::default();
-        annotations.add("summary", &words::line(&Told { record: &record, is_new: false }));
+        annotations.add("summary", &words::line(&Told { record: &record, is_new: false, at: None }));
         annotations.add("description", &incident.causes.join("; "));
         annotations.add("evidence", &incident.evidence.join("; "));
         annotations.add("severity", incident.severity.name());

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::ops::Deref;
 
-use avwatch_actors::event::EventState;
+use avwatch_actors::event::{EventState, Wall};
 use avwatch_actors::record::Record;
 
 /// Committed changes in their order. Several changes of one event may be among them.
@@ -18,6 +18,8 @@ pub struct Changes {
     first: HashSet<String>,
     /// Events that are open in these changes but have ended since, by their ids.
     over: HashSet<String>,
+    /// When it is told.
+    told_at: Option<Wall>,
 }
 
 impl Changes {
@@ -34,6 +36,16 @@ impl Changes {
     /// Notes that an event has ended since.
     pub fn note_over(&mut self, event: &str) {
         self.over.insert(event.to_owned());
+    }
+
+    /// Notes when all this is told. What is open has gone on since its last change.
+    pub fn note_told_at(&mut self, at: Wall) {
+        self.told_at = Some(at);
+    }
+
+    /// When it is told, where that is known.
+    pub fn told_at(&self) -> Option<Wall> {
+        self.told_at
     }
 
     /// Whether the receiver hears of an event or incident for the first time with this change.

@@ -22,6 +22,9 @@ pub const LINE_BYTES_MAX: usize = 500;
 /// Most bytes of a subject.
 pub const SUBJECT_BYTES_MAX: usize = 200;
 
+/// What is told so much later than it was written says how long ago its event began.
+const AGED_AFTER: Duration = Duration::from_secs(5);
+
 /// How a message as a whole is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
@@ -42,6 +45,8 @@ pub struct Told<'a> {
     pub record: &'a Record,
     /// The receiver was not told of it before this message.
     pub is_new: bool,
+    /// When it is told, where that is known.
+    pub at: Option<Wall>,
 }
 
 /// Lines of a message, as many as fit.
@@ -104,7 +109,7 @@ pub fn loud(severity: Severity) -> String {
 /// One change in one line of at most [`LINE_BYTES_MAX`] bytes, without escaping.
 pub fn line(told: &Told<'_>) -> String {
     let line = match told.record {
-        Record::Event(event) => event_line(event, told.is_new),
+        Record::Event(event) => format!("{}{}", event_line(event, told.is_new), since(event, told.at)),
         Record::Incident(incident) => incident_line(incident, told.is_new),
     };
     clean(&line, LINE_BYTES_MAX)
@@ -139,6 +144,15 @@ fn event_line(event: &Event, is_new: bool) -> String {
         line.push_str(" (not stored)");
     }
     line
+}
+
+/// How long ago an open event began, when what its last change says is too old to be told as it is.
+fn since(event: &Event, told_at: Option<Wall>) -> String {
+    let (true, Some(at)) = (event.is_open(), told_at) else { return String::new() };
+    if at.since(event.changed_at) < AGED_AFTER {
+        return String::new();
+    }
+    format!(", began {} ago", span(at.since(event.started_at)))
 }
 
 /// Whether nobody looks any more: the event is closed, but nobody knows whether its condition is over.
@@ -204,7 +218,8 @@ pub fn newest(records: &Changes) -> Vec<Told<'_>> {
     }
     let mut order: Vec<(usize, bool)> = last.into_values().collect();
     order.sort_unstable();
-    order.into_iter().map(|(index, is_new)| Told { record: &records[index], is_new }).collect()
+    let at = records.told_at();
+    order.into_iter().map(|(index, is_new)| Told { record: &records[index], is_new, at }).collect()
 }
 
 /// As [`newest`], but of events of one condition that follow each other the last one only: for targets that
@@ -295,7 +310,7 @@ mod tests {
     use crate::notify::samples::{digest, ended, escalated, incident, message, raised, test, unwatched};
 
     fn told(record: &Record) -> String {
-        line(&Told { record, is_new: false })
+        line(&Told { record, is_new: false, at: None })
     }
 
     #[test]
@@ -311,6 +326,17 @@ mod tests {
             told(&incident("one", 3, false)),
             "over: incident after 42 s: 3 streams of host origin-1 fail (3 events, 3 streams)"
         );
+    }
+
+    #[test]
+    fn a_picture_that_is_black_for_minutes_is_not_told_again_as_black_for_half_a_minute_alone() {
+        let record = raised("lobby", "black");
+        let after = |seconds: u64| {
+            let at = record.event().map(|event| event.changed_at.after(Duration::from_secs(seconds)));
+            line(&Told { record: &record, is_new: true, at })
+        };
+        assert_eq!(after(3), "CRITICAL lobby video:0 black: picture black for 30 s");
+        assert_eq!(after(155), "CRITICAL lobby video:0 black: picture black for 30 s, began 3 min 5 s ago");
     }
 
     #[test]

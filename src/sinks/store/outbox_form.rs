@@ -175,6 +175,7 @@ pub(super) fn read(
             records.add(record, before.map(|before| before == NEVER_TOLD));
         }
     }
+    records.note_told_at(wall(created));
     note_over(connection, &mut records)?;
     let tried = tried.map(|tried| wall(tried).0);
     let (id, age) = (id.to_owned(), age(renewed.unwrap_or(oldest), now));
