@@ -6,8 +6,9 @@
 
 use std::collections::HashSet;
 use std::ops::Deref;
+use std::sync::Arc;
 
-use avwatch_actors::event::{EventState, Wall};
+use avwatch_actors::event::{Event, EventState, Wall};
 use avwatch_actors::record::Record;
 
 /// Committed changes in their order. Several changes of one event may be among them.
@@ -18,6 +19,8 @@ pub struct Changes {
     first: HashSet<String>,
     /// Events that are open in these changes but have ended since, by their ids.
     over: HashSet<String>,
+    /// Events that go on though an incident of theirs ends in these changes.
+    left: Vec<Record>,
     /// When it is told.
     told_at: Option<Wall>,
 }
@@ -38,9 +41,19 @@ impl Changes {
         self.over.insert(event.to_owned());
     }
 
+    /// Notes an event of which the receiver was told, and which goes on though an incident of its own ends in these changes.
+    pub fn note_left(&mut self, event: Arc<Event>) {
+        self.left.push(Record::Event(event));
+    }
+
     /// Notes when all this is told. What is open has gone on since its last change.
     pub fn note_told_at(&mut self, at: Wall) {
         self.told_at = Some(at);
+    }
+
+    /// Events that go on though an incident of theirs ends in these changes.
+    pub fn left(&self) -> &[Record] {
+        &self.left
     }
 
     /// When it is told, where that is known.

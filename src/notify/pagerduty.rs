@@ -8,10 +8,11 @@
 //! same message are folded into the incident's alert, whose key is the incident's id; what else is too much goes into
 //! one alert of the receiver, `avwatch:NAME:more`. Both list all their events. This channel remembers what it folded
 //! ([`FOLDED_MAX`] events): the end of such an event makes no call, and when the last one is over, so is the alert of
-//! the rest. The end of any other event resolves its own alert; PagerDuty takes no notice where there is none. So every
-//! alert that was triggered is resolved, whether it was remembered or not, but for what ended because nobody watches it
-//! any more (its alert stays open and says so, until the same condition ends or a person closes it), and but for the
-//! alert of the rest across a restart: that one is resolved with the next end that is told.
+//! the rest. An event that is still open when its incident ends gets an alert then. The end of any other event resolves
+//! its own alert; PagerDuty takes no notice where there is none. So every alert that was triggered is resolved, whether it
+//! was remembered or not, but for what ended because nobody watches it any more (its alert stays open and says so, until
+//! the same condition ends or a person closes it), and but for the alert of the rest across a restart: that one is
+//! resolved with the next end that is told.
 //!
 //! **Limits.** One message may need many calls. It makes as many as fit into [`SEND_WITHIN`](super::SEND_WITHIN), then asks
 //! to be called again, and goes on where it was: that is no failure.
@@ -224,6 +225,7 @@ impl Memory {
                 },
             }
         }
+        candidates.extend(self.left_alone(records, &told));
         self.trigger(message, records, candidates, &mut calls);
         // Their alerts are open in any case: no further one is made for those that have no room.
         unseen.truncate(UPDATES_MAX);
@@ -232,6 +234,19 @@ impl Memory {
         }
         self.settle_rest(message, ends, &mut calls);
         calls
+    }
+
+    /// Events without an alert of their own that go on when the alert of their incident is resolved.
+    fn left_alone<'a>(&self, records: &'a Changes, told: &[Told<'_>]) -> Vec<Told<'a>> {
+        let said: HashSet<&str> =
+            told.iter().filter_map(|one| one.record.event()).map(|one| &*one.fingerprint).collect();
+        let is_alone = |event: &Event| {
+            let has_alert = self.own.contains(&event.fingerprint)
+                || matches!(self.folded.get(&event.fingerprint), Some(Fold::Rest | Fold::Both));
+            !has_alert && !said.contains(&*event.fingerprint)
+        };
+        let alone = records.left().iter().filter(|record| record.event().is_some_and(|event| is_alone(event)));
+        alone.map(|record| Told { record, is_new: false, at: records.told_at() }).collect()
     }
 
     /// Triggers the gravest events by themselves and the others in one alert.

@@ -266,3 +266,35 @@ fn an_incident_of_which_one_alarm_is_not_silenced_is_told() {
     bench.commit(of_stream("s0", 3, Suppressed, Some("silence:1")));
     assert_eq!(paged(&[bench.take().unwrap()]), calls("one", &["trigger"]));
 }
+
+/// The outage is over, and one of its streams is not.
+fn after_the_outage(bench: &mut Bench, of_last: Record) -> Vec<(String, String)> {
+    bench.commit(of_stream("s0", 1, Raised, None));
+    bench.commit(of_stream("s1", 2, Raised, None));
+    bench.commit(of_two("c-1", IncidentState::Open));
+    let mut messages = vec![bench.take().unwrap()];
+    bench.commit(of_last);
+    bench.commit(of_stream("s0", 5, Ended, None));
+    bench.commit(of_two("c-2", IncidentState::Ended));
+    messages.push(bench.take().unwrap());
+    bench.commit(of_stream("s1", 9, Ended, None));
+    messages.extend(bench.take());
+    paged(&messages)
+}
+
+#[test]
+fn what_is_still_wrong_when_its_outage_is_over_is_paged_once() {
+    let made = after_the_outage(&mut Bench::new(), of_stream("s1", 3, Escalated, None));
+    let key = event("e", "s1", "black", 1, Raised).fingerprint;
+    let mut wanted = calls("one", &["trigger", "resolve"]);
+    wanted.extend(calls(&key, &["trigger", "resolve"]));
+    assert_eq!(made.into_iter().filter(|(_, key)| key != "avwatch:noc:more").collect::<Vec<_>>(), wanted);
+}
+
+#[test]
+fn what_somebody_took_or_silenced_is_not_paged_when_its_outage_is_over() {
+    for last in [of_stream("s1", 3, Acked, None), of_stream("s1", 3, Suppressed, Some("silence:1"))] {
+        let made = after_the_outage(&mut Bench::new(), last);
+        assert!(!made.iter().any(|(action, key)| action == "trigger" && key != "one"), "{made:?}");
+    }
+}

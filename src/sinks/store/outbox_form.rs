@@ -3,8 +3,10 @@
 //! A message is on disk, with its id and what it says, before it is sent. Runs on the receiver's thread.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use avwatch_actors::incident::Incident;
 use avwatch_actors::record::Record;
 use rusqlite::{Connection, TransactionBehavior, params};
 use uuid::Uuid;
@@ -177,6 +179,7 @@ pub(super) fn read(
     }
     records.note_told_at(wall(created));
     note_over(connection, &mut records)?;
+    note_left(connection, receiver, &mut records)?;
     let tried = tried.map(|tried| wall(tried).0);
     let (id, age) = (id.to_owned(), age(renewed.unwrap_or(oldest), now));
     Ok(Formed { id, created: wall(created), age, records, is_full: false, attempts, tried })
@@ -194,6 +197,31 @@ fn note_over(connection: &Connection, records: &mut Changes) -> Result<(), rusql
     for id in open {
         if has_ended.exists([&id])? {
             records.note_over(&id);
+        }
+    }
+    Ok(())
+}
+
+/// Notes events that go on though an incident of theirs ends in a message, of those that the receiver was told of. Nobody has
+/// taken them, and nothing holds them back.
+fn note_left(connection: &Connection, receiver: &str, records: &mut Changes) -> Result<(), rusqlite::Error> {
+    let has_ended = |incident: &&Arc<Incident>| !incident.is_open() && incident.merged_into.is_none();
+    let ids: HashSet<String> =
+        records.iter().filter_map(Record::incident).filter(has_ended).flat_map(|it| it.events.clone()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids = serde_json::to_string(&ids).unwrap_or_default();
+    let sql = "SELECT events.json FROM json_each(?1) AS wanted JOIN events ON events.id = wanted.value
+        WHERE events.state IN ('raised', 'escalated') AND json_extract(events.json, '$.suppressed_by') IS NULL
+          AND EXISTS (SELECT 1 FROM told WHERE receiver = ?2 AND subject = events.id)
+        ORDER BY events.id LIMIT ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![ids, receiver, CHANGES_MAX])?;
+    while let Some(row) = rows.next()? {
+        let json: String = row.get(0)?;
+        if let Some(Record::Event(event)) = record("event", &json) {
+            records.note_left(event);
         }
     }
     Ok(())
