@@ -158,9 +158,10 @@ impl AlarmModel {
     }
 }
 
-/// Whether it is time to give an event back; one that may be over is not given back to be told as open.
+/// Whether it is time to give an event back; one that may be over, or was not seen again since a restart, is not given
+/// back to be told as open.
 pub(super) fn is_snoozed_out(open: &Open, now: Wall) -> bool {
-    open.event.snoozed_until.is_some_and(|until| until <= now) && !open.is_away()
+    open.event.snoozed_until.is_some_and(|until| until <= now) && !open.is_away() && open.confirm_until.is_none()
 }
 
 /// Takes an acknowledgement back.

@@ -101,6 +101,19 @@ fn a_snoozed_acknowledgement_ends_by_itself() {
 }
 
 #[test]
+fn a_snooze_that_ran_out_before_a_restart_pages_nobody_until_the_condition_is_seen_again() {
+    let (mut old, raised) = with_black();
+    let act = Act::Ack { by: "anna".to_owned(), comment: None, until: Some(at(20)) };
+    let taken = old.act(&raised.id, act, None, at(5)).unwrap().event;
+    let (mut model, now) = (AlarmModel::new("node".into(), 9), Instant::now());
+    model.recover(taken, Duration::ZERO, now);
+    assert!(model.tick(now, at(50)).is_empty());
+    let mut told = model.step(change("black", ChangeKind::Raised, Severity::Warning, 51));
+    told.extend(model.tick(now, at(52)));
+    assert_eq!(told.iter().map(|event| event.state).collect::<Vec<_>>(), [EventState::Raised]);
+}
+
+#[test]
 fn only_remarks_are_possible_after_the_end() {
     let (mut model, raised) = with_black();
     let ended = model.step(change("black", ChangeKind::Ended(EventEnd::Cleared), Severity::Warning, 9)).remove(0);

@@ -58,4 +58,4 @@ pub use plan::{
     AlertmanagerPlan, ApprisePlan, Audience, ChannelPlan, EmailPlan, ExecPlan, PagerDutyPlan, ReceiverPlan, SlackPlan,
     SnmpPlan, WebhookPlan,
 };
-pub use router::{Route, Router, Routing, stream_of};
+pub use router::{PutOff, Route, Router, Routing, stream_of};

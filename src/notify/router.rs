@@ -3,7 +3,8 @@
 //! Pure. The store asks it within the transaction of the change, so that what is to be told is on disk
 //! together with what happened. Of each event a receiver is told the raise, each rise of severity and the
 //! end, but the end only when it was told of the event before: what was silenced from raise to end
-//! is told to nobody, and what was told before a silence is brought to its end.
+//! is told to nobody, and what was told before a silence is brought to its end. What still holds when a snooze, a silence
+//! or a maintenance ends is told again.
 
 use std::sync::Arc;
 
@@ -63,6 +64,30 @@ pub enum Routing {
     Forget,
 }
 
+/// Whether people had put off an event until the change that is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutOff {
+    /// No.
+    No,
+    /// Yes: it was snoozed, silenced, in maintenance or only observed.
+    Until,
+}
+
+impl PutOff {
+    /// What a change of an event ends, given the event as it was before.
+    pub fn of(before: &Event, change: &Event) -> Self {
+        let is_told =
+            matches!(change.state, EventState::Raised | EventState::Escalated) && change.suppressed_by.is_none();
+        let was_put_off = match before.state {
+            EventState::Acked => before.snoozed_until.is_some_and(|until| until <= change.changed_at),
+            // What another event explained was nobody's wish.
+            EventState::Suppressed => before.suppressed_by.as_deref().is_some_and(|by| !by.starts_with("event:")),
+            EventState::Raised | EventState::Escalated | EventState::Ended => false,
+        };
+        if is_told && was_put_off { Self::Until } else { Self::No }
+    }
+}
+
 impl Route {
     /// The way to a planned receiver.
     pub fn new(plan: &ReceiverPlan, board: Arc<ReceiverBoard>, bell: Doorbell) -> Self {
@@ -108,8 +133,9 @@ impl Route {
         }
     }
 
-    /// What a change means for it, given the severity of which it was told before, as a number.
-    pub fn judge(&self, record: &Record, told: Option<u8>) -> Routing {
+    /// What a change means for it, given the severity of which it was told before, as a number. What people had put off
+    /// and comes back is told again as it is.
+    pub fn judge(&self, record: &Record, told: Option<u8>, put_off: PutOff) -> Routing {
         let (is_open, severity, is_wanted) = match record {
             Record::Event(event) => (event.is_open(), event.severity as u8, self.wants(event)),
             Record::Incident(incident) => (incident.is_open(), incident.severity as u8, self.wants_incident(incident)),
@@ -119,7 +145,7 @@ impl Route {
             (false, Some(_)) if self.audience.recovery => Routing::TellEnd,
             (false, Some(_)) => Routing::Forget,
             (true, None) if is_wanted => Routing::Tell,
-            (true, Some(before)) if is_wanted && severity > before => Routing::Tell,
+            (true, Some(before)) if is_wanted && (severity > before || put_off == PutOff::Until) => Routing::Tell,
             (true, Some(_)) if self.withdraws && record.event().is_some_and(|event| is_held_back(event)) => {
                 Routing::Withdraw
             }
@@ -188,7 +214,7 @@ mod tests {
         if !route.is_concerned(&record) {
             return Routing::Nothing;
         }
-        route.judge(&record, before.map(|severity| severity as u8))
+        route.judge(&record, before.map(|severity| severity as u8), PutOff::No)
     }
 
     fn incident(state: IncidentState, severity: Severity) -> Incident {
@@ -282,7 +308,7 @@ mod tests {
     fn an_incident_is_told_at_begin_and_end_and_rides_along_between() {
         let judge = |route: &Route, incident: Incident, before: Option<u8>| {
             let record = Record::Incident(Arc::new(incident));
-            if route.is_concerned(&record) { route.judge(&record, before) } else { Routing::Nothing }
+            if route.is_concerned(&record) { route.judge(&record, before, PutOff::No) } else { Routing::Nothing }
         };
         let open = |severity| incident(IncidentState::Open, severity);
         let major = Some(Severity::Major as u8);

@@ -298,3 +298,40 @@ fn what_somebody_took_or_silenced_is_not_paged_when_its_outage_is_over() {
         assert!(!made.iter().any(|(action, key)| action == "trigger" && key != "one"), "{made:?}");
     }
 }
+
+/// The alarm, told and then put off until it comes back.
+fn put_off_and_back(by: Record) -> Vec<u64> {
+    let mut bench = Bench::new();
+    bench.commit(changed(1, Raised, Critical, Critical));
+    assert_eq!(sequences(bench.take()), [1]);
+    bench.commit(by);
+    assert_eq!(bench.take(), None);
+    bench.commit(changed(3, Raised, Critical, Critical));
+    let back = sequences(bench.take());
+    bench.commit(changed(4, Raised, Critical, Critical));
+    assert_eq!(bench.take(), None, "a change of something else, such as a remark");
+    back
+}
+
+fn taken(until: Option<u64>) -> Record {
+    let Record::Event(event) = changed(2, Acked, Critical, Critical) else { unreachable!() };
+    Record::Event(Arc::new(Event { snoozed_until: until.map(wall), ..(*event).clone() }))
+}
+
+fn explained() -> Record {
+    let Record::Event(event) = silenced(2) else { unreachable!() };
+    Record::Event(Arc::new(Event { suppressed_by: Some("event:0193".to_owned()), ..(*event).clone() }))
+}
+
+#[test]
+fn an_alarm_that_still_holds_when_its_snooze_or_silence_ends_is_told_again() {
+    assert_eq!(put_off_and_back(taken(Some(1))), [3]);
+    assert_eq!(put_off_and_back(silenced(2)), [3]);
+}
+
+#[test]
+fn an_alarm_that_was_explained_for_a_while_or_that_a_person_gave_back_is_not_told_twice() {
+    assert_eq!(put_off_and_back(explained()), [] as [u64; 0]);
+    assert_eq!(put_off_and_back(taken(Some(100_000))), [] as [u64; 0]);
+    assert_eq!(put_off_and_back(taken(None)), [] as [u64; 0]);
+}

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use avwatch_actors::event::{Event, EventState};
 use avwatch_actors::incident::Incident;
 use avwatch_actors::record::Record;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::write::since_epoch;
-use crate::notify::{Route, Router, Routing};
+use crate::notify::{PutOff, Route, Router, Routing};
 
 /// Changes that may wait for a receiver; beyond them the oldest go, and are counted.
 pub(super) const OUTBOX_ROWS_MAX: u64 = 100_000;
@@ -52,20 +53,33 @@ pub(super) fn route(
     router: &Router,
     change: &Record,
     json: &str,
+    put_off: PutOff,
 ) -> Result<(), rusqlite::Error> {
     let now = since_epoch(SystemTime::now());
     for route in &router.routes {
         if route.is_concerned(change) {
-            route_to(transaction, route, change, json, now)?;
+            route_to(transaction, route, change, put_off, json, now)?;
         }
     }
     Ok(())
+}
+
+/// Whether people had put off an event until this change of it. Asked before the change is written.
+pub(super) fn put_off(transaction: &Transaction<'_>, change: &Event) -> Result<PutOff, rusqlite::Error> {
+    if !matches!(change.state, EventState::Raised | EventState::Escalated) {
+        return Ok(PutOff::No);
+    }
+    let sql = "SELECT json FROM events WHERE id = ?1 AND state IN ('acked', 'suppressed')";
+    let json: Option<String> = transaction.prepare_cached(sql)?.query_row([&change.id], |row| row.get(0)).optional()?;
+    let before = json.and_then(|json| serde_json::from_str::<Event>(&json).ok());
+    Ok(before.map_or(PutOff::No, |before| PutOff::of(&before, change)))
 }
 
 fn route_to(
     transaction: &Transaction<'_>,
     route: &Route,
     change: &Record,
+    put_off: PutOff,
     json: &str,
     now: i64,
 ) -> Result<(), rusqlite::Error> {
@@ -81,7 +95,7 @@ fn route_to(
         transaction.prepare_cached(INSERT)?.execute(row).map(|_| ())
     };
     let drop_rides = || transaction.prepare_cached(DROP_RIDES)?.execute(params![route.name, subject]);
-    match route.judge(change, told) {
+    match route.judge(change, told, put_off) {
         Routing::Nothing => {}
         Routing::Tell => {
             if let Some(incident) = change.incident()

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
 use super::route;
-use crate::notify::Router;
+use crate::notify::{PutOff, Router};
 use crate::sinks::state_name;
 
 const INSERT_CHANGE: &str = "INSERT INTO changes (sequence, change_id, changed, json) VALUES (?1, ?2, ?3, ?4)
@@ -45,7 +45,7 @@ pub(super) fn commit(connection: &mut Connection, changes: &[Record], router: &R
             Record::Event(event) => event,
             Record::Incident(incident) => {
                 let json = upsert_incident(&transaction, incident)?;
-                route::route(&transaction, router, change, &json)?;
+                route::route(&transaction, router, change, &json, PutOff::No)?;
                 continue;
             }
         };
@@ -57,8 +57,9 @@ pub(super) fn commit(connection: &mut Connection, changes: &[Record], router: &R
             json
         ])?;
         if inserted > 0 {
+            let put_off = route::put_off(&transaction, event)?;
             upsert(&transaction, event, &json)?;
-            route::route(&transaction, router, change, &json)?;
+            route::route(&transaction, router, change, &json, put_off)?;
         }
     }
     if let Some(last) = events(changes).map(|event| event.sequence).max() {
