@@ -15,7 +15,7 @@ use super::query::{Param, Query};
 use super::state::Node;
 use crate::availability::{self, GROUP_LABEL, GatherError, Gatherer, NoiseWanted, Running};
 use crate::config::{Span, StreamPlan};
-use crate::tune::{self, TuneError};
+use crate::tune::{self, Circumstances, TuneError};
 
 /// What is told when nothing is asked for: the last day.
 const SPAN: Duration = Duration::from_secs(86_400);
@@ -132,16 +132,21 @@ pub(super) async fn tune(request: HttpRequest, node: Data<Node>) -> Result<HttpR
         until,
     };
     let (plans, journal, permit) = (plans(&node), node.past.journal.clone(), admitted(&node)?);
-    let rules = node.desk.rules.load_full();
+    let (rules, desired) = (node.desk.rules.load_full(), node.desired.clone());
     let made = node.read(move |store| {
         let _permit = permit;
-        Ok(tune::tune(&question, &plans, &rules, &journal, store))
+        let made = desired.maintenance().map_err(TuneError::from).and_then(|maintenance| {
+            let circumstances = Circumstances { rules: &rules, maintenance: &maintenance };
+            tune::tune(&question, &plans, circumstances, &journal, store)
+        });
+        Ok(made)
     });
     match made.await? {
         Ok(tuned) => Ok(HttpResponse::Ok().json(tuned)),
         Err(error @ (TuneError::Question(_) | TuneError::Option(_))) => Err(Problem::bad_request(error.to_string())),
         Err(TuneError::Store(error)) => Err(unreadable(&error)),
         Err(TuneError::Journal(error)) => Err(unreadable(&error)),
+        Err(TuneError::Desired(error)) => Err(unreadable(&error)),
     }
 }
 

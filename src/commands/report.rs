@@ -9,10 +9,11 @@ use super::cli::{ListFormat, ReportArgs, TuneArgs};
 use super::token::client;
 use crate::availability::{self, NoiseWanted, ServiceReport, from_folder};
 use crate::config::{DataDir, Plan, Sources, StreamPlan, load, moment};
+use crate::desired::maintenance_in;
 use crate::journal::{JournalKeep, JournalReader};
 use crate::report::Destination;
 use crate::sinks::store::EventReader;
-use crate::tune::{self, Tuned};
+use crate::tune::{self, Circumstances, Tuned};
 
 /// Status for bad usage, or a service that does not answer.
 const USAGE: u8 = 2;
@@ -94,7 +95,9 @@ fn try_tune(args: &TuneArgs, sources: &Sources) -> Result<(), String> {
             if plans.is_empty() {
                 return Err("which streams? name their configuration with --config".to_owned());
             }
-            tune::tune(&question, &plans, &rules, &journal, &mut EventReader::new(&folder))
+            let maintenance = maintenance_in(&folder).map_err(|error| error.to_string())?;
+            let circumstances = Circumstances { rules: &rules, maintenance: &maintenance };
+            tune::tune(&question, &plans, circumstances, &journal, &mut EventReader::new(&folder))
                 .map_err(|error| error.to_string())?
         }
         None => {

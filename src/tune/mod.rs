@@ -19,10 +19,12 @@ use avwatch_actors::alarm_model::rules::AlarmRules;
 use avwatch_actors::detector::Ladder;
 use avwatch_actors::event::{Event, Standing, Wall};
 use avwatch_actors::severity::Severity;
+use avwatch_actors::silence::Silence;
 use avwatch_actors::track::{TrackId, TrackInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Span, StreamPlan};
+use crate::desired::DesiredError;
 use crate::detectors::{self, DetectorKind, DetectorSettings, OptionError, ResolvedDetector};
 use crate::journal::{JournalError, JournalReader, KeptSpan};
 use crate::sinks::store::{EventFilter, EventReader, PAGE_ROWS_MAX, StoreError};
@@ -57,6 +59,15 @@ pub struct Question {
     pub until: SystemTime,
 }
 
+/// By what it was decided, beside the detectors, whether people are told.
+#[derive(Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// The rules of now.
+    pub rules: &'a AlarmRules,
+    /// Every maintenance that was, is or is planned.
+    pub maintenance: &'a [Silence],
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum TuneError {
@@ -72,6 +83,9 @@ pub enum TuneError {
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// It cannot be read when maintenance was.
+    #[error(transparent)]
+    Desired(#[from] DesiredError),
 }
 
 /// Alarms by the highest severity that each reached.
@@ -164,14 +178,14 @@ pub struct Tuned {
     pub notes: Vec<String>,
 }
 
-/// Answers a question about these streams, whose alarms go by those rules.
+/// Answers a question about these streams, whose alarms go by those circumstances.
 ///
 /// # Errors
 /// The question makes no sense, or journal or store cannot be read.
 pub fn tune(
     question: &Question,
     plans: &[Arc<StreamPlan>],
-    rules: &AlarmRules,
+    circumstances: Circumstances<'_>,
     journal: &JournalReader,
     store: &mut EventReader,
 ) -> Result<Tuned, TuneError> {
@@ -206,7 +220,7 @@ pub fn tune(
             break;
         }
         let mut past = Past { since, until: question.until, plan, journal, store };
-        if let Some(stream) = tune_stream(question, kind, rules, &mut past)? {
+        if let Some(stream) = tune_stream(question, kind, circumstances, &mut past)? {
             answer.raised.add(stream.raised);
             answer.configured.add(stream.configured);
             answer.tuned.add(stream.tuned);
@@ -262,8 +276,8 @@ fn notes(question: &Question, kind: &DetectorKind, streams: &[TunedStream]) -> V
         ));
     }
     notes.push(
-        "what another event of the stream explained is no alarm; silences and maintenance are not replayed, and from \
-         events neither is what comes and goes too often"
+        "what another event of the stream explained, or what began and ended in maintenance, is no alarm; silences are \
+         not replayed, and from events neither is what comes and goes too often"
             .to_owned(),
     );
     notes.push(
@@ -309,7 +323,7 @@ impl Past<'_> {
 
     /// A stage with what explains or worsens the alarms of a detector, as configured.
     fn around(&mut self, kind: &DetectorKind) -> Result<Stage, TuneError> {
-        let mut stage = Stage::new(&self.plan.name);
+        let mut stage = Stage::new(&self.plan.name, &self.plan.labels);
         let is_needed =
             |other: &str| other != kind.name && (other != "silence" || matches!(kind.name, "black" | "freeze"));
         for other in AROUND.into_iter().filter(|other| is_needed(other)) {
@@ -364,7 +378,7 @@ const AROUND: [&str; 3] = ["input_down", "scrambled", "silence"];
 fn tune_stream(
     question: &Question,
     kind: &'static DetectorKind,
-    rules: &AlarmRules,
+    circumstances: Circumstances<'_>,
     past: &mut Past<'_>,
 ) -> Result<Option<TunedStream>, TuneError> {
     let spans = past.spans(kind)?;
@@ -380,8 +394,10 @@ fn tune_stream(
         tuned: Alarms::default(),
     };
     let is_in = |event: &&Event| event.raised_at.0 >= past.since && event.raised_at.0 < question.until;
-    let is_explained = |event: &Event| event.suppressed_by.as_deref().is_some_and(|by| by.starts_with("event:"));
-    for event in events.iter().filter(|event| is_in(event) && !is_explained(event)) {
+    let is_held_back_by =
+        |event: &Event, what: &str| event.suppressed_by.as_deref().is_some_and(|by| by.starts_with(what));
+    let is_none = |event: &Event| is_held_back_by(event, "event:") || is_held_back_by(event, "maintenance:");
+    for event in events.iter().filter(|event| is_in(event) && !is_none(event)) {
         stream.raised.count(event.max_severity);
     }
     match stream.replayed_from {
@@ -394,12 +410,14 @@ fn tune_stream(
             for (asked, alarms) in [(None, &mut stream.configured), (Some(question), &mut stream.tuned)] {
                 let mut stage = around.clone();
                 past.hear(&mut stage, &spans, kind, asked)?;
-                *alarms = stage.alarms(rules, kind.name, Wall(question.until));
+                *alarms = stage.alarms(circumstances, kind.name, Wall(question.until));
             }
         }
         ReplayedFrom::Events => {
-            let (points, lasting): (Vec<&Event>, Vec<&Event>) =
-                events.iter().partition(|event| event.ended_at == Some(event.started_at));
+            let (points, lasting): (Vec<&Event>, Vec<&Event>) = events
+                .iter()
+                .filter(|event| !is_held_back_by(event, "maintenance:"))
+                .partition(|event| event.ended_at == Some(event.started_at));
             for event in points.iter().chain(&lasting) {
                 stream.configured.count(event.max_severity);
             }

@@ -1,10 +1,10 @@
 //! The stage: what was said of one stream goes through the engine's own alarm model once more, in the order of time.
 //!
 //! Pure, in virtual time: a clock that ticks while anything is open. What comes and goes too often becomes one alarm there,
-//! what an input that is down or scrambled explains becomes none, a picture that is gone with its sound rises, and off the air
-//! nothing is raised: as it was live, by the rules of now.
+//! what an input that is down or scrambled explains becomes none, nor does what stays within a maintenance, a picture that is
+//! gone with its sound rises, and off the air nothing is raised: as it was live, by the rules of now.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,11 @@ use avwatch_actors::event::{
 };
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity;
+use avwatch_actors::silence::{Silence, fits};
 use avwatch_actors::track::{SessionNumber, TrackId};
 
-use super::Alarms;
 use super::replay::Heard;
+use super::{Alarms, Circumstances};
 
 /// For how long after a change the clock ticks each second: longer than what follows a change with time alone.
 const CLOSE_FOR: Duration = Duration::from_secs(120);
@@ -35,8 +36,9 @@ pub(super) struct Stage {
 
 impl Stage {
     /// A stream of which nothing was said.
-    pub(super) fn new(stream: &Arc<str>) -> Self {
-        let card = Arc::new(StreamCard { stream: stream.clone(), ..StreamCard::default() });
+    pub(super) fn new(stream: &Arc<str>, labels: &BTreeMap<String, String>) -> Self {
+        let card = StreamCard { stream: stream.clone(), labels: labels.clone(), ..StreamCard::default() };
+        let card = Arc::new(card);
         Self { card, changes: Vec::new() }
     }
 
@@ -77,7 +79,8 @@ impl Stage {
     }
 
     /// The alarms of a detector that people would have been told of by that time, if the stream is not observed.
-    pub(super) fn alarms(mut self, rules: &AlarmRules, detector: &str, until: Wall) -> Alarms {
+    pub(super) fn alarms(mut self, circumstances: Circumstances<'_>, detector: &str, until: Wall) -> Alarms {
+        let Circumstances { rules, maintenance } = circumstances;
         self.changes.sort_by_key(|change| change.changed_at);
         let mut alarms = Alarms::default();
         let Some(first) = self.changes.first().map(|change| change.changed_at) else { return alarms };
@@ -91,6 +94,12 @@ impl Stage {
             told: HashMap::new(),
         };
         show.model.govern(Arc::new(AlarmRules { streams, ..rules.clone() }), first);
+        // What can match none of its events, or was over by then, takes no place of another.
+        let counts = |one: &&Silence| {
+            let stream = one.matchers.stream.as_deref();
+            first < one.until && one.starts_at < until && stream.is_none_or(|name| fits(name, &self.card.stream))
+        };
+        show.model.silence(maintenance.iter().filter(counts).cloned().collect(), first);
         for change in self.changes {
             show.run_until(change.changed_at);
             let events = show.model.step(change);

@@ -1,5 +1,6 @@
 //! Replays against what the engine's lifecycle says live.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use avwatch_actors::alarm_model::rules::AlarmRules;
@@ -8,12 +9,13 @@ use avwatch_actors::event::{Event, EventState, Standing, Wall};
 use avwatch_actors::event_lifecycle::{EventLifecycle, What};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity;
+use avwatch_actors::silence::{Matchers, Silence, SilenceKind};
 use avwatch_actors::track::TrackId;
 use avwatch_actors::verdict_notes::{Onset, SpanKind, VerdictSpan, VerdictTally};
 use proptest::prelude::*;
 
 use super::stage::Stage;
-use super::{Alarms, Judge, replay};
+use super::{Alarms, Circumstances, Judge, replay};
 use crate::sinks::samples;
 
 const FRAME: i64 = 40;
@@ -59,8 +61,12 @@ fn heard(stage: &mut Stage, detector: &str, track: TrackId, held: &[(u64, u64)])
     stage.hear(detector, track, Standing::Main, &replay(dated, at(10_000), &judge(0, None)));
 }
 
+fn circumstances<'a>(rules: &'a AlarmRules, maintenance: &'a [Silence]) -> Circumstances<'a> {
+    Circumstances { rules, maintenance }
+}
+
 fn alarms(stage: &Stage, detector: &str) -> Alarms {
-    stage.clone().alarms(&AlarmRules::default(), detector, at(10_000))
+    stage.clone().alarms(circumstances(&AlarmRules::default(), &[]), detector, at(10_000))
 }
 
 fn ladder(raise_after: u64) -> Ladder {
@@ -140,7 +146,7 @@ fn another_threshold_finds_what_came_near_and_drops_what_hardly_reached_it() {
 
 #[test]
 fn what_comes_and_goes_is_one_alarm_from_the_fourth_time_on_as_it_was_live() {
-    let mut stage = Stage::new(&"lobby".into());
+    let mut stage = Stage::new(&"lobby".into(), &BTreeMap::new());
     // Eight times three seconds, a minute apart, and once more after an hour.
     let held: Vec<(u64, u64)> = (0..8).map(|time| (60 + time * 60, 3)).chain([(4_000, 3)]).collect();
     heard(&mut stage, "black", TrackId::video(0), &held);
@@ -148,12 +154,12 @@ fn what_comes_and_goes_is_one_alarm_from_the_fourth_time_on_as_it_was_live() {
     assert_eq!((found.alarms, found.info), (5, 5), "three, one that flaps, and the last");
     let mut rules = AlarmRules::default();
     rules.flapping.raises = 0;
-    assert_eq!(stage.alarms(&rules, "black", at(10_000)).alarms, 9);
+    assert_eq!(stage.alarms(circumstances(&rules, &[]), "black", at(10_000)).alarms, 9);
 }
 
 #[test]
 fn what_an_input_that_is_down_explains_is_no_alarm() {
-    let mut stage = Stage::new(&"lobby".into());
+    let mut stage = Stage::new(&"lobby".into(), &BTreeMap::new());
     heard(&mut stage, "black", TrackId::video(0), &[(105, 20), (500, 7)]);
     let down = Event {
         started_at: at(100),
@@ -169,20 +175,42 @@ fn what_an_input_that_is_down_explains_is_no_alarm() {
 
 #[test]
 fn a_picture_that_is_gone_with_its_sound_rises_as_it_does_live() {
-    let mut stage = Stage::new(&"lobby".into());
+    let mut stage = Stage::new(&"lobby".into(), &BTreeMap::new());
     heard(&mut stage, "black", TrackId::video(0), &[(100, 15), (500, 15)]);
     let apart = alarms(&stage, "black");
     assert_eq!((apart.alarms, apart.major), (2, 2));
     let combination = vec![(Duration::from_secs(10), Severity::Critical)];
     let rules = AlarmRules { combination, ..AlarmRules::default() };
     heard(&mut stage, "silence", TrackId::audio(0), &[(501, 20)]);
-    let together = stage.alarms(&rules, "black", at(10_000));
+    let together = stage.alarms(circumstances(&rules, &[]), "black", at(10_000));
     assert_eq!((together.alarms, together.major, together.critical), (2, 1, 1));
 }
 
 #[test]
+fn a_picture_that_was_black_in_planned_maintenance_only_is_no_alarm_of_a_replay() {
+    let labels = BTreeMap::from([("site".to_owned(), "north".to_owned())]);
+    let mut stage = Stage::new(&"lobby".into(), &labels);
+    // Within it, beyond its end, and after it.
+    heard(&mut stage, "black", TrackId::video(0), &[(1_100, 30), (1_950, 100), (4_000, 30)]);
+    let planned = |site: &str| Silence {
+        id: site.to_owned(),
+        kind: SilenceKind::Maintenance,
+        matchers: Matchers { labels: BTreeMap::from([("site".to_owned(), site.to_owned())]), ..Matchers::default() },
+        starts_at: at(1_000),
+        until: at(2_000),
+        reason: String::new(),
+        author: String::new(),
+        created_at: at(0),
+    };
+    let rules = AlarmRules::default();
+    let told =
+        |maintenance: &[Silence]| stage.clone().alarms(circumstances(&rules, maintenance), "black", at(10_000)).alarms;
+    assert_eq!((told(&[]), told(&[planned("south")]), told(&[planned("south"), planned("north")])), (3, 3, 2));
+}
+
+#[test]
 fn an_input_that_flapped_explains_only_while_it_was_down() {
-    let mut stage = Stage::new(&"lobby".into());
+    let mut stage = Stage::new(&"lobby".into(), &BTreeMap::new());
     heard(&mut stage, "black", TrackId::video(0), &[(210, 7), (305, 7)]);
     let down = Event {
         started_at: at(100),
