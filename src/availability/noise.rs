@@ -6,7 +6,7 @@ use avwatch_actors::event::{Event, Wall};
 use avwatch_actors::severity::Severity;
 use serde::{Deserialize, Serialize};
 
-use super::build::{Found, between, held, is_counted, is_maintenance, is_point, median_max, seconds};
+use super::build::{Found, between, held, is_counted, is_maintenance, is_point, median_max, millis, seconds};
 use super::spans::Spans;
 use super::{Question, lasted, percent};
 
@@ -108,11 +108,11 @@ fn pairs_of(question: &Question, stream: &Found<'_>) -> Vec<NoisyPair> {
 
 fn pair(question: &Question, stream: &Found<'_>, detector: &str, events: &[&Event]) -> NoisyPair {
     let watched = stream.base.total();
-    let open = Spans::of(events.iter().flat_map(|event| held(event, question).spans().to_vec()));
+    let open = Spans::of(events.iter().flat_map(|event| known(event, question).spans().to_vec()));
     let open = open.within(&stream.base).total();
     let lasting: Vec<f64> = events
         .iter()
-        .filter(|event| !is_point(event))
+        .filter(|event| !is_point(event) && !flaps_on(event))
         .map(|event| between(event.started_at, event.ended_at.unwrap_or(Wall(question.until))))
         .collect();
     let clear_after = stream.material.clear_after.get(detector).copied().unwrap_or(10.0);
@@ -140,6 +140,17 @@ fn pair(question: &Question, stream: &Found<'_>, detector: &str, events: &[&Even
     };
     suggest(&mut pair, seconds(watched), &lasting, &short, clear_after);
     pair
+}
+
+/// Whether it flaps and is open: since its newest change nobody noted when it was calm.
+fn flaps_on(event: &Event) -> bool {
+    event.is_open() && event.is_flapping()
+}
+
+/// When its condition is known to have held.
+fn known(event: &Event, question: &Question) -> Spans {
+    let held = held(event, question);
+    if flaps_on(event) { held.within(&Spans::of([(0, millis(event.changed_at.0))])) } else { held }
 }
 
 /// What has to be known before anybody hears less of it.

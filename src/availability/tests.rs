@@ -112,6 +112,15 @@ fn of_an_event_that_still_flaps_the_report_says_what_it_does_not_know() {
 }
 
 #[test]
+fn a_detector_is_not_proposed_to_be_switched_off_for_an_event_that_is_open_because_it_flaps() {
+    let newest = Event { changed_at: at(120), ..flapping(None) };
+    let report = report_of(&[("lobby", "north", stream(&[(0, 1_000)], vec![newest]))], NoiseWanted::Yes);
+    let pair = &report.noise.unwrap().pairs[0];
+    assert_eq!((pair.events, pair.open_share), (1, 0.005), "five seconds are known");
+    assert_eq!((&pair.suggestion, &pair.config), (&None, &None));
+}
+
+#[test]
 fn moments_that_became_one_event_are_no_time_of_error() {
     let calm_s = vec![(0.0, 30.0), (30.0, 60.0)];
     let moments = Event { calm_s, ..event("dropout", Severity::Major, 100, Some(160)) };
