@@ -48,6 +48,11 @@ impl Condition {
         Self { field: "status".to_owned(), test: Test::AtLeast(500.0) }
     }
 
+    /// The field that it looks at.
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
     /// Whether it holds for a line. A field that is not there differs from everything and matches nothing.
     pub(super) fn holds(&self, fields: &Fields<'_>) -> bool {
         let text = fields.get(&self.field);

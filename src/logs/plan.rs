@@ -98,6 +98,11 @@ impl Pattern {
     /// It is none, or too large.
     pub fn new(text: &str) -> Result<Self, String> {
         let built = regex::RegexBuilder::new(text).size_limit(Self::BYTES_MAX).build();
-        built.map(Self).map_err(|error| format!("is no regular expression: {error}").replace('\n', " "))
+        built.map(Self).map_err(|error| {
+            // What is wrong stands in the last line; those above draw where.
+            let text = error.to_string();
+            let why = text.lines().last().unwrap_or_default().trim();
+            format!("is no regular expression: {}", why.strip_prefix("error: ").unwrap_or(why))
+        })
     }
 }

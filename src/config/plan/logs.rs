@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use avwatch_actors::severity::Severity;
 
+use crate::config::error::nearest;
 use crate::config::origin::KeyPath;
 use crate::config::plan::{Building, check_name};
 use crate::config::settings::{LogDetector, LogInputSettings, LogLineFormat, LogMeasure, LogRuleSettings};
@@ -41,7 +42,46 @@ fn one(building: &mut Building<'_>, name: &str, input: &LogInputSettings, path: 
         .iter()
         .filter_map(|(name, settings)| rule(building, name, settings, &rules_path.key(name)).map(Arc::new))
         .collect();
+    if let Some(format) = &format {
+        check_fields(building, input, format, path);
+    }
     Some(LogInputPlan { name: name.into(), path: file?, format: format?, time: input.time.clone(), map: map?, rules })
+}
+
+/// Refuses fields that no line of the format can have: what asks for them would never say anything.
+fn check_fields(building: &mut Building<'_>, input: &LogInputSettings, format: &Format, path: &KeyPath) {
+    let Some(known) = format.fields() else { return };
+    let mut check = |field: &str, path: &KeyPath| {
+        if !known.contains(&field) {
+            let all = if known.is_empty() { "its pattern has no named groups".to_owned() } else { known.join(", ") };
+            let hint = nearest(field, known.iter().copied()).map_or(all, |near| format!("did you mean '{near}'?"));
+            building.invalid(path, format!("lines of this format have no field '{field}' ({hint})"));
+        }
+    };
+    for (key, field) in [("time", &input.time), ("stream_field", &input.stream_field)] {
+        field.iter().for_each(|field| check(field, &path.key(key)));
+    }
+    for (name, rule) in &input.rules {
+        let path = path.key("rules").key(name);
+        for (key, texts) in [("when", &rule.when), ("of", &rule.of)] {
+            for (index, condition) in texts.iter().enumerate() {
+                if let Ok(condition) = condition.parse::<Condition>() {
+                    check(condition.field(), &path.key(key).index(index));
+                }
+            }
+        }
+        for (key, field) in [("sum", &rule.sum), ("per", &rule.per)] {
+            field.iter().for_each(|field| check(field, &path.key(key)));
+        }
+        let usual = match rule.detector {
+            LogDetector::Errors => Condition::is_error(),
+            LogDetector::HttpErrors => Condition::is_server_error(),
+            LogDetector::Rebuffering | LogDetector::SlowSegments => continue,
+        };
+        if rule.when.is_empty() && rule.sum.is_none() {
+            check(usual.field(), &path.key("when"));
+        }
+    }
 }
 
 fn file(building: &mut Building<'_>, input: &LogInputSettings, path: &KeyPath) -> Option<PathBuf> {
@@ -187,6 +227,10 @@ fn thresholds(building: &mut Building<'_>, rule: &LogRuleSettings, path: &KeyPat
     }
     if !steps.is_sorted_by(|one, two| one.0 < two.0) || steps[0].0 <= 0.0 {
         building.invalid(&path, "must be above 0 and rise with the severity");
+    }
+    let is_share_of_lines = rule.measure == LogMeasure::Share && rule.per.is_none() && rule.sum.is_none();
+    if is_share_of_lines && steps.iter().any(|(from, _)| *from > 1.0) {
+        building.invalid(&path, "is a share of the lines, from 0 to 1: 5 % is 0.05");
     }
     Some(steps)
 }

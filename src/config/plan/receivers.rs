@@ -5,13 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use avwatch_actors::severity::Severity;
+use avwatch_actors::silence::fits;
 
+use crate::config::error::nearest;
 use crate::config::origin::{KeyPath, Origin};
 use crate::config::plan::{Building, check_headers, check_labels, check_name};
 use crate::config::secret::{AddressText, Secret};
 use crate::config::settings::{
     EmailSettings, ExecSettings, LeastSeverity, MailSecurity, ReceiverSettings, Recovery, SnmpSettings,
 };
+use crate::detectors::{ALL, LOGS, OWN, RESERVED};
 use crate::notify::email::mailbox;
 use crate::notify::webhook::SigningKey;
 use crate::notify::{
@@ -34,6 +37,7 @@ pub(super) fn build(building: &mut Building<'_>) -> Vec<ReceiverPlan> {
         let path = path.key(name);
         check_name(building, name, &path, "receiver");
         check_fallback(building, name, receiver, &path);
+        check_detectors(building, receiver, &path.key("detectors"));
         if let Some(channel) = channel(building, receiver, &path) {
             let name = Arc::from(name.as_str());
             let fallback = receiver.fallback.as_deref().map(Arc::from);
@@ -69,6 +73,26 @@ fn check_fallback(building: &mut Building<'_>, name: &str, receiver: &ReceiverSe
     }
 }
 
+/// Refuses names that fit no detector: the receiver would never hear of anything.
+fn check_detectors(building: &mut Building<'_>, receiver: &ReceiverSettings, path: &KeyPath) {
+    let known = || ALL.iter().map(|kind| kind.name).chain([LOGS, OWN].into_iter().flatten().map(|(_, name)| *name));
+    for (index, pattern) in receiver.detectors.iter().enumerate() {
+        let path = path.index(index);
+        if known().any(|name| fits(pattern, name)) {
+            continue;
+        }
+        if RESERVED.iter().any(|(_, name)| fits(pattern, name)) {
+            building.warn(&path, "has no effect: this version does not have the detector");
+            continue;
+        }
+        let why = match nearest(pattern, known()) {
+            Some(near) => format!("is no detector; did you mean '{near}'?"),
+            None => "fits no detector; 'avwatch detectors' lists them".to_owned(),
+        };
+        building.invalid(&path, why);
+    }
+}
+
 /// The one channel that is configured.
 fn channel(building: &mut Building<'_>, receiver: &ReceiverSettings, path: &KeyPath) -> Option<ChannelPlan> {
     let empty = ReceiverSettings::default();
@@ -83,7 +107,7 @@ fn channel(building: &mut Building<'_>, receiver: &ReceiverSettings, path: &KeyP
         ("snmp", receiver.snmp != empty.snmp),
     ]
     .into_iter()
-    .filter_map(|(kind, is_written)| is_written.then_some(kind))
+    .filter_map(|(kind, is_written)| (is_written || building.origins.contains(&path.key(kind))).then_some(kind))
     .collect();
     let [kind] = written[..] else {
         let why = if written.is_empty() {
@@ -213,7 +237,10 @@ fn check_mailbox(building: &mut Building<'_>, text: &str, path: &KeyPath) {
 }
 
 fn exec(building: &mut Building<'_>, exec: &ExecSettings, path: &KeyPath) -> Option<ExecPlan> {
-    let (program, arguments) = exec.command.split_first()?;
+    let Some((program, arguments)) = exec.command.split_first() else {
+        building.missing(&path.key("command"));
+        return None;
+    };
     let origin = building.origins.of(&path.key("command"));
     if !matches!(origin, Origin::File { .. }) {
         // Whoever may set a variable of the service must not thereby run programs as it.

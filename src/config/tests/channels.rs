@@ -52,3 +52,33 @@ fn a_heartbeat_is_planned_and_its_address_is_shown_nowhere() {
     assert!(!resolved_toml(&loaded).contains("S3cret"));
     assert!(Bench::of("").loaded().plan.heartbeat.is_none());
 }
+
+#[test]
+fn a_receiver_of_a_detector_that_does_not_exist_is_refused_and_not_silent_for_ever() {
+    let bench = Bench::of(
+        "[receivers.a]\ndetectors = [\"black\", \"blak\", \"captions*\", \"*loud\", \"monitor_*\", \"log_errors\"]\n\
+         [receivers.a.webhook]\nurl = \"https://hook.example/\"\n",
+    );
+    assert_eq!(
+        bench.errors(),
+        [
+            "a.toml:2:23: 'receivers.a.detectors[1]': is no detector; did you mean 'black'?",
+            "a.toml:2:44: 'receivers.a.detectors[3]': fits no detector; 'avwatch detectors' lists them",
+        ]
+    );
+}
+
+#[test]
+fn a_receiver_without_an_address_is_told_so_and_not_that_it_has_no_channel() {
+    for (channel, missing) in [
+        ("alertmanager]\nurls = []", "alertmanager.urls"),
+        ("webhook]", "webhook.url"),
+        ("exec]\ncommand = []", "exec.command"),
+        ("exec]", "exec.command"),
+        ("snmp]", "snmp.host"),
+    ] {
+        let errors = Bench::of(&format!("[receivers.a.{channel}\n")).errors();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].ends_with(&format!(" 'receivers.a.{missing}' is missing")), "{errors:?}");
+    }
+}

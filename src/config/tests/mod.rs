@@ -4,6 +4,7 @@ mod channels;
 mod errors;
 mod files;
 mod layers;
+mod logs;
 mod reload;
 mod secrets;
 mod share;

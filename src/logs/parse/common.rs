@@ -2,8 +2,12 @@
 
 use super::Fields;
 
+/// What lines of the combined format hold, the parts of the request included.
+pub(super) const FIELDS: [&str; 11] =
+    ["host", "user", "time", "request", "method", "path", "protocol", "status", "bytes", "referer", "agent"];
+
 /// Values behind those of the combined format.
-const EXTRA: [&str; 8] = ["extra1", "extra2", "extra3", "extra4", "extra5", "extra6", "extra7", "extra8"];
+pub(super) const EXTRA: [&str; 8] = ["extra1", "extra2", "extra3", "extra4", "extra5", "extra6", "extra7", "extra8"];
 
 pub(super) fn parse(line: &str) -> Option<Fields<'_>> {
     let mut rest = line;

@@ -43,6 +43,15 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    /// Every field that its lines can have, where that is known.
+    pub(crate) fn fields(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::Json | Self::Logfmt => None,
+            Self::Common => Some(common::FIELDS.iter().chain(&common::EXTRA).copied().collect()),
+            Self::Regex(pattern) => Some(pattern.0.capture_names().flatten().collect()),
+        }
+    }
+
     /// The fields of a line; nothing when it has another form.
     pub(super) fn parse<'a>(&self, line: &'a str) -> Option<Fields<'a>> {
         match self {
