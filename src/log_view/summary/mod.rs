@@ -97,6 +97,7 @@ impl Summary {
         match line.state {
             b"raised" => entry.raised += 1,
             b"escalated" => entry.escalated += 1,
+            b"suppressed" => entry.suppressed += 1,
             b"ended" => entry.ended += 1,
             _ => {}
         }

@@ -101,6 +101,8 @@ pub struct EventReport {
     pub raised: u64,
     /// Escalated to this severity.
     pub escalated: u64,
+    /// Held back: observed, silenced, in maintenance, or explained by another event.
+    pub suppressed: u64,
     /// Ended.
     pub ended: u64,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::report::{FaultReport, StreamReport, SummaryReport};
+use super::report::{EventReport, FaultReport, StreamReport, SummaryReport};
 use crate::telemetry::escape::push_text;
 
 /// Rows of a table; JSON has all.
@@ -76,10 +76,17 @@ impl SummaryReport {
 
     fn events(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         heading(f, "Events", self.events.len())?;
+        if !self.events.is_empty() {
+            writeln!(
+                f,
+                "{:>9}  {:>9} {:>9} {:>9}  {:<20} severity",
+                "raised", "escalated", "held back", "ended", "detector"
+            )?;
+        }
         for event in self.events.iter().take(ROWS_MAX) {
             let (detector, severity) = (clean(&event.detector), clean(&event.severity));
-            let (raised, escalated, ended) = (event.raised, event.escalated, event.ended);
-            writeln!(f, "{raised:>9}  {detector:<20} {severity:<9} escalated {escalated}, ended {ended}")?;
+            let EventReport { raised, escalated, suppressed, ended, .. } = event;
+            writeln!(f, "{raised:>9}  {escalated:>9} {suppressed:>9} {ended:>9}  {detector:<20} {severity}")?;
         }
         rest(f, self.events.len())
     }
