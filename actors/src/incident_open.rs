@@ -316,8 +316,8 @@ impl OpenIncident {
             }
             (None, Some(until)) => match self.left_down {
                 0 => format!("; over after {}", spoken(lasted(until))),
-                1 => format!("; over after {}, 1 of them is still down", spoken(lasted(until))),
-                left => format!("; over after {}, {left} of them are still down", spoken(lasted(until))),
+                1 => format!("; over after {}, when 1 of them was still down", spoken(lasted(until))),
+                left => format!("; over after {}, when {left} of them were still down", spoken(lasted(until))),
             },
             (None, None) => String::new(),
         };

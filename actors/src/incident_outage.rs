@@ -133,7 +133,7 @@ mod tests {
         let over = desk.records[&outage.id].clone();
         assert_eq!((over.state, over.ended_at), (IncidentState::Ended, Some(wall(60_000))));
         assert_eq!((over.events_open, over.events_total), (0, 6));
-        assert_eq!(over.message, "6 of 6 inputs were down; over after 60 s, 1 of them is still down");
+        assert_eq!(over.message, "6 of 6 inputs were down; over after 60 s, when 1 of them was still down");
         desk.machine.probed(&refused());
         desk.step(71_000, vec![Event { changed_at: wall(71_000), ..events[5].clone() }]);
         assert!(!desk.machine.is_blind() && !desk.machine.wants_probes(std::time::Instant::now()));

@@ -23,7 +23,7 @@ pub fn head(message: &Message) -> String {
         Content::Changes(records) => records,
     };
     let told = words::newest(records);
-    match (&told[..], worst(&told)) {
+    match (&told[..], worst(&told).or_else(|| over(&told))) {
         ([only], _) => words::line(only),
         (several, Some(worst)) => {
             let more = format!(", and {} more: {}", several.len() - 1, counts(records));
@@ -51,6 +51,11 @@ fn worst<'a, 'b>(told: &'b [Told<'a>]) -> Option<&'b Told<'a>> {
     };
     // The first of equals.
     told.iter().filter(is_heavy).min_by_key(|one| Reverse(rank(one)))
+}
+
+/// The gravest incident that is over: its end is what people wait for, the ends of its events follow from it.
+fn over<'a, 'b>(told: &'b [Told<'a>]) -> Option<&'b Told<'a>> {
+    told.iter().filter_map(|one| Some((one.record.incident()?.severity, one))).max_by_key(|one| one.0).map(|one| one.1)
 }
 
 /// Its line, without what an incident counts.
@@ -130,7 +135,14 @@ mod tests {
 
     #[test]
     fn what_is_over_is_counted() {
+        let said = head(&message(vec![ended("a", "black"), ended("b", "black")]));
+        assert_eq!(said, "2 changes: 2 over");
+    }
+
+    #[test]
+    fn the_end_of_an_outage_is_not_hidden_behind_numbers() {
         let said = head(&message(vec![ended("a", "black"), incident("one", 2, false)]));
-        assert_eq!(said, "2 changes: 1 over, 1 incident over");
+        let what = "over: incident after 42 s: 2 streams of host origin-1 fail (2 events, 2 streams)";
+        assert_eq!(said, format!("{what}, and 1 more: 1 over, 1 incident over"));
     }
 }
