@@ -35,32 +35,32 @@ impl Complaint {
     /// Nothing was taken for so long.
     pub(super) fn failing(&mut self, lasts: Duration, why: &str) {
         if lasts >= PATIENCE {
-            self.raise(&format!("takes no notifications: {why}"));
+            self.raise(&format!("takes no notifications: {why}"), lasts);
         }
     }
 
     /// It takes messages, but not one that has waited for so long.
     pub(super) fn aside(&mut self, lasts: Duration, why: &str) {
         if lasts >= PATIENCE {
-            self.raise(&format!("does not take a notification, which is tried again: {why}"));
+            self.raise(&format!("does not take a notification, which is tried again: {why}"), lasts);
         }
     }
 
     /// A message was parked.
     pub(super) fn parked(&mut self, why: &str) {
-        self.raise(&format!("did not take a notification, which is parked: {why}"));
+        self.raise(&format!("did not take a notification, which is parked: {why}"), Duration::ZERO);
     }
 
     /// Its thread panicked and began anew.
     pub(super) fn panicked(&mut self, why: &str) {
-        self.raise(&format!("is not told: its thread panicked and began anew: {why}"));
+        self.raise(&format!("is not told: its thread panicked and began anew: {why}"), Duration::ZERO);
     }
 
     /// So many changes were lost since the start.
     pub(super) fn lost(&mut self, total: u64) {
         if total > self.lost {
             let lost = total - self.lost;
-            self.raise(&format!("misses {lost} changes: too many waited for it"));
+            self.raise(&format!("misses {lost} changes: too many waited for it"), Duration::ZERO);
             self.lost = total;
         }
     }
@@ -71,25 +71,28 @@ impl Complaint {
             return;
         }
         let message = format!("receiver '{}' takes notifications again", self.receiver);
-        if self.say(ChangeKind::Ended(EventEnd::Cleared), message) {
+        if self.say(ChangeKind::Ended(EventEnd::Cleared), message, Duration::ZERO) {
             self.is_open = Some(false);
         }
     }
 
-    fn raise(&mut self, what: &str) {
+    /// Raises the event of something that has been so for that long.
+    fn raise(&mut self, what: &str, lasts: Duration) {
         if self.is_open == Some(true) {
             return;
         }
         let message = format!("receiver '{}' {what}", self.receiver);
-        if self.say(ChangeKind::Raised, message) {
+        if self.say(ChangeKind::Raised, message, lasts) {
             self.is_open = Some(true);
         }
     }
 
-    fn say(&self, what: ChangeKind, message: String) -> bool {
+    fn say(&self, what: ChangeKind, message: String, lasts: Duration) -> bool {
         let now = Wall(SystemTime::now());
         let stream = stream_of(&self.receiver);
-        (self.desk)(monitor_change_of(&stream, "notification_failed", what, Severity::Major, message, now))
+        let change = monitor_change_of(&stream, "notification_failed", what, Severity::Major, message, now);
+        let started_at = Wall(now.0.checked_sub(lasts).unwrap_or(now.0));
+        (self.desk)(EventChange { started_at, ..change })
     }
 }
 
@@ -98,6 +101,19 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+
+    #[test]
+    fn a_receiver_that_took_nothing_for_a_minute_is_not_said_to_fail_only_now() {
+        let said: Arc<Mutex<Vec<EventChange>>> = Arc::default();
+        let book = said.clone();
+        let desk = Box::new(move |change: EventChange| {
+            book.lock().unwrap().push(change);
+            true
+        });
+        Complaint::new("pager".into(), desk, 0).failing(Duration::from_secs(68), "busy");
+        let change = said.lock().unwrap().pop().unwrap();
+        assert_eq!(change.changed_at.since(change.started_at), Duration::from_secs(68));
+    }
 
     #[test]
     fn a_receiver_is_complained_of_once_until_it_takes_something() {
