@@ -108,8 +108,12 @@ fn pairs_of(question: &Question, stream: &Found<'_>) -> Vec<NoisyPair> {
 
 fn pair(question: &Question, stream: &Found<'_>, detector: &str, events: &[&Event]) -> NoisyPair {
     let watched = stream.base.total();
-    let open = Spans::of(events.iter().flat_map(|event| known(event, question).spans().to_vec()));
-    let open = open.within(&stream.base).total();
+    let share = |counts: fn(&Event) -> bool| {
+        let held =
+            events.iter().filter(|event| counts(event)).flat_map(|event| known(event, question).spans().to_vec());
+        let open = Spans::of(held).within(&stream.base).total();
+        if watched > 0 { open as f64 / watched as f64 } else { 0.0 }
+    };
     let lasting: Vec<f64> = events
         .iter()
         .filter(|event| !is_point(event) && !flaps_on(event))
@@ -130,7 +134,7 @@ fn pair(question: &Question, stream: &Found<'_>, detector: &str, events: &[&Even
         } else {
             0.0
         },
-        open_share: if watched > 0 { open as f64 / watched as f64 } else { 0.0 },
+        open_share: share(|_| true),
         median_s: median_max(&mut lasting.clone()).map(|(median, _)| median),
         flaps: short.len() as u64,
         critical: events.iter().filter(|event| event.max_severity >= Severity::Critical).count() as u64,
@@ -138,7 +142,9 @@ fn pair(question: &Question, stream: &Found<'_>, detector: &str, events: &[&Even
         config: None,
         events_then: None,
     };
-    suggest(&mut pair, seconds(watched), &lasting, &short, clear_after);
+    // What flaps comes and goes: however long it is open, that is no state of the stream.
+    let is_normal = share(|event| !flaps_on(event)) >= NORMAL_FROM && seconds(watched) >= NORMAL_WATCHED_MIN;
+    suggest(&mut pair, is_normal, &lasting, &short, clear_after);
     pair
 }
 
@@ -175,8 +181,8 @@ fn hold_over(length: f64) -> Option<u64> {
     HOLDS.iter().copied().find(|hold| *hold as f64 > length)
 }
 
-/// Says what stands out and what to do about it. `short` are the lengths of those that came and went.
-fn suggest(pair: &mut NoisyPair, watched: f64, lasting: &[f64], short: &[f64], clear_after: f64) {
+/// Says what stands out and what to do about it. `is_normal` when it holds for most of the time, `short` are the lengths of those that came and went.
+fn suggest(pair: &mut NoisyPair, is_normal: bool, lasting: &[f64], short: &[f64], clear_after: f64) {
     let caution = caution(pair);
     if pair.detector.starts_with("log_") {
         let is_noisy = pair.open_share >= NORMAL_FROM || pair.flaps >= 3 || (pair.per_day >= 24.0 && pair.events >= 3);
@@ -192,7 +198,7 @@ fn suggest(pair: &mut NoisyPair, watched: f64, lasting: &[f64], short: &[f64], c
     }
     let key = |setting: &str| format!("[streams.detectors.{}] {setting}", pair.detector);
     let points = pair.events - lasting.len() as u64;
-    if pair.open_share >= NORMAL_FROM && watched >= NORMAL_WATCHED_MIN {
+    if is_normal {
         let (words, config) = if pair.detector == "freeze" {
             (
                 "that is how the stream looks: use the profile static-ok, or raise later",

@@ -118,6 +118,11 @@ fn a_detector_is_not_proposed_to_be_switched_off_for_an_event_that_is_open_becau
     let pair = &report.noise.unwrap().pairs[0];
     assert_eq!((pair.events, pair.open_share), (1, 0.005), "five seconds are known");
     assert_eq!((&pair.suggestion, &pair.config), (&None, &None));
+    // After a restart nobody knows that it was calm.
+    let restarted = Event { calm_s: Vec::new(), changed_at: at(1_000), ..flapping(None) };
+    let report = report_of(&[("lobby", "north", stream(&[(0, 1_000)], vec![restarted]))], NoiseWanted::Yes);
+    let pair = &report.noise.unwrap().pairs[0];
+    assert_eq!((pair.open_share, &pair.suggestion), (0.9, &None));
 }
 
 #[test]
