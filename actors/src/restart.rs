@@ -3,6 +3,7 @@
 //! *Source* faults are expected: 1 s doubling to 60 s with full jitter, never given up, reset after
 //! 60 s of good frames. *Ours* (panic, hang) go from 1 s to 300 s; five within five minutes put the
 //! stream into quarantine for 15 minutes, then one probe; each failed probe doubles it, to 4 hours.
+//! A source that is *over* is asked every few seconds, as its viewers' players do: it may begin again at any time.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use crate::source::FaultClass;
 const SOURCE_BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 const OURS_BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 const PERMANENT_BACK_OFF: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(300));
+const OVER_WAIT: Duration = Duration::from_secs(4);
 const GOOD_RUN: Duration = Duration::from_secs(60);
 const INTENSITY: (usize, Duration) = (5, Duration::from_secs(300));
 const QUARANTINE: (Duration, Duration) = (Duration::from_secs(900), Duration::from_secs(4 * 3_600));
@@ -49,14 +51,17 @@ impl RestartLadder {
         {
             return RestartDecision::Quarantine(quarantine);
         }
+        let dice = dice.clamp(0.0, 1.0);
         let (first, longest) = match class {
+            // It answers well, so it counts as no failure.
+            FaultClass::Over => return RestartDecision::After(OVER_WAIT.mul_f64((1.0 + dice) / 2.0)),
             FaultClass::Source | FaultClass::Cancelled => SOURCE_BACK_OFF,
             FaultClass::Ours => OURS_BACK_OFF,
             FaultClass::Permanent => PERMANENT_BACK_OFF,
         };
         let ceiling = first.saturating_mul(1 << self.failures.min(16)).min(longest);
         self.failures = self.failures.saturating_add(1);
-        RestartDecision::After(ceiling.mul_f64(dice.clamp(0.0, 1.0)).max(WAIT_MIN))
+        RestartDecision::After(ceiling.mul_f64(dice).max(WAIT_MIN))
     }
 
     fn count_ours(&mut self, now: Instant) -> Option<Duration> {
@@ -99,6 +104,17 @@ mod tests {
             })
             .collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
+    }
+
+    #[test]
+    fn a_source_that_is_over_is_asked_every_few_seconds_and_not_given_up_for_it() {
+        let (mut ladder, now) = (RestartLadder::default(), Instant::now());
+        for (dice, millis) in [(0.0, 2_000), (1.0, 4_000), (0.5, 3_000)].repeat(100) {
+            let decision = ladder.failed(FaultClass::Over, Duration::ZERO, dice, now);
+            assert_eq!(decision, RestartDecision::After(Duration::from_millis(millis)));
+        }
+        let next = ladder.failed(FaultClass::Source, Duration::ZERO, 1.0, now);
+        assert_eq!(next, RestartDecision::After(Duration::from_secs(1)), "the ladder begins at its foot");
     }
 
     #[test]

@@ -55,6 +55,8 @@ impl Default for SourceLimits {
 pub enum FaultClass {
     /// Expected of sources: refused, timed out, ended, not found. Retried for ever.
     Source,
+    /// The source says that it is over. Asked every few seconds whether it has begun again, for ever.
+    Over,
     /// Ours: a panic, a hang, memory. Repeated ones lead to quarantine.
     Ours,
     /// Will not go away by itself: unsupported, forbidden by policy. Retried slowly.
@@ -146,6 +148,14 @@ pub enum SourceError {
         /// What was found.
         why: String,
     },
+    /// It has come to its announced end, and nothing has come after it.
+    #[error("cannot open {what}: {why}")]
+    Over {
+        /// URL without credentials.
+        what: String,
+        /// What said so, and where it ended.
+        why: String,
+    },
     /// The thread panicked.
     #[error("internal failure while reading {what}: {why}")]
     Panicked {
@@ -178,6 +188,7 @@ impl SourceError {
             | Self::NotMedia { .. }
             | Self::File { .. }
             | Self::NoTracks { .. } => FaultClass::Source,
+            Self::Over { .. } => FaultClass::Over,
             Self::Forbidden { .. } => FaultClass::Permanent,
             Self::Panicked { .. } | Self::Abandoned { .. } => FaultClass::Ours,
             Self::Stopped => FaultClass::Cancelled,
@@ -197,6 +208,7 @@ impl SourceError {
             Self::NotMedia { .. } => "not_media",
             Self::Forbidden { .. } => "forbidden",
             Self::NoTracks { .. } => "no_tracks",
+            Self::Over { .. } => "over",
             Self::Panicked { .. } => "panic",
             Self::Abandoned { .. } => "abandoned",
             Self::Stopped => "stopped",

@@ -14,6 +14,7 @@ use ffmpeg_next::{Packet, ffi};
 
 use crate::media::bytes::{Patience, ReceiveCounts};
 use crate::media::container::{Code, Container};
+use crate::media::hls_ends::HlsEnds;
 use crate::media::hls_gate::HlsGate;
 use crate::media::io_context::FaultSlot;
 use crate::media::opening;
@@ -74,7 +75,17 @@ impl Demuxer {
     ///
     /// Sets the lifeline's phase; fails by [`SourceError`] naming input and cause.
     pub fn open(spec: &InputSpec, line: &Arc<Lifeline>) -> Result<Self, SourceError> {
-        let (container, parts) = opening::open(spec, line)?;
+        Self::open_again(spec, &Arc::default(), line)
+    }
+
+    /// The same for an input that was opened before: it is refused ([`SourceError::Over`]) while its playlists are
+    /// among those that have ended and were played.
+    pub(in crate::media) fn open_again(
+        spec: &InputSpec,
+        ends: &Arc<Mutex<HlsEnds>>,
+        line: &Arc<Lifeline>,
+    ) -> Result<Self, SourceError> {
+        let (container, parts) = opening::open(spec, ends, line)?;
         let names = container.format_names();
         Ok(Self { container, parts, names, skipped: 0, truncated: false, ending: None, idle: false })
     }
@@ -107,6 +118,7 @@ impl Demuxer {
             }
             match code {
                 ffi::AVERROR_EOF => {
+                    self.container.gate().inspect(|gate| gate.played());
                     let broken = self.container.gate().and_then(HlsGate::break_off);
                     return broken.map_or(Ok(false), |why| Err(self.unreadable(why)));
                 }

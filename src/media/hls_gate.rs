@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::ffi::{CStr, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use avwatch_actors::source::SourceError;
@@ -19,6 +19,7 @@ use url::Url;
 use crate::media::bytes::{
     ByteRange, ByteSource, DecryptingSource, HttpClient, MemorySource, Patience, PrefixedSource, SegmentKey,
 };
+use crate::media::hls_ends::HlsEnds;
 use crate::media::hls_playlist::{MediaPlaylist, PLAYLIST_BYTES_MAX, is_master};
 use crate::media::io_context::{FaultSlot, IoContext};
 use crate::media::packet_ring::PacketRing;
@@ -56,6 +57,8 @@ pub(in crate::media) struct GateParts {
     pub(in crate::media) variant: Variant,
     /// How large pictures may be.
     pub(in crate::media) bound: PictureBound,
+    /// What the playlists of this input had come to when they ended.
+    pub(in crate::media) ends: Arc<Mutex<HlsEnds>>,
 }
 
 /// Owns the gate's state at an address that stays, for FFmpeg holds it too.
@@ -71,8 +74,8 @@ struct State {
     requests: u64,
     /// FFmpeg is still reading the head of the session, see [`State::reload_is_safe`].
     opening: bool,
-    /// Known playlists by address, with the number that shows whether they advance.
-    playlists: VecDeque<(String, u64)>,
+    /// Known playlists by address, as they were read last.
+    playlists: VecDeque<(String, MediaPlaylist)>,
     stood_still: u32,
     /// A playlist said that nothing more will come.
     ended: bool,
@@ -120,8 +123,9 @@ impl HlsGate {
     }
 
     /// Takes note of the playlist that the session began with.
-    pub(in crate::media) fn note_media(&mut self, text: &str, url: &Url) {
-        self.state_mut().note_media(text, url.as_str(), url);
+    /// Fails when nothing new is in it since it ended.
+    pub(in crate::media) fn note_media(&mut self, text: &str, url: &Url) -> Result<(), SourceError> {
+        self.state_mut().note_media(text, url.as_str(), url)
     }
 
     /// Says that the context is open.
@@ -164,6 +168,12 @@ impl HlsGate {
             return self.missing();
         }
         Some(self.state().trouble.clone().unwrap_or_else(unannounced))
+    }
+
+    /// Takes note that everything was read, also what was not had whole: it will not be had by asking again.
+    pub(in crate::media) fn played(&self) {
+        let state = self.state();
+        lock(&state.parts.ends).played(state.playlists.iter().map(|(_, playlist)| playlist));
     }
 
     /// Why the newest segment was not had whole.
@@ -277,7 +287,11 @@ impl State {
                 self.parts.fault.keep(SourceError::NotMedia { what: self.parts.what.clone(), why });
                 return Err(ffi::AVERROR_INVALIDDATA);
             }
-            self.note_media(&text, address, &answered);
+            if let Err(over) = self.note_media(&text, address, &answered) {
+                self.parts.fault.keep(over);
+                self.closed = true;
+                return Err(ffi::AVERROR_EXIT);
+            }
             Box::new(MemorySource::new(text.into_bytes()))
         } else {
             if let Some(index) = self.announced.iter().position(|announced| announced == url.expose().as_str()) {
@@ -370,20 +384,20 @@ impl State {
     }
 
     /// Takes note of a media playlist: `address` is what was asked for, `url` what answered.
-    fn note_media(&mut self, text: &str, address: &str, url: &Url) {
-        let playlist = MediaPlaylist::parse(text);
+    ///
+    /// Fails when the session is opened with a playlist that was played to its end before.
+    fn note_media(&mut self, text: &str, address: &str, url: &Url) -> Result<(), SourceError> {
+        let mut playlist = MediaPlaylist::parse(text);
+        if !self.opening {
+            lock(&self.parts.ends).note(&playlist);
+        } else if let Some(last) = lock(&self.parts.ends).refuses(&playlist) {
+            let why = format!("the playlist has ended: nothing new since sequence {last}");
+            return Err(SourceError::Over { what: self.parts.what.clone(), why });
+        }
         self.target = self.target.max(playlist.target);
         self.ended |= playlist.ended;
         self.parts.patience.tolerate(self.target.mul_f64(TARGETS_TOLERATED));
-        match self.playlists.iter_mut().find(|(known, _)| known == address) {
-            Some((_, next)) if *next == playlist.next_sequence && !playlist.ended => self.stood_still += 1,
-            Some((_, next)) => {
-                *next = playlist.next_sequence;
-                self.stood_still = 0;
-            }
-            None => push_bounded(&mut self.playlists, (address.to_owned(), playlist.next_sequence)),
-        }
-        for uri in playlist.discontinuities {
+        for uri in std::mem::take(&mut playlist.discontinuities) {
             if let Ok(segment) = url.join(&uri) {
                 let segment = String::from(segment);
                 if !self.announced.contains(&segment) {
@@ -391,7 +405,21 @@ impl State {
                 }
             }
         }
+        match self.playlists.iter_mut().find(|(known, _)| known == address) {
+            Some((_, before)) => {
+                let stands = before.next_sequence == playlist.next_sequence && !playlist.ended;
+                self.stood_still = if stands { self.stood_still + 1 } else { 0 };
+                *before = playlist;
+            }
+            None => push_bounded(&mut self.playlists, (address.to_owned(), playlist)),
+        }
+        Ok(())
     }
+}
+
+/// The ends are whole after every change: a poisoned lock still guards valid ones.
+fn lock(ends: &Mutex<HlsEnds>) -> MutexGuard<'_, HlsEnds> {
+    ends.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Adds to a list that forgets its oldest entries.

@@ -16,6 +16,9 @@ const VARIANTS_MAX: usize = 16;
 /// Longest target duration that is believed.
 const TARGET_MAX: Duration = Duration::from_secs(120);
 
+/// Longest name of a segment that is remembered, in letters.
+const LAST_LETTERS_MAX: usize = 256;
+
 /// What a media playlist says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::media) struct MediaPlaylist {
@@ -27,6 +30,10 @@ pub(in crate::media) struct MediaPlaylist {
     pub(in crate::media) ended: bool,
     /// Addresses, as written, of segments that follow an announced discontinuity.
     pub(in crate::media) discontinuities: Vec<String>,
+    /// Name of the last segment: its path and query may hold what changes from request to request.
+    pub(in crate::media) last: String,
+    /// Whether it lists all that there ever was, and never was a live stream as far as it says.
+    pub(in crate::media) is_recording: bool,
 }
 
 /// Whether a playlist lists variants rather than segments.
@@ -41,26 +48,38 @@ impl MediaPlaylist {
         let mut discontinuous = false;
         let mut segments = 0_u64;
         let mut first = 0_u64;
+        let (mut kind, mut last) = ("", "");
         for line in text.lines().map(str::trim) {
             if let Some(seconds) = line.strip_prefix("#EXT-X-TARGETDURATION:") {
                 let seconds = seconds.trim().parse::<f64>().unwrap_or(0.0);
                 playlist.target = Duration::try_from_secs_f64(seconds).unwrap_or_default().min(TARGET_MAX);
             } else if let Some(number) = line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:") {
                 first = number.trim().parse().unwrap_or(0);
+            } else if let Some(named) = line.strip_prefix("#EXT-X-PLAYLIST-TYPE:") {
+                kind = named.trim();
             } else if line == "#EXT-X-ENDLIST" {
                 playlist.ended = true;
             } else if line == "#EXT-X-DISCONTINUITY" {
                 discontinuous = true;
             } else if !line.is_empty() && !line.starts_with('#') {
                 segments += 1;
+                last = line;
                 if std::mem::take(&mut discontinuous) {
                     playlist.discontinuities.push(line.to_owned());
                 }
             }
         }
         playlist.next_sequence = first.saturating_add(segments);
+        playlist.last = name_of(last).chars().take(LAST_LETTERS_MAX).collect();
+        playlist.is_recording = playlist.ended && (kind == "VOD" || kind != "EVENT" && first == 0);
         playlist
     }
+}
+
+/// The last part of the path of an address, as written.
+fn name_of(address: &str) -> &str {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 /// A variant of a master playlist.

@@ -1,7 +1,7 @@
 //! HLS and DASH sessions against servers good and hostile.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use avwatch_actors::lifeline::Lifeline;
@@ -268,4 +268,50 @@ fn a_live_playlist_that_vanishes_is_an_error_and_no_clean_end() {
     let error = end.unwrap_err();
     assert!(packets > 70 && matches!(error, SourceError::Read { .. }), "{packets}: {error}");
     assert!(error.to_string().contains("503 Service Unavailable"), "{error}");
+}
+
+#[test]
+fn a_live_playlist_that_has_ended_is_not_played_again_until_something_new_is_in_it() {
+    let clip = std::fs::read(transport_stream()).unwrap();
+    let playlist = Arc::new(Mutex::new(String::new()));
+    let served = playlist.clone();
+    let server = TestServer::start(move |request, stream| match request.path.as_str() {
+        "/live.m3u8" => respond(stream, "200 OK", "", served.lock().unwrap().as_bytes()),
+        "/master.m3u8" => {
+            respond(stream, "200 OK", "", b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=160x90\nlive.m3u8\n");
+        }
+        _ => respond(stream, "200 OK", "", &clip),
+    });
+    for path in ["/live.m3u8", "/master.m3u8"] {
+        let ends = Arc::default();
+        let input = spec(url(&server, path), 5_000);
+        let open = |first: u32, tail: &str| {
+            *playlist.lock().unwrap() = format!(
+                "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{first}\n#EXTINF:1,\n{first}.ts\n{tail}"
+            );
+            Demuxer::open_again(&input, &ends, &Arc::new(Lifeline::default()))
+        };
+        let (packets, end) = drain(&mut open(7, "#EXT-X-ENDLIST\n").unwrap());
+        assert!(end.is_ok() && packets > 70, "{path}: {packets} packets, {end:?}");
+        for _ in 0..2 {
+            let error = open(7, "#EXT-X-ENDLIST\n").err().expect("the same window again");
+            assert!(matches!(error, SourceError::Over { .. }), "{path}: {error}");
+            let words = error.to_string();
+            assert!(words.ends_with("the playlist has ended: nothing new since sequence 7"), "{path}: {words}");
+        }
+        assert!(open(8, "").is_ok(), "{path}: it goes on");
+        assert!(open(0, "").is_ok(), "{path}: it begins anew");
+        assert!(drain(&mut open(9, "#EXT-X-ENDLIST\n").unwrap()).0 > 70, "{path}: it has gone on and ended meanwhile");
+        assert!(open(9, "#EXT-X-ENDLIST\n").is_err(), "{path}");
+    }
+}
+
+#[test]
+fn a_recording_as_a_playlist_is_played_as_often_as_it_is_opened() {
+    let server = server(&[("/vod.m3u8", TWO_SEGMENTS)]);
+    let (input, ends) = (spec(url(&server, "/vod.m3u8"), 5_000), Arc::default());
+    for _ in 0..2 {
+        let mut demuxer = Demuxer::open_again(&input, &ends, &Arc::new(Lifeline::default())).unwrap();
+        drain(&mut demuxer).1.unwrap();
+    }
 }

@@ -22,6 +22,7 @@ mod group_hold;
 pub mod heap;
 mod held_bytes;
 pub(crate) mod held_packet;
+mod hls_ends;
 mod hls_gate;
 mod hls_playlist;
 mod interrupt;

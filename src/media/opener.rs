@@ -1,7 +1,8 @@
 //! The opener: from an input's specification to a session.
 //!
 //! Shared between the supervisor and the session threads it starts; holds nothing of a session but
-//! the numbers of its tracks, so that a track keeps its number over reconnections.
+//! the numbers of its tracks, so that a track keeps its number over reconnections, and where the playlists
+//! of HLS have ended, so that what is over is not played again.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,6 +11,7 @@ use avwatch_actors::source::{FrameSource, Opener, SourceError, SourceLimits};
 use avwatch_actors::tier::TierDial;
 use avwatch_actors::track::SessionNumber;
 
+use super::hls_ends::HlsEnds;
 use super::packet_ring::PacketRing;
 use super::select::Numbering;
 use super::session::Session;
@@ -19,6 +21,7 @@ use super::spec::{Address, InputSpec};
 pub struct MediaOpener {
     spec: Arc<InputSpec>,
     numbering: Arc<Mutex<Numbering>>,
+    ends: Arc<Mutex<HlsEnds>>,
     ring: Option<Arc<PacketRing>>,
     dial: Arc<TierDial>,
 }
@@ -26,7 +29,8 @@ pub struct MediaOpener {
 impl MediaOpener {
     /// An opener of that input. Nothing is opened yet.
     pub fn new(spec: InputSpec) -> Self {
-        Self { spec: Arc::new(spec), numbering: Arc::default(), ring: None, dial: Arc::default() }
+        let (numbering, ends) = (Arc::default(), Arc::default());
+        Self { spec: Arc::new(spec), numbering, ends, ring: None, dial: Arc::default() }
     }
 
     /// The same, with what is read held in a ring.
@@ -44,7 +48,8 @@ impl MediaOpener {
 
 impl Opener for MediaOpener {
     fn open(&self, session: SessionNumber, line: &Arc<Lifeline>) -> Result<Box<dyn FrameSource>, SourceError> {
-        Ok(Box::new(Session::open(&self.spec, session, &self.numbering, self.ring.as_ref(), &self.dial, line)?))
+        let (ring, dial) = (self.ring.as_ref(), &self.dial);
+        Ok(Box::new(Session::open(&self.spec, session, &self.numbering, &self.ends, ring, dial, line)?))
     }
 
     fn limits(&self) -> SourceLimits {

@@ -5,7 +5,7 @@
 
 use std::ffi::CStr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use avwatch_actors::lifeline::{Lifeline, Phase};
 use avwatch_actors::source::SourceError;
@@ -17,6 +17,7 @@ use crate::media::container::{Access, Code, Container, OpenFailure};
 use crate::media::demuxer::Parts;
 use crate::media::dictionary::Dictionary;
 use crate::media::ffmpeg_log;
+use crate::media::hls_ends::HlsEnds;
 use crate::media::hls_gate::HlsGate;
 use crate::media::io_context::{FaultSlot, IoContext};
 use crate::media::mp4_order::{INDEX_LAST, Mp4Order, order_of};
@@ -35,7 +36,11 @@ const MP4_HEAD_BYTES: usize = 64 * 1024;
 const PROBE_PACKETS_MAX: u32 = 500;
 
 /// Opens an input. See [`crate::media::demuxer::Demuxer::open`].
-pub(in crate::media) fn open(spec: &InputSpec, line: &Arc<Lifeline>) -> Result<(Container, Parts), SourceError> {
+pub(in crate::media) fn open(
+    spec: &InputSpec,
+    ends: &Arc<Mutex<HlsEnds>>,
+    line: &Arc<Lifeline>,
+) -> Result<(Container, Parts), SourceError> {
     ffmpeg_log::install();
     rtsp_answer::forget();
     line.enter(Phase::Opening);
@@ -45,7 +50,7 @@ pub(in crate::media) fn open(spec: &InputSpec, line: &Arc<Lifeline>) -> Result<(
         what: spec.address.to_string(),
         foreign: false,
     };
-    let opening = Opening { spec, parts };
+    let opening = Opening { spec, ends, parts };
     if spec.reach.is_guarded() && !matches!(&spec.address, Address::Url(url) if url.scheme() != "file") {
         return Err(opening.forbidden("what comes over the API names no file and no source of this machine"));
     }
@@ -81,6 +86,8 @@ pub(in crate::media) fn with_hindrance(error: SourceError, hindrance: Option<Str
 /// One opening under way.
 pub(in crate::media) struct Opening<'a> {
     pub(in crate::media) spec: &'a InputSpec,
+    /// What playlists of this input had come to when they ended.
+    pub(in crate::media) ends: &'a Arc<Mutex<HlsEnds>>,
     pub(in crate::media) parts: Parts,
 }
 

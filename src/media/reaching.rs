@@ -119,12 +119,13 @@ impl Opening<'_> {
             what: self.parts.what.clone(),
             variant: self.spec.selection.variant,
             bound: self.picture_bound(),
+            ends: self.ends.clone(),
         });
         if hls_playlist::is_master(&text) {
             let selected = hls_playlist::select(&text, self.spec.selection.variant);
             text = selected.map_err(|why| self.not_media(&why))?;
         } else {
-            gate.note_media(&text, url);
+            gate.note_media(&text, url)?;
         }
         let source = Box::new(MemorySource::new(text.into_bytes()));
         let io = IoContext::forward_only(&self.parts.what, source, self.parts.fault.clone());

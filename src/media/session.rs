@@ -19,6 +19,7 @@ use ffmpeg_next::packet::{Mut, Ref};
 use super::clock::StreamClock;
 use super::demuxer::Demuxer;
 use super::group_hold::CATCH_UP;
+use super::hls_ends::HlsEnds;
 use super::inventory::{self, Inventory};
 use super::outlet::Outlet;
 use super::packet_meter::PacketMeter;
@@ -107,12 +108,13 @@ impl Session {
         spec: &Arc<InputSpec>,
         number: SessionNumber,
         numbering: &Arc<Mutex<Numbering>>,
+        ends: &Arc<Mutex<HlsEnds>>,
         ring: Option<&Arc<PacketRing>>,
         dial: &Arc<TierDial>,
         line: &Arc<Lifeline>,
     ) -> Result<Self, SourceError> {
         let (started, started_wall) = (Instant::now(), SystemTime::now());
-        let demuxer = Demuxer::open(spec, line)?;
+        let demuxer = Demuxer::open_again(spec, ends, line)?;
         line.enter(Phase::Reading);
         let tap = demuxer.tap();
         let feed = ring.map(|ring| RingFeed::begin(ring, number, &demuxer));
