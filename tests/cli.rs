@@ -218,6 +218,17 @@ fn a_channel_list_becomes_a_valid_configuration() {
 }
 
 #[test]
+fn columns_of_a_channel_list_that_are_not_taken_are_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let list = folder.path().join("list.csv");
+    std::fs::write(&list, "Name,URL,Profile,Logo url\nOne,udp://239.1.1.1:5000,ott,x\n").expect("it can be written");
+    let output = avwatch().arg("import").arg(&list).output().expect("it starts");
+    let said = stderr(&output);
+    assert_eq!(status(&output), 0, "{said}");
+    assert!(said.contains("left out, for nothing is known of them: Logo url, Profile\n"), "{said}");
+}
+
+#[test]
 fn the_example_is_valid_once_its_secrets_are_there() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/example.toml");
     let check = |command: &mut assert_cmd::Command| {

@@ -19,7 +19,7 @@ use super::stream_changes::{STREAMS_MAX, change_streams, refuse_without_memory, 
 use crate::catalogue::Catalogue;
 use crate::config::{ApiStreamSource, Loaded, keep_hidden};
 use crate::desired::{ApiStreams, Change, Expect, admit_stream};
-use crate::import::{self, ListFormat};
+use crate::import::{self, List, ListFormat};
 
 const DRY_RUN: Param =
     Param { name: "dry_run", doc: "true: say what would change, and change nothing. Default: false.", example: "true" };
@@ -59,6 +59,9 @@ struct Applied {
     /// Streams of a list that are left as they are, and why.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     skipped: BTreeMap<String, String>,
+    /// Columns of a list, or keys of its objects, that were not taken.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    ignored: BTreeSet<String>,
 }
 
 pub(super) async fn apply(request: HttpRequest, node: Data<Node>, bytes: Body) -> Result<HttpResponse, Problem> {
@@ -78,11 +81,11 @@ pub(super) async fn import(request: HttpRequest, node: Data<Node>, bytes: Body) 
         Some(word) => word.parse::<ListFormat>().map_err(|error| Problem::bad_request(error.to_string()))?,
         None => import::guess(text),
     };
-    let list = import::read(text, format)
+    let List { streams, ignored } = import::read(text, format)
         .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the list cannot be read: {error}")))?;
-    let streams = list.into_iter().map(|stream| (stream.name, stream.settings)).collect();
+    let streams = streams.into_iter().map(|stream| (stream.name, stream.settings)).collect();
     let (applied, changes) = plan(&node, streams, false, true).await?;
-    finish(&request, &node, Applied { dry_run, ..applied }, changes).await
+    finish(&request, &node, Applied { dry_run, ignored, ..applied }, changes).await
 }
 
 /// Streams with the names that they give themselves.

@@ -137,7 +137,8 @@ fn schemas() -> Value {
             json!({
         "dry_run": { "type": "boolean" },
         "added": names(), "changed": names(), "unchanged": names(), "removed": names(),
-        "skipped": { "type": "object", "additionalProperties": text() } }),
+        "skipped": { "type": "object", "additionalProperties": text() },
+        "ignored": names() }),
         ),
     );
     add(

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::cli::ImportArgs;
 use super::events::closed_is_fine;
-use crate::import::{ListFormat, guess, read, toml_of};
+use crate::import::{List, ListFormat, guess, read, toml_of};
 
 /// Largest list, in bytes.
 const LIST_BYTES_MAX: u64 = 32 << 20;
@@ -33,8 +33,12 @@ fn import(args: &ImportArgs) -> Result<(), String> {
         Some(word) => word.parse::<ListFormat>().map_err(|error| error.to_string())?,
         None => guess(&text),
     };
-    let streams = read(&text, format).map_err(|error| format!("{name}: {error}"))?;
+    let List { streams, ignored } = read(&text, format).map_err(|error| format!("{name}: {error}"))?;
     eprintln!("{} streams, all of them in mode observe", streams.len());
+    if !ignored.is_empty() {
+        let columns: Vec<&str> = ignored.iter().map(String::as_str).collect();
+        eprintln!("left out, for nothing is known of them: {}", columns.join(", "));
+    }
     closed_is_fine(io::stdout().write_all(toml_of(&streams).as_bytes()))
 }
 

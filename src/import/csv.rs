@@ -1,23 +1,27 @@
 //! Tables as spreadsheets write them: comma or semicolon, quotes doubled, columns named in the first line.
 
-use super::{Channel, ImportError, STREAMS_MAX};
+use std::collections::BTreeSet;
+
+use super::{Channel, ImportError, STREAMS_MAX, ignore};
 
 /// Most columns.
 const COLUMNS_MAX: usize = 100;
 
-/// Every row of a table that has an address.
-pub(super) fn read(text: &str) -> Result<Vec<Channel>, ImportError> {
+/// Every row of a table that has an address, and the names of the columns that were not taken.
+pub(super) fn read(text: &str) -> Result<(Vec<Channel>, BTreeSet<String>), ImportError> {
     let separator = text.lines().next().map_or(',', |line| if line.contains(';') { ';' } else { ',' });
     let mut rows = rows(text, separator)?.into_iter();
-    let names: Vec<String> = match rows.next() {
-        Some((_, names)) => names.iter().map(|name| name.trim().to_lowercase().replace([' ', '-'], "_")).collect(),
-        None => return Ok(Vec::new()),
-    };
+    let Some((_, written)) = rows.next() else { return Ok((Vec::new(), BTreeSet::new())) };
+    let names: Vec<String> = written.iter().map(|name| name.trim().to_lowercase().replace([' ', '-'], "_")).collect();
     let column = |known: &[&str]| known.iter().find_map(|known| names.iter().position(|name| name == known));
     let address = column(&["url", "stream_url", "uri", "address", "source", "stream"])
         .ok_or_else(|| ImportError::Line { line: 1, why: "the first line must name a column url".to_owned() })?;
     let (name, title) = (column(&["name", "id"]), column(&["title", "display_name"]));
     let (group, agent) = (column(&["group", "category", "group_title"]), column(&["user_agent"]));
+    let taken = [Some(address), name, title, group, agent];
+    let mut ignored = BTreeSet::new();
+    let others = written.iter().enumerate().filter(|(place, _)| !taken.contains(&Some(*place)));
+    others.for_each(|(_, name)| ignore(name, &mut ignored));
     let mut channels = Vec::new();
     for (line, cells) in rows {
         let cell = |place: Option<usize>| {
@@ -40,7 +44,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Channel>, ImportError> {
             return Err(ImportError::TooMany);
         }
     }
-    Ok(channels)
+    Ok((channels, ignored))
 }
 
 /// The cells of every row, with the line on which the row begins.

@@ -14,6 +14,12 @@ use serde_json::{Map, Value, json};
 /// Most streams of one list.
 pub const STREAMS_MAX: usize = 10_000;
 
+/// Most columns that are named as not taken.
+pub const IGNORED_MAX: usize = 100;
+
+/// Longest name of such a column, in letters.
+pub const IGNORED_LETTERS_MAX: usize = 64;
+
 /// Longest name that is made of a title, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -81,6 +87,16 @@ pub struct Imported {
     pub line: usize,
 }
 
+/// What was read of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct List {
+    /// Its streams, in order.
+    pub streams: Vec<Imported>,
+    /// Columns of a table, or keys of its objects, that were not taken: at most [`IGNORED_MAX`], as they are written but for
+    /// control characters and all after the first [`IGNORED_LETTERS_MAX`] letters.
+    pub ignored: BTreeSet<String>,
+}
+
 /// The format that a text looks like.
 pub fn guess(text: &str) -> ListFormat {
     let begin = text.trim_start_matches('\u{feff}').trim_start();
@@ -97,10 +113,11 @@ pub fn guess(text: &str) -> ListFormat {
 ///
 /// # Errors
 /// It is not of that format, or too long.
-pub fn read(text: &str, format: ListFormat) -> Result<Vec<Imported>, ImportError> {
+pub fn read(text: &str, format: ListFormat) -> Result<List, ImportError> {
     let text = text.trim_start_matches('\u{feff}');
-    let channels = match format {
-        ListFormat::M3u => m3u::read(text),
+    let (channels, ignored) = match format {
+        // What a channel of a playlist has beside these is for players: guides, logos, caches.
+        ListFormat::M3u => (m3u::read(text), BTreeSet::new()),
         ListFormat::Csv => csv::read(text)?,
         ListFormat::Json => of_json(text)?,
     };
@@ -108,7 +125,16 @@ pub fn read(text: &str, format: ListFormat) -> Result<Vec<Imported>, ImportError
         return Err(ImportError::TooMany);
     }
     let mut taken = BTreeSet::new();
-    Ok(channels.into_iter().map(|channel| stream_of(channel, &mut taken)).collect())
+    let streams = channels.into_iter().map(|channel| stream_of(channel, &mut taken)).collect();
+    Ok(List { streams, ignored })
+}
+
+/// Adds the name of a column that is not taken.
+fn ignore(name: &str, ignored: &mut BTreeSet<String>) {
+    let name: String = name.trim().chars().filter(|letter| !letter.is_control()).take(IGNORED_LETTERS_MAX).collect();
+    if !name.is_empty() && ignored.len() < IGNORED_MAX {
+        ignored.insert(name);
+    }
 }
 
 fn stream_of(channel: Channel, taken: &mut BTreeSet<String>) -> Imported {
@@ -154,7 +180,7 @@ fn slug(text: &str) -> String {
     name.trim_end_matches(['-', '.']).trim_start_matches('.').to_owned()
 }
 
-fn of_json(text: &str) -> Result<Vec<Channel>, ImportError> {
+fn of_json(text: &str) -> Result<(Vec<Channel>, BTreeSet<String>), ImportError> {
     let wrong = |why: &str| ImportError::Line { line: 1, why: why.to_owned() };
     let json: Value = serde_json::from_str(text)
         .map_err(|error| ImportError::Line { line: error.line(), why: "it is no JSON".to_owned() })?;
@@ -166,20 +192,30 @@ fn of_json(text: &str) -> Result<Vec<Channel>, ImportError> {
             .ok_or_else(|| wrong("there is no list under streams, channels or items"))?,
         _ => return Err(wrong("it is no list")),
     };
+    let mut ignored = BTreeSet::new();
     let channels = list.iter().enumerate().map(|(place, item)| {
-        let text = |keys: &[&str]| keys.iter().find_map(|key| item.get(*key)?.as_str()).map(str::to_owned);
+        let mut taken = Vec::new();
+        let mut text = |keys: &[&'static str]| {
+            let (key, text) = keys.iter().find_map(|key| Some((*key, item.get(*key)?.as_str()?)))?;
+            taken.push(key);
+            Some(text.to_owned())
+        };
         let url = text(&["url", "uri", "source", "stream", "address"])
             .ok_or_else(|| ImportError::Line { line: place + 1, why: "entry without a url".to_owned() })?;
-        Ok(Channel {
+        let channel = Channel {
             name: text(&["name", "id"]),
             title: text(&["title", "display_name", "label"]),
             group: text(&["group", "category", "group_title"]),
             user_agent: text(&["user_agent"]),
             url,
             line: place + 1,
-        })
+        };
+        let keys = item.as_object().into_iter().flat_map(Map::keys);
+        keys.filter(|key| !taken.contains(&key.as_str())).for_each(|key| ignore(key, &mut ignored));
+        Ok(channel)
     });
-    channels.collect()
+    let channels = channels.collect::<Result<_, _>>()?;
+    Ok((channels, ignored))
 }
 
 /// The streams as TOML, for a configuration file.
@@ -218,15 +254,16 @@ mod tests {
         #EXTINF:-1,Two\r\n#EXTGRP:Sport\r\nhttp://u:S3cret@example.org/two.m3u8?token=${env:HOME}\r\n\
         #EXTINF:-1,Two\r\nhttp://example.org/other.m3u8\r\nrtsp://example.org/bare\r\n";
 
-    fn names(streams: &[Imported]) -> Vec<&str> {
-        streams.iter().map(|stream| &*stream.name).collect()
+    fn names(list: &List) -> Vec<&str> {
+        list.streams.iter().map(|stream| &*stream.name).collect()
     }
 
     #[test]
     fn a_playlist_becomes_streams_that_are_only_observed() {
         assert_eq!(guess(M3U), ListFormat::M3u);
-        let streams = read(M3U, ListFormat::M3u).unwrap();
-        assert_eq!(names(&streams), ["one.de", "two", "two-2", "stream-4"]);
+        let list = read(M3U, ListFormat::M3u).unwrap();
+        assert_eq!(names(&list), ["one.de", "two", "two-2", "stream-4"]);
+        let streams = &list.streams;
         let first = &streams[0].settings;
         assert_eq!((&first["url"], &first["mode"]), (&json!("udp://@239.1.1.1:5000"), &json!("observe")));
         assert_eq!((&first["title"], &first["user_agent"]), (&json!("One | HD"), &json!("Player/1.0")));
@@ -235,7 +272,7 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_a_configuration_that_fetches_nothing() {
-        let text = toml_of(&read(M3U, ListFormat::M3u).unwrap());
+        let text = toml_of(&read(M3U, ListFormat::M3u).unwrap().streams);
         let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
         std::fs::write(file.path(), &text).unwrap();
         let loaded = load(&Sources { files: vec![file.path().to_owned()], ..Sources::default() }).unwrap();
@@ -250,8 +287,10 @@ mod tests {
             "url,name,group\nudp://239.1.1.1:5000,One,\"News; live\"\nsrt://example.org:9000,,\n",
         ] {
             assert_eq!(guess(text), ListFormat::Csv);
-            let streams = read(text, ListFormat::Csv).unwrap();
-            assert_eq!(names(&streams), ["one", "stream-2"], "{text}");
+            let list = read(text, ListFormat::Csv).unwrap();
+            assert_eq!(names(&list), ["one", "stream-2"], "{text}");
+            assert!(list.ignored.is_empty(), "{:?}", list.ignored);
+            let streams = &list.streams;
             assert_eq!(streams[0].settings["labels"], json!({ "group": "News; live" }));
             assert_eq!(streams[1].settings["url"], "srt://example.org:9000");
         }
@@ -263,6 +302,20 @@ mod tests {
         assert_eq!(guess(text), ListFormat::Json);
         assert_eq!(names(&read(text, ListFormat::Json).unwrap()), ["one"]);
         assert_eq!(names(&read(r#"[{"id":"A b","uri":"srt://h:1"}]"#, ListFormat::Json).unwrap()), ["a-b"]);
+    }
+
+    #[test]
+    fn columns_of_which_nothing_is_known_are_named() {
+        let table = "Name,URL,Bitrate,Logo url,id,\nOne,udp://239.1.1.1:5000,8000,http://l,7,\n";
+        let objects =
+            r#"[{"name":"One","url":"udp://h:1","Bitrate":8000,"id":"7"},{"url":"udp://h:2","Logo url":null}]"#;
+        for text in [table, objects] {
+            let ignored = read(text, guess(text)).unwrap().ignored;
+            assert_eq!(ignored.iter().collect::<Vec<_>>(), ["Bitrate", "Logo url", "id"], "{text}");
+        }
+        let long = format!("url,a\u{7}{}\nudp://h:1,x\n", "b".repeat(1_000));
+        let ignored = read(&long, ListFormat::Csv).unwrap().ignored;
+        assert_eq!(ignored.into_iter().collect::<Vec<_>>(), [format!("a{}", "b".repeat(IGNORED_LETTERS_MAX - 1))]);
     }
 
     #[test]

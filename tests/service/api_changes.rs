@@ -191,6 +191,15 @@ fn a_channel_list_is_imported_and_only_observed() {
     assert_eq!(skipped.keys().collect::<Vec<_>>(), ["file", "lobby"]);
     let stream = get(&service, "/api/v1/streams/one-hd");
     assert_eq!((&stream["mode"], &stream["labels"]["group"]), (&json!("observe"), &json!("News")));
+    assert_eq!(imported["ignored"], Value::Null, "everything was taken");
+    let table = "name,url,profile,Logo url\ntwo,udp://239.1.1.3:5000,ott,x\n";
+    let answer = ask(service.address(), "POST", "/api/v1/import?dry_run=true", "Content-Type: text/plain\r\n", table);
+    let imported = answer.json();
+    assert_eq!(
+        (&imported["added"], &imported["ignored"]),
+        (&json!(["two"]), &json!(["Logo url", "profile"])),
+        "{imported}"
+    );
 }
 
 #[test]
