@@ -18,7 +18,8 @@ use super::etag::{Condition, changed, etag};
 use super::problem::Problem;
 use super::query::{Param, Query};
 use super::state::Node;
-use crate::config::Span;
+use crate::config::{Span, nearest};
+use crate::detectors::all_words;
 use crate::sinks::state_name;
 use crate::sinks::store::{EventFilter, PAGE_ROWS_MAX, StateFilter};
 
@@ -40,7 +41,7 @@ const STATES: [EventState; 5] =
 /// What `list` takes.
 pub(super) const LIST: &[Param] = &[
     Param { name: "stream", doc: "Events of this stream.", example: "lobby" },
-    Param { name: "detector", doc: "Events of this detector.", example: "black" },
+    Param { name: "detector", doc: "Events of this detector; a name that none has is refused.", example: "black" },
     Param { name: "track", doc: "Events of this track.", example: "video:0" },
     Param { name: "severity", doc: "Events of this severity or a higher one.", example: "major" },
     Param {
@@ -132,7 +133,7 @@ fn filter(query: &Query) -> Result<EventFilter, Problem> {
     });
     Ok(EventFilter {
         stream: query.get("stream").map(str::to_owned),
-        detector: query.get("detector").map(str::to_owned),
+        detector: query.get("detector").map(detector).transpose()?,
         track: query.parsed("track", "video:N, audio:N, subtitle:N, data:N or input")?,
         severity_min: query.parsed("severity", "info, warning, minor, major or critical")?,
         state: query.get("state").map(state).transpose()?,
@@ -141,6 +142,20 @@ fn filter(query: &Query) -> Result<EventFilter, Problem> {
         until: query.moment("until")?,
         incident: query.get("incident").map(str::to_owned),
     })
+}
+
+/// A mistyped detector would have no events, which reads as if all were well.
+fn detector(word: &str) -> Result<String, Problem> {
+    if all_words().any(|known| known == word) {
+        return Ok(word.to_owned());
+    }
+    let hint = match nearest(word, all_words()) {
+        Some(meant) => format!("did you mean '{meant}'?"),
+        None => "'avwatch detectors' lists them".to_owned(),
+    };
+    let why =
+        format!("'detector' must be the name of a detector, such as black, freeze, silence or input_down; {hint}");
+    Err(Problem::bad_request(why))
 }
 
 fn state(word: &str) -> Result<StateFilter, Problem> {

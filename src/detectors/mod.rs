@@ -62,7 +62,7 @@ mod words;
 pub use kind::{Defaults, DetectorKind, OptionDoc, OptionValue, Options};
 pub use resolve::{OptionError, ResolvedDetector, measure_plan, resolve};
 pub use settings::DetectorSettings;
-pub use words::{LOGS, OWN, RESERVED, UnknownDetector, look_up};
+pub use words::{LOGS, OWN, RESERVED, UnknownDetector, all_words, look_up};
 
 /// Every detector that is built, by number.
 pub const ALL: &[&DetectorKind] = &[

@@ -83,6 +83,12 @@ pub fn look_up(name: &str) -> Result<&'static DetectorKind, UnknownDetector> {
     Err(UnknownDetector::Unknown { name: name.to_owned(), nearest })
 }
 
+/// Every word that an event may have for its detector, built, reserved or of the monitor itself.
+pub fn all_words() -> impl Iterator<Item = &'static str> {
+    let listed = [RESERVED, LOGS, OWN].into_iter().flatten().map(|(_, word)| *word);
+    ALL.iter().map(|kind| kind.name).chain(listed)
+}
+
 /// The most similar of the words, when similar enough to be meant.
 pub(super) fn nearest(word: &str, words: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     // 0.7 lets one or two slips in a word of six letters pass and keeps unrelated words apart.

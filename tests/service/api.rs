@@ -139,6 +139,8 @@ fn wrong_queries_are_told_by_their_key() {
         ("/api/v1/events?sevrity=major", "severity"),
         ("/api/v1/events?severity=dire", "severity"),
         ("/api/v1/events?limit=0", "limit"),
+        ("/api/v1/events?detector=nosuch", "'detector' must be the name of a detector, such as black"),
+        ("/api/v1/events?detector=blakc", "did you mean 'black'?"),
         ("/api/v1/events?since=yesterday", "since"),
         ("/api/v1/events?label=north", "NAME=VALUE"),
         ("/api/v1/status?x=1", "takes none"),

@@ -107,7 +107,14 @@ export function eventsPage({ model }) {
       say(events.size === 0 ? 'No event fits.' : '');
       soon(draw);
     } catch (error) {
-      if (mine === asked) say(error.message);
+      if (mine !== asked) return;
+      // What was there fits the question before: nothing of it answers one that is refused.
+      if (isNew && error.status === 400) {
+        events = new Map();
+        cursor = null;
+        soon(draw);
+      }
+      say(error.message);
     }
   };
   const off = model.on('event', (event) => {
