@@ -24,6 +24,7 @@ use super::hangup::Hangup;
 use super::problem::Problem;
 use super::query::{Param, Query};
 use super::state::Node;
+use crate::access::Role;
 use crate::sinks::live_feed::{Listener, Message, Topic, Wants, frame};
 use crate::sinks::store::PAGE_ROWS_MAX;
 
@@ -59,6 +60,8 @@ struct Hello {
     version: &'static str,
     /// The number of the newest change: what is read from `/api/v1/events` now is as new or newer.
     sequence: u64,
+    /// What whoever listens may do, so that pages offer nothing that would be refused.
+    role: Role,
 }
 
 /// Why a client has to begin afresh, or is hung up on.
@@ -85,8 +88,8 @@ pub(super) async fn live(request: HttpRequest, node: Data<Node>) -> Result<HttpR
         hangup.as_ref().map(|hangup| hangup.feed().ok_or_else(|| too_many("of this connection "))).transpose()?;
     let listener = node.feed.listen(wants.clone()).ok_or_else(|| too_many(""))?;
     let (frames, body) = mpsc::channel(IN_FLIGHT_MAX);
-    let token = Principal::of(&request).token;
-    let pump = Pump { node, token, listener, wants, frames, hangup, _place: place };
+    let Principal { token, role, .. } = Principal::of(&request);
+    let pump = Pump { node, token, role, listener, wants, frames, hangup, _place: place };
     actix_web::rt::spawn(pump.run(last));
     Ok(answer.body(LiveBody(body)))
 }
@@ -132,6 +135,8 @@ struct Pump {
     node: Data<Node>,
     /// The name of the token that the client came with; none was needed when absent.
     token: Option<String>,
+    /// Of that token.
+    role: Role,
     listener: Listener,
     wants: Wants,
     frames: mpsc::Sender<Bytes>,
@@ -176,7 +181,8 @@ impl Pump {
     async fn pump(&mut self, last: Option<u64>) -> Result<&'static str, Over> {
         let sequence = self.node.desk.board.sequence();
         self.send(Bytes::from_static(b"retry: 2000\n\n")).await?;
-        self.send(frame("hello", None, &Hello { version: env!("CARGO_PKG_VERSION"), sequence })).await?;
+        let hello = Hello { version: env!("CARGO_PKG_VERSION"), sequence, role: self.role };
+        self.send(frame("hello", None, &hello)).await?;
         let mut seen = match last {
             Some(last) => self.replay(last, sequence).await?,
             None => 0,

@@ -60,6 +60,7 @@ pub(super) const ALL: &[Asset] = &[
     asset!("penalty.css", STYLE),
     asset!("penalty.js", SCRIPT),
     asset!("plot.js", SCRIPT),
+    asset!("role.js", SCRIPT),
     asset!("search.js", SCRIPT),
     asset!("seen.js", SCRIPT),
     asset!("severity.js", SCRIPT),

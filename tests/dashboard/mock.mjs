@@ -32,7 +32,8 @@ const random = (() => {
 const pick = (list) => list[Math.floor(random() * list.length)];
 
 export class Mock {
-  constructor({ streams = 48, calm = false, token = null } = {}) {
+  constructor({ streams = 48, calm = false, token = null, role = 'admin' } = {}) {
+    this.role = role;
     this.token = token;
     this.calm = calm;
     this.sequence = 0;
@@ -352,7 +353,7 @@ export class Mock {
 
   live(request, response) {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
-    response.write(`retry: 2000\n\nevent: hello\ndata: {"version":"0.1.0","sequence":${this.sequence}}\n\n`);
+    response.write(`retry: 2000\n\nevent: hello\ndata: {"version":"0.1.0","sequence":${this.sequence},"role":"${this.role}"}\n\n`);
     this.listeners.add(response);
     response.on('close', () => this.listeners.delete(response));
   }

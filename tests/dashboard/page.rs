@@ -23,6 +23,11 @@ fn axe_finds_nothing_on_any_page_in_both_themes_on_desk_and_phone() {
 }
 
 #[test]
+fn a_viewer_of_many_streams_is_offered_no_button_that_would_be_refused() {
+    case("viewer", None);
+}
+
+#[test]
 fn everything_can_be_done_by_keyboard() {
     case("keyboard", None);
 }

@@ -77,6 +77,13 @@ fn a_kiosk_looks_with_the_token_of_a_viewer() {
 }
 
 #[test]
+fn a_viewer_is_offered_no_button_that_would_be_refused() {
+    let token = "[server.tokens.screen]\nrole = \"viewer\"\ntoken = \"avw_read_only_0123456789\"\n";
+    let (_home, service) = Home::new(&format!("{DEFECTS}{token}")).start_with_home();
+    case("viewer", Some(service.address()));
+}
+
+#[test]
 fn the_clip_of_an_event_is_played_or_shown_as_pictures_and_waveform() {
     let (rtmp, udp) = (free_port(), free_port());
     let clip = recipes::small_black_and_silent().path;

@@ -158,7 +158,8 @@ fn the_live_feed_tells_of_changes_states_and_meters_as_they_happen() {
     let home = black_lobby();
     let service = home.start();
     let mut feed = Feed::connect(service.address(), "/api/v1/live", "");
-    assert_eq!(feed.next(5 * SECOND).expect("a greeting").kind, "hello");
+    let hello = feed.next(5 * SECOND).expect("a greeting");
+    assert_eq!((&*hello.kind, &hello.data["role"]), ("hello", &"admin".into()), "without tokens all is allowed");
     let raised = feed.wait_for("black to be raised", 30 * SECOND, |message| {
         message.kind == "event" && message.data["detector"] == "black" && message.data["state"] == "raised"
     });

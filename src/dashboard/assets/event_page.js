@@ -146,12 +146,17 @@ function buttons(event, load) {
   const ack = !event.open
     ? null
     : event.state === 'acked'
-      ? h('button', { type: 'button', click: () => unacknowledge(event).then(load, complain) }, 'Take back')
+      ? h(
+          'button',
+          { type: 'button', 'data-needs': 'operator', click: () => unacknowledge(event).then(load, complain) },
+          'Take back',
+        )
       : h(
           'button',
           {
             type: 'button',
             class: 'first',
+            'data-needs': 'operator',
             click: async () => {
               if (await acknowledge(event)) load();
             },
@@ -164,13 +169,14 @@ function buttons(event, load) {
       'button',
       {
         type: 'button',
+        'data-needs': 'operator',
         click: async () => {
           if (await comment(event)) load();
         },
       },
       'Comment',
     ),
-    h('button', { type: 'button', click: () => snooze(event) }, 'Snooze'),
+    h('button', { type: 'button', 'data-needs': 'operator', click: () => snooze(event) }, 'Snooze'),
   ];
 }
 

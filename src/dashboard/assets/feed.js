@@ -5,6 +5,7 @@
 import { ask, get } from './api.js';
 import { idle } from './frame.js';
 import { now } from './format.js';
+import { setRole } from './role.js';
 import * as shapes from './shapes.js';
 
 /** Waits between attempts, in milliseconds; the last one repeats. */
@@ -152,7 +153,8 @@ export class Feed {
     if (id) this.lastId = id;
     if (!data) return;
     const json = JSON.parse(data);
-    if (kind === 'event') this.model.setEvent(shapes.event(json));
+    if (kind === 'hello') setRole(json.role);
+    else if (kind === 'event') this.model.setEvent(shapes.event(json));
     else if (kind === 'incident') this.model.setIncident(shapes.incident(json));
     else if (kind === 'stream') this.model.setStream(shapes.stream(json));
     else if (kind === 'stream_removed') this.model.removeStream(String(json.name));

@@ -42,7 +42,7 @@ export function filterBar(context) {
     viewButton(),
     h(
       'button',
-      { type: 'button', 'aria-label': 'Add stream', click: () => addStream() },
+      { type: 'button', 'aria-label': 'Add stream', 'data-needs': 'admin', click: () => addStream() },
       h('span', {}, 'Add', h('span', { class: 'more' }, ' stream')),
     ),
     shown,

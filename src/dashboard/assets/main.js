@@ -3,6 +3,7 @@
 import * as addresses from './address.js';
 import * as keys from './keys.js';
 import * as monitorNews from './monitor_news.js';
+import * as role from './role.js';
 import * as theme from './theme.js';
 import * as topbar from './topbar.js';
 import { Alarm } from './alarm.js';
@@ -56,6 +57,7 @@ function show() {
   if (!isFirst) main.focus({ preventScroll: true });
 }
 
+role.begin();
 theme.begin();
 addresses.begin();
 const feed = new Feed(model);
@@ -72,8 +74,8 @@ keys.begin({
   s: () => addresses.go({ view: 'notes' }),
   Escape: () => addresses.go({ view: 'wall' }),
   '/': () => (page.find ? page.find() : addresses.go({ view: 'wall' })),
-  a: () => page.acknowledge?.(),
-  z: () => page.snooze?.(),
+  a: () => page.acknowledge && role.may('operator') && page.acknowledge(),
+  z: () => page.snooze && role.may('operator') && page.snooze(),
   m: () => topbar.toggleAlarm(alarm),
   t: () => document.querySelector('.tools button:nth-of-type(2)')?.click(),
   '?': keys.help,

@@ -311,7 +311,11 @@ function testButton(name) {
     // A button that is disabled loses the focus; it gets it back unless it went elsewhere meanwhile.
     if (document.activeElement === document.body) button.focus();
   };
-  const button = h('button', { type: 'button', class: 'small', 'aria-label': `Test ${name}`, click: press }, 'Test');
+  const button = h(
+    'button',
+    { type: 'button', class: 'small', 'aria-label': `Test ${name}`, 'data-needs': 'operator', click: press },
+    'Test',
+  );
   return button;
 }
 

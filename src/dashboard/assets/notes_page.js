@@ -38,6 +38,7 @@ export function notesPage() {
     'form',
     {
       class: 'panel',
+      'data-needs': 'operator',
       novalidate: true,
       submit: async (event) => {
         event.preventDefault();
@@ -76,6 +77,7 @@ function row(note, load) {
         {
           type: 'button',
           class: 'small',
+          'data-needs': 'operator',
           'aria-label': `Remove the note of ${note.author}`,
           click: () => send('DELETE', `/api/v1/notes/${part(note.id)}`).then(load, complain),
         },

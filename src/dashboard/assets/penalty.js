@@ -27,8 +27,8 @@ class Row {
     this.word = h('span', { class: 'unseen' });
     this.what = h('a', { class: 'what' }, this.sign, this.word, this.message);
     this.since = h('span', { class: 'grow' });
-    this.ack = h('button', { type: 'button', click: () => acknowledge(this.event) }, 'Ack');
-    this.snooze = h('button', { type: 'button', click: () => snooze(this.event) }, 'Snooze');
+    this.ack = h('button', { type: 'button', 'data-needs': 'operator', click: () => acknowledge(this.event) }, 'Ack');
+    this.snooze = h('button', { type: 'button', 'data-needs': 'operator', click: () => snooze(this.event) }, 'Snooze');
     this.node = h(
       'li',
       { class: 'penalty' },

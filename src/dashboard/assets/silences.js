@@ -59,6 +59,7 @@ export class Silences {
           {
             type: 'button',
             class: 'small',
+            'data-needs': 'operator',
             'aria-label': `End the snooze of ${what}`,
             click: () => wake(silence).then(() => this.load(), complain),
           },

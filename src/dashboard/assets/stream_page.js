@@ -167,12 +167,13 @@ function build(name) {
     plots: h('div', { class: 'plots' }),
     events: h('section', { class: 'panel' }, h('h2', {}, 'Events')),
     gone: h('p', { class: 'nothing', hidden: true }, 'There is no stream of this name. It may have been removed.'),
-    edit: h('button', { type: 'button', click: () => editStream(name) }, 'Edit'),
+    edit: h('button', { type: 'button', 'data-needs': 'admin', click: () => editStream(name) }, 'Edit'),
     remove: h(
       'button',
       {
         type: 'button',
         class: 'danger',
+        'data-needs': 'admin',
         click: async () => {
           if (await removeStream(name)) history.back();
         },
@@ -197,6 +198,7 @@ function build(name) {
           'button',
           {
             type: 'button',
+            'data-needs': 'operator',
             click: async () => {
               if (await snooze({ stream: name })) parts.snoozed?.();
             },
@@ -382,18 +384,16 @@ function open(node, events) {
 }
 
 function buttons(event) {
+  const small = (word, click, label = null) =>
+    h('button', { type: 'button', class: 'small', 'aria-label': label, 'data-needs': 'operator', click }, word);
   const ack =
     event.state === 'acked'
-      ? h('button', { type: 'button', class: 'small', click: () => unacknowledge(event).catch(complain) }, 'Take back')
-      : h('button', { type: 'button', class: 'small', click: () => acknowledge(event) }, 'Acknowledge');
+      ? small('Take back', () => unacknowledge(event).catch(complain))
+      : small('Acknowledge', () => acknowledge(event));
   return h(
     'span',
     { class: 'row' },
     ack,
-    h(
-      'button',
-      { type: 'button', class: 'small', 'aria-label': `Snooze ${event.detector}`, click: () => snooze(event) },
-      'Snooze',
-    ),
+    small('Snooze', () => snooze(event), `Snooze ${event.detector}`),
   );
 }

@@ -143,7 +143,7 @@ function sayEmpty(node, model) {
   else {
     const add = isKiosk()
       ? null
-      : h('button', { type: 'button', class: 'first', click: () => addStream() }, 'Add a stream');
+      : h('button', { type: 'button', class: 'first', 'data-needs': 'admin', click: () => addStream() }, 'Add a stream');
     fill(node, h('p', {}, 'No streams are watched yet.'), add);
   }
 }
