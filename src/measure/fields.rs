@@ -5,6 +5,11 @@
 //! the field that comes first fits between the lines that the previous picture's *other* field left,
 //! since only one field's time lies between them (FFmpeg's `idet` compares the same lines). Every
 //! fourth picture is looked at, in blocks of 16 × 4 pixels on every 16th row.
+//!
+//! Thin lines comb as well: a title of one line in height differs more from its neighbours than from the lines
+//! beyond. Two things tell them apart. Where they roll up or down, the picture before has the same a line or two
+//! higher or lower. And in a picture of two fields, a line fits between its neighbours no better than between those of
+//! the other field before, which are as far from it in time; in a whole picture it fits better.
 
 use avwatch_actors::frame::{FieldFacts, Plane};
 
@@ -20,6 +25,11 @@ const MOVING_ABOVE: u32 = 8;
 const COMBED_TENTHS: u32 = 12;
 /// … and by at least this much on average, in code values.
 const COMBED_MIN: u32 = 5;
+
+/// A block is the one before, moved up or down, when it differs from that by less than this part of its change.
+const SHIFTED_PART: u32 = 2;
+/// How many lines that is looked for: rolling titles move by one or two lines a picture.
+const SHIFT_MAX: usize = 2;
 
 /// Four lines of a block in this picture and the one before, the first of which is a top line.
 struct Block<'a> {
@@ -44,15 +54,19 @@ pub(super) fn measure(
     for y in (ROW_STEP / 2..luma.height - 4).step_by(ROW_STEP) {
         rows(y, &mut |now, before| sums.add(now, before));
     }
-    let Sums { all, moving, combed, top, bottom } = sums;
+    let Sums { all, moving, combed, over_moving, over_combed } = sums;
     // A misfit is doubled, of 16 pixels in one line.
-    let misfit = |sum: u64| (sum as f64 / f64::from(2 * BLOCK as u32 * moving.max(1)) * scale) as f32;
+    let misfit = |sum: u64, blocks: u32| (sum as f64 / f64::from(2 * BLOCK as u32 * blocks.max(1)) * scale) as f32;
     FieldFacts {
         measured: true,
         moving_share: moving as f32 / all.max(1) as f32,
         combed_share: combed as f32 / moving.max(1) as f32,
-        top_misfit: misfit(top),
-        bottom_misfit: misfit(bottom),
+        top_misfit: misfit(over_moving.top, moving),
+        bottom_misfit: misfit(over_moving.bottom, moving),
+        // Of two lines.
+        own_misfit: misfit(over_moving.own, 2 * moving),
+        combed_top_misfit: misfit(over_combed.top, combed),
+        combed_bottom_misfit: misfit(over_combed.bottom, combed),
     }
 }
 
@@ -62,8 +76,25 @@ struct Sums {
     all: u32,
     moving: u32,
     combed: u32,
+    over_moving: Misfits,
+    over_combed: Misfits,
+}
+
+/// How badly lines fit between others: a top and a bottom line between those of the picture before, and the middle
+/// lines between their own neighbours.
+#[derive(Clone, Copy, Default)]
+struct Misfits {
     top: u64,
     bottom: u64,
+    own: u64,
+}
+
+impl Misfits {
+    fn add(&mut self, more: Self) {
+        self.top += more.top;
+        self.bottom += more.bottom;
+        self.own += more.own;
+    }
 }
 
 impl Sums {
@@ -77,10 +108,12 @@ impl Sums {
                 continue;
             }
             self.moving += 1;
-            self.combed += u32::from(block.is_combed());
-            let (top, bottom) = block.misfits();
-            self.top += u64::from(top);
-            self.bottom += u64::from(bottom);
+            let misfits = block.misfits();
+            self.over_moving.add(misfits);
+            if block.is_combed() && !block.is_shifted() {
+                self.combed += 1;
+                self.over_combed.add(misfits);
+            }
         }
     }
 }
@@ -99,10 +132,28 @@ impl Block<'_> {
         near * 10 > far * COMBED_TENTHS && near > COMBED_MIN * 2 * BLOCK as u32
     }
 
-    /// How badly a top and a bottom line fit between the lines of the picture before.
-    fn misfits(&self) -> (u32, u32) {
+    /// True when these are the lines of the picture before, moved up or down.
+    fn is_shifted(&self) -> bool {
         let Self { now, before } = self;
-        (misfit(before[1], now[2], before[3]), misfit(before[0], now[1], before[2]))
+        let apart = |now: &[&[u8]], before: &[&[u8]]| {
+            now.iter().zip(before).map(|(now, before)| difference(now, before)).sum::<u32>()
+        };
+        let change = apart(now, before);
+        (1..=SHIFT_MAX).any(|lines| {
+            let rest = (now.len() - lines) as u32;
+            // Means of as many lines as there are in each.
+            let part = |sum: u32| sum * SHIFTED_PART * now.len() as u32 <= change * rest;
+            part(apart(&now[lines..], before)) || part(apart(now, &before[lines..]))
+        })
+    }
+
+    fn misfits(&self) -> Misfits {
+        let Self { now, before } = self;
+        Misfits {
+            top: u64::from(misfit(before[1], now[2], before[3])),
+            bottom: u64::from(misfit(before[0], now[1], before[2])),
+            own: u64::from(misfit(now[0], now[1], now[2]) + misfit(now[1], now[2], now[3])),
+        }
     }
 }
 

@@ -194,6 +194,9 @@ fn woven_fields_comb_where_it_moves_and_the_first_field_fits_better() {
         let found = measure(8, &paints)[4].fields;
         assert!(found.measured && found.moving_share > 0.9 && found.combed_share > 0.9, "{found:?}");
         assert_eq!(found.top_misfit < found.bottom_misfit, top_first, "{found:?}");
+        assert_eq!(found.combed_top_misfit < found.combed_bottom_misfit, top_first, "{found:?}");
+        let better = found.top_misfit.min(found.bottom_misfit);
+        assert!((0.9..1.1).contains(&(found.own_misfit / better)), "as far in time as the field before: {found:?}");
     }
 }
 
@@ -204,4 +207,17 @@ fn whole_pictures_do_not_comb_and_favour_no_field() {
     let found = measure(10, &paints)[4].fields;
     assert!(found.measured && found.moving_share > 0.9);
     assert_eq!((found.combed_share, found.top_misfit), (0.0, found.bottom_misfit));
+    assert!(found.own_misfit < found.top_misfit / 2.0, "{found:?}");
+}
+
+#[test]
+fn thin_lines_that_roll_up_in_whole_pictures_are_not_combed() {
+    for lines in [1, 2] {
+        let line = |y: usize| [if y.is_multiple_of(7) { 200_u8 } else { 40 }, 128, 128];
+        let pictures: Vec<_> = (0..5).map(|picture| move |_: usize, y: usize| line(y + lines * picture)).collect();
+        let paints: Vec<Paint<'_>> = pictures.iter().map(|paint| paint as Paint<'_>).collect();
+        let found = measure(8, &paints)[4].fields;
+        assert!(found.measured && found.moving_share > 0.3, "{found:?}");
+        assert_eq!(found.combed_share, 0.0, "{found:?}");
+    }
 }

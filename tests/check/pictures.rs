@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::common::binary::{assert_truth, check, events};
-use crate::common::media::{Clip, FPS};
+use crate::common::media::{Clip, FPS, encoded};
 use crate::common::recipes::{self, Coding, StillAt};
 
 /// Less than half a frame: the frame itself must be told.
@@ -169,6 +169,20 @@ fn every_container_of_one_programme_gives_the_same_onsets() {
         // Hops of 10 ms are counted from the first sample, which differs.
         assert!(same(silence, other_silence, 0.0105), "{}: {other_silence:?}", clip.path.display());
     }
+}
+
+#[test]
+fn a_small_test_pattern_that_moves_in_whole_pictures_is_not_called_interlaced() {
+    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"];
+    let pattern =
+        |rate: u32| ["-f".to_owned(), "lavfi".to_owned(), "-i".to_owned(), format!("testsrc2=s=320x180:r={rate}:d=12")];
+    let whole = pattern(25).into_iter().chain(coding.map(str::to_owned)).collect::<Vec<_>>();
+    let (_, input) = check(&encoded("small-pattern-whole", "mp4", &whole), &[]);
+    assert_eq!(events(&input, "interlacing"), [], "{input:#}");
+    let weave = ["-vf", "tinterlace=interleave_top,setfield=prog"];
+    let woven = pattern(50).into_iter().chain(weave.into_iter().chain(coding).map(str::to_owned)).collect::<Vec<_>>();
+    let (_, input) = check(&encoded("small-pattern-woven", "mp4", &woven), &[]);
+    assert!(!events(&input, "interlacing").is_empty(), "{input:#}");
 }
 
 #[test]

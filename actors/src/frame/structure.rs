@@ -77,12 +77,19 @@ pub struct FieldFacts {
     pub measured: bool,
     /// Blocks that moved since the previous picture, of those that were looked at.
     pub moving_share: f32,
-    /// Share of the moving blocks whose lines differ more from their neighbours than from the lines beyond.
+    /// Share of the moving blocks whose lines differ more from their neighbours than from the lines beyond, and that are
+    /// not the previous picture's a line or two higher or lower.
     pub combed_share: f32,
     /// How badly this picture's top lines fit between the previous picture's bottom lines, in levels, over moving blocks.
     pub top_misfit: f32,
     /// The same of this picture's bottom lines and the previous picture's top lines.
     pub bottom_misfit: f32,
+    /// How badly a line of this picture fits between its own neighbours, in the same blocks.
+    pub own_misfit: f32,
+    /// How badly the top lines fit as above, over combed blocks only; 0 where there are none.
+    pub combed_top_misfit: f32,
+    /// The same of the bottom lines.
+    pub combed_bottom_misfit: f32,
 }
 
 /// Closed captions that came with a picture (ATSC A/53 Part 4).
