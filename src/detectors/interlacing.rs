@@ -90,6 +90,9 @@ const COMBED_ORDER_RATIO: f32 = 1.1;
 /// both are half a picture apart in pictures of two fields, of which nearly all have more than this; whole ones of a
 /// moving test pattern have less in 98 of 100 cases.
 const OWN_SHARE: f32 = 0.7;
+/// Order of all that moves, and of combed blocks, that needs no such proof: the later field is one and a half pictures
+/// away and the earlier a half, three times as far, which soft pictures show; a moving test pattern never has both.
+const DECISIVE_RATIO: f32 = 2.0;
 
 /// How long before the first vote of a session its first picture may lie to be of the same sort.
 const LEAD_MAX: MediaTime = MediaTime::from_millis(1_000);
@@ -132,8 +135,11 @@ fn top_first(fields: &FieldFacts) -> Option<bool> {
     let overall = earlier(fields.top_misfit, fields.bottom_misfit, ORDER_RATIO)?;
     let combed = earlier(fields.combed_top_misfit, fields.combed_bottom_misfit, COMBED_ORDER_RATIO)?;
     let better = fields.top_misfit.min(fields.bottom_misfit);
-    let is_woven = combed_share >= COMBED_MIN && overall == combed && own_misfit >= OWN_SHARE * better;
-    is_woven.then_some(overall)
+    let is_decisive = |top: f32, bottom: f32| earlier(top, bottom, DECISIVE_RATIO).is_some();
+    let is_decided = is_decisive(fields.top_misfit, fields.bottom_misfit)
+        && is_decisive(fields.combed_top_misfit, fields.combed_bottom_misfit);
+    let is_as_far = own_misfit >= OWN_SHARE * better || is_decided;
+    (combed_share >= COMBED_MIN && overall == combed && is_as_far).then_some(overall)
 }
 
 /// Whether the top field fits better, by at least that much; nothing when neither does.
@@ -290,6 +296,12 @@ mod tests {
         assert_eq!(found(late), [(2.0, 1)]);
         let always = |index: u64| PictureFacts { top_first: false, ..late(index) };
         assert_eq!(found(always), [(0.0, 1)]);
+    }
+
+    #[test]
+    fn soft_woven_pictures_are_told_by_the_order_of_their_fields_alone() {
+        let soft = FieldFacts { bottom_misfit: 17.0, combed_bottom_misfit: 19.0, own_misfit: 5.0, ..woven() };
+        assert_eq!(found(picture(false, false, soft)), [(0.0, 0)]);
     }
 
     #[test]
