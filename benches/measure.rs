@@ -96,14 +96,17 @@ fn spread_and_histogram(group: &mut BenchmarkGroup<'_, WallTime>, depth: u32) {
     });
 }
 
+/// So many pictures of 8 bits that the next to be looked at are in no cache, as with many streams by turns.
+const COLD: usize = 24;
+
 fn pictures(group: &mut BenchmarkGroup<'_, WallTime>, depth: u32) {
     let bytes = if depth > 8 { 2 } else { 1 };
-    let planes: Vec<_> = [1, 5]
+    let planes: Vec<_> = (1..=COLD as u32)
         .map(|seed| {
             let chroma = |seed| plane(WIDTH / 2, HEIGHT / 2, depth, seed);
-            [plane(WIDTH, HEIGHT, depth, seed), chroma(seed + 1), chroma(seed + 2)]
+            [plane(WIDTH, HEIGHT, depth, 4 * seed), chroma(4 * seed + 1), chroma(4 * seed + 2)]
         })
-        .into();
+        .collect();
     let view = |index: usize| {
         let view = |plane: usize, width: usize, height: usize| Plane {
             bytes: &planes[index][plane],
@@ -114,17 +117,22 @@ fn pictures(group: &mut BenchmarkGroup<'_, WallTime>, depth: u32) {
         let chroma = Some([1, 2].map(|plane| view(plane, WIDTH / 2, HEIGHT / 2)));
         PictureView { luma: view(0, WIDTH, HEIGHT), chroma, depth: depth as u8, full_range: false }
     };
-    let views = [view(0), view(1)];
+    let views: Vec<_> = (0..COLD).map(view).collect();
     let all = MeasurePlan { luma: true, chroma: true, motion: true, black_level: 32.0, ..MeasurePlan::default() };
-    let plans = [("all", all), ("motion", MeasurePlan { luma: false, chroma: false, ..all })];
-    for (name, plan) in plans {
+    let every =
+        MeasurePlan { seams: true, sharpness: true, flash: true, pattern: true, gamut: true, fields: true, ..all };
+    let motion = MeasurePlan { luma: false, chroma: false, ..all };
+    let plans = [("all", all, 2), ("motion", motion, 2), ("every", every, 2), ("every_cold", every, COLD)];
+    for (name, plan, views_used) in plans {
+        let views = &views[..views_used];
         let mut measurer = PictureMeasurer::new(&plan);
         let mut count = 0;
         group.bench_function(format!("picture_{depth}bit/{name}"), |bench| {
             bench.iter(|| {
                 count += 1;
                 let at = MediaTime::from_millis(40 * count as i64);
-                measurer.measure(&views[count % 2], Some(&views[(count + 1) % 2]), at)
+                let before = count + views_used / 2;
+                measurer.measure(&views[count % views_used], Some(&views[before % views_used]), at)
             })
         });
     }

@@ -1,20 +1,15 @@
 //! Chroma of a picture: one walk over a quarter of the rows of its chroma planes.
 //!
 //! Gives the picture's chroma facts and, cell by cell, the mean *tints*: movement of colour that luma
-//! does not show. Two rows of eight are looked at, always the same ones, so that fine detail does
-//! not look like movement; both fields are among them, and no box of 12 × 12 pixels hides between them.
+//! does not show.
 
 use avwatch_actors::frame::{ChromaFacts, PictureView, Plane};
 
 use super::kernels::{Cpu, STRIP, Spread, fetch_ahead, sample_at, spread_of_row, words_per_strip};
 use super::levels::{Scale, ceiling, ratio, zero_limit};
+use super::walk::{BAND, COMPARED_IN_BAND, is_compared};
 
-/// Rows in a band, of which some are looked at.
-const BAND: usize = STRIP;
-/// Which rows of a band are looked at: one of each field.
-const LOOKED_AT: [bool; BAND] = [false, false, true, false, false, true, false, false];
-/// How many that are.
-const LOOKED_AT_COUNT: usize = 2;
+const _: () = assert!(BAND == STRIP, "cells are as many strips wide as bands high");
 /// Bands ahead whose rows are fetched into the cache: the CPU does not foresee rows that are left out, and waits
 /// for memory at each of them.
 const BANDS_AHEAD: usize = 4;
@@ -108,7 +103,7 @@ impl ChromaMeasurer {
         }
         self.lowest = lowest_u;
         let scale = Scale::chroma(picture.depth, picture.full_range);
-        let count = (self.grid.side * STRIP * self.grid.side * LOOKED_AT_COUNT) as u64;
+        let count = (self.grid.side * STRIP * self.grid.side * COMPARED_IN_BAND) as u64;
         self.tints.extend(self.sums.iter().flatten().map(|&sum| scale.mean(sum, count)));
         ChromaFacts {
             mean_u: scale.mean(self.spreads[0].sum, self.spreads[0].count),
@@ -123,8 +118,7 @@ impl ChromaMeasurer {
     fn row(&mut self, reading: Reading, plane: &Plane<'_>, y: usize, which: usize) -> u16 {
         let row = plane.row(y, reading.bytes);
         let mut lowest = u16::MAX;
-        // Of less than a band every row is looked at.
-        if LOOKED_AT[y % BAND] || plane.height < BAND {
+        if is_compared(y, plane.height) {
             let ahead = y + BANDS_AHEAD * BAND;
             if ahead < plane.height {
                 fetch_ahead(plane.row(ahead, reading.bytes));

@@ -2,9 +2,10 @@
 //!
 //! A cell's side is the multiple of 8 pixels nearest to a 80th of the width, at least 8. What is
 //! left over at the right and bottom belongs to the last column and row, which are up to twice as
-//! large there; every pixel belongs to exactly one cell.
+//! large there; every pixel belongs to exactly one cell. Rows of pixels are those of the walk over the plane.
 
 use super::kernels::{STRIP, unpack};
+use super::walk::Walk;
 
 /// Cells across a picture.
 const COLUMNS_WANTED: usize = 80;
@@ -15,7 +16,9 @@ const CELLS_MAX: usize = 16_384;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Grid {
     width: usize,
+    /// Rows of the walk, and of a cell.
     height: usize,
+    down: usize,
     side: usize,
     pub(super) columns: usize,
     pub(super) rows: usize,
@@ -31,7 +34,8 @@ impl Grid {
             side += STRIP;
         }
         let (columns, rows) = count(side);
-        Self { width, height, side, columns, rows }
+        let walk = Walk::over(height);
+        Self { width, height: walk.rows(), down: walk.rows_of(side), side, columns, rows }
     }
 
     /// Number of cells.
@@ -39,18 +43,18 @@ impl Grid {
         self.columns * self.rows
     }
 
-    /// The row of cells that ends with this row of pixels, if one does.
-    pub(super) fn row_ending(&self, y: usize) -> Option<usize> {
-        if y + 1 == self.height {
+    /// The row of cells that ends with this row of the walk, if one does.
+    pub(super) fn row_ending(&self, number: usize) -> Option<usize> {
+        if number + 1 == self.height {
             return Some(self.rows - 1);
         }
-        let row = (y + 1) / self.side;
-        ((y + 1).is_multiple_of(self.side) && row < self.rows).then(|| row - 1)
+        let row = (number + 1) / self.down;
+        ((number + 1).is_multiple_of(self.down) && row < self.rows).then(|| row - 1)
     }
 
-    /// Rows of pixels in a row of cells.
+    /// Rows of the walk in a row of cells.
     pub(super) fn pixel_rows(&self, row: usize) -> usize {
-        if row + 1 == self.rows { self.height - row * self.side } else { self.side }
+        if row + 1 == self.rows { self.height - row * self.down } else { self.down }
     }
 
     /// Columns of pixels in a column of cells.
@@ -118,9 +122,10 @@ mod tests {
         for (width, height) in [(1, 1), (7, 9), (8, 8), (17, 31), (1921, 1083), (720, 577), (64, 65_535), (65_535, 3)] {
             let grid = Grid::new(width, height);
             assert!(grid.cells() <= CELLS_MAX);
-            assert_eq!((0..grid.cells()).map(|cell| grid.pixels(cell)).sum::<usize>(), width * height);
+            let walked = Walk::over(height).rows();
+            assert_eq!((0..grid.cells()).map(|cell| grid.pixels(cell)).sum::<usize>(), width * walked);
             assert_eq!(
-                (0..height).filter_map(|y| grid.row_ending(y)).collect::<Vec<_>>(),
+                (0..walked).filter_map(|y| grid.row_ending(y)).collect::<Vec<_>>(),
                 Vec::from_iter(0..grid.rows)
             );
         }

@@ -37,6 +37,7 @@ mod sharpness;
 mod sound;
 mod structure;
 mod tops;
+mod walk;
 
 #[cfg(test)]
 mod ebu_tests;
@@ -48,6 +49,8 @@ mod picture_tests;
 mod sound_tests;
 #[cfg(test)]
 mod structure_tests;
+#[cfg(test)]
+mod walk_tests;
 #[cfg(test)]
 mod wave_tests;
 

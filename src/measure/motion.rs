@@ -41,7 +41,8 @@ pub(super) struct Scanned<'a> {
     pub(super) tints: &'a [f32],
     /// Mean level of the picture.
     pub(super) level: f32,
-    /// Mean absolute difference to the previous picture, if there was one of the same format.
+    /// Mean absolute difference to the previous picture, of the rows that are compared, if there was one of the
+    /// same format.
     pub(super) difference: Option<f32>,
     /// When the picture is shown.
     pub(super) at: MediaTime,
@@ -60,8 +61,6 @@ impl MotionMemory {
         };
         let mut facts = MotionFacts {
             compared: true,
-            // Exact: a single differing code value is at least 2⁻⁴⁰ on average.
-            identical: difference == 0.0,
             difference,
             cells: means.len() as u16,
             drift: scanned.level - self.reference_level,
@@ -70,6 +69,9 @@ impl MotionMemory {
         };
         self.compare_cells(means, &mut facts);
         self.compare_tints(scanned.tints, &mut facts);
+        // Exact: of the rows compared a single differing code value is at least 2⁻⁴⁰ on average, and the mean of a
+        // cell is a sum of its pixels, of which there are too few for a single precision to hide one.
+        facts.identical = difference == 0.0 && facts.largest == 0.0;
         let drifted = means.iter().zip(&self.reference).filter(|(now, then)| (**now - **then).abs() > DRIFTED_ABOVE);
         let drifted_share = drifted.count() as f64 / means.len() as f64;
         facts.drifted_share = drifted_share as f32;
@@ -111,7 +113,6 @@ impl MotionMemory {
                 facts.active_cells = facts.active_cells.max(active.min(usize::from(facts.cells)) as u16);
             }
             facts.largest = facts.largest.max(largest);
-            facts.identical &= largest == 0.0;
         }
         self.remember_tints(tints);
     }

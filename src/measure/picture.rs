@@ -17,6 +17,7 @@ use super::logo::LogoMemory;
 use super::motion::{MotionMemory, Scanned};
 use super::plan::MeasurePlan;
 use super::structure::{Cells, StructureMeasurer, StructureMeasures};
+use super::walk::{Walk, is_compared};
 
 /// Widest and highest picture that is measured; media refuses far smaller ones.
 const SIDE_MAX: usize = 65_535;
@@ -24,9 +25,9 @@ const SIDE_MAX: usize = 65_535;
 /// samples of 90 rows of 1080p are 86,000: enough for a 99.9th percentile.
 const SAMPLED_ROWS: usize = 90;
 const SAMPLED_ROW_STEP_MIN: usize = 4;
-/// Rows ahead that are fetched into the cache: beside all else that is done with a row, the CPU's own
-/// foresight is too short.
-const ROWS_AHEAD: usize = 2;
+/// Rows of the walk ahead that are fetched into the cache: the CPU's own foresight ends where rows are left out, and
+/// memory takes as long to answer as some rows take to be summed up.
+const ROWS_AHEAD: usize = 16;
 /// Pictures with at least this share of dark pixels teach no logo.
 const TEACHES_BELOW: f32 = 0.9;
 
@@ -117,8 +118,9 @@ impl PictureMeasurer {
                 measures.luma = state.luma_facts(&sums, at);
             }
             if plan.motion {
-                let area = (shape.width * shape.height) as u64;
-                let difference = previous.map(|_| state.scale.span(sums.difference, area));
+                let area = (shape.width * state.walk.rows()) as u64;
+                let compared = (shape.width * state.compared_rows) as u64;
+                let difference = previous.map(|_| state.scale.span(sums.difference, compared));
                 let level = state.scale.mean(sums.sum, area);
                 let (means, tints) = (&state.means[..], state.chroma.tints());
                 measures.motion = state.motion.measure(&Scanned { means, tints, level, difference, at });
@@ -181,6 +183,7 @@ struct State {
     scale: Scale,
     dark: i32,
     content: i32,
+    walk: Walk,
     grid: Grid,
     count: usize,
     histogram: Histogram,
@@ -190,6 +193,7 @@ struct State {
     chroma: ChromaMeasurer,
     structure: StructureMeasurer,
     sampled_row_step: usize,
+    compared_rows: usize,
     bar_finder: BarFinder,
     bars: Bars,
     logo: LogoMemory,
@@ -200,12 +204,14 @@ impl State {
     fn new(cpu: Cpu, plan: &MeasurePlan, shape: Shape) -> Self {
         let scale = Scale::luma(shape.depth, shape.full_range);
         let black = f64::from(plan.black_level.max(0.0));
+        let walk = Walk::over(shape.height);
         let words = shape.width.div_ceil(STRIP) * words_per_strip(if shape.depth > 8 { 2 } else { 1 });
         Self {
             shape,
             scale,
             dark: scale.highest_at_most(black),
             content: scale.highest_at_most(black + CONTENT_ABOVE_BLACK).max(0),
+            walk,
             grid: Grid::new(shape.width, shape.height),
             count: 0,
             histogram: Histogram::new(shape.depth),
@@ -214,7 +220,8 @@ impl State {
             means: Vec::new(),
             chroma: ChromaMeasurer::default(),
             structure: StructureMeasurer::new(cpu, plan, shape.width, shape.depth, shape.full_range),
-            sampled_row_step: (shape.height / SAMPLED_ROWS).max(SAMPLED_ROW_STEP_MIN).min(shape.height),
+            sampled_row_step: (walk.rows() / SAMPLED_ROWS).max(SAMPLED_ROW_STEP_MIN).min(walk.rows()),
+            compared_rows: walk.compared_rows(),
             bar_finder: BarFinder::default(),
             bars: Bars::default(),
             logo: LogoMemory::default(),
@@ -232,14 +239,18 @@ impl State {
     ) -> RowSums {
         let Shape { width, height, depth, .. } = self.shape;
         let bytes = if depth > 8 { 2 } else { 1 };
-        let previous = previous.filter(|_| plan.motion);
-        let change = previous.is_some();
+        let walk = self.walk;
+        let rows = walk.rows();
+        // A quarter of it tells as much, and fetching all of it takes longer than comparing it.
+        let compared = |y: usize| previous.filter(|_| plan.motion && is_compared(y, height));
         self.cells.clear(&self.grid);
         self.histogram.clear();
         self.bar_finder.begin(width);
         let mut totals = RowSums::default();
-        for y in 0..height {
+        for number in 0..rows {
+            let y = walk.row(number);
             let row = picture.luma.row(y, bytes);
+            let previous = compared(y);
             let input = RowInput {
                 row,
                 previous: previous.map_or(&[], |plane| plane.row(y, bytes)),
@@ -248,29 +259,30 @@ impl State {
                 dark: self.dark,
                 content: self.content,
             };
-            for plane in [Some(&picture.luma), previous].into_iter().flatten() {
-                if y + ROWS_AHEAD < height {
-                    fetch_ahead(plane.row(y + ROWS_AHEAD, bytes));
+            if number + ROWS_AHEAD < rows {
+                let ahead = walk.row(number + ROWS_AHEAD);
+                for plane in [Some(&picture.luma), compared(ahead)].into_iter().flatten() {
+                    fetch_ahead(plane.row(ahead, bytes));
                 }
             }
-            let sums = luma_row(cpu, &input, plan.luma, change, &mut self.strips);
+            let sums = luma_row(cpu, &input, plan.luma, previous.is_some(), &mut self.strips);
             add(&mut totals, &sums);
             if plan.luma {
                 let texture = f64::from(self.scale.span(sums.gradient, width as u64));
                 self.bar_finder.row(sums.dark as usize == width, texture);
-                // Other rows each time: both fields are seen, and in the end all rows.
+                // Other rows each time: both fields are seen, and in the end all rows of the walk.
                 let step = self.sampled_row_step;
-                if y % step == self.count % step {
+                if number % step == self.count % step {
                     self.histogram.add_row(row, self.count / step % 2 == 1 && width > 1);
                 }
             }
-            if let Some(cell_row) = self.grid.row_ending(y) {
+            if let Some(cell_row) = self.grid.row_ending(number) {
                 self.end_cell_row(cell_row, bytes);
             }
             self.structure.row(&picture.luma, y);
         }
         self.bars = match plan.luma {
-            true => self.bar_finder.finish(u64::from(totals.dark), width, height),
+            true => self.bar_finder.finish(u64::from(totals.dark), width, rows),
             false => Bars::default(),
         };
         let (grid, scale) = (&self.grid, self.scale);
@@ -299,9 +311,10 @@ impl State {
 
     /// Reduces what the scan left behind.
     fn luma_facts(&mut self, sums: &RowSums, at: MediaTime) -> LumaFacts {
-        let Shape { width, height, .. } = self.shape;
-        let area = (width * height) as u64;
-        let active = self.bars.active_pixels(width, height);
+        let (width, walk) = (self.shape.width, self.walk);
+        let rows = walk.rows();
+        let area = (width * rows) as u64;
+        let active = self.bars.active_pixels(width, rows);
         // All pixels of bars are dark and none is content.
         let dark_share = ratio(u64::from(sums.dark) - (area - active), active) as f32;
         if dark_share < TEACHES_BELOW && self.logo.is_due(at) {
@@ -323,11 +336,11 @@ impl State {
             p999,
             dark_share,
             content_share: ratio(u64::from(content_pixels), active) as f32,
-            content_pixels,
-            logo_pixels,
-            gradient: self.scale.span(sums.gradient, ((width - 1) * height) as u64),
+            content_pixels: walk.pixels(content_pixels),
+            logo_pixels: walk.pixels(logo_pixels),
+            gradient: self.scale.span(sums.gradient, ((width - 1) * rows) as u64),
             active_share: ratio(active, area) as f32,
-            bar_rows: self.bars.rows as u16,
+            bar_rows: walk.edge(self.bars.rows) as u16,
             bar_columns: self.bars.columns as u16,
             shows_bars: ratio(u64::from(sums.dark), area) < TOO_DARK,
         }

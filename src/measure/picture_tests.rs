@@ -6,24 +6,24 @@ use avwatch_actors::media_time::MediaTime;
 use super::kernels::Cpu;
 use super::{MeasurePlan, PictureMeasurer, PictureMeasures};
 
-const WIDTH: usize = 640;
-const HEIGHT: usize = 360;
+pub(super) const WIDTH: usize = 640;
+pub(super) const HEIGHT: usize = 360;
 const PLAN: MeasurePlan =
     MeasurePlan { luma: true, chroma: true, motion: true, black_level: 32.0, ..MeasurePlan::NOTHING };
 
 /// A 4:2:0 picture in memory.
 #[derive(Clone)]
-struct TestPicture {
-    planes: [Vec<u8>; 3],
+pub(super) struct TestPicture {
+    pub(super) planes: [Vec<u8>; 3],
     width: usize,
-    height: usize,
+    pub(super) height: usize,
     depth: u8,
     full_range: bool,
 }
 
 impl TestPicture {
     /// An 8-bit limited-range picture of one grey.
-    fn grey(level: u8) -> Self {
+    pub(super) fn grey(level: u8) -> Self {
         Self::painted(|_, _| level)
     }
 
@@ -36,7 +36,7 @@ impl TestPicture {
     }
 
     /// Paints a rectangle of luma.
-    fn with_box(mut self, x: usize, y: usize, width: usize, height: usize, level: u8) -> Self {
+    pub(super) fn with_box(mut self, x: usize, y: usize, width: usize, height: usize, level: u8) -> Self {
         for row in y..y + height {
             self.planes[0][row * WIDTH + x..][..width].fill(level);
         }
@@ -82,7 +82,7 @@ impl TestPicture {
 }
 
 /// Random numbers that are the same in every run.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     fn roll(&mut self) -> u64 {
@@ -92,7 +92,7 @@ impl Dice {
 }
 
 /// A busy picture: blocks of random levels from 40 on, no two pictures alike.
-fn busy(dice: &mut Dice) -> TestPicture {
+pub(super) fn busy(dice: &mut Dice) -> TestPicture {
     let blocks: Vec<u8> = (0..40 * 24).map(|_| 40 + (dice.roll() % 180) as u8).collect();
     TestPicture::painted(|x, y| blocks[y / 16 * 40 + x / 16])
 }
@@ -109,7 +109,7 @@ fn measure_all(measurer: &mut PictureMeasurer, pictures: &[TestPicture]) -> Vec<
     all
 }
 
-fn measure_one(picture: &TestPicture) -> PictureMeasures {
+pub(super) fn measure_one(picture: &TestPicture) -> PictureMeasures {
     PictureMeasurer::new(&PLAN).measure(&picture.view(), None, MediaTime::ZERO)
 }
 
@@ -364,14 +364,18 @@ fn a_small_moving_box_activates_cells_in_every_picture() {
 }
 
 #[test]
-fn an_equal_picture_is_identical_and_one_pixel_makes_the_difference() {
+fn an_equal_picture_is_identical_and_one_with_a_pixel_of_its_own_is_not() {
     let picture = busy(&mut Dice(1));
-    let mut other = picture.clone();
-    other.planes[0][WIDTH * HEIGHT - 1] ^= 1;
-    let measures = measure_all(&mut PictureMeasurer::new(&PLAN), &[picture.clone(), picture, other]);
-    assert!(!measures[0].motion.compared && !measures[0].motion.identical);
-    assert!(measures[1].motion.compared && measures[1].motion.identical);
-    assert!(!measures[2].motion.identical && measures[2].motion.difference > 0.0);
+    // In a row that is compared, and in one of which only the cells tell.
+    for (row, differs) in [(9, true), (HEIGHT - 1, false)] {
+        let mut other = picture.clone();
+        other.planes[0][WIDTH * row + 7] ^= 1;
+        let measures = measure_all(&mut PictureMeasurer::new(&PLAN), &[picture.clone(), picture.clone(), other]);
+        assert!(!measures[0].motion.compared && !measures[0].motion.identical);
+        assert!(measures[1].motion.compared && measures[1].motion.identical);
+        assert!(!measures[2].motion.identical);
+        assert_eq!(measures[2].motion.difference > 0.0, differs);
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@
 //! large and twice as steep as the picture beside it: fine texture has steps of any size, but they have their
 //! like on either side. A block is torn when two or more of its four sides are seams, and more than in the
 //! picture before; this is counted on the grid of 16 × 16 blocks and, for comparison, on the same grid
-//! shifted by 8 in both directions, where coding puts no blocks. Vertical sides are judged by every second
-//! row, horizontal ones by the rows around every eighth. Sides at the edge of the picture are none, and what
+//! shifted by 8 in both directions, where coding puts no blocks. Both kinds of sides are judged by the rows
+//! around every eighth, which any walk looks at. Sides at the edge of the picture are none, and what
 //! is left over at the right and bottom is in no block.
 
 use avwatch_actors::frame::SeamFacts;
@@ -17,9 +17,9 @@ use super::seam_count::{SideCount, every_second};
 const BLOCK: usize = 16;
 /// Rows of a half band: bands of both grids are made of two.
 const HALF: usize = BLOCK / 2;
-/// Distance of the rows that are looked at for vertical sides.
-const ROW_STEP: usize = 2;
-const _: () = assert!(HALF / ROW_STEP == 4 && HALF == STRIP, "a half band is four rows that are looked at");
+/// Rows of a half band that are looked at for vertical sides: those that are needed for horizontal ones.
+const SIDE_ROWS: [usize; 4] = [0, 1, 6, 7];
+const _: () = assert!(HALF == STRIP, "a half band is as high as a column of the grid is wide");
 /// Step of a side, in levels, above which it is a seam.
 const SEAM_ABOVE: f64 = 10.0;
 /// How many times as large as the slopes beside it the step of a seam is.
@@ -120,7 +120,7 @@ impl SeamFinder {
         Self {
             sides: vec![Side::default(); columns],
             seams: vec![0; columns.div_ceil(64)],
-            limits: (limits(BLOCK / ROW_STEP), limits(BLOCK)),
+            limits: (limits(2 * SIDE_ROWS.len()), limits(BLOCK)),
             grids: [Blocks::new(0, width), Blocks::new(1, width)],
         }
     }
@@ -133,7 +133,7 @@ impl SeamFinder {
     /// Which rows to hand in at row `y`: those for the vertical sides of the half band, and those around its lower edge.
     pub(super) fn rows(y: usize) -> ([usize; 4], [usize; 4]) {
         let edge = y - 1;
-        let sides = std::array::from_fn(|row| edge - HALF + ROW_STEP * row);
+        let sides = SIDE_ROWS.map(|row| edge - HALF + row);
         (sides, [edge - 2, edge - 1, edge, y])
     }
 

@@ -7,7 +7,7 @@ use avwatch_actors::frame::SharpnessFacts;
 use super::kernels::{Cpu, row_difference};
 
 /// Distance of the rows that are looked at.
-const ROW_STEP: usize = 16;
+pub(super) const ROW_STEP: usize = 16;
 /// The first of them: away from the edge and from the grid of coded blocks.
 const FIRST_ROW: usize = 6;
 /// The larger distance of pixels, in pixels.
@@ -35,6 +35,12 @@ pub(super) struct SharpnessMeter {
 }
 
 impl SharpnessMeter {
+    /// The rows that a walk leaves out and that are asked for at the first row of that kind from row `y` on, which is
+    /// a multiple of [`ROW_STEP`].
+    pub(super) fn left_out(y: usize) -> [usize; 2] {
+        [y + FIRST_ROW - FAR, y + FIRST_ROW - 1]
+    }
+
     /// True when row `y`, the one before it and the one four before it are to be handed in.
     pub(super) fn wants(y: usize) -> bool {
         y % ROW_STEP == FIRST_ROW

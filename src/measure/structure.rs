@@ -12,12 +12,12 @@ use avwatch_actors::media_time::MediaTime;
 use super::chroma::TintGrid;
 use super::flash::FlashFinder;
 use super::grid::Grid;
-use super::kernels::Cpu;
+use super::kernels::{Cpu, fetch_ahead};
 use super::narrow::NarrowRows;
 use super::pattern::PatternFinder;
 use super::plan::MeasurePlan;
 use super::seams::SeamFinder;
-use super::sharpness::{FAR, SharpnessMeter};
+use super::sharpness::{FAR, ROW_STEP, SharpnessMeter};
 use super::{fields, gamut, grey};
 
 /// Everything measured of a picture's structure.
@@ -93,6 +93,12 @@ impl StructureMeasurer {
             self.rows.prepare(plane, self.depth, &edge);
             let row = |y| self.rows.row(plane, self.depth, y);
             seams.half_band(self.cpu, y, sides.map(row), edge.map(row));
+        }
+        if self.sharpness.is_some() && y % ROW_STEP == 0 {
+            let bytes = if self.depth > 8 { 2 } else { 1 };
+            for ahead in SharpnessMeter::left_out(y + ROW_STEP).into_iter().filter(|ahead| *ahead < plane.height) {
+                fetch_ahead(plane.row(ahead, bytes));
+            }
         }
         if let Some(sharpness) = &mut self.sharpness
             && SharpnessMeter::wants(y)

@@ -96,9 +96,10 @@ impl Default for ChromaFacts {
 pub struct MotionFacts {
     /// False for the first picture and after a change of size or format: nothing to compare with.
     pub compared: bool,
-    /// True when not one luma pixel and no chroma cell differs from the previous picture.
+    /// True when the previous picture had the same pixels in every row that is compared, and the same mean in
+    /// every cell.
     pub identical: bool,
-    /// Mean absolute luma difference to the previous picture.
+    /// Mean absolute luma difference to the previous picture, of a quarter of the rows.
     pub difference: f32,
     /// Number of cells.
     pub cells: u16,

@@ -193,14 +193,16 @@ fn dispatch_spread<const STRIPS: bool>(cpu: Cpu, row: &[u8], bytes: usize, ceili
 /// Bytes of a cache line.
 const CACHE_LINE: usize = 64;
 
-/// Asks the CPU to fetch a row into its cache that will be read soon; changes nothing else.
+/// Asks the CPU to fetch a row into its second cache that will be read soon; changes nothing else.
+///
+/// The first one is small, and what waits for memory there holds up what is computed.
 pub fn fetch_ahead(row: &[u8]) {
     for line in row.chunks(CACHE_LINE) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a prefetch reads nothing and cannot fault; every x86-64 CPU has it.
         unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast());
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = line;
