@@ -11,7 +11,7 @@ use avwatch::commands::{
     self, backup, check, completions, detectors, events, health, import, load, logs, man, report, token, top,
 };
 use avwatch::config::{ShareArguments, Sources};
-use avwatch::media::ffmpeg_log;
+use avwatch::media::{ffmpeg_log, heap};
 use avwatch::report::Destination;
 use avwatch::telemetry::{self, LogFormat, LogOutput, TelemetrySettings};
 use tracing::level_filters::LevelFilter;
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn obey(cli: Cli) -> ExitCode {
+    heap::keep_large_blocks_apart();
     match cli.command {
         Command::Run(args) => commands::run::run(&Sources { share: args.share(), ..sources(args.config, true) }),
         Command::Check(args) => {
