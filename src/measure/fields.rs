@@ -13,12 +13,12 @@
 
 use avwatch_actors::frame::{FieldFacts, Plane};
 
+use super::kernels::{BLOCK, block_difference};
+
 /// Pictures from one measurement to the next.
 const PICTURE_STEP: usize = 4;
 /// Distance of the blocks' first rows.
 const ROW_STEP: usize = 16;
-/// Width of a block.
-const BLOCK: usize = 16;
 /// Mean absolute change of a block since the previous picture, in code values, that is movement.
 const MOVING_ABOVE: u32 = 8;
 /// A block is combed when neighbouring lines differ by this much more than lines of one field: 1.2, in tenths …
@@ -33,8 +33,8 @@ const SHIFT_MAX: usize = 2;
 
 /// Four lines of a block in this picture and the one before, the first of which is a top line.
 struct Block<'a> {
-    now: [&'a [u8]; 4],
-    before: [&'a [u8]; 4],
+    now: [&'a [u8; BLOCK]; 4],
+    before: [&'a [u8; BLOCK]; 4],
 }
 
 /// Measures the picture of that number against the one before, if it is its turn. 8-bit rows only;
@@ -99,10 +99,10 @@ impl Misfits {
 
 impl Sums {
     /// Adds the blocks of four rows.
-    fn add<'a>(&mut self, now: [&'a [u8]; 4], before: [&'a [u8]; 4]) {
-        for x in (0..now[0].len() + 1 - BLOCK).step_by(BLOCK) {
-            let part = |rows: [&'a [u8]; 4]| rows.map(|row| &row[x..x + BLOCK]);
-            let block = Block { now: part(now), before: part(before) };
+    fn add(&mut self, now: [&[u8]; 4], before: [&[u8]; 4]) {
+        let (now, before) = (now.map(blocks_of), before.map(blocks_of));
+        for n in 0..now[0].len() {
+            let block = Block { now: now.map(|row| &row[n]), before: before.map(|row| &row[n]) };
             self.all += 1;
             if block.change() <= MOVING_ABOVE * 2 * BLOCK as u32 {
                 continue;
@@ -121,22 +121,22 @@ impl Sums {
 impl Block<'_> {
     /// Change of the middle lines since the picture before.
     fn change(&self) -> u32 {
-        difference(self.now[1], self.before[1]) + difference(self.now[2], self.before[2])
+        block_difference(self.now[1], self.before[1]) + block_difference(self.now[2], self.before[2])
     }
 
     /// True when neighbouring lines differ by more than lines of one field.
     fn is_combed(&self) -> bool {
         let [first, second, third, fourth] = self.now;
-        let near = difference(first, second) + difference(second, third);
-        let far = difference(first, third) + difference(second, fourth);
+        let near = block_difference(first, second) + block_difference(second, third);
+        let far = block_difference(first, third) + block_difference(second, fourth);
         near * 10 > far * COMBED_TENTHS && near > COMBED_MIN * 2 * BLOCK as u32
     }
 
     /// True when these are the lines of the picture before, moved up or down.
     fn is_shifted(&self) -> bool {
         let Self { now, before } = self;
-        let apart = |now: &[&[u8]], before: &[&[u8]]| {
-            now.iter().zip(before).map(|(now, before)| difference(now, before)).sum::<u32>()
+        let apart = |now: &[&[u8; BLOCK]], before: &[&[u8; BLOCK]]| {
+            now.iter().zip(before).map(|(now, before)| block_difference(now, before)).sum::<u32>()
         };
         let change = apart(now, before);
         (1..=SHIFT_MAX).any(|lines| {
@@ -157,12 +157,13 @@ impl Block<'_> {
     }
 }
 
-fn difference(one: &[u8], other: &[u8]) -> u32 {
-    one.iter().zip(other).map(|(one, other)| u32::from(one.abs_diff(*other))).sum()
+/// The blocks of a row; what is left over at its end is in none.
+fn blocks_of(row: &[u8]) -> &[[u8; BLOCK]] {
+    row.as_chunks().0
 }
 
 /// The sum of |a + c − 2b|: how badly a line fits between two others.
-fn misfit(above: &[u8], line: &[u8], below: &[u8]) -> u32 {
+fn misfit(above: &[u8; BLOCK], line: &[u8; BLOCK], below: &[u8; BLOCK]) -> u32 {
     let parts = above.iter().zip(below).zip(line);
     parts.map(|((a, c), b)| (i32::from(*a) + i32::from(*c) - 2 * i32::from(*b)).unsigned_abs()).sum()
 }

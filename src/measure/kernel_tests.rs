@@ -241,6 +241,11 @@ proptest! {
     }
 
     #[test]
+    fn differences_of_blocks_are_those_of_the_naive_twin(one in any::<[u8; BLOCK]>(), other in any::<[u8; BLOCK]>()) {
+        prop_assert_eq!(u64::from(block_difference(&one, &other)), naive::difference(&one, &other));
+    }
+
+    #[test]
     fn narrowed_samples_keep_their_upper_eight_bits((row, _, bytes, _) in two_rows(), depth in 9_u8..=16) {
         prop_assume!(bytes == 2);
         let mut narrow = Vec::new();

@@ -94,7 +94,7 @@ impl StructureMeasurer {
             let row = |y| self.rows.row(plane, self.depth, y);
             seams.half_band(self.cpu, y, sides.map(row), edge.map(row));
         }
-        if self.sharpness.is_some() && y % ROW_STEP == 0 {
+        if self.sharpness.is_some() && y.is_multiple_of(ROW_STEP) {
             let bytes = if self.depth > 8 { 2 } else { 1 };
             for ahead in SharpnessMeter::left_out(y + ROW_STEP).into_iter().filter(|ahead| *ahead < plane.height) {
                 fetch_ahead(plane.row(ahead, bytes));

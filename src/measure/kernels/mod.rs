@@ -6,6 +6,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod block;
 mod ceiling;
 mod histogram;
 mod hop;
@@ -14,6 +15,7 @@ mod quarters;
 mod seam;
 mod true_peak;
 
+pub use block::{BLOCK, block_difference};
 pub use ceiling::{CeilingCounts, ceiling_counts};
 pub use histogram::Histogram;
 pub use hop::{HopSums, Run, hop_sums};
