@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn obey(cli: Cli) -> ExitCode {
-    heap::keep_large_blocks_apart();
+    heap::arrange();
     match cli.command {
         Command::Run(args) => commands::run::run(&Sources { share: args.share(), ..sources(args.config, true) }),
         Command::Check(args) => {
