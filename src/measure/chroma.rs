@@ -10,6 +10,7 @@ use super::levels::{Scale, ceiling, ratio, zero_limit};
 use super::walk::{BAND, COMPARED_IN_BAND, is_compared};
 
 const _: () = assert!(BAND == STRIP, "cells are as many strips wide as bands high");
+
 /// Bands ahead whose rows are fetched into the cache: the CPU does not foresee rows that are left out, and waits
 /// for memory at each of them.
 const BANDS_AHEAD: usize = 4;

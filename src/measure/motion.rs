@@ -69,8 +69,8 @@ impl MotionMemory {
         };
         self.compare_cells(means, &mut facts);
         self.compare_tints(scanned.tints, &mut facts);
-        // Exact: of the rows compared a single differing code value is at least 2⁻⁴⁰ on average, and the mean of a
-        // cell is a sum of its pixels, of which there are too few for a single precision to hide one.
+        // A single differing code value is at least 2⁻⁴⁰ on average over the rows that are compared, and shows in the mean
+        // of its cell, in single precision, up to 8K of 10 bits; of more pixels or bits, a few of them do.
         facts.identical = difference == 0.0 && facts.largest == 0.0;
         let drifted = means.iter().zip(&self.reference).filter(|(now, then)| (**now - **then).abs() > DRIFTED_ABOVE);
         let drifted_share = drifted.count() as f64 / means.len() as f64;
