@@ -2,10 +2,13 @@
 //!
 //! The evidence is in the pixels, so it also tells damage that was baked in before the stream was coded,
 //! and damage of HEVC, whose decoder reports nothing. A picture's *excess* is the number of torn blocks on the
-//! grid of coded blocks less that on the grid shifted by 8, which content tears as often, and less the
-//! median of the last 10 s. In units of the deviation that chance gives such counts, a picture with more than
+//! grid of coded blocks less that on the grid shifted by 8, which content tears as often, and less what is
+//! usual: the median of the last 10 s, or what the last 12 pictures have in common. Damage comes in bursts between
+//! pictures that tear hardly anything new, while squares of a pattern that move along the grid tear as
+//! many in every picture. In units of the deviation that chance gives such counts, a picture with more than
 //! 2 is a *hit*, if it has `excess` per cent of the blocks, and weighs the square of what is beyond. Three
-//! hits within 2 s that weigh 6 together make the condition: damage tears dozens of blocks at once, and stays
+//! hits within 2 s that weigh 6 together make the condition, half a second after the first of them, when
+//! it is known what the pictures have in common: damage tears dozens of blocks at once, and stays
 //! until they are coded anew, while coarse coding tears a few now and then. Where the decoder or the transport
 //! has shown damage from which no key frame has recovered, less will do: more than 1 deviation, a fifth of
 //! the excess, two hits that weigh 1.5; and a picture that moves and was concealed in part is one, too.
@@ -36,6 +39,7 @@ use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackInfo;
 
 use super::baseline::Baseline;
+use super::in_common::InCommon;
 use super::kind::lasted;
 use super::picture_judge::{OfPictures, PictureJudge, is_video};
 use super::table::Table;
@@ -96,6 +100,8 @@ fn message(situation: &Situation) -> String {
     format!("{what} for {}", lasted(situation))
 }
 
+/// How long what hits have in common is waited for, if pictures are so rare that there are not enough of them.
+const SETTLED: MediaTime = MediaTime::from_millis(1_000);
 /// The window of hits.
 const WINDOW: MediaTime = MediaTime::from_millis(2_000);
 /// Without a hit for so long the condition ends, unless known damage goes on.
@@ -141,14 +147,36 @@ const UNKNOWN: Bar = Bar { hit: 2.0, doubtful: 1.5, part: 1.0, unit: 6.0, hits_m
 const KNOWN: Bar = Bar { hit: 1.0, doubtful: 0.6, part: 0.2, unit: 1.5, hits_min: 2 };
 
 /// What one picture shows.
+#[derive(Clone, Copy)]
 struct Look {
     /// The area that is lost, or the seams.
     class: u8,
     /// How bad it is in per cent.
     score: f32,
-    /// Weight as a hit; 0 for none.
-    weight: f32,
+    /// Weight of a lost area or of concealment; 0 for none.
+    lost: f32,
+    torn: Torn,
     doubtful: bool,
+}
+
+/// Torn blocks of one picture.
+#[derive(Clone, Copy, Default)]
+struct Torn {
+    /// Those beyond what content tears, as a share of all blocks, and the deviation that chance gives it.
+    excess: f32,
+    chance: f32,
+}
+
+impl Torn {
+    fn of(seams: &SeamFacts) -> Self {
+        let chance = ((seams.torn + seams.torn_shifted + 1) as f32).sqrt() / seams.blocks.max(1) as f32;
+        Self { excess: excess(seams), chance }
+    }
+
+    /// Deviations beyond what is usual.
+    fn deviations(&self, usual: f32) -> f32 {
+        ((self.excess - usual) / self.chance).min(DEVIATIONS_MAX)
+    }
 }
 
 /// A hit that is remembered.
@@ -156,12 +184,16 @@ struct Hit {
     at: MediaTime,
     /// The first picture that shows the same damage, if less clearly.
     from: MediaTime,
-    weight: f32,
+    /// What it showed, of which torn blocks are weighed anew when it is known what is usual.
+    look: Look,
+    /// Pictures before it.
+    seen: u64,
 }
 
 struct Corruption {
     excess: f32,
     usual: Baseline,
+    common: InCommon,
     usual_grey: Baseline,
     hits: VecDeque<Hit>,
     last_hit: MediaTime,
@@ -180,6 +212,7 @@ impl Corruption {
         Self {
             excess,
             usual: Baseline::new(BASELINE),
+            common: InCommon::default(),
             usual_grey: Baseline::new(BASELINE),
             hits: VecDeque::with_capacity(HITS_MAX),
             last_hit: MediaTime::ZERO,
@@ -192,10 +225,17 @@ impl Corruption {
         }
     }
 
+    /// The share of blocks that is torn anyway. Where damage is known of, all pictures may have it in common.
+    fn usual(&self, known: bool) -> f32 {
+        let before = self.usual.median();
+        if known { before } else { self.common.level().map_or(before, |level| level.max(before)) }
+    }
+
     /// What a picture shows, by the evidence that is asked for.
     fn see(&self, facts: &PictureFacts, known: bool, bar: &Bar) -> Look {
         let seams = &facts.seams;
-        let lost = |class, share: f32| Look { class, score: share * 100.0, weight: THIRD, doubtful: true };
+        let torn = Torn::of(seams);
+        let lost = |class, share: f32| Look { class, score: share * 100.0, lost: THIRD, torn, doubtful: true };
         let empty = facts.chroma.zero_share;
         if (EMPTY_MIN..WHOLE).contains(&empty) {
             return lost(1, empty);
@@ -205,16 +245,31 @@ impl Corruption {
         if self.usual_grey.len() > 0 && grey >= grey_min && seams.grey_share < WHOLE {
             return lost(2, grey);
         }
-        let above = excess(seams) - self.usual.median();
-        let chance = ((seams.torn + seams.torn_shifted + 1) as f32).sqrt() / seams.blocks.max(1) as f32;
-        let deviations = (above / chance).min(DEVIATIONS_MAX);
-        // So much at once and without a word from the decoder is another picture, not damage.
-        let too_much = !known && above > UNKNOWN_MAX;
-        let is_hit = deviations > bar.hit && above > self.excess * bar.part && !too_much;
-        let torn = if is_hit { (deviations - bar.hit).powi(2) / bar.unit } else { 0.0 };
+        let usual = self.usual(known);
+        let above = torn.excess - usual;
         let hidden = if known && facts.signs.concealed && moves(facts) { THIRD } else { 0.0 };
-        let doubtful = (deviations > bar.doubtful && !too_much) || hidden > 0.0;
-        Look { class: 0, score: above * 100.0, weight: torn.max(hidden), doubtful }
+        let doubtful = (torn.deviations(usual) > bar.doubtful && !too_much(above, known)) || hidden > 0.0;
+        Look { class: 0, score: above * 100.0, lost: hidden, torn, doubtful }
+    }
+
+    /// Weight of what a picture shows, by what is usual now; 0 if it is no hit.
+    fn weight(&self, look: &Look, known: bool, bar: &Bar) -> f32 {
+        let usual = self.usual(known);
+        let (above, deviations) = (look.torn.excess - usual, look.torn.deviations(usual));
+        let is_torn = deviations > bar.hit && above > self.excess * bar.part && !too_much(above, known);
+        let torn = if is_torn { (deviations - bar.hit).powi(2) / bar.unit } else { 0.0 };
+        if look.class == 0 { torn.max(look.lost) } else { look.lost }
+    }
+
+    /// Whether hits are enough for the condition to begin, and how bad they are.
+    fn begins(&self, at: MediaTime, known: bool, bar: &Bar) -> Option<f32> {
+        let first = self.hits.front()?;
+        let settled = known || self.common.settled_since(first.seen) || at - first.at >= SETTLED;
+        let weights = self.hits.iter().map(|hit| self.weight(&hit.look, known, bar)).filter(|weight| *weight > 0.0);
+        let (count, sum) = weights.fold((0, 0.0), |(count, sum), weight| (count + 1, sum + weight));
+        let areas = self.hits.iter().filter(|hit| hit.look.class != 0).count();
+        let enough = count >= bar.hits_min && sum >= 1.0 && (settled || areas >= bar.hits_min);
+        enough.then(|| self.hits.iter().map(|hit| hit.look.score).fold(0.0, f32::max))
     }
 
     /// Since when doubtful pictures lead up to a hit at `at`.
@@ -229,8 +284,15 @@ impl Corruption {
         self.usual_grey.add(facts.seams.grey_share);
     }
 
+    /// Follows what pictures have in common: all in which something is new, since a repeated one tears nothing.
+    fn compare(&mut self, seams: &SeamFacts) {
+        if seams.torn + seams.torn_shifted > 0 {
+            self.common.add(excess(seams));
+        }
+    }
+
     /// Takes down a picture that is doubtful or a hit.
-    fn remember(&mut self, look: &Look, at: MediaTime, known: bool) {
+    fn remember(&mut self, look: &Look, is_hit: bool, at: MediaTime, known: bool) {
         while self.doubtful.front().is_some_and(|first| at - *first > DOUBTFUL) {
             self.doubtful.pop_front();
         }
@@ -248,11 +310,11 @@ impl Corruption {
                 self.doubtful.push_back(at);
             }
         }
-        if look.weight > 0.0 {
+        if is_hit {
             if self.hits.len() == HITS_MAX {
                 self.hits.pop_front();
             }
-            self.hits.push_back(Hit { at, from: self.onset(at), weight: look.weight });
+            self.hits.push_back(Hit { at, from: self.onset(at), look: *look, seen: self.common.seen() });
             (self.class, self.last_hit) = (look.class, at);
         }
     }
@@ -262,6 +324,11 @@ impl Corruption {
 fn excess(seams: &SeamFacts) -> f32 {
     let share = |torn: u32, blocks: u32| torn as f32 / blocks.max(1) as f32;
     share(seams.torn, seams.blocks) - share(seams.torn_shifted, seams.blocks_shifted)
+}
+
+/// So much at once and without a word from the decoder is another picture, not damage.
+fn too_much(above: f32, known: bool) -> bool {
+    !known && above > UNKNOWN_MAX
 }
 
 /// Whether so much moves that blocks taken from another picture show.
@@ -277,20 +344,21 @@ impl PictureJudge for Corruption {
         let known = facts.signs.damaged && facts.signs.tuned;
         let bar = if known { &KNOWN } else { &UNKNOWN };
         let look = self.see(facts, known, bar);
-        let is_hit = look.weight > 0.0;
+        let is_hit = self.weight(&look, known, bar) > 0.0;
         if !is_hit {
             self.learn(facts);
         }
-        self.remember(&look, at, known);
-        let (score, quiet) = (look.score, at - self.last_hit);
-        let weight: f32 = self.hits.iter().map(|hit| hit.weight).sum();
-        let begins = is_hit && self.hits.len() >= bar.hits_min && weight >= 1.0;
+        self.remember(&look, is_hit, at, known);
+        self.compare(&facts.seams);
+        let quiet = at - self.last_hit;
+        let begins = if self.since.is_none() { self.begins(at, known, bar) } else { None };
+        let score = begins.unwrap_or(look.score);
         if is_hit || (known && quiet < WINDOW) {
             self.after = None;
         } else {
             self.after.get_or_insert(at);
         }
-        if begins || self.since.is_some() && quiet < if known { WINDOW } else { QUIET } {
+        if begins.is_some() || self.since.is_some() && quiet < if known { WINDOW } else { QUIET } {
             let first = self.hits.front().map_or(at, |hit| hit.from);
             let since = *self.since.get_or_insert(first);
             out.say(Verdict::Faulty { since, score, class: self.class });
@@ -309,110 +377,5 @@ impl PictureJudge for Corruption {
 }
 
 #[cfg(test)]
-mod tests {
-    use avwatch_actors::frame::{ChromaFacts, DecodeSigns, MotionFacts};
-
-    use super::super::testing::{Film, build, stretches, video_track};
-    use super::*;
-
-    fn picture(torn: u32, torn_shifted: u32) -> PictureFacts {
-        let seams = SeamFacts { torn, blocks: 880, torn_shifted, blocks_shifted: 820, grey_share: 0.01 };
-        PictureFacts { seams, ..PictureFacts::default() }
-    }
-
-    fn film(index: u64) -> PictureFacts {
-        picture((index % 3) as u32, (index % 4) as u32)
-    }
-
-    fn found(film: Film) -> Vec<(f64, Option<f64>, u8)> {
-        let mut detector = build(&KIND, Profile::File, &video_track(25.0), &[]);
-        stretches(&mut *detector, &film.items).iter().map(|found| (found.start, found.end, found.class)).collect()
-    }
-
-    #[test]
-    fn damage_begins_with_the_first_damaged_picture_and_ends_with_the_first_intact_one() {
-        let film =
-            Film::new(25.0).then(3.0, film).then(2.0, |index| picture(25 + (index % 7) as u32, 2)).then(4.0, film);
-        assert_eq!(found(film), [(3.0, Some(5.0), 0)]);
-    }
-
-    #[test]
-    fn one_or_two_torn_pictures_are_no_damage() {
-        assert_eq!(found(Film::new(25.0).then(3.0, film).then(0.08, |_| picture(40, 2)).then(4.0, film)), []);
-    }
-
-    #[test]
-    fn a_burst_now_and_then_is_damage_that_stays_in_between() {
-        // As of altered bytes in one picture of ten, in pictures that were coded anew afterwards.
-        let bursts = |index: u64| if index.is_multiple_of(10) { picture(40, 3) } else { film(index) };
-        let found = found(Film::new(25.0).then(3.0, film).then(2.0, bursts).then(4.0, film));
-        assert_eq!(found, [(3.0, Some(4.64), 0)], "to the end of the last burst");
-    }
-
-    #[test]
-    fn coarse_coding_that_tears_a_few_blocks_now_and_then_is_no_damage() {
-        let coarse = |index: u64| if index.is_multiple_of(5) { picture(8, 1) } else { picture(1, 0) };
-        assert_eq!(found(Film::new(25.0).then(3.0, |_| picture(0, 0)).then(4.0, coarse)), []);
-    }
-
-    #[test]
-    fn damage_begins_with_the_first_picture_that_shows_it_less_clearly() {
-        let begin = |index: u64| picture([5, 0, 6, 2][index as usize % 4], 1);
-        let found =
-            found(Film::new(25.0).then(3.0, film).then(0.16, begin).then(1.0, |_| picture(30, 2)).then(3.0, film));
-        assert_eq!((found.len(), found[0].1), (1, Some(4.16)));
-        assert!((2.88..=3.0).contains(&found[0].0), "{found:?}");
-    }
-
-    #[test]
-    fn concealed_parts_of_moving_pictures_are_damage_and_those_of_a_still_picture_are_not() {
-        let signs = DecodeSigns { damaged: true, tuned: true, concealed: true, ..DecodeSigns::default() };
-        let shown = |active_cells: u16| {
-            let motion = MotionFacts { compared: true, cells: 3_600, active_cells, ..MotionFacts::default() };
-            found(
-                Film::new(25.0)
-                    .then(3.0, film)
-                    .then(1.0, |_| PictureFacts { signs, motion, ..picture(1, 1) })
-                    .then(3.0, film),
-            )
-        };
-        assert_eq!(shown(900), [(3.0, Some(4.0), 0)]);
-        assert_eq!(shown(0), []);
-    }
-
-    #[test]
-    fn known_damage_lasts_until_the_picture_that_recovers_from_it() {
-        let signs = DecodeSigns { damaged: true, tuned: true, ..DecodeSigns::default() };
-        let shown = |index: u64| PictureFacts { signs, ..if index < 10 { picture(20, 1) } else { picture(0, 0) } };
-        assert_eq!(found(Film::new(25.0).then(3.0, film).then(1.6, shown).then(3.0, film)), [(3.0, Some(4.6), 0)]);
-    }
-
-    #[test]
-    fn content_that_tears_both_grids_is_no_damage() {
-        let chart = |index: u64| picture(90 + (index % 5) as u32, 84);
-        assert_eq!(found(Film::new(25.0).then(3.0, film).then(4.0, chart).then(4.0, film)), []);
-    }
-
-    #[test]
-    fn a_board_of_squares_that_jumps_is_no_damage() {
-        let board = |index: u64| picture(if index.is_multiple_of(3) { 800 } else { 0 }, 0);
-        assert_eq!(found(Film::new(25.0).then(6.0, board)), []);
-    }
-
-    #[test]
-    fn where_the_decoder_reports_damage_less_evidence_will_do() {
-        let torn = |signs: DecodeSigns| move |_| PictureFacts { signs, ..picture(6, 1) };
-        let known = DecodeSigns { damaged: true, tuned: true, ..DecodeSigns::default() };
-        let shown = |signs| found(Film::new(25.0).then(3.0, film).then(1.0, torn(signs)).then(3.0, film));
-        assert_eq!(shown(known), [(3.0, Some(4.0), 0)]);
-        assert_eq!(shown(DecodeSigns::default()), []);
-    }
-
-    #[test]
-    fn lost_slices_and_missing_references_are_named() {
-        let empty = PictureFacts { chroma: ChromaFacts { zero_share: 0.4, ..ChromaFacts::default() }, ..film(0) };
-        let grey = |_| PictureFacts { seams: SeamFacts { grey_share: 0.5, ..film(0).seams }, ..film(0) };
-        assert_eq!(found(Film::new(25.0).then(2.0, film).then(1.0, |_| empty).then(2.0, film)), [(2.0, Some(3.0), 1)]);
-        assert_eq!(found(Film::new(25.0).then(2.0, film).then(1.0, grey).then(2.0, film)), [(2.0, Some(3.0), 2)]);
-    }
-}
+#[path = "block_corruption_tests.rs"]
+mod tests;

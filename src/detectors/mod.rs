@@ -23,6 +23,7 @@ mod frame_rate;
 mod freeze;
 mod gamut;
 mod hum;
+mod in_common;
 mod input_down;
 mod interlacing;
 mod kind;
