@@ -186,6 +186,14 @@ fn a_small_test_pattern_that_moves_in_whole_pictures_is_not_called_interlaced() 
 }
 
 #[test]
+fn a_large_test_pattern_whose_squares_move_along_the_grid_of_blocks_is_not_called_damaged() {
+    let words = "-f lavfi -i testsrc2=s=1280x720:r=25:d=4 -c:v libx264 -preset ultrafast -crf 18 -pix_fmt yuv420p";
+    let arguments: Vec<String> = words.split(' ').map(str::to_owned).collect();
+    let (_, input) = check(&encoded("large-pattern", "mp4", &arguments), &[]);
+    assert_eq!(events(&input, "block_corruption"), [], "{input:#}");
+}
+
+#[test]
 fn fields_in_the_order_that_is_declared_are_no_fault() {
     let clip = recipes::clean_in(Coding::Mpeg2Interlaced);
     let (_, input) = check(&clip.path, &[]);
