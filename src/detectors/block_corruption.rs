@@ -284,10 +284,10 @@ impl Corruption {
         self.usual_grey.add(facts.seams.grey_share);
     }
 
-    /// Follows what pictures have in common: all in which something is new, since a repeated one tears nothing.
-    fn compare(&mut self, seams: &SeamFacts) {
-        if seams.torn + seams.torn_shifted > 0 {
-            self.common.add(excess(seams));
+    /// Follows what pictures have in common: all but those that repeat the one before, which tear nothing.
+    fn compare(&mut self, facts: &PictureFacts) {
+        if facts.seams.torn + facts.seams.torn_shifted > 0 || moves(facts) {
+            self.common.add(excess(&facts.seams));
         }
     }
 
@@ -349,7 +349,7 @@ impl PictureJudge for Corruption {
             self.learn(facts);
         }
         self.remember(&look, is_hit, at, known);
-        self.compare(&facts.seams);
+        self.compare(facts);
         let quiet = at - self.last_hit;
         let begins = if self.since.is_none() { self.begins(at, known, bar) } else { None };
         let score = begins.unwrap_or(look.score);
