@@ -106,7 +106,8 @@ fn graphics(menu: &mut Menu) {
     menu.hard(&scene("small-test-pattern-moving", small.to_owned()), &H264_3M, &[]);
     // Its squares lie on the grid of coded blocks and move along it.
     let large = "testsrc2=s=1280x720:r=RATE:d=12,format=yuv420p";
-    menu.hard(&scene("large-test-pattern-moving", large.to_owned()), &H264_3M, &[]);
+    let saturated = [("gamut", "its colours are made with the matrix of BT.601, and no label says so")];
+    menu.hard(&scene("large-test-pattern-moving", large.to_owned()), &H264_3M, &saturated);
     let ticker = moving("white", (200, 20), "640-mod(4*n,900)", "315");
     let news = format!("drawbox=x=0:y=300:w=iw:h=60:c=0x202080:t=fill,{ticker}");
     menu.hard(&scene("", landscape(51)).filmed("news-ticker", &news), &H264_1M, &[]);
