@@ -87,6 +87,22 @@ fn encoded_streams_go_through_every_way_of_ingest_with_every_planted_defect_told
 }
 
 #[test]
+fn defects_that_lie_far_apart_are_told_in_the_rounds_that_have_them_and_nothing_in_the_others() {
+    let output = load(
+        "--source encoded --streams 8 --seconds 14 --apart 60s --rate 10 --limit-p99 5s --size 320x180 --format json",
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = report(&output);
+    let trial = &report["trials"][0];
+    assert_eq!((&trial["up"], &trial["restarts"]), (&8.into(), &0.into()), "{trial:#}");
+    let accuracy = &trial["accuracy"];
+    assert_eq!((&accuracy["recall"], &accuracy["precision"]), (&1.0.into(), &1.0.into()), "{trial:#}");
+    // 8 streams, pictures and sound, one each 63 s: 3.6 in 14 s on average, three times that in streams that all had them.
+    let planted = accuracy["planted"].as_u64().expect("a number");
+    assert!((1..=8).contains(&planted), "{trial:#}");
+}
+
+#[test]
 fn a_missed_requirement_is_named_and_ends_with_status_one() {
     let output =
         load("--streams 2 --seconds 1 --size 64x64 --sound 0 --limit-p99 5s --require-streams 100000 --format json");

@@ -20,8 +20,11 @@ const SECONDS_MAX: f64 = 86_400.0;
 const ENCODED_P99: Duration = Duration::from_millis(500);
 /// Longest clip.
 const CLIP_MAX: u64 = 600;
-/// Furthest apart that defects are planted: four of them make a clip.
-const APART_MAX: Duration = Duration::from_secs(120);
+/// Furthest apart that defects are planted: a day of rounds and a cycle of them fit into the 26.5 hours after which presentation times
+/// begin anew.
+const APART_MAX: Duration = Duration::from_secs(30 * 60);
+/// The same of made frames, of which all streams begin with a defect.
+const APART_MAX_MADE: Duration = Duration::from_secs(120);
 
 /// Arguments of `load`.
 #[derive(Clone, Debug, Args)]
@@ -56,7 +59,9 @@ pub struct LoadArgs {
     /// How much of encoded streams is looked at
     #[arg(long, value_enum, default_value_t)]
     pub tier: LoadTier,
-    /// Mean distance between planted defects of a track, from their ends to the next begins
+    /// Mean distance between planted defects of a track, from their ends to the next begins: 3s to 30m, of made frames to 2m. From
+    /// 33s on encoded streams are sent a clip with defects in one round of so many, at another time in each stream, and its twin without
+    /// any in the others: one in (TIME + 3 s) / 18 s, or over a quarter of --clip-seconds where that is longer
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = span)]
     pub apart: Duration,
     /// Least length of the encoded clip in seconds
@@ -143,7 +148,12 @@ impl LoadArgs {
             return Err("--tier needs --source encoded: made frames have no key frames".to_owned());
         }
         if !(APART_LEAST..=APART_MAX).contains(&self.apart) {
-            return Err("--apart must lie between 3s and 2m: events need time to end".to_owned());
+            return Err("--apart must lie between 3s and 30m: events need time to end".to_owned());
+        }
+        if self.apart > APART_MAX_MADE && !is_encoded {
+            return Err(
+                "--apart of more than 2m needs --source encoded: made streams all begin with a defect".to_owned()
+            );
         }
         let streams = match self.streams {
             Wanted::Number(streams) => Streams::Fixed(streams),
@@ -303,5 +313,12 @@ mod tests {
         refused("avwatch load --require-linear 0.1", "quarter");
         refused("avwatch load --transport pigeon", "pigeon");
         assert!(args("avwatch load --baseline").settings().is_err());
+    }
+
+    #[test]
+    fn defects_lie_half_an_hour_apart_at_most_and_two_minutes_in_made_frames() {
+        let is_taken = |options: &str| args(&format!("avwatch load --apart {options}")).settings().is_ok();
+        assert!(is_taken("2m") && is_taken("30m --source encoded"));
+        assert!(!is_taken("121s") && !is_taken("31m --source encoded") && !is_taken("2s"));
     }
 }

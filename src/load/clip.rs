@@ -1,12 +1,11 @@
 //! A clip as it is sent: the transport packets of one round, when each of them leaves, and when frames are due.
 //!
-//! Read once from the encoded file, then shared by the sender and all streams. Round after round the same bytes go out,
-//! with times moved on and continuity counters carried on, so that a receiver sees one stream without a seam. Pure.
+//! Read once from the encoded file. Which clip is sent in which round is the rota's word (`rota.rs`), which also has times moved on and
+//! continuity counters carried on, so that a receiver sees one stream without a seam. Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::TrackKind;
 
 /// Bytes of a transport packet.
@@ -14,7 +13,7 @@ pub const PACKET: usize = 188;
 /// Packets sent at a time: what fits into one datagram of an Ethernet frame.
 pub const PACKETS_AT_ONCE: usize = 7;
 /// Ticks a second of presentation times.
-const TICKS: i64 = 90_000;
+pub(super) const TICKS: i64 = 90_000;
 /// Times are counted in 33 bit.
 const TIME_MASK: u64 = (1 << 33) - 1;
 /// Key pictures from one segment to the next.
@@ -23,7 +22,7 @@ const KEYS_PER_SEGMENT: usize = 1;
 /// Why a clip cannot be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot send the clip: {0}")]
-pub struct ClipFault(&'static str);
+pub struct ClipFault(pub(super) &'static str);
 
 /// A piece of the clip that begins with tables and a key picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,24 +242,39 @@ impl Clip {
         self.times[last.min(self.times.len() - 1)]
     }
 
-    /// Bits a second.
-    pub fn bit_rate(&self) -> f64 {
-        self.bytes.len() as f64 * 8.0 / self.length.as_secs_f64()
+    /// Bytes of a round.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
-    /// Adds packets of a round to a buffer, as they are in that round.
-    pub fn copy(&self, packets: std::ops::Range<usize>, round: u64, to: &mut Vec<u8>) {
+    /// Presentation time of the first picture, in ticks.
+    pub fn first_pts(&self) -> i64 {
+        self.first_pts
+    }
+
+    /// Packets with payload of a PID in a round.
+    pub fn count_of(&self, pid: u16) -> u64 {
+        self.counts.get(&pid).copied().unwrap_or_default()
+    }
+
+    /// Whether one can be sent after the other as rounds of one stream: the same frames at the same times, segment for segment.
+    pub fn is_twin_of(&self, other: &Self) -> bool {
+        let times = |table: &[(i64, Duration)]| table.iter().map(|(pts, _)| *pts).collect::<Vec<_>>();
+        (self.length, self.first_pts, self.segments.len()) == (other.length, other.first_pts, other.segments.len())
+            && times(&self.video) == times(&other.video)
+            && times(&self.audio) == times(&other.audio)
+            && self.counts.keys().eq(other.counts.keys())
+    }
+
+    /// Adds packets to a buffer as they are in a round that begins so many ticks after the first one, after so many packets of
+    /// each PID.
+    pub fn copy(&self, packets: std::ops::Range<usize>, ticks: u64, before: impl Fn(u16) -> u64, to: &mut Vec<u8>) {
         let begin = to.len();
         to.extend_from_slice(&self.bytes[packets.start * PACKET..packets.end * PACKET]);
-        if round == 0 {
-            return;
-        }
-        let ticks = round.wrapping_mul(self.round_ticks() as u64);
         for packet in to[begin..].chunks_exact_mut(PACKET) {
             let header = header(packet);
             if header.payload.is_some() {
-                let count = self.counts.get(&header.pid).copied().unwrap_or_default();
-                let counter = (u64::from(packet[3] & 0x0F) + round.wrapping_mul(count)) & 0x0F;
+                let counter = (u64::from(packet[3] & 0x0F) + before(header.pid)) & 0x0F;
                 packet[3] = packet[3] & 0xF0 | counter as u8;
             }
             if header.has_clock {
@@ -273,42 +287,31 @@ impl Clip {
         }
     }
 
-    fn round_ticks(&self) -> i64 {
+    /// How long a round takes, in ticks.
+    pub fn ticks(&self) -> i64 {
         (self.length.as_secs_f64() * TICKS as f64).round() as i64
     }
 
-    /// When the frame of that presentation time is due, after the first packet of the first round.
-    pub fn due(&self, kind: TrackKind, pts: i64) -> Option<Duration> {
-        let table = if kind == TrackKind::Audio { &self.audio } else { &self.video };
-        let ticks = pts - self.first_pts;
-        let (round, within) = (ticks.div_euclid(self.round_ticks()), ticks.rem_euclid(self.round_ticks()));
+    /// When the frame that is shown so many ticks after the first picture is due, in its round.
+    pub fn due(&self, kind: TrackKind, ticks: i64) -> Option<Duration> {
+        let table = self.dues(kind);
         // The last one that is not later; a tick of rounding is allowed for.
-        let place = table.partition_point(|(at, _)| *at <= within + 1).checked_sub(1)?;
-        Some(table[place].1 + self.length * u32::try_from(round).ok()?)
+        let place = table.partition_point(|(at, _)| *at <= ticks + 1).checked_sub(1)?;
+        Some(table[place].1)
     }
 
-    /// Frames of a track that are due in a span after the first packet of the first round.
-    pub fn count_due(&self, kind: TrackKind, from: Duration, to: Duration) -> u64 {
-        let table = if kind == TrackKind::Audio { &self.audio } else { &self.video };
-        let round = self.length.as_nanos().max(1);
-        // Frames due before a moment: whole rounds, and those of the round under way. A frame may be due a little
-        // after its round has ended.
-        let before = |moment: Duration| -> u64 {
-            let rounds = moment.as_nanos() / round;
-            let started = (0..=rounds).rev().take(3);
-            let whole = u64::try_from(rounds.saturating_sub(2)).unwrap_or(u64::MAX) * table.len() as u64;
-            let counted = started.map(|number| {
-                let left = moment.saturating_sub(self.length * u32::try_from(number).unwrap_or(u32::MAX));
-                table.iter().filter(|(_, due)| *due < left).count() as u64
-            });
-            whole + counted.sum::<u64>()
-        };
-        before(to).saturating_sub(before(from))
+    /// Frames of a track.
+    pub fn frames(&self, kind: TrackKind) -> u64 {
+        self.dues(kind).len() as u64
     }
 
-    /// Where a presentation time stands on the timeline of the plan, which begins with the first picture.
-    pub fn plan_time(&self, pts: i64) -> MediaTime {
-        MediaTime::from_ticks(pts - self.first_pts, 1, TICKS as i32)
+    /// Frames of a track that are due before that moment of the round. One may be due a little after its round has ended.
+    pub fn due_before(&self, kind: TrackKind, moment: Duration) -> u64 {
+        self.dues(kind).iter().filter(|(_, due)| *due < moment).count() as u64
+    }
+
+    fn dues(&self, kind: TrackKind) -> &[(i64, Duration)] {
+        if kind == TrackKind::Audio { &self.audio } else { &self.video }
     }
 }
 
@@ -337,4 +340,4 @@ fn seconds(ticks: i64) -> Duration {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

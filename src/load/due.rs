@@ -7,7 +7,7 @@ use avwatch_actors::frame::Stamp;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::TrackKind;
 
-use super::clip::Clip;
+use super::rota::Rota;
 use crate::synthetic::FrameRate;
 
 /// Blocks of made sound a second.
@@ -25,15 +25,15 @@ pub enum DueClock {
     },
     /// Sent at the clip's own rate: when the last byte that a decoder needs for it leaves by the sender's schedule.
     Sent {
-        /// When the clip's first byte was due, in the first round.
+        /// When the first byte of the first round was due.
         zero: Instant,
-        /// The clip.
-        clip: Arc<Clip>,
+        /// What is sent.
+        rota: Arc<Rota>,
     },
     /// Fetched when the receiver likes (HLS): no schedule of the sender says when. Counted from when it was read.
     Fetched {
-        /// The clip.
-        clip: Arc<Clip>,
+        /// What is sent.
+        rota: Arc<Rota>,
     },
 }
 
@@ -42,7 +42,7 @@ impl DueClock {
     pub fn due(&self, stamp: &Stamp) -> Instant {
         match self {
             Self::Made { begin, .. } => *begin + stamp.media_time.to_duration(),
-            Self::Sent { zero, clip } => match ticks(stamp).and_then(|pts| clip.due(stamp.track.kind, pts)) {
+            Self::Sent { zero, rota } => match ticks(stamp).and_then(|pts| rota.due(stamp.track.kind, pts)) {
                 Some(due) => *zero + due,
                 None => stamp.arrived,
             },
@@ -58,19 +58,19 @@ impl DueClock {
                 let number = |at: Instant| rate.first_at(at.saturating_duration_since(*begin).into());
                 Some(number(to).saturating_sub(number(from)))
             }
-            Self::Sent { zero, clip } => {
+            Self::Sent { zero, rota } => {
                 let after = |at: Instant| at.saturating_duration_since(*zero);
-                Some(clip.count_due(kind, after(from), after(to)))
+                Some(rota.count_due(kind, after(from), after(to)))
             }
             Self::Fetched { .. } => None,
         }
     }
 
-    /// Where the frame stands on the plan's timeline, which goes on over all rounds of a clip.
+    /// Where the frame stands on the plan's timeline, which goes on over all rounds.
     pub fn plan_time(&self, stamp: &Stamp) -> Option<MediaTime> {
         match self {
             Self::Made { .. } => Some(stamp.media_time),
-            Self::Sent { clip, .. } | Self::Fetched { clip } => Some(clip.plan_time(ticks(stamp)?)),
+            Self::Sent { rota, .. } | Self::Fetched { rota } => Some(rota.plan_time(ticks(stamp)?)),
         }
     }
 }

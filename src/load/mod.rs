@@ -15,6 +15,7 @@ pub mod probe;
 pub mod report;
 pub mod requests;
 pub mod rig;
+pub mod rota;
 pub mod run;
 pub mod schedule;
 pub mod search;

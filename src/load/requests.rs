@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use super::clip::Clip;
+use super::rota::Rota;
 
 /// Segments that a playlist lists.
 const LISTED: u64 = 6;
@@ -35,7 +35,7 @@ impl Answer {
 }
 
 /// The answer to a request at that moment; `zero_of` says when a stream's first round began.
-pub fn answer_to(request: &[u8], clip: &Clip, zero_of: impl Fn(usize) -> Option<Instant>, now: Instant) -> Answer {
+pub fn answer_to(request: &[u8], rota: &Rota, zero_of: impl Fn(usize) -> Option<Instant>, now: Instant) -> Answer {
     let text = String::from_utf8_lossy(request);
     let path = text.strip_prefix("GET ").and_then(|rest| rest.split_ascii_whitespace().next()).unwrap_or_default();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -45,9 +45,9 @@ pub fn answer_to(request: &[u8], clip: &Clip, zero_of: impl Fn(usize) -> Option<
             .parse()
             .ok()
             .and_then(&zero_of)
-            .map(|zero| Answer::Whole("application/vnd.apple.mpegurl", playlist(clip, zero, now).into_bytes())),
+            .map(|zero| Answer::Whole("application/vnd.apple.mpegurl", playlist(rota, zero, now).into_bytes())),
         ["hls", _, file] => {
-            file.strip_suffix(".ts").and_then(|number| number.parse().ok()).map(|number| segment(clip, number))
+            file.strip_suffix(".ts").and_then(|number| number.parse().ok()).map(|number| segment(rota, number))
         }
         _ => None,
     };
@@ -55,38 +55,34 @@ pub fn answer_to(request: &[u8], clip: &Clip, zero_of: impl Fn(usize) -> Option<
 }
 
 /// When the segment of that number, counted over all rounds, has left.
-fn ends(clip: &Clip, number: u64) -> Duration {
-    let count = clip.segments().len() as u64;
-    let round = u32::try_from(number / count).unwrap_or(u32::MAX);
-    clip.segments()[(number % count) as usize].ends + clip.length() * round
+fn ends(rota: &Rota, number: u64) -> Duration {
+    let (round, segment) = rota.segment(number);
+    rota.begins(round) + segment.ends
 }
 
-fn playlist(clip: &Clip, zero: Instant, now: Instant) -> String {
+fn playlist(rota: &Rota, zero: Instant, now: Instant) -> String {
     let passed = now.saturating_duration_since(zero);
-    let rounds = (passed.as_secs_f64() / clip.length().as_secs_f64()) as u64;
-    let count = clip.segments().len() as u64;
-    let mut end = rounds * count;
-    while ends(clip, end) <= passed {
+    let rounds = (passed.as_secs_f64() / rota.length().as_secs_f64()) as u64;
+    let mut end = rounds * rota.segments();
+    while ends(rota, end) <= passed {
         end += 1;
     }
     let first = end.saturating_sub(LISTED);
-    let longest = clip.segments().iter().map(|segment| segment.ends - segment.begins).max().unwrap_or_default();
     let mut text = format!(
         "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{:.0}\n#EXT-X-MEDIA-SEQUENCE:{first}\n",
-        longest.as_secs_f64().ceil()
+        rota.longest().as_secs_f64().ceil()
     );
     for number in first..end {
-        let segment = clip.segments()[(number % count) as usize];
+        let (_, segment) = rota.segment(number);
         // Writing to a string cannot fail.
         let _ = write!(text, "#EXTINF:{:.3},\n{number}.ts\n", (segment.ends - segment.begins).as_secs_f64());
     }
     text
 }
 
-fn segment(clip: &Clip, number: u64) -> Answer {
-    let count = clip.segments().len() as u64;
-    let segment = clip.segments()[(number % count) as usize];
+fn segment(rota: &Rota, number: u64) -> Answer {
+    let (round, segment) = rota.segment(number);
     let mut body = Vec::new();
-    clip.copy(segment.from..segment.to, number / count, &mut body);
+    rota.copy(segment.from..segment.to, round, &mut body);
     Answer::Whole("video/mp2t", body)
 }

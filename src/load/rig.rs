@@ -207,7 +207,7 @@ impl Rig {
     ) -> Vec<Prepared> {
         let one = |number: u32| {
             let name = name_of(number);
-            let recipe = recipe_of(settings, settings.seed.wrapping_add(u64::from(number)));
+            let recipe = recipe_of(settings, settings.seed.wrapping_add(u64::from(number)), settings.apart);
             // Spread over a second, so that frames of all streams do not come at once.
             let begin = begin + Duration::from_secs_f64((f64::from(number) * 0.618).fract());
             let clock = DueClock::Made { begin, pictures: recipe.fps };
@@ -241,17 +241,17 @@ impl Rig {
         streams: u32,
     ) -> Result<Vec<Prepared>, RigError> {
         let boards = StreamBoards::new(&loaded.plan, encoded.folder())?;
-        let (sender, offers) = Sender::prepare(encoded.clip.clone(), streams as usize, &encoded.ways, begin)?;
+        let (sender, offers) = Sender::prepare(encoded.rota.clone(), streams as usize, &encoded.ways, begin)?;
         let mut prepared = Vec::new();
         for (number, (url, zero)) in (0..streams).zip(offers.urls.iter().zip(offers.zeros)) {
             let name = name_of(number);
             let address = address::parse(url).map_err(|error| io::Error::other(format!("{url}: it {error}")))?;
             let plan = loaded.input(&name, address, &settings.profile)?;
-            let clip = encoded.clip.clone();
+            let rota = encoded.rota.clone();
             let plan = StreamPlan { tiers: settings.tier.range(), ..plan };
             // What is left out on purpose is due on nobody's schedule.
             let is_fetched = url.ends_with(".m3u8") || settings.tier != LoadTier::Full;
-            let clock = if is_fetched { DueClock::Fetched { clip } } else { DueClock::Sent { zero, clip } };
+            let clock = if is_fetched { DueClock::Fetched { rota } } else { DueClock::Sent { zero, rota } };
             let probe = StreamProbe::new(number as usize, clock, self.book.clone());
             let mut setup = boards.setup(&plan)?;
             setup.specs = Arc::new(setup.specs.iter().cloned().chain(probe.specs()).collect());

@@ -119,9 +119,9 @@ fn measure_baseline(encoded: &Encoded, settings: &LoadSettings, stop: &AtomicBoo
         line.cut(CutReason::Stopped);
     }
     let rate = f64::from(settings.rate);
-    let hint = bare::decode(&encoded.file(), threads, 1, BASELINE_HINT, &line)?;
+    let hint = bare::decode(&encoded.file, threads, 1, BASELINE_HINT, &line)?;
     let streams = (hint.rate / rate / threads as f64).ceil().clamp(1.0, BASELINE_STREAMS_MAX) as usize;
-    let bare = bare::decode(&encoded.file(), threads, streams, BASELINE_SECONDS, &line)?;
+    let bare = bare::decode(&encoded.file, threads, streams, BASELINE_SECONDS, &line)?;
     let stream_seconds = bare.pictures as f64 / rate;
     Ok(Baseline {
         streams: rounded(bare.rate / rate),

@@ -1,7 +1,8 @@
 //! The schedule: which defects a stream shows when, drawn from a seed.
 //!
 //! Pure. Pictures and sound have one sequence each, in random order and with random lengths and distances; both come again
-//! with every cycle. Between two defects of a track lies always more than it takes an event to end.
+//! with every cycle. Between two defects of a track lies always more than it takes an event to end. Where they are to lie far
+//! apart, what is encoded has them closer together and is played in one of several rounds ([`rounds`]).
 
 use std::time::Duration;
 
@@ -20,6 +21,11 @@ pub const HOLD: Duration = Duration::from_secs(1);
 const LASTS: std::ops::Range<u64> = 25..36;
 /// Least mean distance between them: more than [`HOLD`] with a margin for onsets and ends that are told late.
 pub const APART_LEAST: Duration = Duration::from_secs(3);
+/// Mean distance in a clip of which not every round has defects: a stream in triage is looked at in full until some five seconds
+/// after a defect, and idles before the next one.
+const APART_IN_ROUND: Duration = Duration::from_secs(15);
+/// How long defects last on average.
+const LASTS_MEAN: Duration = Duration::from_millis(100 * (LASTS.start + LASTS.end - 1) / 2);
 /// How far distances lie from their mean, in tenths of a second.
 const APART_SPREAD: u64 = 5;
 /// Distance of the first one from the start of a cycle.
@@ -32,6 +38,25 @@ pub struct Schedule {
     pub defects: Vec<Defect>,
     /// Length of a cycle.
     pub cycle: Duration,
+}
+
+/// In how many rounds of a clip its defects are shown once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rounds {
+    /// One round in so many has defects.
+    pub every: u32,
+    /// Mean distance between those of a track in that round.
+    pub apart: Duration,
+}
+
+/// How rounds of a clip that lasts at least `clip` bring about that mean distance between defects of a track: as many of them as
+/// there is room for with 15 s between defects in one, or as much as so long a clip has. Where there is more than one, the
+/// clip lasts 72 to 108 s unless it is to be longer, whatever the distance.
+pub fn rounds(apart: Duration, clip: Duration) -> Rounds {
+    let kinds = PICTURE_KINDS.len().max(SOUND_KINDS.len()) as u32;
+    let (least, wanted) = ((APART_IN_ROUND + LASTS_MEAN).max(clip / kinds), apart.max(APART_LEAST) + LASTS_MEAN);
+    let every = u32::try_from(wanted.as_millis() / least.as_millis()).unwrap_or(u32::MAX).max(1);
+    Rounds { every, apart: wanted / every - LASTS_MEAN }
 }
 
 /// Draws the schedule of that seed, defects of a track on average that far apart. Without sound only pictures have defects.
@@ -98,6 +123,28 @@ mod tests {
                 prop_assert!(own[0].lasts >= 2 * HOLD && own[0].to() <= schedule.cycle);
             }
         }
+    }
+
+    proptest! {
+        #[test]
+        fn rounds_with_and_without_defects_come_to_the_distance_that_was_asked_for(
+            millis in 3_000_u64..3_600_000,
+            clip in 5_u64..600,
+        ) {
+            let (wanted, clip) = (Duration::from_millis(millis), Duration::from_secs(clip));
+            let Rounds { every, apart } = rounds(wanted, clip);
+            let reached = (apart + LASTS_MEAN) * every - LASTS_MEAN;
+            prop_assert!(reached.abs_diff(wanted) < Duration::from_millis(1), "{:?}", reached);
+            prop_assert!(every == 1 || apart >= APART_IN_ROUND, "{:?}", apart);
+            prop_assert!(every == 1 || (apart + LASTS_MEAN) * 4 + Duration::from_millis(1) >= clip, "{:?}", apart);
+        }
+    }
+
+    #[test]
+    fn only_what_lies_far_apart_needs_rounds_without_defects() {
+        let every = |apart, clip| rounds(Duration::from_secs(apart), Duration::from_secs(clip)).every;
+        assert_eq!((every(3, 20), every(32, 20), every(33, 20), every(240, 20)), (1, 1, 2, 13));
+        assert_eq!((every(240, 600), every(1_800, 600)), (1, 12), "so long a clip has room for them");
     }
 
     #[test]

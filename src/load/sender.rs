@@ -2,7 +2,7 @@
 //!
 //! Owned by the trial. Its CPU time is that of its own thread, so that it can be told apart from what receives. Sockets
 //! never block it: what a receiver does not take waits in a bounded buffer, then the connection is dropped and counted.
-//! Datagrams go out by the clip's schedule, however late the machine is.
+//! Datagrams go out by the clips' schedule, however late the machine is.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use avwatch_actors::lifeline::Lifeline;
 use avwatch_actors::worker;
 
-use super::clip::{Clip, PACKETS_AT_ONCE};
+use super::clip::PACKETS_AT_ONCE;
 use super::requests::{Answer, answer_to};
+use super::rota::Rota;
 
 /// Longest sleep: how late a request may be noticed.
 const NAP_MAX: Duration = Duration::from_millis(2);
@@ -94,7 +95,7 @@ impl SenderBook {
 pub struct Offers {
     /// An address for each stream, in order.
     pub urls: Vec<String>,
-    /// When the clip's first packet is due in its first round, for each stream.
+    /// When the first packet of the first round is due, for each stream.
     pub zeros: Vec<Instant>,
     /// What is counted.
     pub book: Arc<SenderBook>,
@@ -160,7 +161,7 @@ struct Request {
 
 /// The sender, before its thread begins.
 pub struct Sender {
-    clip: Arc<Clip>,
+    rota: Arc<Rota>,
     streams: Vec<Sent>,
     listener: TcpListener,
     requests: Vec<Request>,
@@ -170,11 +171,11 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Prepares `count` streams that travel by turns in these ways; each begins with another segment of the clip.
+    /// Prepares `count` streams that travel by turns in these ways; each begins with another segment of the rota.
     ///
     /// # Errors
     /// The system refuses a socket.
-    pub fn prepare(clip: Arc<Clip>, count: usize, ways: &[Carriage], begin: Instant) -> io::Result<(Self, Offers)> {
+    pub fn prepare(rota: Arc<Rota>, count: usize, ways: &[Carriage], begin: Instant) -> io::Result<(Self, Offers)> {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = TcpListener::bind(any)?;
         listener.set_nonblocking(true)?;
@@ -201,21 +202,21 @@ impl Sender {
                 Carriage::Http => (Way::Http(None), format!("http://127.0.0.1:{port}/live/{number}.ts")),
                 Carriage::Hls => (Way::Hls, format!("http://127.0.0.1:{port}/hls/{number}/index.m3u8")),
             };
-            let segment = clip.segments()[number * 5 % clip.segments().len()];
+            let (round, segment) = rota.segment(rota.first_segment(number));
             // Within a second of each other, so that pictures of all streams do not come at once.
             let apart = Duration::from_secs_f64((number as f64 * 0.618).fract());
             let start = begin + apart;
             // A playlist has segments from the first request on: that stream has run for a round already.
-            let earlier = if ways[number % ways.len()] == Carriage::Hls { clip.length() } else { Duration::ZERO };
-            let zero = start.checked_sub(segment.begins + earlier).unwrap_or(start);
-            streams.push(Sent { way, zero, round: 0, packet: segment.from });
+            let earlier = if ways[number % ways.len()] == Carriage::Hls { rota.length() } else { Duration::ZERO };
+            let zero = start.checked_sub(rota.begins(round) + segment.begins + earlier).unwrap_or(start);
+            streams.push(Sent { way, zero, round, packet: segment.from });
             urls.push(url);
         }
         let zeros = streams.iter().map(|stream| stream.zero).collect();
         let book = Arc::<SenderBook>::default();
         let offers = Offers { urls, zeros, book: book.clone() };
         let sender =
-            Self { clip, streams, listener, requests: Vec::new(), answers: Vec::new(), buffer: Vec::new(), book };
+            Self { rota, streams, listener, requests: Vec::new(), answers: Vec::new(), buffer: Vec::new(), book };
         Ok((sender, offers))
     }
 
@@ -250,10 +251,9 @@ impl Sender {
             return Instant::now() + NAP_MAX;
         }
         loop {
-            let end = ((stream.packet / PACKETS_AT_ONCE + 1) * PACKETS_AT_ONCE).min(self.clip.packets());
-            let due = stream.zero
-                + self.clip.length() * u32::try_from(stream.round).unwrap_or(u32::MAX)
-                + self.clip.leaves(end - 1);
+            let clip = self.rota.clip(stream.round);
+            let end = ((stream.packet / PACKETS_AT_ONCE + 1) * PACKETS_AT_ONCE).min(clip.packets());
+            let due = stream.zero + self.rota.begins(stream.round) + clip.leaves(end - 1);
             let now = Instant::now();
             if due > now {
                 if let Way::Listens(_, Some(connection)) | Way::Http(Some(connection)) = &mut stream.way
@@ -266,10 +266,10 @@ impl Sender {
             let late = u64::try_from((now - due).as_micros()).unwrap_or(u64::MAX);
             self.book.late_micros.fetch_max(late, Ordering::Relaxed);
             self.buffer.clear();
-            self.clip.copy(stream.packet..end, stream.round, &mut self.buffer);
+            self.rota.copy(stream.packet..end, stream.round, &mut self.buffer);
             stream.way.give(&self.buffer, &self.book);
             (stream.packet, stream.round) =
-                if end == self.clip.packets() { (0, stream.round + 1) } else { (end, stream.round) };
+                if end == clip.packets() { (0, stream.round + 1) } else { (end, stream.round) };
         }
     }
 
@@ -319,7 +319,7 @@ impl Sender {
     fn answer(&mut self, request: Request) {
         let Ok(mut connection) = Connection::new(request.socket) else { return };
         let zeros = |number: usize| self.streams.get(number).map(|stream| stream.zero);
-        let answer = answer_to(&request.text, &self.clip, zeros, Instant::now());
+        let answer = answer_to(&request.text, &self.rota, zeros, Instant::now());
         connection.waiting = answer.head().into_bytes();
         match answer {
             Answer::Live(number) => {

@@ -228,7 +228,7 @@ impl Stage<'_> {
         let seconds = (end.at - begin.at).as_secs_f64().max(1e-3);
         SenderFigures {
             cores_used: rounded(end.threads.since(&begin.threads).sender.as_secs_f64() / seconds),
-            stream_bits_per_second: encoded.clip.bit_rate().round(),
+            stream_bits_per_second: encoded.rota.bit_rate().round(),
             latest_ms: rounded(sent.latest().as_secs_f64() * 1_000.0),
             refused: sent.refused(),
             dropped: sent.dropped(),

@@ -3,31 +3,30 @@ use std::path::PathBuf;
 use super::*;
 use crate::synthetic::{FrameRate, Recipe, clip_length, encode};
 
-/// A small clip of 4 s with sound.
-fn clip() -> Clip {
-    let length = clip_length(25, Duration::from_secs(4));
-    let recipe = Recipe {
+/// The recipe of a small clip of 4 s with sound.
+pub(in crate::load) fn small() -> Recipe {
+    Recipe {
         width: 128,
         height: 96,
         fps: FrameRate { numerator: 25, denominator: 1 },
-        duration: Some(length),
+        duration: Some(clip_length(25, Duration::from_secs(4))),
         ..Recipe::default()
-    };
+    }
+}
+
+/// The clip of a recipe.
+pub(in crate::load) fn clip_of(recipe: &Recipe) -> Clip {
     // Threads of one test process share the number; tests do not share the name.
     let file: PathBuf =
         std::env::temp_dir().join(format!("avwatch-clip-{}-{:?}.ts", std::process::id(), std::thread::current().id()));
-    encode(&recipe, &file).unwrap();
+    encode(recipe, &file).unwrap();
     let bytes = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
-    Clip::read(bytes, length).unwrap()
+    Clip::read(bytes, recipe.duration.unwrap()).unwrap()
 }
 
-/// Counters and presentation times by PID, as they are sent over so many rounds.
-fn sent(clip: &Clip, rounds: u64) -> BTreeMap<u16, (Vec<u8>, Vec<i64>)> {
-    let mut bytes = Vec::new();
-    for round in 0..rounds {
-        clip.copy(0..clip.packets(), round, &mut bytes);
-    }
+/// Counters, and decoding times of those that have any, by PID, of packets as they are sent.
+pub(in crate::load) fn seen(bytes: &[u8]) -> BTreeMap<u16, (Vec<u8>, Vec<i64>)> {
     let mut seen = BTreeMap::<u16, (Vec<u8>, Vec<i64>)>::new();
     for packet in bytes.chunks(PACKET) {
         let header = header(packet);
@@ -42,25 +41,18 @@ fn sent(clip: &Clip, rounds: u64) -> BTreeMap<u16, (Vec<u8>, Vec<i64>)> {
     seen
 }
 
-#[test]
-fn rounds_follow_each_other_without_a_seam() {
-    let clip = clip();
-    let seen = sent(&clip, 3);
-    let mut timed = 0;
-    for (pid, (counters, times)) in seen {
-        for pair in counters.windows(2) {
-            assert_eq!((pair[0] + 1) % 16, pair[1], "continuity of PID {pid}");
-        }
-        let Some(step) = times.windows(2).map(|pair| pair[1] - pair[0]).next() else { continue };
-        assert!(times.windows(2).all(|pair| pair[1] - pair[0] == step), "times of PID {pid}");
-        timed += 1;
-    }
-    assert_eq!(timed, 2, "pictures and sound");
+/// The program clock, in ticks of 90 kHz, of packets that have it.
+pub(in crate::load) fn clocks(bytes: &[u8]) -> Vec<i64> {
+    let clock = |packet: &[u8]| {
+        let base = i64::from(u32::from_be_bytes([packet[6], packet[7], packet[8], packet[9]]));
+        header(packet).has_clock.then_some(base << 1 | i64::from(packet[10] >> 7))
+    };
+    bytes.chunks(PACKET).filter_map(clock).collect()
 }
 
 #[test]
 fn everything_leaves_in_order_within_its_round() {
-    let clip = clip();
+    let clip = clip_of(&small());
     assert!(clip.times.is_sorted());
     assert!(clip.times.iter().all(|time| *time <= clip.length()));
     let mut next = 0;
@@ -74,27 +66,13 @@ fn everything_leaves_in_order_within_its_round() {
 
 #[test]
 fn a_frame_is_due_after_its_decoding_time_and_by_a_few_pictures_at_most() {
-    let clip = clip();
+    let clip = clip_of(&small());
     for (pts, due) in &clip.video {
         let shown = Duration::from_secs_f64(*pts as f64 / 90_000.0);
         assert!(*due >= shown && *due <= shown + Duration::from_millis(250), "{pts} {due:?}");
     }
     assert_eq!(clip.video.len() as u64, (clip.length().as_secs_f64() * 25.0).round() as u64);
     assert_eq!(clip.audio.len() as f64, (clip.length().as_secs_f64() * 46.875).round());
-    let next_round = clip.due(TrackKind::Video, clip.first_pts + clip.round_ticks()).unwrap();
-    assert_eq!(next_round, clip.due(TrackKind::Video, clip.first_pts).unwrap() + clip.length());
-}
-
-#[test]
-fn frames_that_are_due_in_a_span_are_counted_over_rounds() {
-    let clip = clip();
-    let whole = clip.length();
-    let count = |from, to| clip.count_due(TrackKind::Video, from, to);
-    assert_eq!(count(whole * 5, whole * 6), clip.video.len() as u64);
-    let (a, b) = (whole * 3 + Duration::from_millis(777), whole * 7 + Duration::from_millis(123));
-    let middle = whole * 4 + Duration::from_millis(55);
-    assert_eq!(count(a, middle) + count(middle, b), count(a, b));
-    assert_eq!(count(a, a + Duration::from_secs(2)), 50);
 }
 
 #[test]
