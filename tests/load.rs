@@ -89,7 +89,7 @@ fn encoded_streams_go_through_every_way_of_ingest_with_every_planted_defect_told
 #[test]
 fn defects_that_lie_far_apart_are_told_in_the_rounds_that_have_them_and_nothing_in_the_others() {
     let output = load(
-        "--source encoded --streams 8 --seconds 14 --apart 60s --rate 10 --limit-p99 5s --size 320x180 --format json",
+        "--source encoded --streams 8 --seconds 20 --apart 33s --rate 10 --limit-p99 5s --size 320x180 --format json",
     );
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let report = report(&output);
@@ -97,9 +97,9 @@ fn defects_that_lie_far_apart_are_told_in_the_rounds_that_have_them_and_nothing_
     assert_eq!((&trial["up"], &trial["restarts"]), (&8.into(), &0.into()), "{trial:#}");
     let accuracy = &trial["accuracy"];
     assert_eq!((&accuracy["recall"], &accuracy["precision"]), (&1.0.into(), &1.0.into()), "{trial:#}");
-    // 8 streams, pictures and sound, one each 63 s: 3.6 in 14 s on average, three times that in streams that all had them.
+    // 8 streams, pictures and sound, one each 36 s: 8 in the 17.5 s in which they count. Twice that if every round had them.
     let planted = accuracy["planted"].as_u64().expect("a number");
-    assert!((1..=8).contains(&planted), "{trial:#}");
+    assert!((4..=12).contains(&planted), "{trial:#}");
 }
 
 #[test]
