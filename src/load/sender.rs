@@ -16,6 +16,7 @@ use avwatch_actors::worker;
 use super::clip::PACKETS_AT_ONCE;
 use super::requests::{Answer, answer_to};
 use super::rota::Rota;
+use crate::synthetic::SECONDS_PER_KEY;
 
 /// Longest sleep: how late a request may be noticed.
 const NAP_MAX: Duration = Duration::from_millis(2);
@@ -203,8 +204,8 @@ impl Sender {
                 Carriage::Hls => (Way::Hls, format!("http://127.0.0.1:{port}/hls/{number}/index.m3u8")),
             };
             let (round, segment) = rota.segment(rota.first_segment(number));
-            // Within a second of each other, so that pictures of all streams do not come at once.
-            let apart = Duration::from_secs_f64((number as f64 * 0.618).fract());
+            // Within the time from one key picture to the next, so that those of all streams do not come at once.
+            let apart = Duration::from_secs(SECONDS_PER_KEY.into()).mul_f64((number as f64 * 0.618).fract());
             let start = begin + apart;
             // A playlist has segments from the first request on: that stream has run for a round already.
             let earlier = if ways[number % ways.len()] == Carriage::Hls { rota.length() } else { Duration::ZERO };
