@@ -19,6 +19,7 @@ use common::service::Home;
 /// Every metric that operators may build on.
 const METRICS: &[&str] = &[
     "avwatch_bitrate_bits_per_second",
+    "avwatch_bitrate_bytes_per_second",
     "avwatch_blind",
     "avwatch_build_info",
     "avwatch_config_last_reload_successful",
@@ -48,9 +49,10 @@ const METRICS: &[&str] = &[
     "avwatch_tier",
 ];
 
-/// Metrics that have no series as long as nothing happened of which they tell: the service of the test is well,
-/// and nobody is told of its events.
+/// Metrics that have no series as long as nothing happened of which they tell, or nobody asked for them: the service
+/// of the test is well, nobody is told of its events, and the units are the usual ones.
 const SILENT: &[&str] = &[
+    "avwatch_bitrate_bytes_per_second",
     "avwatch_blind",
     "avwatch_config_last_reload_successful",
     "avwatch_incidents_open",
@@ -135,6 +137,9 @@ fn what_a_service_exposes_is_without_fault_and_has_every_metric_of_the_dashboard
     };
     let text = common::sender::wait("every metric to have a series", Duration::from_secs(60), has_all);
     assert_eq!(promtool(&["check", "metrics"], &text), KNOWN);
+    let base = ask(service.address(), "GET", "/metrics?units=base", "", "").body;
+    assert!(base.contains("\navwatch_bitrate_bytes_per_second{stream=\"lobby\"} "), "{base}");
+    assert_eq!(promtool(&["check", "metrics"], &base), "");
 }
 
 #[test]

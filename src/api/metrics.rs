@@ -8,52 +8,69 @@ use actix_web::web::{Bytes, Data, block};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::problem::Problem;
+use super::query::{Param, Query};
 use super::state::SnapshotSource;
 use crate::node_snapshot::NodeSnapshot;
-use crate::sinks::metrics::{Exposition, expose};
+use crate::sinks::metrics::{Exposition, Units, expose};
+
+/// What `metrics` takes.
+pub(super) const QUERY: &[Param] = &[Param {
+    name: "units",
+    doc: "media: bit rates in bits. base: base units of Prometheus alone, with avwatch_bitrate_bytes_per_second \
+          instead of avwatch_bitrate_bits_per_second. Default: media.",
+    example: "base",
+}];
 
 /// A snapshot and the text made from it.
 type Page = (Arc<NodeSnapshot>, Bytes);
 
-/// Makes answers; keeps the newest of each format, so that many scrapes of one snapshot cost one.
+/// Makes answers; keeps the newest of each format and of each kind of units, so that many scrapes of one snapshot cost one.
 pub(super) struct MetricsPage {
     snapshot: SnapshotSource,
-    newest: [Mutex<Option<Page>>; 2],
+    newest: [[Mutex<Option<Page>>; 2]; 2],
 }
 
 impl MetricsPage {
     pub(super) fn new(snapshot: SnapshotSource) -> Self {
-        Self { snapshot, newest: [Mutex::default(), Mutex::default()] }
+        Self { snapshot, newest: Default::default() }
     }
 
     /// The text of the present snapshot. With thousands of streams it takes a good part of a second,
     /// so it is called where blocking is allowed.
-    fn text(&self, exposition: Exposition) -> Result<Bytes, fmt::Error> {
+    fn text(&self, exposition: Exposition, units: Units) -> Result<Bytes, fmt::Error> {
         let snapshot = (self.snapshot)();
-        let Ok(mut newest) = self.newest[exposition as usize].lock() else {
+        let Ok(mut newest) = self.newest[exposition as usize][units as usize].lock() else {
             // Another request panicked here; the text can still be made.
-            return expose(snapshot, exposition).map(Bytes::from);
+            return expose(snapshot, exposition, units).map(Bytes::from);
         };
         if let Some((of, text)) = &*newest
             && Arc::ptr_eq(of, &snapshot)
         {
             return Ok(text.clone());
         }
-        let text = Bytes::from(expose(snapshot.clone(), exposition)?);
+        let text = Bytes::from(expose(snapshot.clone(), exposition, units)?);
         *newest = Some((snapshot, text.clone()));
         Ok(text)
     }
 }
 
-pub(super) async fn metrics(request: HttpRequest, page: Data<MetricsPage>) -> HttpResponse {
+pub(super) async fn metrics(request: HttpRequest, page: Data<MetricsPage>) -> Result<HttpResponse, Problem> {
+    let units = units(&Query::of(&request))?;
     let accept = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
     let exposition = negotiate(accept);
-    match block(move || page.text(exposition)).await {
-        Ok(Ok(text)) => HttpResponse::Ok().content_type(exposition.content_type()).body(text),
-        Ok(Err(_)) | Err(_) => {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written").answer()
-        }
+    match block(move || page.text(exposition, units)).await {
+        Ok(Ok(text)) => Ok(HttpResponse::Ok().content_type(exposition.content_type()).body(text)),
+        Ok(Err(_)) | Err(_) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written")),
     }
+}
+
+/// The units that are asked for.
+fn units(query: &Query) -> Result<Units, Problem> {
+    let [usual, _] = Units::ALL;
+    let Some(name) = query.get("units") else { return Ok(usual) };
+    let known = || Units::ALL.map(Units::name).join(" or ");
+    let found = Units::ALL.into_iter().find(|units| units.name() == name);
+    found.ok_or_else(|| Problem::bad_request(format!("'units' must be {}", known())))
 }
 
 /// OpenMetrics if it is named and preferred to plain text at least as much; else text 0.0.4.
@@ -100,10 +117,13 @@ mod tests {
     fn scrapes_of_one_snapshot_share_one_text() {
         let snapshot = Arc::new(NodeSnapshot::default());
         let page = MetricsPage::new(Arc::new(move || snapshot.clone()));
-        let (first, second) = (page.text(Exposition::Text).unwrap(), page.text(Exposition::Text).unwrap());
+        let text = |units| page.text(Exposition::Text, units).unwrap();
+        let (first, other, second) = (text(Units::Media), text(Units::Base), text(Units::Media));
         assert_eq!(first.as_ptr(), second.as_ptr());
+        assert_ne!(first.as_ptr(), other.as_ptr());
         let fresh = MetricsPage::new(Arc::new(|| Arc::new(NodeSnapshot::default())));
-        let (first, second) = (fresh.text(Exposition::Text).unwrap(), fresh.text(Exposition::Text).unwrap());
+        let text = || fresh.text(Exposition::Text, Units::Media).unwrap();
+        let (first, second) = (text(), text());
         assert_ne!(first.as_ptr(), second.as_ptr());
     }
 }

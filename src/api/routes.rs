@@ -93,6 +93,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         summary: "Gives the metrics for Prometheus",
+        query: metrics::QUERY,
         answer: (200, "", TEXT),
         attach: |route| route.to(metrics::metrics),
         ..endpoint(Verb::Get, "/metrics", VIEWER, "metrics")

@@ -161,6 +161,22 @@ fn metrics_come_in_the_format_that_was_asked_for() {
 }
 
 #[test]
+fn metrics_come_in_the_units_that_were_asked_for() {
+    let server = start();
+    let has = |path: &str| {
+        let text = get(server.address, path, "");
+        ["avwatch_bitrate_bits_per_second", "avwatch_bitrate_bytes_per_second"].map(|name| text.contains(name))
+    };
+    assert_eq!(has("/metrics"), [true, false]);
+    assert_eq!(has("/metrics?units=media"), [true, false]);
+    assert_eq!(has("/metrics?units=base"), [false, true]);
+    let wrong = get(server.address, "/metrics?units=bytes", "");
+    assert_eq!(status(&wrong), "400");
+    assert!(has_header(&wrong, "content-type: application/problem+json"), "{wrong}");
+    assert_eq!(body(&wrong), r#"{"title":"Bad Request","status":400,"detail":"'units' must be media or base"}"#);
+}
+
+#[test]
 fn errors_are_problems() {
     let server = start();
     let missing = get(server.address, "/no/such?a=%3Cscript%3E", "");

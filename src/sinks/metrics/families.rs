@@ -7,13 +7,13 @@ use avwatch_actors::tier::Tier;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
-use super::share;
+use super::{Units, share};
 use crate::node_snapshot::{NodeSnapshot, StageSnapshot, StreamSnapshot};
 
 /// Writes every family that has something to say.
-pub(super) fn encode(node: &NodeSnapshot, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+pub(super) fn encode(node: &NodeSnapshot, units: Units, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let mut out = Families(encoder);
-    streams(node, &mut out)?;
+    streams(node, units, &mut out)?;
     events(node, &mut out)?;
     tracks(node, &mut out)?;
     losses(node, &mut out)?;
@@ -21,7 +21,7 @@ pub(super) fn encode(node: &NodeSnapshot, encoder: &mut DescriptorEncoder<'_>) -
     process(node, &mut out)
 }
 
-fn streams(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
+fn streams(node: &NodeSnapshot, units: Units, out: &mut Families<'_, '_>) -> fmt::Result {
     let mut up = out.gauge("avwatch_stream_up", "1 while frames of the stream arrive.")?;
     for stream in &node.streams {
         up.row([("stream", &*stream.name)], f64::from(u8::from(stream.up)))?;
@@ -43,9 +43,13 @@ fn streams(node: &NodeSnapshot, out: &mut Families<'_, '_>) -> fmt::Result {
         let is_here = |stream: &&StreamSnapshot| stream.tier == tier.name() && tier > stream.tiers.configured;
         shed.row([("tier", tier.name())], node.streams.iter().filter(is_here).count() as f64)?;
     }
-    let mut bitrate = out.gauge("avwatch_bitrate_bits_per_second", "Bits received for a second of the stream.")?;
+    let (name, help, bits) = match units {
+        Units::Media => ("avwatch_bitrate_bits_per_second", "Bits received for a second of the stream.", 1.0),
+        Units::Base => ("avwatch_bitrate_bytes_per_second", "Bytes received for a second of the stream.", 8.0),
+    };
+    let mut bitrate = out.gauge(name, help)?;
     for stream in &node.streams {
-        bitrate.row_if([("stream", &*stream.name)], stream.bitrate)?;
+        bitrate.row_if([("stream", &*stream.name)], stream.bitrate.map(|rate| rate / bits))?;
     }
     let mut rate = out.gauge("avwatch_frame_rate", "Pictures in a second of the main video track.")?;
     for stream in &node.streams {

@@ -7,6 +7,7 @@
 
 mod families;
 mod share;
+mod units;
 
 #[cfg(test)]
 mod exposition;
@@ -23,6 +24,7 @@ use prometheus_client::registry::Registry;
 use crate::node_snapshot::NodeSnapshot;
 
 pub use share::SERIES_PER_STREAM_MAX;
+pub use units::Units;
 
 /// The text format of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +49,9 @@ impl Exposition {
 ///
 /// # Errors
 /// None in practice: writing to a string does not fail.
-pub fn expose(snapshot: Arc<NodeSnapshot>, exposition: Exposition) -> Result<String, fmt::Error> {
+pub fn expose(snapshot: Arc<NodeSnapshot>, exposition: Exposition, units: Units) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(SnapshotCollector(snapshot)));
+    registry.register_collector(Box::new(SnapshotCollector { snapshot, units }));
     let mut open_metrics = String::new();
     text::encode(&mut open_metrics, &registry)?;
     Ok(match exposition {
@@ -59,11 +61,14 @@ pub fn expose(snapshot: Arc<NodeSnapshot>, exposition: Exposition) -> Result<Str
 }
 
 #[derive(Debug)]
-struct SnapshotCollector(Arc<NodeSnapshot>);
+struct SnapshotCollector {
+    snapshot: Arc<NodeSnapshot>,
+    units: Units,
+}
 
 impl Collector for SnapshotCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        families::encode(&self.0, &mut encoder)
+        families::encode(&self.snapshot, self.units, &mut encoder)
     }
 }
 

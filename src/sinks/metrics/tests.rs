@@ -87,7 +87,7 @@ fn node(streams: Vec<StreamSnapshot>) -> Arc<NodeSnapshot> {
 }
 
 fn samples(node: &Arc<NodeSnapshot>) -> Vec<Sample> {
-    let text = expose(node.clone(), Exposition::Text).unwrap();
+    let text = expose(node.clone(), Exposition::Text, Units::Media).unwrap();
     parse(&text).unwrap_or_else(|fault| panic!("{fault}"))
 }
 
@@ -196,8 +196,8 @@ fn events_without_a_row_of_their_own_still_count() {
 
 #[test]
 fn the_series_of_a_removed_stream_are_gone() {
-    let before = expose(node(vec![stream("lobby", 1), stream("roof", 1)]), Exposition::Text).unwrap();
-    let after = expose(node(vec![stream("roof", 1)]), Exposition::Text).unwrap();
+    let before = expose(node(vec![stream("lobby", 1), stream("roof", 1)]), Exposition::Text, Units::Media).unwrap();
+    let after = expose(node(vec![stream("roof", 1)]), Exposition::Text, Units::Media).unwrap();
     assert!(before.contains("lobby"));
     assert!(!after.contains("lobby"));
 }
@@ -219,15 +219,41 @@ fn an_empty_service_answers_too() {
 
 #[test]
 fn open_metrics_names_counters_without_total_and_ends_with_its_mark() {
-    let text = expose(node(vec![stream("lobby", 1)]), Exposition::OpenMetrics).unwrap();
+    let text = expose(node(vec![stream("lobby", 1)]), Exposition::OpenMetrics, Units::Media).unwrap();
     assert!(text.contains("# TYPE avwatch_frames counter\navwatch_frames_total{"), "{text}");
     assert!(text.ends_with("# EOF\n"), "{text}");
     assert_eq!(text.matches("# EOF").count(), 1);
 }
 
-/// Skipped with a word where Debian's package `prometheus` is not installed.
 #[test]
-fn promtool_finds_no_fault() {
+fn base_units_change_the_bit_rate_alone() {
+    let node = node(vec![stream("lobby", 2), stream("roof", 1)]);
+    for exposition in [Exposition::Text, Exposition::OpenMetrics] {
+        let media = expose(node.clone(), exposition, Units::Media).unwrap();
+        let base = expose(node.clone(), exposition, Units::Base).unwrap();
+        let changed: Vec<_> = media.lines().zip(base.lines()).filter(|(media, base)| media != base).collect();
+        let expected = [
+            (
+                "# HELP avwatch_bitrate_bits_per_second Bits received for a second of the stream.",
+                "# HELP avwatch_bitrate_bytes_per_second Bytes received for a second of the stream.",
+            ),
+            ("# TYPE avwatch_bitrate_bits_per_second gauge", "# TYPE avwatch_bitrate_bytes_per_second gauge"),
+            (
+                "avwatch_bitrate_bits_per_second{stream=\"lobby\"} 4000000.0",
+                "avwatch_bitrate_bytes_per_second{stream=\"lobby\"} 500000.0",
+            ),
+            (
+                "avwatch_bitrate_bits_per_second{stream=\"roof\"} 4000000.0",
+                "avwatch_bitrate_bytes_per_second{stream=\"roof\"} 500000.0",
+            ),
+        ];
+        assert_eq!(changed, expected, "{exposition:?}");
+        assert_eq!(media.lines().count(), base.lines().count());
+    }
+}
+
+/// What promtool says of the metrics; absent, with a word, where Debian's package `prometheus` is not installed.
+fn promtool_says(units: Units) -> Option<String> {
     let spawned = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -236,14 +262,26 @@ fn promtool_finds_no_fault() {
         .spawn();
     let Ok(mut promtool) = spawned else {
         eprintln!("promtool is not installed: the own reader alone has checked the format");
-        return;
+        return None;
     };
-    let text = expose(node(vec![stream("lobby", 2), stream("a\"b\\c\nd", 9)]), Exposition::Text).unwrap();
+    let node = node(vec![stream("lobby", 2), stream("a\"b\\c\nd", 9)]);
+    let text = expose(node, Exposition::Text, units).unwrap();
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = promtool.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    Some(String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout))
+}
+
+#[test]
+fn promtool_finds_no_fault_but_bits() {
+    let Some(said) = promtool_says(Units::Media) else { return };
     // Broadcasters think in bits, and the contract says so; everything else must be as promtool likes it.
     let faults: Vec<_> =
         said.lines().filter(|line| !line.trim().is_empty() && !line.contains("instead of \"bits\"")).collect();
     assert!(faults.is_empty(), "{said}");
+}
+
+#[test]
+fn promtool_finds_no_fault_at_all_with_base_units() {
+    let Some(said) = promtool_says(Units::Base) else { return };
+    assert_eq!(said, "");
 }
