@@ -56,6 +56,20 @@ pub enum WindowError {
     /// It has another form.
     #[error("must be \"HH:MM-HH:MM Area/City\", with days such as \"Mon-Fri \" or \"Sat,Sun \" before it if not daily")]
     Form,
+    /// The time at which it begins is none.
+    #[error("the begin must be a time from 00:00 to 23:59, as in \"01:00-06:00 Europe/Vienna\"")]
+    Begin,
+    /// The time at which it ends is none.
+    #[error("the end must be a time from 00:00 to 23:59, where 00:00 is midnight, as in \"22:00-00:00 Europe/Vienna\"")]
+    End,
+    /// It would end as it begins, or last a whole day.
+    #[error("begins and ends at the same time; for a whole day write two windows, 00:00-12:00 and 12:00-00:00")]
+    Empty,
+    /// The days are none.
+    #[error(
+        "the days must be Mon, Tue, Wed, Thu, Fri, Sat or Sun, with '-' or ',' between, as in \"Mon-Fri 01:00-06:00 UTC\""
+    )]
+    Days,
     /// There is no such zone.
     #[error("names a time zone that is not known; \"Europe/Vienna\" and \"UTC\" are some")]
     Zone,
@@ -68,14 +82,15 @@ impl FromStr for OffAirWindow {
             return Err(WindowError::Form);
         }
         let (days, times, zone) = match *text.split(' ').collect::<Vec<_>>().as_slice() {
-            [times, zone] => ([true; 7], times, zone),
-            [days, times, zone] => (parse_days(days).ok_or(WindowError::Form)?, times, zone),
+            [times, zone] => (None, times, zone),
+            [days, times, zone] => (Some(days), times, zone),
             _ => return Err(WindowError::Form),
         };
         let (from, to) = times.split_once('-').ok_or(WindowError::Form)?;
-        let (from, to) = (parse_time(from).ok_or(WindowError::Form)?, parse_time(to).ok_or(WindowError::Form)?);
+        let days = days.map_or(Some([true; 7]), parse_days).ok_or(WindowError::Days)?;
+        let (from, to) = (parse_time(from).ok_or(WindowError::Begin)?, parse_time(to).ok_or(WindowError::End)?);
         if from == to {
-            return Err(WindowError::Form);
+            return Err(WindowError::Empty);
         }
         let zone = zone_of(zone, jiff::tz::db()).ok_or(WindowError::Zone)?;
         Ok(Self { text: text.to_owned(), days, from, to, zone })
@@ -292,11 +307,15 @@ mod tests {
     #[test]
     fn what_is_no_window_is_refused() {
         for (text, expected) in [
-            ("25:00-06:00 UTC", WindowError::Form),
-            ("1:00-06:00 UTC", WindowError::Form),
-            ("01:00-01:00 UTC", WindowError::Form),
+            ("25:00-06:00 UTC", WindowError::Begin),
+            ("1:00-06:00 UTC", WindowError::Begin),
+            ("01:00-24:00 UTC", WindowError::End),
+            ("01:00-06:60 UTC", WindowError::End),
+            ("01:00-01:00 UTC", WindowError::Empty),
             ("01:00-06:00", WindowError::Form),
-            ("Mon-Funday 01:00-06:00 UTC", WindowError::Form),
+            ("01:00 06:00 UTC", WindowError::Form),
+            ("01:00 - 06:00 UTC", WindowError::Form),
+            ("Mon-Funday 01:00-06:00 UTC", WindowError::Days),
             ("Mon  01:00-06:00 UTC", WindowError::Form),
             ("01:00-06:00 Europe/Atlantis", WindowError::Zone),
             ("01:00-06:00 ../etc/passwd", WindowError::Zone),

@@ -84,25 +84,43 @@ pub(super) fn body<T: DeserializeOwned>(request: &HttpRequest, bytes: &[u8]) -> 
     serde_json::from_slice(bytes).map_err(|error| unreadable(&error, bytes))
 }
 
-/// What is wrong with a body. Only messages that name keys are passed on: others quote values.
+/// What is wrong with a body. Of the reader's messages only those are passed on that name keys, and of others what was
+/// expected: they quote values.
 fn unreadable(error: &serde_json::Error, bytes: &[u8]) -> Problem {
     let place = format!("line {} column {}", error.line(), error.column());
-    let (pointer, why) = match error.classify() {
-        // The reader also calls a number no JSON where a word of a few is expected.
-        serde_json::error::Category::Data | serde_json::error::Category::Syntax if is_json(bytes) => {
-            let pointer = pointer_of(error, bytes);
-            match named_key(&error.to_string()) {
-                Some((why, key)) => (Some(key_of(&pointer, &key)), why),
-                None => (Some(pointer), "a value has the wrong type or form".to_owned()),
-            }
-        }
-        serde_json::error::Category::Eof => (None, "it ends too early".to_owned()),
-        _ => (None, "it is no JSON".to_owned()),
+    let problem = |why: &str| Problem::bad_request(format!("the body cannot be read: {why}, at {place}"));
+    // The reader also calls a number no JSON where a word of a few is expected.
+    if !(error.is_data() || error.is_syntax()) || !is_json(bytes) {
+        return problem(if error.is_eof() { "it ends too early" } else { "it is no JSON" });
+    }
+    let (pointer, text) = (pointer_of(error, bytes), error.to_string());
+    if let Some((why, key)) = named_key(&text) {
+        return problem(&why).with_errors(vec![FieldError { pointer: key_of(&pointer, &key), detail: why }]);
+    }
+    let why = expected(&text).map_or("has the wrong type or form".to_owned(), |what| format!("must be {what}"));
+    let told = match pointer.strip_prefix('/') {
+        Some(name) => problem(&format!("'{name}' {why}")),
+        None => problem(&format!("it {why}")),
     };
-    let problem = Problem::bad_request(format!("the body cannot be read: {why}, at {place}"));
-    match pointer {
-        Some(pointer) => problem.with_errors(vec![FieldError { pointer, detail: why }]),
-        None => problem,
+    told.with_errors(vec![FieldError { pointer, detail: why }])
+}
+
+/// What was expected in the place of a value, in words for people, where there are any.
+fn expected(text: &str) -> Option<&str> {
+    let (why, _) = text.rsplit_once(" at line ")?;
+    let is_of_value = why.starts_with("invalid type: ") || why.starts_with("invalid value: ");
+    // The value stands before it, and may say anything.
+    let (_, what) = why.rsplit_once(", expected ").filter(|_| is_of_value)?;
+    match what {
+        "a string" => Some("a text"),
+        "a boolean" => Some("true or false"),
+        "a sequence" => Some("a list"),
+        "a map" => Some("an object"),
+        "u8" | "u16" | "u32" | "u64" | "usize" => Some("a whole number that is not negative"),
+        "f32" | "f64" => Some("a number"),
+        _ if what.starts_with("struct ") => Some("an object"),
+        _ if what.starts_with("an object of ") => Some(what),
+        _ => None,
     }
 }
 
@@ -141,10 +159,14 @@ mod tests {
 
     #[test]
     fn a_wrong_body_is_told_about_without_its_values() {
+        let begin = "Bad Request: the body cannot be read: ";
+        let wrong = told("{\"number\": \"S3cret, expected a string\"}");
         assert!(
-            told("{\"number\": \"S3cret\"}").contains("wrong type")
-                && !told("{\"number\": \"S3cret\"}").contains("S3cret")
+            wrong.starts_with(&format!("{begin}'number' must be a whole number that is not negative, at ")),
+            "{wrong}"
         );
+        assert!(!wrong.contains("S3cret"), "{wrong}");
+        assert!(told("7").starts_with(&format!("{begin}it must be an object, at ")), "{}", told("7"));
         assert!(told("{\"numbre\": 1}").contains("unknown field `numbre`"));
         assert!(told("").contains("missing field `number`"));
         assert!(told("{\"number\": 1").contains("too early"));

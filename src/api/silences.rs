@@ -4,6 +4,7 @@
 //! answered once the events that it marks are in the store.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::SystemTime;
 
 use actix_web::http::header;
@@ -13,7 +14,8 @@ use avwatch_actors::event::Wall;
 use avwatch_actors::event_desk::DeskMessage;
 use avwatch_actors::silence::{Matchers, SILENCES_MAX, Silence, SilenceKind};
 use avwatch_actors::track::TrackId;
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use super::access::Principal;
@@ -66,11 +68,36 @@ struct MatchersBody {
     #[serde(default)]
     stream: Option<String>,
     #[serde(default, alias = "label")]
-    labels: BTreeMap<String, String>,
+    labels: Labels,
     #[serde(default)]
     detector: Option<String>,
     #[serde(default)]
     track: Option<String>,
+}
+
+/// Names and values of labels. Who writes `a=b`, as in other programs, is told how they are written here.
+#[derive(Debug, Default)]
+struct Labels(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Labels {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of names and values, such as {\"site\": \"north\"}")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some((name, value)) = map.next_entry()? {
+            self.0.insert(name, value);
+        }
+        Ok(self)
+    }
 }
 
 pub(super) async fn list_silences(node: Data<Node>) -> Result<HttpResponse, Problem> {
@@ -205,14 +232,15 @@ fn checked(asked: SilenceBody, kind: SilenceKind, author: String) -> Result<Sile
 
 fn matchers(asked: MatchersBody) -> Result<Matchers, Problem> {
     let fits = |text: &String| !text.is_empty() && text.len() <= PATTERN_BYTES_MAX;
-    let labels_fit = asked.labels.iter().all(|(name, value)| fits(name) && value.len() <= PATTERN_BYTES_MAX);
+    let labels = asked.labels.0;
+    let labels_fit = labels.iter().all(|(name, value)| fits(name) && value.len() <= PATTERN_BYTES_MAX);
     let track = asked.track.map(|track| track.parse::<TrackId>()).transpose();
     let bytes = format!("must have 1 to {PATTERN_BYTES_MAX} bytes");
     let checks = [
         ("/matchers/stream", asked.stream.as_ref().is_none_or(fits), &*bytes),
         ("/matchers/detector", asked.detector.as_ref().is_none_or(fits), &*bytes),
         ("/matchers/labels", labels_fit, &*format!("must have names and values of at most {PATTERN_BYTES_MAX} bytes")),
-        ("/matchers/labels", asked.labels.len() <= LABELS_MAX, &*format!("must be at most {LABELS_MAX}")),
+        ("/matchers/labels", labels.len() <= LABELS_MAX, &*format!("must be at most {LABELS_MAX}")),
         ("/matchers/track", track.is_ok(), "must be video:N, audio:N, subtitle:N, data:N or input"),
     ];
     let wrong = checks.into_iter().filter(|(_, is_good, _)| !is_good);
@@ -222,7 +250,7 @@ fn matchers(asked: MatchersBody) -> Result<Matchers, Problem> {
         return Err(Problem::wrong_fields(wrong));
     }
     let track = track.ok().flatten();
-    let matchers = Matchers { stream: asked.stream, labels: asked.labels, detector: asked.detector, track };
+    let matchers = Matchers { stream: asked.stream, labels, detector: asked.detector, track };
     if matchers.is_empty() {
         let why = "must have stream, labels, detector or track; {\"stream\": \"*\"} means everything";
         return Err(Problem::wrong_field("/matchers", why));
@@ -243,4 +271,38 @@ fn moment(text: &str, from: Wall, pointer: &str) -> Result<Wall, Problem> {
         return Err(wrong());
     }
     Ok(Wall(moment))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn told(matchers: &str) -> Result<BTreeMap<String, String>, String> {
+        let request =
+            TestRequest::default().insert_header((header::CONTENT_TYPE, "application/json")).to_http_request();
+        let text = format!("{{\"until\": \"1h\", \"matchers\": {matchers}}}");
+        let read = body::<SilenceBody>(&request, text.as_bytes());
+        read.map(|read| read.matchers.labels.0).map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn labels_written_as_in_other_programs_are_refused_with_how_they_are_written_here() {
+        for key in ["label", "labels"] {
+            for value in ["\"site=north\"", "[\"site=north\"]", "[{\"name\": \"site\", \"value\": \"north\"}]"] {
+                let why = told(&format!("{{\"{key}\": {value}}}")).expect_err("it is wrong");
+                let how = format!(
+                    "'matchers/{key}' must be an object of names and values, such as {{\"site\": \"north\"}}, at"
+                );
+                assert!(why.contains(&how), "{why}");
+            }
+            let good = told(&format!("{{\"{key}\": {{\"site\": \"north\"}}}}"));
+            assert_eq!(good, Ok([("site".to_owned(), "north".to_owned())].into()));
+        }
+        assert!(
+            told("{\"labels\": {\"site\": 1}}")
+                .is_err_and(|why| why.contains("'matchers/labels/site' must be a text, at"))
+        );
+    }
 }

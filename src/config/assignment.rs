@@ -147,7 +147,7 @@ impl<'a> Resolver<'a> {
                 Shape::Table(fields) => {
                     path = path.key(&first.text);
                     let Some(field) = fields.get(&first.text) else {
-                        return Err(self.root.unknown(&path, fields));
+                        return Err(self.root.unknown(&path, fields, None));
                     };
                     (shape, rest) = (&field.shape, after);
                 }

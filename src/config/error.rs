@@ -127,9 +127,31 @@ impl ConfigErrors {
         }
     }
 
-    /// Whether an error about this key is known already, so that a consequence need not be told.
+    /// Whether an error is known already because of which nothing was read at this key, so that this consequence need
+    /// not be told: one about the key itself, about what should be the table around it, or about a mistyped key beside
+    /// it that was meant to be this one.
     pub(crate) fn concerns(&self, path: &KeyPath) -> bool {
-        self.errors.iter().any(|error| error.problem.path() == Some(path))
+        let around = path.parent();
+        self.errors.iter().any(|error| match &error.problem {
+            Problem::UnknownKey { path: unknown, nearest, .. } => {
+                unknown.parent() == around && nearest.as_deref() == path.last()
+            }
+            Problem::WrongValue { path: wrong, .. } => wrong == path || Some(wrong) == around.as_ref(),
+            other => other.path() == Some(path),
+        })
+    }
+
+    /// The unknown keys of a table, each with the key that was probably meant.
+    pub(crate) fn unknown_in<'a>(
+        &'a self,
+        table: &'a KeyPath,
+    ) -> impl Iterator<Item = (&'a KeyPath, Option<&'a str>)> + 'a {
+        self.errors.iter().filter_map(move |error| match &error.problem {
+            Problem::UnknownKey { path, nearest, .. } if path.parent().as_ref() == Some(table) => {
+                Some((path, nearest.as_deref()))
+            }
+            _ => None,
+        })
     }
 
     /// The errors in the order of the layers, a hundred at most.

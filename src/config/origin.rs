@@ -178,6 +178,12 @@ impl Origins {
         self.0.contains_key(path)
     }
 
+    /// Whether someone wrote a key below this one: it is a table then.
+    pub fn has_below(&self, path: &KeyPath) -> bool {
+        let next = self.0.range((Bound::Excluded(path), Bound::Unbounded)).next();
+        next.is_some_and(|(place, _)| place.0.starts_with(&path.0))
+    }
+
     /// Adds the origins of a later layer, whose tables are those listed by `is_table`.
     pub(crate) fn absorb(&mut self, later: &Self, is_table: impl Fn(&KeyPath) -> bool) {
         for (path, origin) in &later.0 {
@@ -210,6 +216,16 @@ mod tests {
         origins.value(path.index(1), file);
         origins.value(path.clone(), set.clone());
         assert_eq!(origins.of(&path.index(1)), set);
+    }
+
+    #[test]
+    fn a_table_is_known_by_what_stands_below_it() {
+        let mut origins = Origins::default();
+        origins.value(KeyPath::of(&["receivers", "a", "slak", "url"]), Origin::default());
+        origins.value(KeyPath::of(&["receivers", "a", "slaks"]), Origin::default());
+        assert!(origins.has_below(&KeyPath::of(&["receivers", "a", "slak"])));
+        assert!(!origins.has_below(&KeyPath::of(&["receivers", "a", "sla"])));
+        assert!(!origins.has_below(&KeyPath::of(&["receivers", "a", "slaks"])));
     }
 
     #[test]

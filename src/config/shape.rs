@@ -191,7 +191,7 @@ impl Shape {
                     match fields.get(key) {
                         Some(field) => field.shape.fit(value, &below, root, tell),
                         None => {
-                            tell(root.unknown(&below, fields));
+                            tell(root.unknown(&below, fields, value.as_str()));
                             false
                         }
                     }
@@ -270,8 +270,9 @@ impl Shape {
         }
     }
 
-    /// What to say of an unknown key: reserved, misspelt, or in the wrong section.
-    pub(crate) fn unknown(&self, path: &KeyPath, siblings: &BTreeMap<String, Field>) -> Problem {
+    /// What to say of an unknown key: reserved, misspelt, a word where a table of that name is meant, or in the wrong
+    /// section.
+    pub(crate) fn unknown(&self, path: &KeyPath, siblings: &BTreeMap<String, Field>, text: Option<&str>) -> Problem {
         let key = path.last().unwrap_or_default();
         let keys = path.keys();
         if keys.len() >= 2
@@ -280,14 +281,33 @@ impl Shape {
         {
             return problem;
         }
-        let near = nearest(key, siblings.keys().map(String::as_str)).or_else(|| {
-            let sections = self.fields()?;
-            sections
-                .iter()
-                .find(|(_, field)| field.shape.fields().is_some_and(|fields| fields.contains_key(key)))
-                .map(|(section, _)| format!("{section}.{key}"))
-        });
+        let near = nearest(key, siblings.keys().map(String::as_str))
+            .or_else(|| table_meant(path, siblings, text?))
+            .or_else(|| section_meant(key, siblings, self.fields()?));
         let known = siblings.keys().cloned().collect();
         Problem::UnknownKey { path: path.clone(), nearest: near, known }
     }
+}
+
+/// The table that is meant by a word, as in `kind = "slack"` for `[receivers.mine.slack]`.
+fn table_meant(path: &KeyPath, siblings: &BTreeMap<String, Field>, word: &str) -> Option<String> {
+    let tables = siblings.iter().filter(|(_, field)| field.shape.fields().is_some());
+    let table = nearest(word, tables.map(|(name, _)| name.as_str()))?;
+    Some(format!("[{}]", path.parent()?.key(&table)))
+}
+
+/// The section in which a key stands: one below the same table if there are any with it, and it is the only one; else one at
+/// the top.
+fn section_meant(key: &str, siblings: &BTreeMap<String, Field>, top: &BTreeMap<String, Field>) -> Option<String> {
+    let mut here = sections_with(key, siblings);
+    match (here.next(), here.next()) {
+        (None, _) => sections_with(key, top).next(),
+        (one, None) => one,
+        (Some(_), Some(_)) => None,
+    }
+}
+
+fn sections_with(key: &str, fields: &BTreeMap<String, Field>) -> impl Iterator<Item = String> {
+    let has_it = move |field: &Field| field.shape.fields().is_some_and(|fields| fields.contains_key(key));
+    fields.iter().filter(move |(_, field)| has_it(field)).map(move |(section, _)| format!("{section}.{key}"))
 }

@@ -313,6 +313,8 @@ fn each_wrong_field_of_a_body_is_named_by_its_pointer() {
         ("/api/v1/silences", json!({ "matchers": { "stream": "*" } }), &["/until"]),
         ("/api/v1/silences", json!({ "matchers": { "stream": "*" }, "until": "soon" }), &["/until"]),
         ("/api/v1/silences", json!({ "matchers": { "strem": "*" }, "until": "1h" }), &["/matchers/strem"]),
+        ("/api/v1/silences", json!({ "matchers": { "label": "a=b" }, "until": "1h" }), &["/matchers/label"]),
+        ("/api/v1/silences", json!({ "matchers": { "labels": { "a": 1 } }, "until": "1h" }), &["/matchers/labels/a"]),
         (
             "/api/v1/maintenance",
             json!({ "matchers": { "stream": "", "track": "first", "detector": long }, "until": "1h" }),

@@ -96,7 +96,7 @@ fn check_detectors(building: &mut Building<'_>, receiver: &ReceiverSettings, pat
 /// The one channel that is configured.
 fn channel(building: &mut Building<'_>, receiver: &ReceiverSettings, path: &KeyPath) -> Option<ChannelPlan> {
     let empty = ReceiverSettings::default();
-    let written: Vec<&str> = [
+    let channels = [
         ("webhook", receiver.webhook != empty.webhook),
         ("alertmanager", receiver.alertmanager != empty.alertmanager),
         ("slack", receiver.slack != empty.slack),
@@ -105,10 +105,14 @@ fn channel(building: &mut Building<'_>, receiver: &ReceiverSettings, path: &KeyP
         ("apprise", receiver.apprise != empty.apprise),
         ("exec", receiver.exec != empty.exec),
         ("snmp", receiver.snmp != empty.snmp),
-    ]
-    .into_iter()
-    .filter_map(|(kind, is_written)| (is_written || building.origins.contains(&path.key(kind))).then_some(kind))
-    .collect();
+    ];
+    let written = channels.into_iter();
+    let written = written
+        .filter_map(|(kind, is_written)| (is_written || building.origins.contains(&path.key(kind))).then_some(kind));
+    let written: Vec<&str> = written.collect();
+    if written.is_empty() && has_misspelt_channel(building, path, &channels.map(|(kind, _)| kind)) {
+        return None;
+    }
     let [kind] = written[..] else {
         let why = if written.is_empty() {
             "does not say how it is reached: add one of webhook, alertmanager, slack, pagerduty, email, apprise, exec or snmp"
@@ -144,6 +148,17 @@ fn channel(building: &mut Building<'_>, receiver: &ReceiverSettings, path: &KeyP
         "exec" => exec(building, &receiver.exec, &path).map(ChannelPlan::Exec),
         _ => snmp(building, &receiver.snmp, &path).map(ChannelPlan::Snmp),
     }
+}
+
+/// Whether it was told already that a key of a receiver is unknown with which somebody meant to say how it is reached: one
+/// like a channel's name or with one as its value, or a table.
+fn has_misspelt_channel(building: &Building<'_>, path: &KeyPath, channels: &[&str]) -> bool {
+    let is_channel =
+        |meant: &str| channels.iter().any(|kind| meant == *kind || meant == format!("[{}]", path.key(kind)));
+    building.errors.unknown_in(path).any(|(unknown, meant)| match meant {
+        Some(meant) => is_channel(meant),
+        None => building.origins.has_below(unknown),
+    })
 }
 
 fn webhook(building: &mut Building<'_>, receiver: &ReceiverSettings, path: &KeyPath) -> Option<WebhookPlan> {

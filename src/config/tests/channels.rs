@@ -82,3 +82,46 @@ fn a_receiver_without_an_address_is_told_so_and_not_that_it_has_no_channel() {
         assert!(errors[0].ends_with(&format!(" 'receivers.a.{missing}' is missing")), "{errors:?}");
     }
 }
+
+#[test]
+fn a_mistyped_channel_of_a_receiver_is_one_error_and_not_two() {
+    for (text, expected) in [
+        (
+            "[receivers.a.slak]\nurl = \"https://x.example/\"",
+            "1:14: unknown key 'receivers.a.slak' (did you mean 'slack'?)",
+        ),
+        (
+            "[receivers.a]\nslak.url = \"https://x.example/\"",
+            "2:1: unknown key 'receivers.a.slak' (did you mean 'slack'?)",
+        ),
+        (
+            "[receivers.a]\nkind = \"slack\"",
+            "2:1: unknown key 'receivers.a.kind' (did you mean '[receivers.a.slack]'?)",
+        ),
+        (
+            "[receivers.a]\ntype = \"emial\"",
+            "2:1: unknown key 'receivers.a.type' (did you mean '[receivers.a.email]'?)",
+        ),
+    ] {
+        assert_eq!(Bench::of(&format!("{text}\n")).errors(), [format!("a.toml:{expected}")], "{text}");
+    }
+    let errors = Bench::of("[receivers.a.telegram]\nurl = \"https://x.example/\"\n").errors();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(
+        errors[0].starts_with("a.toml:1:14: unknown key 'receivers.a.telegram' (there are alertmanager, "),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn a_receiver_without_a_channel_is_told_so_whatever_else_is_mistyped() {
+    for (text, unknown) in [
+        ("[receivers.a]\nfrmo = \"major\"", "unknown key 'receivers.a.frmo' (did you mean 'from'?)"),
+        ("[receivers.a]\nwebhook_url = \"https://x.example/\"", "unknown key 'receivers.a.webhook_url' (there are "),
+    ] {
+        let errors = Bench::of(&format!("{text}\n")).errors();
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert!(errors[0].starts_with(&format!("a.toml:2:1: {unknown}")), "{errors:?}");
+        assert!(errors[1].starts_with("a.toml:1:12: 'receivers.a': does not say how it is reached"), "{errors:?}");
+    }
+}

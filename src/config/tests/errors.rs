@@ -131,9 +131,40 @@ fn what_is_not_built_is_refused_rather_than_ignored() {
         &[
             "a.toml:6:20: 'streams.a.detectors.ts_pcr' is not available yet: the name is reserved for a transport detector that this version does not have",
             "a.toml:8:12: 'detectors.monitor_overload': is a condition of the monitor itself and has no settings",
-            "a.toml:5:54: 'streams.a.schedule.off_air[1]': must be \"HH:MM-HH:MM Area/City\", with days such as \"Mon-Fri \" or \"Sat,Sun \" before it if not daily",
+            "a.toml:5:54: 'streams.a.schedule.off_air[1]': the begin must be a time from 00:00 to 23:59, as in \"01:00-06:00 Europe/Vienna\"",
         ],
     );
+}
+
+#[test]
+fn what_follows_from_a_mistyped_key_or_a_wrong_value_is_not_told_as_well() {
+    let bench = Bench::of(concat!(
+        "[receivers.a.slack]\nulr = \"https://hooks.example/\"\n",
+        "[receivers.b]\nslack = \"https://hooks.example/\"\n",
+        "[[streams]]\nname = \"c\"\nrul = \"a\"\n",
+    ));
+    check(
+        bench,
+        &[
+            "a.toml:2:1: unknown key 'receivers.a.slack.ulr' (did you mean 'url'?)",
+            "a.toml:4:1: 'receivers.b.slack' must be a table",
+            "a.toml:7:1: unknown key 'streams.c.rul' (did you mean 'url'?)",
+        ],
+    );
+}
+
+#[test]
+fn a_key_of_another_section_is_proposed_only_where_one_section_alone_has_it() {
+    let bench = Bench::of(concat!(
+        "listen = \"127.0.0.1:1\"\nurl = \"a\"\n[receivers.a]\nrouting_key = \"a\"\nurl = \"a\"\n",
+        "[receivers.a.webhook]\nurl = \"https://hook.example/\"\n",
+    ));
+    let errors = bench.errors();
+    let told: Vec<&str> = errors.iter().map(|error| error.rsplit_once(" (").expect("has a hint").1).collect();
+    assert_eq!(told[0], "did you mean 'server.listen'?)");
+    assert_eq!(told[1], "did you mean 'heartbeat.url'?)");
+    assert_eq!(told[2], "did you mean 'pagerduty.routing_key'?)");
+    assert!(told[3].starts_with("there are alertmanager, apprise, "), "{}", told[3]);
 }
 
 #[test]
