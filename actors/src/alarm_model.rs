@@ -87,9 +87,6 @@ pub enum Doubted {
 /// Spoken of by a stream's supervisor, not by its detectors.
 const OF_SUPERVISORS: [&str; 2] = ["input_down", "stream_quarantined"];
 
-/// What the names of events out of logs begin with: no detector of a session speaks of them.
-const OF_LOGS: &str = "log_";
-
 impl Doubted {
     fn concerns(self, key: &EventKey) -> bool {
         let lane = match key.track.kind {
@@ -100,7 +97,7 @@ impl Doubted {
         match self {
             Self::Stream => true,
             Self::Lane(rebuilt) => {
-                let is_apart = OF_SUPERVISORS.contains(&&*key.detector) || key.detector.starts_with(OF_LOGS);
+                let is_apart = OF_SUPERVISORS.contains(&&*key.detector) || rules::is_of_logs(&key.detector);
                 rebuilt == lane && !is_apart
             }
         }

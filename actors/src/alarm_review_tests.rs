@@ -119,6 +119,17 @@ fn a_dead_input_explains_what_is_open_and_what_follows() {
 }
 
 #[test]
+fn what_logs_say_is_told_while_the_input_is_down() {
+    let mut stage = Stage::new();
+    assert_eq!(told(&stage.raise(5, "log_http_errors", 1)), [("log_http_errors", Raised)]);
+    assert_eq!(told(&stage.raise(10, "input_down", 7)), [("input_down", Raised)]);
+    assert_eq!(told(&stage.raise(12, "log_errors", 8)), [("log_errors", Raised)]);
+    assert_eq!(told(&stage.end(30, "input_down", 20)), [("input_down", Ended)]);
+    assert_eq!(told(&stage.raise(32, "log_rebuffering", 15)), [("log_rebuffering", Raised)], "within the grace");
+    assert_eq!(stage.open("log_errors").parent_id, None);
+}
+
+#[test]
 fn what_is_still_wrong_ten_seconds_after_the_input_is_back_is_an_alarm_of_its_own() {
     let mut stage = Stage::new();
     stage.raise(10, "input_down", 7);

@@ -101,7 +101,8 @@ pub struct AirTime {
 /// Which events a cause explains.
 #[derive(Clone, Copy, Debug)]
 enum Consequences {
-    /// Everything about the stream's content: all but the cause itself and what the monitor says of itself.
+    /// Everything about the stream's content: all but the cause itself, what the monitor says of itself and what logs of
+    /// other programs say.
     Content,
     /// These detectors.
     Of(&'static [&'static str]),
@@ -139,6 +140,15 @@ const OF_THE_MONITOR: [&str; 6] = [
     "stream_quarantined",
 ];
 
+/// What the names of events out of logs of other programs begin with: no detector of a session speaks of them.
+const OF_LOGS: &str = "log_";
+
+/// Whether a detector's events come out of logs of other programs. They are witnesses of their own, who do not look through
+/// the stream's input: what they say is why it is down, or what became of it elsewhere, and never follows from it.
+pub(crate) fn is_of_logs(detector: &str) -> bool {
+    detector.starts_with(OF_LOGS)
+}
+
 impl Cause {
     /// The cause that a detector finds, if it is one.
     pub(crate) fn of(detector: &str) -> Option<&'static Self> {
@@ -148,7 +158,9 @@ impl Cause {
     /// Whether it explains what a detector finds.
     pub(crate) fn explains(&self, detector: &str) -> bool {
         match self.explains {
-            Consequences::Content => detector != self.detector && !OF_THE_MONITOR.contains(&detector),
+            Consequences::Content => {
+                detector != self.detector && !OF_THE_MONITOR.contains(&detector) && !is_of_logs(detector)
+            }
             Consequences::Of(detectors) => detectors.contains(&detector),
         }
     }
@@ -185,12 +197,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dead_input_explains_all_content_but_neither_itself_nor_the_monitor() {
+    fn a_dead_input_explains_all_content_but_neither_itself_nor_the_monitor_nor_logs() {
         let cause = Cause::of("input_down").unwrap();
         for detector in ["black", "silence", "timestamp", "bitrate", "frame_rate", "video_missing", "scrambled"] {
             assert!(cause.explains(detector), "{detector}");
         }
         for detector in ["input_down", "stream_quarantined", "detector_disabled", "store_degraded"] {
+            assert!(!cause.explains(detector), "{detector}");
+        }
+        for detector in ["log_errors", "log_http_errors", "log_rebuffering", "log_slow_segments"] {
             assert!(!cause.explains(detector), "{detector}");
         }
         assert!(Cause::of("black").is_none());

@@ -18,6 +18,10 @@ const LINES_MAX: usize = 12;
 fn rank(detector: &str) -> u8 {
     match detector {
         "input_down" | "stream_quarantined" => 0,
+        // Said by what feeds the input: why it is down, if it is.
+        "log_errors" | "log_http_errors" | "log_slow_segments" => 0,
+        // What viewers notice in the end.
+        "log_rebuffering" => 6,
         "scrambled" => 1,
         "decode_error" | "bitrate" | "frame_rate" | "timestamp" | "block_corruption" => 2,
         "video_missing" | "audio_missing" => 3,
@@ -125,5 +129,14 @@ mod tests {
             ["input_down on a, b, c, d, e and 2 more", "decode_error on a", "silence on a", "black suppressed"]
         );
         assert_eq!(chain.detectors(), ["input_down", "decode_error", "silence"]);
+    }
+
+    #[test]
+    fn what_the_log_of_a_packager_says_stands_before_the_input_that_went_down_after_it() {
+        let mut chain = Chain::default();
+        for (detector, began) in [("log_rebuffering", 1), ("input_down", 4), ("log_http_errors", 2), ("black", 3)] {
+            chain.add(&detector.into(), &"a".into(), wall(began), detector == "black");
+        }
+        assert_eq!(chain.lines(Naming::None), ["log_http_errors", "input_down", "log_rebuffering", "black suppressed"]);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::open::OpenIncident;
-use super::{Begin, Incidents, OPEN_INCIDENTS_MAX, OUTAGE_INPUTS_MIN, Standing, Turn, earlier, later};
+use super::{Begin, Incidents, Known, OPEN_INCIDENTS_MAX, OUTAGE_INPUTS_MIN, Standing, Turn, earlier, later};
 use crate::event::Wall;
 use crate::incident::IncidentKind;
 use crate::stream_table::{Common, StreamTable};
@@ -62,10 +62,30 @@ impl Incidents {
     /// What fails in a stream that is in an incident joins that one.
     fn join_own(&mut self, turn: &mut Turn) {
         for (began, stream, id) in self.unassigned(turn) {
-            if let Some(to) = self.incident_of(&stream).filter(|to| self.spans(to, began)) {
+            let is_one = |to: &Arc<str>| self.spans(to, began) || self.is_witness_in(&id, to);
+            if let Some(to) = self.incident_of(&stream).filter(is_one) {
                 self.assign(&id, &to, turn);
             }
         }
+    }
+
+    /// What logs say of an input that is down, or the input of which a log speaks, where it is in no incident yet.
+    pub(super) fn witnesses(&self, id: &str) -> Vec<Arc<str>> {
+        let free = self.partners(id).filter(|(_, known)| known.incident.is_none());
+        free.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn is_witness_in(&self, id: &str, incident: &Arc<str>) -> bool {
+        self.partners(id).any(|(_, known)| known.incident.as_ref() == Some(incident))
+    }
+
+    /// Events of the same stream with which one goes, wherever that is: see [`Known::is_witnessed`].
+    fn partners(&self, id: &str) -> impl Iterator<Item = (&Arc<str>, &Known)> {
+        let known = self.known.get(id);
+        let beside = known.and_then(|known| self.streams.get(&known.key.stream)).into_iter().flatten();
+        beside
+            .filter_map(|id| Some((id, self.known.get(id)?)))
+            .filter(move |(_, other)| known.is_some_and(|one| one.is_witnessed(other, self.settings.join_within)))
     }
 
     /// Events of this step that count and are in no incident.
@@ -297,8 +317,10 @@ impl Incidents {
                 .collect();
             begins.sort();
             let found = most_within(&begins, self.settings.stream_window).filter(|found| found.streams.len() >= 2);
-            let Some(found) = found else { continue };
-            let fresh = OpenIncident::new(IncidentKind::Stream, None, found.from);
+            let is_witnessed = |(_, _, id): &&Begin| self.partners(id).next().is_some();
+            let witnessed = || begins.iter().find(is_witnessed).map(|(began, _, _)| *began);
+            let Some(from) = found.map(|found| found.from).or_else(witnessed) else { continue };
+            let fresh = OpenIncident::new(IncidentKind::Stream, None, from);
             if let Some(id) = self.begin(fresh) {
                 self.admit(&stream, &id, turn);
             }

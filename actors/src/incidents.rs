@@ -9,6 +9,7 @@
 //! | the same, and a probe of what the monitor needs fails | that `outage` is `blind`, while it fails |
 //! | 3 streams, or 20 % (at least 2) of those that share a host or label, within 30 s | a `group` |
 //! | several detectors of one stream within 10 s | a `stream` incident, which ends into a later group |
+//! | `input_down` and what a log of another program says of the same stream, within ten minutes | the same |
 //!
 //! Only events of at least `warning` count that nothing suppresses; an event that another one explains, and
 //! that is held back by that, goes where that one is. Picture and sound gone together both count: that the one
@@ -16,7 +17,8 @@
 //! within ten minutes of the newest. Hosts go before labels, and labels by the share of their streams that
 //! fails. A stream is in one incident at a time; an event stays in its incident to its end, and an
 //! incident ends when all its events have. An outage ends earlier: when most inputs are up again. What is
-//! still open of it then stands for itself, and forms no group.
+//! still open of it then stands for itself, and forms no group. What logs say goes where the stream's `input_down` goes: it is
+//! no consequence that is held back, but why the input is down, and it begins with a log's window, not with the last byte.
 //!
 //! A step is judged as a whole: the order of the events in it makes no difference.
 
@@ -25,6 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::alarm_model::MONITOR_STREAM;
+use crate::alarm_model::rules::is_of_logs;
 use crate::event::{Event, EventEnd, EventKey, EventState, Wall};
 use crate::incident::{Incident, IncidentKind};
 use crate::severity::Severity;
@@ -132,6 +135,15 @@ struct Known {
 impl Known {
     fn is_down(&self) -> bool {
         self.is_network && &*self.key.detector == INPUT_DOWN
+    }
+
+    /// Whether one of two events of a stream is what a log says and the other that the input is down. Both count and
+    /// began within a time of each other.
+    fn is_witnessed(&self, other: &Self, within: Duration) -> bool {
+        let is_pair = |log: &Self, down: &Self| is_of_logs(&log.key.detector) && &*down.key.detector == INPUT_DOWN;
+        let count = [self, other].iter().all(|one| one.standing == Standing::Counts && !one.is_straggler);
+        let is_near = later(self.began.min(other.began), within) >= self.began.max(other.began);
+        count && is_near && (is_pair(self, other) || is_pair(other, self))
     }
 
     /// Whether it says of an input that it is down against anybody's will.
@@ -399,6 +411,7 @@ impl Incidents {
             self.index(&id);
             self.pending.insert(to.clone());
             waiting.extend(self.children.get(&id).into_iter().flatten().cloned());
+            waiting.extend(self.witnesses(&id));
             turn.moved.insert(id);
         }
     }

@@ -9,7 +9,7 @@ use super::*;
 use crate::incident::IncidentState;
 
 const STREAMS: [&str; 8] = ["a@x", "b@x", "c@x", "d@y", "e@y", "f@z", "g@z", "h@z"];
-const DETECTORS: [&str; 4] = ["input_down", "black", "silence", "decode_error"];
+const DETECTORS: [&str; 5] = ["input_down", "black", "silence", "decode_error", "log_errors"];
 
 /// What happens to one condition.
 #[derive(Clone, Copy, Debug)]

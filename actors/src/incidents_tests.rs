@@ -265,6 +265,42 @@ fn what_another_event_explains_goes_where_that_one_goes() {
 }
 
 #[test]
+fn what_a_log_says_of_an_input_that_is_down_is_one_incident_with_it_though_its_window_began_long_before() {
+    for (log, down) in [(0, 90_000), (90_000, 0), (0, 600_000)] {
+        let mut desk = Desk::new(table(&["s@a"]));
+        let mut events = [event("s@a", "log_http_errors", log), event("s@a", "input_down", down)];
+        events.sort_by_key(|event| event.started_at);
+        for event in &events {
+            desk.step(log.max(down) + 1_000, vec![event.clone()]);
+        }
+        let incident = desk.only_open();
+        assert_eq!((incident.kind, incident.events_open), (IncidentKind::Stream, 2));
+        assert_eq!(incident.started_at, wall(0));
+    }
+    let mut desk = Desk::new(table(&["s@a"]));
+    desk.step(0, vec![event("s@a", "log_http_errors", 0)]);
+    desk.step(601_000, vec![event("s@a", "input_down", 601_000)]);
+    assert!(desk.open().is_empty(), "they began too far apart");
+    desk.step(602_000, vec![event("s@a", "log_errors", 602_000)]);
+    assert_eq!(desk.only_open().events_open, 2, "the old one stays apart");
+}
+
+#[test]
+fn what_a_log_says_goes_where_the_input_goes_that_is_down() {
+    let streams = names("a", 20);
+    let mut desk = Desk::new(table_of(&streams));
+    let log = event(&streams[0], "log_errors", 100_000);
+    desk.step(101_000, vec![log.clone()]);
+    desk.step(220_000, streams[..3].iter().map(|name| event(name, "input_down", 220_000)).collect());
+    assert_eq!(desk.only_open().kind, IncidentKind::Group);
+    assert_eq!(desk.members[&log.id], desk.only_open().id);
+    let late = event(&streams[1], "log_errors", 50_000);
+    desk.step(250_000, vec![late.clone(), event(&streams[2], "black", 10_000)]);
+    assert_eq!(desk.members[&late.id], desk.only_open().id);
+    assert_eq!(desk.only_open().events_open, 5, "nothing else that began so long before");
+}
+
+#[test]
 fn what_matters_too_little_is_no_part_of_an_incident_however_it_is_explained() {
     let streams = names("a", 20);
     let mut desk = Desk::new(table_of(&streams));
