@@ -52,7 +52,8 @@ pub struct Waiting {
     pub changes: u64,
     /// For how long the oldest of them has waited.
     pub oldest: Duration,
-    /// For how long the oldest of those has waited of which the receiver was not told anything yet, if there are any.
+    /// For how long the oldest of those has waited of which the receiver was not told anything yet, or that are back after
+    /// people had put them off, if there are any.
     pub news: Option<Duration>,
     /// Whether there is a message that was made and neither taken nor set aside yet.
     pub has_message: bool,

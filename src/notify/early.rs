@@ -1,4 +1,5 @@
-//! Messages that leave before their time: a small budget for what a receiver has not heard of yet.
+//! Messages that leave before their time: a small budget for what a receiver has not heard of yet, and for what is back
+//! when a snooze, a silence or a maintenance ends.
 //!
 //! Pure. In a busy plant there is always a message that left not long ago. A new alarm must not wait for the interval
 //! because of it, but a storm of new alarms must not become a storm of messages: [`EARLY_MAX`] messages may leave early,

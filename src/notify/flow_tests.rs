@@ -10,6 +10,7 @@ use avwatch_actors::event::{ChangeKind, EventEnd, Wall};
 use avwatch_actors::event_desk::{self, DeskHandle, DeskMessage, DeskParts};
 use avwatch_actors::incident_stage::IncidentParts;
 use avwatch_actors::severity::Severity;
+use avwatch_actors::silence::{Matchers, Silence, SilenceKind};
 use serde_json::Value;
 
 use super::plan::{Audience, ChannelPlan, ReceiverPlan, WebhookPlan};
@@ -85,6 +86,25 @@ impl Bench {
 
     fn end(&self, stream: &str) {
         self.say(stream, ChangeKind::Ended(EventEnd::Cleared));
+    }
+
+    /// Puts streams into maintenance, or takes all out of it; gives how many events that changed.
+    fn silence(&self, streams: Option<&str>) -> usize {
+        let now = Wall(SystemTime::now());
+        let silences = streams.map(|pattern| Silence {
+            id: "one".to_owned(),
+            kind: SilenceKind::Maintenance,
+            matchers: Matchers { stream: Some(pattern.to_owned()), ..Matchers::default() },
+            starts_at: now,
+            until: Wall(now.0 + LIMIT),
+            reason: String::new(),
+            author: String::new(),
+            created_at: now,
+        });
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let message = DeskMessage::Silence(silences.into_iter().collect(), answer);
+        self.desk.events.send_timeout(message, LIMIT).unwrap();
+        answered.blocking_recv().unwrap()
     }
 
     /// Waits until so many changes are in the store; returns how long that took.
@@ -173,6 +193,34 @@ fn the_first_message_leaves_at_once_and_what_follows_is_gathered() {
     let streams: Vec<(&str, &str)> = streams.iter().map(|(one, two)| (one.as_str(), two.as_str())).collect();
     assert_eq!(streams, [("one", RAISED), ("two", RAISED), ("three", RAISED), ("four", RAISED), ("one", ENDED)]);
     assert_eq!(server.requests().len(), 2);
+    bench.stop();
+}
+
+#[test]
+fn what_still_holds_when_a_maintenance_ends_is_told_again_within_five_seconds_and_in_few_messages() {
+    let server = Scripted::start(|_| Reply::status(200));
+    // Whatever waits for the interval is not told in this test.
+    let bench = Bench::start(&[plan("hook", &server.url("/"), Duration::from_secs(3_600))]);
+    let streams: Vec<String> = (0..1_000).map(|at| format!("s-{at:04}")).collect();
+    // On a busy disk the monitor may have something to say of its own.
+    let told_of_streams = || {
+        let mut told = told(&server.requests());
+        told.retain(|(stream, _)| !stream.starts_with('@'));
+        told
+    };
+    streams.iter().for_each(|stream| bench.raise(stream));
+    wait_until("all to be told", || told_of_streams().len() >= 1_000);
+    let before = server.requests().len();
+    assert_eq!(bench.silence(Some("s-*")), 1_000);
+    assert_eq!(bench.silence(None), 1_000);
+    let back = Instant::now();
+    wait_until("all to be told again", || told_of_streams().len() >= 2_000);
+    println!("told again in {:?}", back.elapsed());
+    assert!(back.elapsed() < Duration::from_secs(5), "{:?}", back.elapsed());
+    let (messages, told) = (server.requests().len(), told_of_streams());
+    assert!(before < messages && messages <= 20, "{before}, {messages}");
+    let again: BTreeSet<&String> = told[1_000..].iter().map(|(stream, _)| stream).collect();
+    assert!(again.into_iter().eq(&streams), "each once");
     bench.stop();
 }
 

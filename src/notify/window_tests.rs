@@ -52,6 +52,11 @@ impl Bench {
         self.store.commit(&[record]).unwrap();
     }
 
+    /// Whether something waits that must not wait for the interval.
+    fn is_urgent(&mut self) -> bool {
+        self.outbox.backlog("pager", SystemTime::now()).unwrap().waiting.news.is_some()
+    }
+
     /// What waits, as one message that is taken.
     fn take(&mut self) -> Option<Message> {
         let formed = self.outbox.next("pager", Turn::Front, SystemTime::now()).unwrap()?;
@@ -299,7 +304,7 @@ fn what_somebody_took_or_silenced_is_not_paged_when_its_outage_is_over() {
     }
 }
 
-/// The alarm, told and then put off until it comes back.
+/// The alarm, told and then put off until it comes back; what is told then is as urgent as something new.
 fn put_off_and_back(by: Record) -> Vec<u64> {
     let mut bench = Bench::new();
     bench.commit(changed(1, Raised, Critical, Critical));
@@ -307,7 +312,9 @@ fn put_off_and_back(by: Record) -> Vec<u64> {
     bench.commit(by);
     assert_eq!(bench.take(), None);
     bench.commit(changed(3, Raised, Critical, Critical));
+    let is_urgent = bench.is_urgent();
     let back = sequences(bench.take());
+    assert_eq!(is_urgent, !back.is_empty());
     bench.commit(changed(4, Raised, Critical, Critical));
     assert_eq!(bench.take(), None, "a change of something else, such as a remark");
     back
@@ -327,6 +334,18 @@ fn explained() -> Record {
 fn an_alarm_that_still_holds_when_its_snooze_or_silence_ends_is_told_again() {
     assert_eq!(put_off_and_back(taken(Some(1))), [3]);
     assert_eq!(put_off_and_back(silenced(2)), [3]);
+}
+
+#[test]
+fn an_alarm_that_got_worse_or_ended_is_not_as_urgent_as_one_that_is_back() {
+    let mut bench = Bench::new();
+    bench.commit(changed(1, Raised, Severity::Major, Severity::Major));
+    assert!(bench.is_urgent());
+    assert_eq!(sequences(bench.take()), [1]);
+    bench.commit(changed(2, Escalated, Critical, Critical));
+    assert!(!bench.is_urgent());
+    bench.commit(changed(3, Ended, Critical, Critical));
+    assert!(!bench.is_urgent());
 }
 
 #[test]

@@ -28,8 +28,8 @@ pub struct ReceiverSettings {
     /// Whether it is told when an event is over.
     pub recovery: Recovery,
     /// After a message, further changes are gathered for so long and go out as one. The first one after a calm
-    /// leaves at once, and an alarm that is new within 5 s: five such messages in a row, then one more with every half
-    /// of this time, at the latest each minute.
+    /// leaves at once, and an alarm that is new, or back after a snooze, a silence or a maintenance, within 5 s: five
+    /// such messages in a row, then one more with every half of this time, at the latest each minute.
     #[schemars(extend("x-minimum" = "1s", "x-maximum" = "1h"))]
     pub group_interval: Span,
     /// Receiver that gets what this one does not take.

@@ -299,14 +299,20 @@ fn backlog(connection: &Connection, receiver: &str, now: SystemTime) -> Result<B
     let (all, oldest) = count("")?;
     let is_behind = format!("AND stream NOT IN ({TAKEN_STREAMS})");
     let (changes, first) = if all > 0 && messages > 0 { count(&is_behind)? } else { (all, oldest) };
-    let sql = format!(
-        "SELECT created FROM outbox WHERE receiver = ?1 AND message IS NULL AND told_before = {} {} ORDER BY number LIMIT 1",
-        route::NEVER_TOLD,
-        if messages > 0 { is_behind.as_str() } else { "" }
-    );
+    let first_of = |which: &str| -> Result<Option<i64>, rusqlite::Error> {
+        let is_behind = if messages > 0 { is_behind.as_str() } else { "" };
+        let sql = format!(
+            "SELECT created FROM outbox WHERE receiver = ?1 AND message IS NULL AND {which} {is_behind} ORDER BY number LIMIT 1"
+        );
+        connection.prepare_cached(&sql)?.query_row([receiver], |row| row.get(0)).optional()
+    };
     let news: Option<i64> = match changes {
         0 => None,
-        _ => connection.prepare_cached(&sql)?.query_row([receiver], |row| row.get(0)).optional()?,
+        _ => {
+            let new = first_of(&format!("told_before = {}", route::NEVER_TOLD))?;
+            let again = first_of(&format!("part = '{}'", route::AGAIN))?;
+            new.into_iter().chain(again).min()
+        }
     };
     let sql = "SELECT count(*) FROM messages WHERE receiver = ?1 AND parked IS NOT NULL";
     let parked = connection.prepare_cached(sql)?.query_row([receiver], |row| row.get(0))?;
@@ -345,7 +351,8 @@ fn hand_over(
 ) -> Result<usize, rusqlite::Error> {
     let sql = format!(
         "SELECT number, subject, change_id, kind, json FROM outbox
-         WHERE receiver = ?1 AND part = 'own' AND {which} ORDER BY number LIMIT ?3"
+         WHERE receiver = ?1 AND part IN ('own', '{}') AND {which} ORDER BY number LIMIT ?3",
+        route::AGAIN
     );
     let mut statement = transaction.prepare_cached(&sql)?;
     let mut rows = statement.query(params![receiver, value, CHANGES_MAX])?;

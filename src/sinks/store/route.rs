@@ -43,6 +43,9 @@ pub(super) const INSERT: &str =
 /// Stands in the outbox for a severity where a receiver had not been told before.
 pub(super) const NEVER_TOLD: i64 = -1;
 
+/// Which part a change has that brings back what the receiver had been told of and people had put off.
+pub(super) const AGAIN: &str = "again";
+
 /// A newer word on an incident that rides along takes the place of an older one.
 const DROP_RIDES: &str =
     "DELETE FROM outbox WHERE receiver = ?1 AND message IS NULL AND part = 'ride' AND subject = ?2";
@@ -106,7 +109,7 @@ fn route_to(
             }
             transaction.prepare_cached(TELL)?.execute(params![route.name, subject, severity])?;
             drop_rides()?;
-            insert("own")?;
+            insert(if put_off == PutOff::Until && told.is_some() { AGAIN } else { "own" })?;
         }
         Routing::Ride => {
             drop_rides()?;

@@ -119,6 +119,10 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE outbox ADD COLUMN told_before INTEGER;
     CREATE INDEX outbox_new ON outbox (receiver, number, stream) WHERE message IS NULL AND told_before = -1;
 ",
+    // What was told before, was put off and is back: as urgent as what is new.
+    "
+    CREATE INDEX outbox_again ON outbox (receiver, number, stream) WHERE message IS NULL AND part = 'again';
+",
 ];
 
 /// The schema version of an open file.
