@@ -5,18 +5,18 @@ mod material;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use self::material::Material;
 use crate::harness::calls;
+use crate::harness::metrics::Metrics;
 use crate::harness::options::Options;
 use crate::harness::outcome::Outcome;
 use crate::harness::sender::{Web, respond};
 use crate::harness::service::{Home, Service, until};
-use crate::harness::slope::theil_sen;
 use crate::harness::stopping::rtsp_answer;
 
 pub const WHAT: &str = "one after the other: a picture of 8192x8192, 1,000 programmes in a transport stream, a playlist of 10,000 variants, \
@@ -26,6 +26,9 @@ pub const WHAT: &str = "one after the other: a picture of 8192x8192, 1,000 progr
 /// How long a bomb is watched, at most.
 const WATCHED: Duration = Duration::from_secs(25);
 const GROWTH_MAX_MIB: f64 = 16.0;
+
+/// A page of metrics is at most that old: a quarter of a second in the session, then a second each on two boards.
+const PAGE_AGE_MAX_S: f64 = 3.0;
 
 /// Names of the bombs, and whether they are bad all through: else they may also be watched.
 const BOMBS: [(&str, bool); 9] = [
@@ -80,6 +83,31 @@ struct Seen {
     good_rate: f64,
 }
 
+/// How far the good stream has come.
+struct Pace {
+    pictures: f64,
+    /// When the last of them was ready, and what is certainly on the page; seconds since 1970.
+    ready: f64,
+    page: f64,
+}
+
+impl Pace {
+    fn read(metrics: &Metrics) -> Result<Self> {
+        let of = |family| metrics.value(&format!("{family}{{stream=\"good\",track=\"video:0\"}}"));
+        Ok(Self {
+            pictures: of("avwatch_frames_total").context("the good stream is not told")?,
+            ready: of("avwatch_last_frame_timestamp_seconds").context("the good stream has no pictures")?,
+            page: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64() - PAGE_AGE_MAX_S,
+        })
+    }
+
+    /// Pictures a second from then until now, by when the pictures were ready: counts come to the page in steps of a
+    /// second, one of which more or less is much in a span of six. One that stands still has its pause counted.
+    fn since(&self, start: &Self) -> f64 {
+        (self.pictures - start.pictures) / (self.ready.max(self.page) - start.ready)
+    }
+}
+
 /// Adds a stream, watches it until it was refused twice or for a while, and removes it.
 fn one(service: &Service, name: &str, url: &str) -> Result<Seen> {
     let (process, path) = (service.process, format!("/api/v1/streams/{name}"));
@@ -89,11 +117,10 @@ fn one(service: &Service, name: &str, url: &str) -> Result<Seen> {
     calls::json(&service.address, "POST", "/api/v1/streams", Some(&json!({ "name": name, "url": url })))?;
     let (begin, mut seen) =
         (Instant::now(), Seen { growth_mib: 0.0, refused_s: None, said: String::new(), good_rate: 0.0 });
-    let mut frames = Vec::new();
+    let start = Pace::read(&service.metrics()?)?;
     while begin.elapsed() < WATCHED {
         let metrics = service.metrics()?;
         let now = begin.elapsed().as_secs_f64();
-        frames.push((now, metrics.sum("avwatch_frames_total", &["good", "video:0"])));
         let restarts = metrics.sum("avwatch_stream_restarts_total", &[&format!("stream=\"{name}\"")]);
         if restarts > 0.0 && seen.refused_s.is_none() {
             seen.refused_s = Some(now);
@@ -106,7 +133,7 @@ fn one(service: &Service, name: &str, url: &str) -> Result<Seen> {
     let state = calls::json(&service.address, "GET", &path, None)?;
     seen.said = state["last_error"].as_str().unwrap_or_else(|| state["state"].as_str().unwrap_or_default()).to_owned();
     seen.growth_mib = (process.resident_peak()?.saturating_sub(before)) as f64 / f64::from(1 << 20);
-    seen.good_rate = theil_sen(&frames);
+    seen.good_rate = Pace::read(&service.metrics()?)?.since(&start);
     calls::json(&service.address, "DELETE", &path, None)?;
     until("the stream to be gone", Duration::from_secs(20), || {
         Ok((process.thread_names().keys().all(|thread| !thread.starts_with(&format!("ingest:{name}")))).then_some(()))
