@@ -1,7 +1,7 @@
 //! `GET /metrics`: the snapshot as text, in the format that was asked for.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Bytes, Data, block};
@@ -21,8 +21,9 @@ pub(super) const QUERY: &[Param] = &[Param {
     example: "base",
 }];
 
-/// A snapshot and the text made from it.
-type Page = (Arc<NodeSnapshot>, Bytes);
+/// A snapshot and the text made from it. The snapshot is only told apart from others by it: where nobody scrapes any
+/// more, what streams showed that are long gone must not be held, with all the memory that lies around it.
+type Page = (Weak<NodeSnapshot>, Bytes);
 
 /// Makes answers; keeps the newest of each format and of each kind of units, so that many scrapes of one snapshot cost one.
 pub(super) struct MetricsPage {
@@ -44,12 +45,13 @@ impl MetricsPage {
             return expose(snapshot, exposition, units).map(Bytes::from);
         };
         if let Some((of, text)) = &*newest
-            && Arc::ptr_eq(of, &snapshot)
+            && of.as_ptr() == Arc::as_ptr(&snapshot)
         {
             return Ok(text.clone());
         }
-        let text = Bytes::from(expose(snapshot.clone(), exposition, units)?);
-        *newest = Some((snapshot, text.clone()));
+        let of = Arc::downgrade(&snapshot);
+        let text = Bytes::from(expose(snapshot, exposition, units)?);
+        *newest = Some((of, text.clone()));
         Ok(text)
     }
 }
@@ -125,5 +127,17 @@ mod tests {
         let text = || fresh.text(Exposition::Text, Units::Media).unwrap();
         let (first, second) = (text(), text());
         assert_ne!(first.as_ptr(), second.as_ptr());
+    }
+
+    #[test]
+    fn a_snapshot_is_not_held_for_the_next_scrape() {
+        let newest = Arc::new(Mutex::new(Arc::new(NodeSnapshot::default())));
+        let of = newest.clone();
+        let page = MetricsPage::new(Arc::new(move || of.lock().unwrap().clone()));
+        page.text(Exposition::Text, Units::Media).unwrap();
+        let scraped = Arc::downgrade(&newest.lock().unwrap());
+        assert!(scraped.upgrade().is_some(), "it is on the board");
+        *newest.lock().unwrap() = Arc::new(NodeSnapshot::default());
+        assert!(scraped.upgrade().is_none(), "the board has another one");
     }
 }
