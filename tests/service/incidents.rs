@@ -202,6 +202,36 @@ fn a_fault_told_by_an_access_log_and_a_black_picture_of_the_same_stream_are_one_
 }
 
 #[test]
+fn an_origin_that_answers_503_is_told_beside_the_input_that_is_down_for_it() {
+    let plugged = Arc::new(AtomicBool::new(true));
+    let web = origin(&plugged);
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let log = folder.path().join("access.log");
+    let home = Home::new(&format!(
+        "[[streams]]\nname = \"lobby\"\nurl = \"{}\"\n\
+        [[logs]]\nname = \"edge\"\npath = \"{}\"\nformat = \"common\"\nstream_field = \"path\"\n\
+        stream_pattern = \"^/live/([^/]+)/\"\n[logs.rules.origin]\ndetector = \"log_http_errors\"\nwindow = \"5s\"\n\
+        min_lines = 60\nthresholds = {{ major = 0.5 }}\n",
+        web.url("/lobby"),
+        log.display()
+    ));
+    let service = home.start();
+    service.wait_for_metric("avwatch_stream_up{stream=\"lobby\"}", 20 * SECOND, |up| up == 1.0);
+    wait("the log to be followed", 15 * SECOND, || {
+        append(&log, "plain words\n");
+        std::thread::park_timeout(SECOND / 4);
+        service.lines().iter().any(|line| line.contains("not every line of a log was judged")).then_some(())
+    });
+    plugged.store(false, Ordering::Release);
+    service.wait_for_event("lobby", "input_down", "raised", 25 * SECOND);
+    append(&log, &request(503).repeat(80));
+    let errors = service.wait_for_event("lobby", "log_http_errors", "raised", 10 * SECOND);
+    assert_eq!((&errors["suppressed_by"], &errors["parent_id"]), (&Value::Null, &Value::Null), "{errors:#}");
+    let open = wait("the incident", 5 * SECOND, || incidents(&service, "?state=open").pop());
+    assert_eq!((&open["kind"], &open["events_open"]), (&"stream".into(), &2.into()), "{open:#}");
+}
+
+#[test]
 fn an_incident_is_the_same_one_after_a_restart() {
     let plugged = Arc::new(AtomicBool::new(true));
     let web = origin(&plugged);
