@@ -63,6 +63,7 @@ impl Session {
             key: raw.flags & ffi::AV_PKT_FLAG_KEY != 0,
             corrupt: raw.flags & ffi::AV_PKT_FLAG_CORRUPT != 0,
             bytes: u32::try_from(raw.size).unwrap_or(0),
+            dropped_here: self.demuxer.counts().receive_dropped,
         };
         if let Some(suspicion) = self.triage.packet(&signs) {
             let at = signs.at.map(MediaTime::as_secs_f64);

@@ -3,7 +3,9 @@
 //! Pure, one per session, on its thread. It is raised by what detectors suspect of key pictures, and by what
 //! packets show without being decoded: damage, jumps of time, and sizes out of the ordinary
 //! ([`SizeWatch`]). It stays raised for [`HOLD`] after the last sign. To look in full is paid from a credit,
-//! so that a stream that is always suspicious, such as a slate, costs a tenth of its pictures and no more:
+//! so that a stream that is always suspicious, such as a slate, costs a tenth of its pictures and no more. What
+//! this machine dropped itself is no sign: damage follows from it, and looking at that in full, on a machine that already
+//! falls behind, would have it drop more:
 //!
 //! | state | ends when |
 //! |---|---|
@@ -25,6 +27,9 @@ const CREDIT_LEAST: MediaTime = MediaTime::from_millis(5_000);
 const EARNED_IN: i64 = 10;
 /// The furthest that one packet moves the clock.
 const STEP_MAX: MediaTime = MediaTime::from_millis(2_000);
+/// How long what packets show may follow from datagrams that this machine dropped: a packet is complete when the next
+/// one begins, and readers hold some back.
+const EXCUSED: MediaTime = MediaTime::from_millis(1_000);
 /// A hole between packets that is suspicious: a few pictures, and more than any usual jitter of stamps.
 const HOLE_LEAST: MediaTime = MediaTime::from_millis(400);
 
@@ -41,6 +46,8 @@ pub(crate) struct PacketSigns {
     pub corrupt: bool,
     /// Its size.
     pub bytes: u32,
+    /// Datagrams of the stream that this machine dropped so far, before they could be read.
+    pub dropped_here: u64,
 }
 
 /// Why a stream was raised.
@@ -61,12 +68,22 @@ pub(crate) struct Triage {
     /// What is left of the time for which it is raised; nothing while it idles.
     left: Option<MediaTime>,
     last: Option<MediaTime>,
+    dropped_here: u64,
+    /// What is left of the time in which signs are ours.
+    excused: MediaTime,
     sizes: SizeWatch,
 }
 
 impl Default for Triage {
     fn default() -> Self {
-        Self { credit: CREDIT_MAX, left: None, last: None, sizes: SizeWatch::default() }
+        Self {
+            credit: CREDIT_MAX,
+            left: None,
+            last: None,
+            dropped_here: 0,
+            excused: MediaTime::ZERO,
+            sizes: SizeWatch::default(),
+        }
     }
 }
 
@@ -99,6 +116,10 @@ impl Triage {
                 MediaTime::ZERO
             }
         };
+        if packet.dropped_here > self.dropped_here {
+            self.excused = EXCUSED;
+        }
+        self.dropped_here = packet.dropped_here;
         let jumped = step < MediaTime::ZERO || step > usual;
         let is_odd = !packet.key && self.sizes.is_odd(packet.bytes, packet.lasts);
         let sign = match () {
@@ -112,6 +133,9 @@ impl Triage {
 
     /// Something is suspicious; true when that raises the stream.
     pub(crate) fn suspect(&mut self) -> bool {
+        if self.excused > MediaTime::ZERO {
+            return false;
+        }
         let begins = self.left.is_none() && self.credit >= CREDIT_LEAST;
         if begins || self.left.is_some() {
             self.left = Some(HOLD);
@@ -128,6 +152,7 @@ impl Triage {
     }
 
     fn pass(&mut self, passed: MediaTime) {
+        self.excused = (self.excused - passed).max(MediaTime::ZERO);
         match self.left {
             Some(left) => {
                 self.credit = (self.credit - passed).max(MediaTime::ZERO);
@@ -152,7 +177,8 @@ mod tests {
     fn usual(number: i64) -> PacketSigns {
         let key = number % 50 == 0;
         let bytes = if key { 60_000 } else { 9_000 + (number % 7) as u32 * 900 };
-        PacketSigns { at: Some(MediaTime::from_millis(40 * number)), lasts: FRAME, key, corrupt: false, bytes }
+        let at = Some(MediaTime::from_millis(40 * number));
+        PacketSigns { at, lasts: FRAME, key, corrupt: false, bytes, dropped_here: 0 }
     }
 
     /// A triage that saw so many usual packets, and the number of the next.
@@ -187,6 +213,15 @@ mod tests {
         assert_eq!(triage.packet(&usual(next + 25)), Some(Suspicion::Time));
         let (mut triage, next) = idle_for(200);
         assert_eq!(triage.packet(&usual(next - 25)), Some(Suspicion::Time));
+    }
+
+    #[test]
+    fn damage_that_follows_from_what_this_machine_dropped_does_not_have_it_look_closer() {
+        let (mut triage, next) = idle_for(200);
+        let torn = |number: i64| PacketSigns { corrupt: true, dropped_here: 3, ..usual(number) };
+        assert_eq!((next..next + 25).find_map(|number| triage.packet(&torn(number))), None);
+        let later = (next + 25..next + 30).find_map(|number| triage.packet(&torn(number)));
+        assert_eq!(later, Some(Suspicion::Damage), "nothing was dropped for a second");
     }
 
     #[test]

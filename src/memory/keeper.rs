@@ -1,7 +1,8 @@
 //! The keeper of the heap: a thread that gives freed memory back to the system when that is worth it.
 //!
-//! Its own thread, because giving back takes tens of milliseconds: no arbiter, session or request may wait
-//! for that. Nobody waits for it; it looks once a second and ends by its cut.
+//! Its own thread, because giving back takes tens of milliseconds, and seconds when arenas are held by threads that
+//! are not run: no arbiter, session or request may wait for that. Nobody waits for it; it looks once a second and ends
+//! by its cut.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
