@@ -261,15 +261,21 @@ impl Corruption {
         if look.class == 0 { torn.max(look.lost) } else { look.lost }
     }
 
-    /// Whether hits are enough for the condition to begin, and how bad they are.
-    fn begins(&self, at: MediaTime, known: bool, bar: &Bar) -> Option<f32> {
-        let first = self.hits.front()?;
+    /// Since when the condition holds, and how bad it is, once hits are enough for it to begin.
+    fn begins(&self, at: MediaTime, known: bool, bar: &Bar) -> Option<(MediaTime, f32)> {
+        let weights = self.hits.iter().map(|hit| (hit, self.weight(&hit.look, known, bar)));
+        let mut weights = weights.filter(|(_, weight)| *weight > 0.0).peekable();
+        let (first, _) = *weights.peek()?;
         let settled = known || self.common.settled_since(first.seen) || at - first.at >= SETTLED;
-        let weights = self.hits.iter().map(|hit| self.weight(&hit.look, known, bar)).filter(|weight| *weight > 0.0);
-        let (count, sum) = weights.fold((0, 0.0), |(count, sum), weight| (count + 1, sum + weight));
-        let areas = self.hits.iter().filter(|hit| hit.look.class != 0).count();
+        let (mut count, mut areas, mut sum, mut score) = (0, 0, 0.0, 0.0_f32);
+        for (hit, weight) in weights {
+            count += 1;
+            areas += usize::from(hit.look.class != 0);
+            sum += weight;
+            score = score.max(hit.look.score);
+        }
         let enough = count >= bar.hits_min && sum >= 1.0 && (settled || areas >= bar.hits_min);
-        enough.then(|| self.hits.iter().map(|hit| hit.look.score).fold(0.0, f32::max))
+        enough.then_some((first.from, score))
     }
 
     /// Since when doubtful pictures lead up to a hit at `at`.
@@ -352,15 +358,14 @@ impl PictureJudge for Corruption {
         self.compare(facts);
         let quiet = at - self.last_hit;
         let begins = if self.since.is_none() { self.begins(at, known, bar) } else { None };
-        let score = begins.unwrap_or(look.score);
+        let score = begins.map_or(look.score, |(_, score)| score);
         if is_hit || (known && quiet < WINDOW) {
             self.after = None;
         } else {
             self.after.get_or_insert(at);
         }
         if begins.is_some() || self.since.is_some() && quiet < if known { WINDOW } else { QUIET } {
-            let first = self.hits.front().map_or(at, |hit| hit.from);
-            let since = *self.since.get_or_insert(first);
+            let since = *self.since.get_or_insert(begins.map_or(at, |(from, _)| from));
             out.say(Verdict::Faulty { since, score, class: self.class });
             return;
         }

@@ -119,6 +119,17 @@ fn damage_of_a_test_pattern_is_damage() {
 }
 
 #[test]
+fn damage_soon_after_a_test_pattern_began_does_not_begin_with_the_pattern() {
+    let torn = |index: u64| {
+        let mut facts = pattern(index);
+        facts.seams.torn += burst(index).seams.torn * 2;
+        facts
+    };
+    let found = found(Film::new(25.0).then(1.0, pattern).then(2.0, torn).then(4.0, pattern));
+    assert_eq!(found.iter().map(|found| found.0).collect::<Vec<_>>(), [1.0]);
+}
+
+#[test]
 fn damage_that_is_over_before_it_is_sure_is_told_from_its_first_picture_to_its_last() {
     let short = |index: u64| if index < 6 { burst(index) } else { film(index) };
     assert_eq!(found(Film::new(25.0).then(3.0, film).then(2.0, short)), [(3.0, Some(3.24), 0)]);
