@@ -27,6 +27,13 @@ fn pattern(index: u64) -> PictureFacts {
     PictureFacts { seams, ..PictureFacts::default() }
 }
 
+/// The same, damaged.
+fn torn_pattern(index: u64) -> PictureFacts {
+    let mut facts = pattern(index);
+    facts.seams.torn += burst(index).seams.torn * 2;
+    facts
+}
+
 fn found(film: Film) -> Vec<(f64, Option<f64>, u8)> {
     let mut detector = build(&KIND, Profile::File, &video_track(25.0), &[]);
     stretches(&mut *detector, &film.items).iter().map(|found| (found.start, found.end, found.class)).collect()
@@ -110,22 +117,15 @@ fn a_test_pattern_that_moves_along_the_grid_of_blocks_is_no_damage() {
 
 #[test]
 fn damage_of_a_test_pattern_is_damage() {
-    let torn = |index: u64| {
-        let mut facts = pattern(index);
-        facts.seams.torn += burst(index).seams.torn * 2;
-        facts
-    };
-    assert_eq!(found(Film::new(25.0).then(4.0, pattern).then(2.0, torn).then(4.0, pattern)), [(4.0, Some(6.0), 0)]);
+    assert_eq!(
+        found(Film::new(25.0).then(4.0, pattern).then(2.0, torn_pattern).then(4.0, pattern)),
+        [(4.0, Some(6.0), 0)]
+    );
 }
 
 #[test]
 fn damage_soon_after_a_test_pattern_began_does_not_begin_with_the_pattern() {
-    let torn = |index: u64| {
-        let mut facts = pattern(index);
-        facts.seams.torn += burst(index).seams.torn * 2;
-        facts
-    };
-    let found = found(Film::new(25.0).then(1.0, pattern).then(2.0, torn).then(4.0, pattern));
+    let found = found(Film::new(25.0).then(1.0, pattern).then(2.0, torn_pattern).then(4.0, pattern));
     assert_eq!(found.iter().map(|found| found.0).collect::<Vec<_>>(), [1.0]);
 }
 
