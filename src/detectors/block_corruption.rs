@@ -205,6 +205,8 @@ struct Corruption {
     clear_since: Option<MediaTime>,
     /// The first picture after the last one that counts as damaged.
     after: Option<MediaTime>,
+    /// The last picture, and whether damage was known of then.
+    last: (MediaTime, bool),
 }
 
 impl Corruption {
@@ -222,6 +224,7 @@ impl Corruption {
             since: None,
             clear_since: None,
             after: None,
+            last: (MediaTime::ZERO, false),
         }
     }
 
@@ -261,12 +264,15 @@ impl Corruption {
         if look.class == 0 { torn.max(look.lost) } else { look.lost }
     }
 
-    /// Since when the condition holds, and how bad it is, once hits are enough for it to begin.
-    fn begins(&self, at: MediaTime, known: bool, bar: &Bar) -> Option<(MediaTime, f32)> {
+    /// Since when the condition holds, and how bad it is, once hits are enough for it to begin: at the end of all pictures by what
+    /// is known of what they have in common by then.
+    fn begins(&self, is_end: bool) -> Option<(MediaTime, f32)> {
+        let ((at, known), bar) = (self.last, bar(self.last.1));
         let weights = self.hits.iter().map(|hit| (hit, self.weight(&hit.look, known, bar)));
         let mut weights = weights.filter(|(_, weight)| *weight > 0.0).peekable();
         let (first, _) = *weights.peek()?;
-        let settled = known || self.common.settled_since(first.seen) || at - first.at >= SETTLED;
+        let is_known = known || is_end && self.common.level().is_some();
+        let settled = is_known || self.common.settled_since(first.seen) || at - first.at >= SETTLED;
         let (mut count, mut areas, mut sum, mut score) = (0, 0, 0.0, 0.0_f32);
         for (hit, weight) in weights {
             count += 1;
@@ -332,6 +338,10 @@ fn excess(seams: &SeamFacts) -> f32 {
     share(seams.torn, seams.blocks) - share(seams.torn_shifted, seams.blocks_shifted)
 }
 
+fn bar(known: bool) -> &'static Bar {
+    if known { &KNOWN } else { &UNKNOWN }
+}
+
 /// So much at once and without a word from the decoder is another picture, not damage.
 fn too_much(above: f32, known: bool) -> bool {
     !known && above > UNKNOWN_MAX
@@ -348,7 +358,8 @@ impl PictureJudge for Corruption {
         let at = frame.stamp.media_time;
         let facts = &frame.facts;
         let known = facts.signs.damaged && facts.signs.tuned;
-        let bar = if known { &KNOWN } else { &UNKNOWN };
+        let bar = bar(known);
+        self.last = (at, known);
         let look = self.see(facts, known, bar);
         let is_hit = self.weight(&look, known, bar) > 0.0;
         if !is_hit {
@@ -357,7 +368,7 @@ impl PictureJudge for Corruption {
         self.remember(&look, is_hit, at, known);
         self.compare(facts);
         let quiet = at - self.last_hit;
-        let begins = if self.since.is_none() { self.begins(at, known, bar) } else { None };
+        let begins = if self.since.is_none() { self.begins(false) } else { None };
         let score = begins.map_or(look.score, |(_, score)| score);
         if is_hit || (known && quiet < WINDOW) {
             self.after = None;
@@ -378,6 +389,14 @@ impl PictureJudge for Corruption {
 
     fn begin(&mut self) {
         *self = Self::new(self.excess);
+    }
+
+    fn end(&mut self, out: &mut Verdicts) {
+        if self.since.is_none()
+            && let Some((since, score)) = self.begins(true)
+        {
+            out.say(Verdict::Faulty { since, score, class: self.class });
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is damage to a viewer and what is not, picture by picture.
 
 use avwatch_actors::frame::{ChromaFacts, DecodeSigns, MotionFacts};
+use avwatch_actors::item::{EndReason, Item};
 
 use super::super::testing::{Film, build, stretches, video_track};
 use super::*;
@@ -35,8 +36,12 @@ fn torn_pattern(index: u64) -> PictureFacts {
 }
 
 fn found(film: Film) -> Vec<(f64, Option<f64>, u8)> {
+    stretches_of(&film.items)
+}
+
+fn stretches_of(items: &[Item]) -> Vec<(f64, Option<f64>, u8)> {
     let mut detector = build(&KIND, Profile::File, &video_track(25.0), &[]);
-    stretches(&mut *detector, &film.items).iter().map(|found| (found.start, found.end, found.class)).collect()
+    stretches(&mut *detector, items).iter().map(|found| (found.start, found.end, found.class)).collect()
 }
 
 #[test]
@@ -133,6 +138,14 @@ fn damage_soon_after_a_test_pattern_began_does_not_begin_with_the_pattern() {
 fn damage_that_is_over_before_it_is_sure_is_told_from_its_first_picture_to_its_last() {
     let short = |index: u64| if index < 6 { burst(index) } else { film(index) };
     assert_eq!(found(Film::new(25.0).then(3.0, film).then(2.0, short)), [(3.0, Some(3.24), 0)]);
+}
+
+#[test]
+fn damage_just_before_the_end_is_told() {
+    let mut items = Film::new(25.0).then(3.0, film).then(0.32, burst).items;
+    assert_eq!(stretches_of(&items), [], "it may be a pattern");
+    items.push(Item::Ended(EndReason::Finished));
+    assert_eq!(stretches_of(&items), [(3.0, None, 0)]);
 }
 
 #[test]

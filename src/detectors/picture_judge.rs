@@ -11,6 +11,8 @@ pub(super) trait PictureJudge: Send {
     fn look(&mut self, frame: &VideoFrame, out: &mut Verdicts);
     /// Forgets everything: a new session begins.
     fn begin(&mut self);
+    /// No picture follows: the last chance to say what was waited with.
+    fn end(&mut self, _out: &mut Verdicts) {}
 }
 
 /// A judge as a detector.
@@ -31,13 +33,8 @@ impl<J: PictureJudge> Detector for OfPictures<J> {
         match item {
             Item::Video(frame) if frame.stamp.track == self.track => self.judge.look(frame, out),
             Item::Started(info) if info.revision == 0 => self.judge.begin(),
-            Item::Video(_)
-            | Item::Audio(_)
-            | Item::Started(_)
-            | Item::Packets(_)
-            | Item::Clock(_)
-            | Item::Gap(_)
-            | Item::Ended(_) => {}
+            Item::Ended(_) => self.judge.end(out),
+            Item::Video(_) | Item::Audio(_) | Item::Started(_) | Item::Packets(_) | Item::Clock(_) | Item::Gap(_) => {}
         }
     }
 }

@@ -76,7 +76,7 @@ impl Rota {
     /// rota alike.
     pub fn first_segment(&self, stream: usize) -> u64 {
         let all = self.segments() * u64::from(self.every);
-        ((stream as f64 * GOLDEN).fract() * all as f64) as u64
+        (spread(stream) * all as f64) as u64
     }
 
     /// Bits a second, on average.
@@ -120,6 +120,11 @@ impl Rota {
     pub fn plan_time(&self, pts: i64) -> MediaTime {
         MediaTime::from_ticks(pts - self.faulty.first_pts(), 1, TICKS as i32)
     }
+}
+
+/// Where in a span from 0 to 1 the one of that number stands, so that all of them fill it evenly.
+pub(super) fn spread(number: usize) -> f64 {
+    (number as f64 * GOLDEN).fract()
 }
 
 #[cfg(test)]

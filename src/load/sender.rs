@@ -15,7 +15,7 @@ use avwatch_actors::worker;
 
 use super::clip::PACKETS_AT_ONCE;
 use super::requests::{Answer, answer_to};
-use super::rota::Rota;
+use super::rota::{Rota, spread};
 use crate::synthetic::SECONDS_PER_KEY;
 
 /// Longest sleep: how late a request may be noticed.
@@ -205,7 +205,7 @@ impl Sender {
             };
             let (round, segment) = rota.segment(rota.first_segment(number));
             // Within the time from one key picture to the next, so that those of all streams do not come at once.
-            let apart = Duration::from_secs(SECONDS_PER_KEY.into()).mul_f64((number as f64 * 0.618).fract());
+            let apart = Duration::from_secs(SECONDS_PER_KEY.into()).mul_f64(spread(number));
             let start = begin + apart;
             // A playlist has segments from the first request on: that stream has run for a round already.
             let earlier = if ways[number % ways.len()] == Carriage::Hls { rota.length() } else { Duration::ZERO };
