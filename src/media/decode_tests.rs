@@ -9,7 +9,7 @@ use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::TrackId;
 
 use super::spec::{Selection, TrackRole};
-use super::test_media::{Heard, assembled, clip, hear, probe, spec};
+use super::test_media::{Heard, assembled, clip, hear, probe, spec, without_packets};
 
 const SCENE: &str = "-f lavfi -i testsrc2=s=320x240:r=25:d=4 -f lavfi -i sine=r=48000:d=4";
 
@@ -283,18 +283,8 @@ fn a_restart_of_the_sender_keeps_sound_with_its_picture() {
 
 #[test]
 fn lost_transport_packets_damage_pictures_until_the_next_key_frame() {
-    let whole = h264_ts();
-    let path = assembled(&{
-        let bytes = std::fs::read(&whole).expect("made");
-        let of_video = |packet: &[u8]| u16::from(packet[1] & 0x1F) << 8 | u16::from(packet[2]) == 0x100;
-        let total = bytes.chunks(188).filter(|packet| of_video(packet)).count();
-        let mut seen = 0;
-        let kept = |packet: &&[u8]| {
-            seen += usize::from(of_video(packet));
-            !(of_video(packet) && (total / 2 + 8..total / 2 + 11).contains(&seen))
-        };
-        bytes.chunks(188).filter(kept).flatten().copied().collect::<Vec<u8>>()
-    });
+    // Of the picture coded after the second key picture, to which those behind it refer.
+    let path = without_packets(&h264_ts(), 26, 1..4);
     let heard = hear(spec(&path));
     assert!(heard.counts(TrackId::video(0)).corrupt >= 1, "{:?}", heard.counts(TrackId::video(0)));
     let damaged: Vec<usize> = heard

@@ -1,5 +1,6 @@
 //! Clips for tests, made by the `ffmpeg` binary once and kept in `target/test-media`.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +42,22 @@ pub(crate) fn clip(extension: &str, arguments: &str) -> PathBuf {
 /// A transport stream made from bytes of other clips, named by its contents.
 pub(crate) fn assembled(bytes: &[u8]) -> PathBuf {
     raw("ts", bytes)
+}
+
+/// A transport stream without those transport packets of one coded picture, counted from its first, of FFmpeg's first PID.
+pub(crate) fn without_packets(whole: &Path, picture: usize, lost: Range<usize>) -> PathBuf {
+    let bytes = std::fs::read(whole).expect("made");
+    let (mut pictures, mut seen) = (0, 0);
+    let kept = |packet: &&[u8]| {
+        if u16::from(packet[1] & 0x1F) << 8 | u16::from(packet[2]) != 0x100 {
+            return true;
+        }
+        let begins = packet[1] & 0x40 != 0;
+        pictures += usize::from(begins);
+        seen = if begins { 0 } else { seen + 1 };
+        !(pictures == picture + 1 && lost.contains(&seen))
+    };
+    assembled(&bytes.chunks(188).filter(kept).flatten().copied().collect::<Vec<u8>>())
 }
 
 /// These bytes as a file of that kind, named by its contents.
