@@ -22,7 +22,7 @@ use crate::profile::Profile;
 const WIDTH: usize = 110;
 
 /// Keys and sections in the order in which people want to read them; others follow by the alphabet.
-const ORDER: [&str; 69] = [
+const ORDER: [&str; 70] = [
     "data_dir",
     "node",
     "server",
@@ -76,6 +76,7 @@ const ORDER: [&str; 69] = [
     "tls_ca",
     "rtsp_transport",
     "decode_threads",
+    "deblocking",
     "runbook_url",
     "srt",
     "expect",

@@ -168,9 +168,12 @@ struct Torn {
 }
 
 impl Torn {
-    fn of(seams: &SeamFacts) -> Self {
-        let chance = ((seams.torn + seams.torn_shifted + 1) as f32).sqrt() / seams.blocks.max(1) as f32;
-        Self { excess: excess(seams), chance }
+    /// Of a picture in which blocks were not looked at: what is usual.
+    fn of(seams: &SeamFacts, usual: f32) -> Self {
+        match seams.measured {
+            true => Self { excess: seams.excess(), chance: seams.chance() },
+            false => Self { excess: usual, chance: 1.0 },
+        }
     }
 
     /// Deviations beyond what is usual.
@@ -237,7 +240,8 @@ impl Corruption {
     /// What a picture shows, by the evidence that is asked for.
     fn see(&self, facts: &PictureFacts, known: bool, bar: &Bar) -> Look {
         let seams = &facts.seams;
-        let torn = Torn::of(seams);
+        let usual = self.usual(known);
+        let torn = Torn::of(seams, usual);
         let lost = |class, share: f32| Look { class, score: share * 100.0, lost: THIRD, torn, doubtful: true };
         let empty = facts.chroma.zero_share;
         if (EMPTY_MIN..WHOLE).contains(&empty) {
@@ -248,7 +252,6 @@ impl Corruption {
         if self.usual_grey.len() > 0 && grey >= grey_min && seams.grey_share < WHOLE {
             return lost(2, grey);
         }
-        let usual = self.usual(known);
         let above = torn.excess - usual;
         let hidden = if known && facts.signs.concealed && moves(facts) { THIRD } else { 0.0 };
         let doubtful = (torn.deviations(usual) > bar.doubtful && !too_much(above, known)) || hidden > 0.0;
@@ -292,14 +295,17 @@ impl Corruption {
 
     /// Follows what is usual: all pictures but hits.
     fn learn(&mut self, facts: &PictureFacts) {
-        self.usual.add(excess(&facts.seams));
+        if facts.seams.measured {
+            self.usual.add(facts.seams.excess());
+        }
         self.usual_grey.add(facts.seams.grey_share);
     }
 
     /// Follows what pictures have in common: all but those that repeat the one before, which tear nothing.
     fn compare(&mut self, facts: &PictureFacts) {
-        if facts.seams.torn + facts.seams.torn_shifted > 0 || moves(facts) {
-            self.common.add(excess(&facts.seams));
+        let seams = &facts.seams;
+        if seams.measured && (seams.torn + seams.torn_shifted > 0 || moves(facts)) {
+            self.common.add(seams.excess());
         }
     }
 
@@ -330,12 +336,6 @@ impl Corruption {
             (self.class, self.last_hit) = (look.class, at);
         }
     }
-}
-
-/// Torn blocks beyond those that content tears, as a share of all blocks.
-fn excess(seams: &SeamFacts) -> f32 {
-    let share = |torn: u32, blocks: u32| torn as f32 / blocks.max(1) as f32;
-    share(seams.torn, seams.blocks) - share(seams.torn_shifted, seams.blocks_shifted)
 }
 
 fn bar(known: bool) -> &'static Bar {

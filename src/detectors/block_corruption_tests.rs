@@ -7,7 +7,7 @@ use super::super::testing::{Film, build, stretches, video_track};
 use super::*;
 
 fn picture(torn: u32, torn_shifted: u32) -> PictureFacts {
-    let seams = SeamFacts { torn, blocks: 880, torn_shifted, blocks_shifted: 820, grey_share: 0.01 };
+    let seams = SeamFacts { measured: true, torn, blocks: 880, torn_shifted, blocks_shifted: 820, grey_share: 0.01 };
     PictureFacts { seams, ..PictureFacts::default() }
 }
 
@@ -24,7 +24,7 @@ fn burst(index: u64) -> PictureFacts {
 fn pattern(index: u64) -> PictureFacts {
     let (torn, torn_shifted) =
         [(60, 21), (53, 18), (53, 19), (47, 15), (49, 20), (61, 20), (50, 17)][index as usize % 7];
-    let seams = SeamFacts { torn, torn_shifted, blocks: 3_520, blocks_shifted: 3_476, grey_share: 0.0 };
+    let seams = SeamFacts { measured: true, torn, torn_shifted, blocks: 3_520, blocks_shifted: 3_476, grey_share: 0.0 };
     PictureFacts { seams, ..PictureFacts::default() }
 }
 
@@ -48,6 +48,18 @@ fn stretches_of(items: &[Item]) -> Vec<(f64, Option<f64>, u8)> {
 fn damage_begins_with_the_first_damaged_picture_and_ends_with_the_first_intact_one() {
     let film = Film::new(25.0).then(3.0, film).then(2.0, burst).then(4.0, film);
     assert_eq!(found(film), [(3.0, Some(5.0), 0)]);
+}
+
+#[test]
+fn pictures_whose_blocks_were_not_looked_at_change_nothing() {
+    // Two of three are not, until something looks like damage.
+    let calm = |index: u64| match index % 3 {
+        0 => film(index / 3),
+        _ => PictureFacts { seams: SeamFacts { grey_share: 0.01, ..SeamFacts::default() }, ..PictureFacts::default() },
+    };
+    let damaged = Film::new(25.0).then(12.0, calm).then(2.0, burst).then(2.0, film).then(4.0, calm);
+    assert_eq!(found(damaged), [(12.0, Some(14.0), 0)]);
+    assert_eq!(found(Film::new(25.0).then(20.0, calm)), []);
 }
 
 #[test]

@@ -114,13 +114,24 @@ struct Blur {
     gathered: (f32, u32),
     taken_at: Option<MediaTime>,
     began_at: Option<MediaTime>,
+    /// That of the last picture that was looked at.
+    score: f32,
     spell: Spell,
 }
 
 impl Blur {
     fn new(drop: f32, memory: Duration) -> Self {
         let usual = Baseline::new(VALUES_MAX);
-        Self { drop, memory, usual, gathered: (0.0, 0), taken_at: None, began_at: None, spell: Spell::Unknown }
+        Self {
+            drop,
+            memory,
+            usual,
+            gathered: (0.0, 0),
+            taken_at: None,
+            began_at: None,
+            score: 1.0,
+            spell: Spell::Unknown,
+        }
     }
 
     /// Time between values: short at first, and longer as there is more to remember.
@@ -153,6 +164,10 @@ fn sharpness(facts: &PictureFacts) -> Option<f32> {
 
 impl PictureJudge for Blur {
     fn look(&mut self, frame: &VideoFrame, out: &mut Verdicts) {
+        if !frame.facts.sharpness.measured {
+            self.spell.say(self.score, 0, out);
+            return;
+        }
         let at = frame.stamp.media_time;
         let usual = self.usual.median();
         let knows = self.usual.len() >= VALUES_MIN && usual >= USUAL_MIN;
@@ -172,6 +187,7 @@ impl PictureJudge for Blur {
         if !knows && self.spell == Spell::Unknown {
             self.spell.turn(false, at);
         }
+        self.score = score;
         self.spell.say(score, 0, out);
     }
 
@@ -179,7 +195,7 @@ impl PictureJudge for Blur {
         // What is usual outlives a session: it is the same programme.
         self.spell = Spell::Unknown;
         self.gathered = (0.0, 0);
-        (self.taken_at, self.began_at) = (None, None);
+        (self.taken_at, self.began_at, self.score) = (None, None, 1.0);
     }
 }
 
@@ -192,7 +208,11 @@ mod tests {
 
     fn picture(across: f32, down: f32, detail: f32) -> PictureFacts {
         let luma = LumaFacts { mean: 90.0, ..LumaFacts::default() };
-        PictureFacts { luma, sharpness: SharpnessFacts { across, down, detail }, ..PictureFacts::default() }
+        PictureFacts {
+            luma,
+            sharpness: SharpnessFacts { measured: true, across, down, detail },
+            ..PictureFacts::default()
+        }
     }
 
     fn found(blurred: PictureFacts) -> Vec<(f64, Option<f64>)> {
@@ -205,6 +225,21 @@ mod tests {
     #[test]
     fn a_blur_begins_and_ends_at_the_exact_frame() {
         assert_eq!(found(picture(0.26, 0.26, 5.0)), [(4.0, Some(8.0))]);
+    }
+
+    #[test]
+    fn pictures_that_were_not_looked_at_neither_end_a_blur_nor_hide_it() {
+        let every_third = |index: u64, facts: PictureFacts| match index % 3 {
+            0 => facts,
+            _ => PictureFacts { sharpness: SharpnessFacts::default(), ..facts },
+        };
+        let sharp = |index: u64| every_third(index, picture(0.42, 0.42, 8.0));
+        let film = Film::new(25.0)
+            .then(3.96, sharp)
+            .then(3.96, |index| every_third(index, picture(0.26, 0.26, 5.0)))
+            .then(3.0, sharp);
+        let mut detector = build(&KIND, Profile::File, &video_track(25.0), &[]);
+        assert_eq!(lasting(&mut *detector, &film.items, 1.0), [(3.96, Some(7.92))]);
     }
 
     #[test]

@@ -94,6 +94,26 @@ impl PictureMeasurer {
         previous: Option<&PictureView<'_>>,
         at: MediaTime,
     ) -> PictureMeasures {
+        self.measure_parts(picture, previous, at, true)
+    }
+
+    /// The same of a picture whose coded blocks were not smoothed as they will be for viewers: seams and sharpness are not looked at.
+    pub fn measure_without_blocks(
+        &mut self,
+        picture: &PictureView<'_>,
+        previous: Option<&PictureView<'_>>,
+        at: MediaTime,
+    ) -> PictureMeasures {
+        self.measure_parts(picture, previous, at, false)
+    }
+
+    fn measure_parts(
+        &mut self,
+        picture: &PictureView<'_>,
+        previous: Option<&PictureView<'_>>,
+        at: MediaTime,
+        blocks: bool,
+    ) -> PictureMeasures {
         let _timed = Timed::start();
         let Some(shape) = Shape::of(picture) else {
             self.reset();
@@ -113,6 +133,7 @@ impl PictureMeasurer {
             }
         }
         if plan.any_picture() {
+            state.structure.begin(blocks);
             let sums = state.scan(cpu, plan, picture, previous);
             if plan.luma {
                 measures.luma = state.luma_facts(&sums, at);

@@ -153,6 +153,6 @@ impl SeamFinder {
     /// What was found; the next row begins a picture.
     pub(super) fn finish(&mut self) -> SeamFacts {
         let [(torn, blocks), (torn_shifted, blocks_shifted)] = self.grids.each_mut().map(Blocks::finish);
-        SeamFacts { torn, blocks, torn_shifted, blocks_shifted, grey_share: 0.0 }
+        SeamFacts { measured: true, torn, blocks, torn_shifted, blocks_shifted, grey_share: 0.0 }
     }
 }

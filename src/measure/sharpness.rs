@@ -64,6 +64,6 @@ impl SharpnessMeter {
     pub(super) fn finish(&mut self, scale: f64) -> SharpnessFacts {
         let Self { across, down, samples } = std::mem::take(self);
         let mean = (across.far + down.far) as f64 / (2 * samples.max(1)) as f64;
-        SharpnessFacts { across: across.ratio(), down: down.ratio(), detail: (mean * scale) as f32 }
+        SharpnessFacts { measured: true, across: across.ratio(), down: down.ratio(), detail: (mean * scale) as f32 }
     }
 }

@@ -57,6 +57,8 @@ pub(super) struct StructureMeasurer {
     pattern: Option<PatternFinder>,
     fields: bool,
     gamut: bool,
+    /// Whether blocks of this picture are looked at.
+    blocks: bool,
     rows: NarrowRows,
     rows_before: NarrowRows,
 }
@@ -75,15 +77,22 @@ impl StructureMeasurer {
             pattern: plan.pattern.then(PatternFinder::default),
             fields: plan.fields,
             gamut: plan.gamut,
+            blocks: true,
             rows: NarrowRows::default(),
             rows_before: NarrowRows::default(),
         }
     }
 
+    /// Begins a picture; whether seams and sharpness are looked at.
+    pub(super) fn begin(&mut self, blocks: bool) {
+        self.blocks = blocks;
+        self.rows.clear();
+    }
+
     /// Takes row `y` of a picture, after all rows above it.
     pub(super) fn row(&mut self, plane: &Plane<'_>, y: usize) {
-        if y == 0 {
-            self.rows.clear();
+        if !self.blocks {
+            return;
         }
         if let Some(seams) = &mut self.seams
             && SeamFinder::wants(y)
@@ -120,10 +129,12 @@ impl StructureMeasurer {
         let Cells { grid, means, tints, tint_grid } = *cells;
         let mut measures = StructureMeasures::default();
         if let Some(seams) = &mut self.seams {
-            measures.seams = seams.finish();
+            if self.blocks {
+                measures.seams = seams.finish();
+            }
             measures.seams.grey_share = grey::share(grid, means, tints, tint_grid);
         }
-        if let Some(sharpness) = &mut self.sharpness {
+        if let Some(sharpness) = self.sharpness.as_mut().filter(|_| self.blocks) {
             measures.sharpness = sharpness.finish(self.scale);
         }
         if let Some(flash) = &mut self.flash {

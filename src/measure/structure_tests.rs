@@ -102,6 +102,29 @@ fn blocks_that_belong_elsewhere_are_torn_on_the_grid_of_coded_blocks_only() {
 }
 
 #[test]
+fn a_picture_whose_blocks_are_not_looked_at_is_none_that_others_are_compared_with() {
+    let torn: Paint<'_> = &|x, y| with_blocks(x, y, 0);
+    let pictures = [&soft, torn, torn].map(|paint| Painted::new(8, paint));
+    let mut measurer = PictureMeasurer::new(&PLAN);
+    let mut measure = |index: usize, blocks: bool| {
+        let (picture, at) = (pictures[index].view(), MediaTime::from_millis(40 * index as i64));
+        let before = index.checked_sub(1).map(|before| pictures[before].view());
+        let measured = match blocks {
+            true => measurer.measure(&picture, before.as_ref(), at),
+            false => measurer.measure_without_blocks(&picture, before.as_ref(), at),
+        };
+        measured.structure
+    };
+    assert!(measure(0, true).seams.measured);
+    let left_out = measure(1, false);
+    assert!(!left_out.seams.measured && !left_out.sharpness.measured);
+    assert_eq!((left_out.seams.torn, left_out.seams.blocks), (0, 0));
+    let after = measure(2, true);
+    assert!(after.seams.measured && after.sharpness.measured);
+    assert_eq!(after.seams.torn, 48, "compared with the first one");
+}
+
+#[test]
 fn blocks_off_the_grid_are_content() {
     let found = measure(8, &[&soft, &|x, y| with_blocks(x, y, 8)]);
     assert_eq!((found[1].seams.torn, found[1].seams.torn_shifted), (0, 48));

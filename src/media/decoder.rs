@@ -107,6 +107,18 @@ impl Decoder {
         self.codec
     }
 
+    /// What the container says of the coding; empty if that is nothing.
+    pub(crate) fn extra_data(&self) -> &[u8] {
+        // SAFETY: the context is open and ours, and its extra data are as long as it says, if there are any.
+        unsafe {
+            let context = self.context.as_ref();
+            match usize::try_from(context.extradata_size) {
+                Ok(size) if !context.extradata.is_null() => std::slice::from_raw_parts(context.extradata, size),
+                _ => &[],
+            }
+        }
+    }
+
     /// No frame refers to another.
     pub(crate) fn intra_only(&self) -> bool {
         self.intra_only
@@ -121,6 +133,13 @@ impl Decoder {
         };
         // SAFETY: the context is open and ours; decoders read the field with every packet.
         unsafe { (*self.context.as_ptr()).skip_frame = skipped };
+    }
+
+    /// Whether every picture from the next packet on is filtered after decoding, or of H.264 only what others refer to.
+    pub(crate) fn set_filtering(&mut self, all: bool) {
+        let skipped = if all { ffi::AVDiscard::AVDISCARD_DEFAULT } else { ffi::AVDiscard::AVDISCARD_NONREF };
+        // SAFETY: the context is open and ours; decoders read the field with every packet.
+        unsafe { (*self.context.as_ptr()).skip_loop_filter = skipped };
     }
 
     /// Forgets everything before the next packet. To be called once all frames were received.

@@ -11,6 +11,7 @@ mod captions;
 mod clock;
 mod coded_size;
 mod container;
+mod deblocking;
 mod decoder;
 pub mod demuxer;
 mod dictionary;
@@ -64,6 +65,8 @@ mod white_lists;
 mod damage_tests;
 #[cfg(test)]
 mod damaged_input_tests;
+#[cfg(test)]
+mod deblocking_tests;
 #[cfg(test)]
 mod decode_tests;
 #[cfg(test)]

@@ -25,7 +25,8 @@ pub(crate) struct PacketTrouble {
 }
 
 impl PacketTrouble {
-    fn any(self) -> bool {
+    /// Anything at all.
+    pub(crate) fn any(self) -> bool {
         self != Self::default()
     }
 }

@@ -160,6 +160,18 @@ pub enum Variant {
     All,
 }
 
+/// Which pictures of H.264 are filtered. Pictures of other codecs always are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Deblocking {
+    /// Those that others refer to, and all of them while something looks like damage: nearly the same events for less
+    /// CPU time. Damage that shows in single pictures alone, and that neither decoder nor transport reports, may be missed.
+    #[default]
+    References,
+    /// Every one, as viewers' decoders do: for few streams of which every picture counts.
+    All,
+}
+
 /// What of the input to inspect.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Selection {
@@ -263,6 +275,8 @@ pub struct InputSpec {
     pub limits: SourceLimits,
     /// Decoding threads; 1 unless a person asks for more.
     pub decode_threads: u8,
+    /// Which pictures are filtered: all of local files.
+    pub deblocking: Deblocking,
 }
 
 impl InputSpec {
@@ -272,6 +286,7 @@ impl InputSpec {
             Address::File(_) | Address::Stdin | Address::Synthetic(_) => WhiteList::Wide,
             Address::Url(_) => WhiteList::Live,
         };
+        let deblocking = if list == WhiteList::Wide { Deblocking::All } else { Deblocking::References };
         let limits = limits_of(&address, SrtMode::Caller);
         Self {
             name: name.into(),
@@ -286,6 +301,7 @@ impl InputSpec {
             size: SizeLimits::of(list),
             limits,
             decode_threads: 1,
+            deblocking,
         }
     }
 }

@@ -28,6 +28,7 @@ struct PacketNote {
     number: u64,
     arrived: Instant,
     key: bool,
+    unfiltered: bool,
 }
 
 /// Where the frames of a track are made, and with what.
@@ -102,11 +103,11 @@ impl Stamper {
         }
     }
 
-    /// Numbers a packet.
-    pub(crate) fn packet(&mut self, arrived: Instant, key: bool) -> u64 {
+    /// Numbers a packet; whether it is decoded `unfiltered`.
+    pub(crate) fn packet(&mut self, arrived: Instant, key: bool, unfiltered: bool) -> u64 {
         let number = self.packets;
         self.packets += 1;
-        let note = PacketNote { number, arrived, key };
+        let note = PacketNote { number, arrived, key, unfiltered };
         match self.notes.get_mut(number as usize % NOTES) {
             Some(slot) => *slot = note,
             None => self.notes.push(note),
@@ -177,6 +178,11 @@ impl Stamper {
             arrived: arrived.unwrap_or(now),
             ready: now,
         }
+    }
+
+    /// Whether a frame was decoded unfiltered.
+    pub(crate) fn is_unfiltered(&self, frame: &ffi::AVFrame) -> bool {
+        self.note_of(frame).is_some_and(|note| note.unfiltered)
     }
 
     /// The note of the packet that a frame came from; absent when the decoder lost its number.

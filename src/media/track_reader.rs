@@ -12,6 +12,7 @@ use ffmpeg_next::ffi;
 use ffmpeg_next::packet::Ref;
 
 use super::audio_reader::AudioReader;
+use super::deblocking::UnfilteredPictures;
 use super::decoder::{Decoder, Received, Sent};
 use super::ffmpeg_log;
 use super::fields::FieldReader;
@@ -19,7 +20,7 @@ use super::group_hold::GroupHold;
 use super::inventory::StreamEntry;
 use super::select::Chosen;
 use super::signs::{Join, PacketTrouble};
-use super::spec::InputSpec;
+use super::spec::{Deblocking, InputSpec};
 use super::stamper::{Stamper, Work, pts_of};
 use super::thinning::{Depth, Fate};
 use super::video_reader::VideoReader;
@@ -68,6 +69,8 @@ pub(crate) struct TrackReader {
     stamper: Stamper,
     decoder: Option<Decoder>,
     attempts: u8,
+    /// Of pictures that need not all be filtered: which.
+    unfiltered: Option<UnfilteredPictures>,
     /// While the decoder skips pictures: reads which packets are fields, where some may be.
     fields: Option<Option<FieldReader>>,
     side: Side,
@@ -111,6 +114,7 @@ impl TrackReader {
             stamper,
             decoder: None,
             attempts: 0,
+            unfiltered: None,
             fields: None,
             side,
             seen: false,
@@ -214,12 +218,14 @@ impl TrackReader {
         }
         // SAFETY: by the caller's promise.
         unsafe { self.keep_decoder(stream, key, work) };
-        let number = self.stamper.packet(arrived, key);
+        let unfiltered = self.is_decoded_unfiltered(packet, corrupt);
+        let number = self.stamper.packet(arrived, key, unfiltered);
         self.join.packet(key, pts);
         let Some(decoder) = &mut self.decoder else { return PacketOutcome { undecodable: true, ..outcome } };
         if corrupt {
             self.stamper.trouble(number, pts, PacketTrouble { corrupt, ..PacketTrouble::default() });
         }
+        decoder.set_filtering(!unfiltered);
         // What the parser or another track wrote to the log is no evidence against this packet.
         ffmpeg_log::take_evidence();
         let mut sent = decoder.send(Some(packet), number);
@@ -239,6 +245,16 @@ impl TrackReader {
         let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         let second_fields = count(skipped.packets - skipped.pictures);
         PacketOutcome { undecodable: refused, left_out: count(skipped.packets), second_fields, ..outcome }
+    }
+
+    /// Whether a packet is to be decoded without filtering its picture.
+    fn is_decoded_unfiltered(&mut self, packet: &ffmpeg_next::Packet, corrupt: bool) -> bool {
+        let is_whole = self.stamper.thinning.depth() == Depth::All;
+        let Some(pictures) = self.unfiltered.as_mut().filter(|_| is_whole) else { return false };
+        if corrupt {
+            pictures.suspect();
+        }
+        packet.data().is_some_and(|bytes| pictures.takes(bytes))
     }
 
     /// Whether a packet holds a second field, where that matters: while the decoder skips pictures.
@@ -271,7 +287,7 @@ impl TrackReader {
         self.stamper.thinning.go_to(depth, intra);
         if !(continues(before) && continues(depth)) {
             // What it still holds was let in before.
-            let number = self.stamper.packet(Instant::now(), false);
+            let number = self.stamper.packet(Instant::now(), false, false);
             self.drain(number, None, work);
         }
         if depth == Depth::Nothing {
@@ -326,7 +342,7 @@ impl TrackReader {
     /// Gets what the decoder still holds; it can be used again only after it was opened anew.
     pub(crate) fn flush(&mut self, work: &mut Work<'_>) {
         let Some(decoder) = &mut self.decoder else { return };
-        let number = self.stamper.packet(Instant::now(), false);
+        let number = self.stamper.packet(Instant::now(), false, false);
         decoder.send(None, number);
         self.receive(number, None, work);
         self.decoder = None;
@@ -365,6 +381,7 @@ impl TrackReader {
                 let depth = self.stamper.thinning.depth();
                 decoder.set_depth(depth);
                 self.stamper.decoder_opened(depth == Depth::Keys || decoder.intra_only());
+                self.unfiltered = unfiltered_of(&decoder, &self.spec);
                 self.decoder = Some(decoder);
                 self.join = Join::Awaited;
             }
@@ -399,7 +416,11 @@ impl TrackReader {
                     }
                     self.shown_until = None;
                     let made = match &mut self.side {
-                        Side::Video(reader) => reader.frame(frame, &mut self.stamper, work),
+                        Side::Video(reader) => reader.frame(frame, &mut self.stamper, work).map(|facts| {
+                            if let Some(pictures) = &mut self.unfiltered {
+                                pictures.saw(&facts);
+                            }
+                        }),
                         Side::Audio(reader) => reader.frame(frame, &mut self.stamper, work),
                         Side::Counted => Ok(()),
                     };
@@ -428,6 +449,17 @@ impl TrackReader {
             concealed: said.concealed > 0,
             reference_missing: said.missing_reference > 0 && !is_cut_off,
         };
+        if trouble.any()
+            && let Some(pictures) = &mut self.unfiltered
+        {
+            pictures.suspect();
+        }
         self.stamper.trouble(number, pts, trouble);
     }
+}
+
+/// Which pictures of a decoder need not be filtered, if there are any.
+fn unfiltered_of(decoder: &Decoder, spec: &InputSpec) -> Option<UnfilteredPictures> {
+    let may_differ = decoder.codec() == ffi::AVCodecID::AV_CODEC_ID_H264 && spec.deblocking == Deblocking::References;
+    may_differ.then(|| UnfilteredPictures::new(decoder.extra_data()))
 }

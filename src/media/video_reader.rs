@@ -60,18 +60,19 @@ impl VideoReader {
         }
     }
 
-    /// Takes a decoded picture, leaving the frame empty.
+    /// Takes a decoded picture, leaving the frame empty; gives its facts.
     pub(crate) fn frame(
         &mut self,
         frame: &mut ffi::AVFrame,
         stamper: &mut Stamper,
         work: &mut Work<'_>,
-    ) -> Result<(), AdoptError> {
+    ) -> Result<PictureFacts, AdoptError> {
         let signs = stamper.signs(frame);
         let lasts = self.lasts(frame);
         let shape = (frame.width, frame.height, frame.format, super::adopt::is_full_range(frame));
         // Adopting empties the frame: what it says is read before.
         let (interlaced, top_first) = (frame.interlaced_frame != 0, frame.top_field_first != 0);
+        let unfiltered = stamper.is_unfiltered(frame);
         let changed = self.shape != Some(shape);
         if changed {
             self.change(frame, shape);
@@ -84,7 +85,10 @@ impl VideoReader {
         let picture = Arc::new(self.adopter.adopt(frame)?);
         let view = picture.view();
         let before = self.previous.as_ref().map(|previous| previous.view());
-        let measures = self.measurer.measure(&view, before.as_ref(), stamp.media_time);
+        let measures = match unfiltered {
+            true => self.measurer.measure_without_blocks(&view, before.as_ref(), stamp.media_time),
+            false => self.measurer.measure(&view, before.as_ref(), stamp.media_time),
+        };
         let facts = PictureFacts {
             width: shape.0.unsigned_abs(),
             height: shape.1.unsigned_abs(),
@@ -100,7 +104,7 @@ impl VideoReader {
         self.previous = self.plan.needs_previous().then_some(picture);
         stamp.ready = std::time::Instant::now();
         work.outlet.video(VideoFrame::new(stamp, facts, handed));
-        Ok(())
+        Ok(facts)
     }
 
     fn change(&mut self, frame: &ffi::AVFrame, shape: Shape) {

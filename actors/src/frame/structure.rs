@@ -12,6 +12,8 @@
 /// before. Content tears as many blocks of any grid; damage tears those that were coded.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SeamFacts {
+    /// Whether blocks were looked at in this picture; grey areas always are.
+    pub measured: bool,
     /// Torn blocks on the grid of 16 × 16 pixels; none in a picture that has none before it.
     pub torn: u32,
     /// Blocks of that grid.
@@ -24,9 +26,24 @@ pub struct SeamFacts {
     pub grey_share: f32,
 }
 
-/// How sharp a picture is. All 0 for a picture without any detail.
+impl SeamFacts {
+    /// Torn blocks beyond those that content tears, as a share of all blocks.
+    pub fn excess(&self) -> f32 {
+        let share = |torn: u32, blocks: u32| torn as f32 / blocks.max(1) as f32;
+        share(self.torn, self.blocks) - share(self.torn_shifted, self.blocks_shifted)
+    }
+
+    /// The standard deviation of [`Self::excess`] by chance, if content tore all of them.
+    pub fn chance(&self) -> f32 {
+        ((self.torn + self.torn_shifted + 1) as f32).sqrt() / self.blocks.max(1) as f32
+    }
+}
+
+/// How sharp a picture is. All numbers are 0 for a picture without any detail.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SharpnessFacts {
+    /// Whether it was looked at in this picture.
+    pub measured: bool,
     /// Mean absolute difference at a distance of one pixel over that at four pixels, along rows:
     /// about 0.35 and more for sharp pictures, below 0.28 for blurred ones, 0.25 for ramps.
     pub across: f32,

@@ -128,6 +128,9 @@ pub(super) fn assemble(
     input.expect = stream.expect.clone();
     input.tracks = parts.roles;
     input.decode_threads = stream.decode_threads;
+    if let Address::Url(_) = &input.address {
+        input.deblocking = stream.deblocking;
+    }
     StreamPlan {
         name: name.into(),
         title: stream.title.as_deref().unwrap_or(name).into(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::secret::{AddressText, Secret};
 use crate::config::settings::Detectors;
 use crate::config::span::Span;
-use crate::media::spec::{Expect, HeaderReach, RtspTransport, SrtMode, Variant};
+use crate::media::spec::{Deblocking, Expect, HeaderReach, RtspTransport, SrtMode, Variant};
 
 /// One stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +58,9 @@ pub struct StreamSettings {
     /// Decoding threads of this stream.
     #[schemars(range(min = 1, max = 16))]
     pub decode_threads: u8,
+    /// Which pictures of H.264 are smoothed at the edges of coded blocks before they are looked at: those that others refer
+    /// to, and all while something looks like damage, or always all, which takes up to a tenth more CPU time. Of local files always all.
+    pub deblocking: Deblocking,
     /// Receive buffer of UDP and RTP, in bytes. Default: 8 MiB.
     #[schemars(range(min = 65_536, max = 1_073_741_824), extend("examples" = [8_388_608]))]
     pub receive_buffer: Option<u32>,
@@ -104,6 +107,7 @@ impl Default for StreamSettings {
             rtsp_transport: RtspTransport::default(),
             tls_ca: None,
             decode_threads: 1,
+            deblocking: Deblocking::default(),
             receive_buffer: None,
             runbook_url: None,
             http_headers: BTreeMap::new(),

@@ -1,0 +1,59 @@
+//! What decoding some pictures of real clips unfiltered changes in what is measured, and what it must not.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use avwatch_actors::frame::VideoFrame;
+
+use super::spec::Deblocking;
+use super::test_media::{clip, hear, spec, without_packets};
+use crate::measure::MeasurePlan;
+
+/// Two of three pictures are referred to by no other.
+fn film(extension: &str) -> PathBuf {
+    let coded = "-c:v libx264 -preset veryfast -b:v 400k -x264-params keyint=25:bframes=2:b-adapt=0:b-pyramid=none";
+    clip(extension, &format!("-f lavfi -i mandelbrot=s=640x360:r=25 -t 4 {coded}"))
+}
+
+fn pictures(path: &Path, deblocking: Deblocking) -> Vec<Arc<VideoFrame>> {
+    let mut spec = spec(path);
+    spec.measure = MeasurePlan { chroma: true, seams: true, sharpness: true, ..spec.measure };
+    spec.deblocking = deblocking;
+    hear(spec).video
+}
+
+fn left_out(pictures: &[Arc<VideoFrame>]) -> usize {
+    pictures.iter().filter(|frame| !frame.facts.seams.measured).count()
+}
+
+#[test]
+fn only_pictures_that_no_other_refers_to_differ_and_hardly() {
+    for extension in ["ts", "mp4"] {
+        let path = film(extension);
+        let (all, some) = (pictures(&path, Deblocking::All), pictures(&path, Deblocking::References));
+        assert_eq!((all.len(), some.len(), left_out(&all)), (100, 100, 0));
+        assert!((50..=66).contains(&left_out(&some)), "{} of {extension}", left_out(&some));
+        for (whole, other) in all.iter().zip(&some) {
+            let (whole, other) = (&whole.facts, &other.facts);
+            assert_eq!(whole.seams.measured, whole.sharpness.measured);
+            assert_eq!(other.seams.measured, other.sharpness.measured);
+            let apart = (whole.luma.mean - other.luma.mean).abs().max((whole.luma.sigma - other.luma.sigma).abs());
+            if other.seams.measured {
+                // Filtered, and nothing unfiltered went into it.
+                assert_eq!((apart, whole.chroma, whole.sharpness), (0.0, other.chroma, other.sharpness));
+            } else {
+                assert!(apart < 0.5, "{apart} levels");
+            }
+        }
+    }
+}
+
+#[test]
+fn from_damage_on_every_picture_is_filtered_and_looked_at() {
+    // In a picture that others refer to.
+    let pictures = pictures(&without_packets(&film("ts"), 38, 1..4), Deblocking::References);
+    let first = pictures.iter().position(|frame| frame.facts.signs.damaged).expect("damage is seen");
+    assert!(left_out(&pictures[..first]) > first / 2, "{} of {first}", left_out(&pictures[..first]));
+    // Those that the decoder had already when it came out are as they are.
+    assert_eq!(left_out(&pictures[first + 4..]), 0);
+}
