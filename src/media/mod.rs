@@ -47,6 +47,7 @@ mod select;
 mod session;
 mod signs;
 mod size_watch;
+mod slices;
 pub mod small_picture;
 pub mod spec;
 mod stamper;

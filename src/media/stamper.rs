@@ -185,6 +185,11 @@ impl Stamper {
         self.note_of(frame).is_some_and(|note| note.unfiltered)
     }
 
+    /// How many frames were stamped.
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames
+    }
+
     /// The note of the packet that a frame came from; absent when the decoder lost its number.
     fn note_of(&self, frame: &ffi::AVFrame) -> Option<PacketNote> {
         let number = u64::try_from(frame.reordered_opaque).ok()?;

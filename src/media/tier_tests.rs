@@ -9,6 +9,8 @@ use avwatch_actors::source::{FrameSource, Opener};
 use avwatch_actors::tier::{Tier, TierDial, TierRange};
 use avwatch_actors::track::{SessionNumber, TrackId};
 
+use super::decoder::{Decoder, Received, Sent};
+use super::slices::SliceReader;
 use super::test_media::{Heard, clip, spec};
 use super::{MediaOpener, field_coded};
 
@@ -176,5 +178,31 @@ fn a_session_follows_its_dial_through_all_tiers_and_back_without_a_trace() {
             assert!((frame.facts.luma.mean - same.facts.luma.mean).abs() < 0.5, "{extension}");
         }
         assert!(heard.video.len() > 60, "{extension}: {}", heard.video.len());
+    }
+}
+
+#[test]
+fn a_decoder_gives_out_a_key_picture_at_the_end_of_its_sequence_and_goes_on() {
+    for extension in ["ts", "mp4"] {
+        let film = "-f lavfi -i testsrc2=s=320x240:r=25:d=4 -c:v libx264 -preset veryfast -x264-params";
+        let path = clip(extension, &format!("{film} keyint=25:bframes=3:scenecut=0"));
+        let mut input = ffmpeg_next::format::input(&path).expect("opens");
+        let stream = input.streams().next().expect("pictures");
+        // SAFETY: the input is open, and nobody else uses it.
+        let mut decoder = unsafe { Decoder::open(stream.as_ptr(), &spec(&path)) }.expect("H.264");
+        let slices = SliceReader::new(decoder.extra_data());
+        let end = ffmpeg_next::Packet::copy(&slices.end_of_sequence());
+        let mut pictures = 0;
+        for (_, packet) in input.packets().filter(|(_, packet)| packet.is_key()) {
+            assert!(slices.first(packet.data().expect("bytes")).is_some_and(|slice| slice.is_idr));
+            assert_eq!(decoder.send(Some(&packet), pictures), Sent::Taken);
+            assert_eq!(decoder.receive(), Received::Hungry, "held back, as others might be shown before it");
+            assert_eq!(decoder.send(Some(&end), pictures), Sent::Taken);
+            assert_eq!(decoder.receive(), Received::Frame);
+            assert_eq!((decoder.frame().key_frame, decoder.frame().reordered_opaque), (1, pictures as i64));
+            assert_eq!(decoder.receive(), Received::Hungry);
+            pictures += 1;
+        }
+        assert_eq!(pictures, 4, "{extension}");
     }
 }

@@ -20,6 +20,7 @@ use super::group_hold::GroupHold;
 use super::inventory::StreamEntry;
 use super::select::Chosen;
 use super::signs::{Join, PacketTrouble};
+use super::slices::{Slice, SliceReader};
 use super::spec::{Deblocking, InputSpec};
 use super::stamper::{Stamper, Work, pts_of};
 use super::thinning::{Depth, Fate};
@@ -69,6 +70,8 @@ pub(crate) struct TrackReader {
     stamper: Stamper,
     decoder: Option<Decoder>,
     attempts: u8,
+    /// Of H.264: reads what packets hold.
+    slices: Option<SliceReader>,
     /// Of pictures that need not all be filtered: which.
     unfiltered: Option<UnfilteredPictures>,
     /// While the decoder skips pictures: reads which packets are fields, where some may be.
@@ -114,6 +117,7 @@ impl TrackReader {
             stamper,
             decoder: None,
             attempts: 0,
+            slices: None,
             unfiltered: None,
             fields: None,
             side,
@@ -218,7 +222,8 @@ impl TrackReader {
         }
         // SAFETY: by the caller's promise.
         unsafe { self.keep_decoder(stream, key, work) };
-        let unfiltered = self.is_decoded_unfiltered(packet, corrupt);
+        let slice = self.slices.zip(packet.data()).and_then(|(reader, bytes)| reader.first(bytes));
+        let unfiltered = self.is_decoded_unfiltered(slice, corrupt);
         let number = self.stamper.packet(arrived, key, unfiltered);
         self.join.packet(key, pts);
         let Some(decoder) = &mut self.decoder else { return PacketOutcome { undecodable: true, ..outcome } };
@@ -237,7 +242,7 @@ impl TrackReader {
         self.heed_log(number, pts, refused);
         if fate == Fate::Alone {
             // Nothing follows from which it could be told apart: the decoder gives it out at once.
-            self.drain(number, pts, work);
+            self.give_out(slice, number, pts, work);
         } else {
             self.receive(number, pts, work);
         }
@@ -248,13 +253,13 @@ impl TrackReader {
     }
 
     /// Whether a packet is to be decoded without filtering its picture.
-    fn is_decoded_unfiltered(&mut self, packet: &ffmpeg_next::Packet, corrupt: bool) -> bool {
+    fn is_decoded_unfiltered(&mut self, slice: Option<Slice>, corrupt: bool) -> bool {
         let is_whole = self.stamper.thinning.depth() == Depth::All;
         let Some(pictures) = self.unfiltered.as_mut().filter(|_| is_whole) else { return false };
         if corrupt {
             pictures.suspect();
         }
-        packet.data().is_some_and(|bytes| pictures.takes(bytes))
+        pictures.takes(slice)
     }
 
     /// Whether a packet holds a second field, where that matters: while the decoder skips pictures.
@@ -311,6 +316,22 @@ impl TrackReader {
     /// True while anything of it is decoded.
     pub(crate) fn is_decoded(&self) -> bool {
         self.stamper.thinning.depth() != Depth::Nothing
+    }
+
+    /// Receives a picture that was decoded by itself. To begin anew costs a decoder all its tables, and one that begins with an
+    /// IDR picture as it is does the same: that the sequence has ended is told it instead.
+    fn give_out(&mut self, slice: Option<Slice>, number: u64, pts: Option<i64>, work: &mut Work<'_>) {
+        let ends = self.slices.filter(|_| slice.is_some_and(|slice| slice.is_idr)).map(SliceReader::end_of_sequence);
+        let shown = self.stamper.frames();
+        if let (Some(end), Some(decoder)) = (ends, &mut self.decoder)
+            && decoder.send(Some(&ffmpeg_next::Packet::copy(&end)), number) == Sent::Taken
+        {
+            self.receive(number, pts, work);
+        }
+        // A field that waits for its second one, or a decoder that does not care.
+        if self.stamper.frames() == shown {
+            self.drain(number, pts, work);
+        }
     }
 
     /// Receives everything that the decoder has, and lets it begin anew.
@@ -381,7 +402,10 @@ impl TrackReader {
                 let depth = self.stamper.thinning.depth();
                 decoder.set_depth(depth);
                 self.stamper.decoder_opened(depth == Depth::Keys || decoder.intra_only());
-                self.unfiltered = unfiltered_of(&decoder, &self.spec);
+                let is_h264 = codec == ffi::AVCodecID::AV_CODEC_ID_H264;
+                let may_differ = is_h264 && self.spec.deblocking == Deblocking::References;
+                self.slices = is_h264.then(|| SliceReader::new(decoder.extra_data()));
+                self.unfiltered = may_differ.then(UnfilteredPictures::default);
                 self.decoder = Some(decoder);
                 self.join = Join::Awaited;
             }
@@ -456,10 +480,4 @@ impl TrackReader {
         }
         self.stamper.trouble(number, pts, trouble);
     }
-}
-
-/// Which pictures of a decoder need not be filtered, if there are any.
-fn unfiltered_of(decoder: &Decoder, spec: &InputSpec) -> Option<UnfilteredPictures> {
-    let may_differ = decoder.codec() == ffi::AVCodecID::AV_CODEC_ID_H264 && spec.deblocking == Deblocking::References;
-    may_differ.then(|| UnfilteredPictures::new(decoder.extra_data()))
 }
