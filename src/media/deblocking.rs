@@ -4,47 +4,56 @@
 //! it. To pictures that no other refers to, B-pictures as a rule, it makes no difference to what follows whether they
 //! are filtered, and of what is measured only seams of blocks and sharpness tell the difference. While a stream is
 //! well these are looked at in the other pictures alone, and those are decoded unfiltered, which saves up to a
-//! tenth of decoding. As soon as something looks like damage, every picture is filtered and looked at for a while.
+//! tenth of decoding; a pattern whose squares move along the grid of blocks looks like damage here and has all. As soon as something looks like damage, every picture is filtered and looked at for a while.
 //!
 //! Pure, one per track of pictures, on its session's thread.
 
 use avwatch_actors::frame::PictureFacts;
+use avwatch_actors::media_time::MediaTime;
 
 use super::slices::Slice;
 
-/// Pictures that are filtered after the last that looked damaged: two seconds at 25 a second, for which hits of
-/// `block_corruption` count together.
-const WARY: u32 = 50;
+/// How long every picture is filtered after the last that looked damaged: so long hits of `block_corruption` count together.
+const WARY: MediaTime = MediaTime::from_millis(2_000);
 /// Torn blocks beyond what content tears that look like damage: deviations of what chance gives, as of a hit of
-/// `block_corruption`, and half the share of all blocks that it asks for.
+/// `block_corruption` …
 const DEVIATIONS: f32 = 2.0;
-const EXCESS_MIN: f32 = 0.000_5;
+/// … and the least share of all blocks that its option `excess` takes.
+const EXCESS_MIN: f32 = 0.000_2;
+/// Pictures in a row that may be left out: B-pictures between two others in usual streams. Of streams in which hardly any
+/// picture is referred to, one in so many is looked at all the same.
+const IN_A_ROW_MAX: u32 = 7;
+
 /// Decides for one track of H.264 which packets are decoded unfiltered.
 #[derive(Debug, Default)]
 pub(crate) struct UnfilteredPictures {
-    /// Pictures that are still to be filtered, all of them.
-    wary: u32,
+    /// How long pictures are still to be filtered, all of them.
+    wary: MediaTime,
+    in_a_row: u32,
 }
 
 impl UnfilteredPictures {
     /// Whether a picture is to be decoded unfiltered: no other refers to it, and nothing looks like damage.
-    pub(crate) fn takes(&self, picture: Option<Slice>) -> bool {
-        self.wary == 0 && picture.is_some_and(|slice| !slice.is_referred_to)
+    pub(crate) fn takes(&mut self, picture: Option<Slice>) -> bool {
+        let may_be = self.wary == MediaTime::ZERO && picture.is_some_and(|slice| !slice.is_referred_to);
+        let is_taken = may_be && self.in_a_row < IN_A_ROW_MAX;
+        self.in_a_row = if is_taken { self.in_a_row + 1 } else { 0 };
+        is_taken
     }
 
-    /// Something is wrong with a packet.
+    /// Something is wrong.
     pub(crate) fn suspect(&mut self) {
         self.wary = WARY;
     }
 
-    /// Takes in what a picture showed.
-    pub(crate) fn saw(&mut self, facts: &PictureFacts) {
+    /// Takes in what a picture showed for so long.
+    pub(crate) fn saw(&mut self, facts: &PictureFacts, lasts: MediaTime) {
         let seams = &facts.seams;
         let is_torn = seams.measured && seams.excess() > EXCESS_MIN.max(DEVIATIONS * seams.chance());
         if facts.signs.damaged || is_torn {
-            self.wary = WARY;
+            self.suspect();
         } else {
-            self.wary = self.wary.saturating_sub(1);
+            self.wary = (self.wary - lasts).max(MediaTime::ZERO);
         }
     }
 }
@@ -57,16 +66,24 @@ mod tests {
 
     const NON_REFERENCE: Option<Slice> = Some(Slice { is_idr: false, is_referred_to: false });
 
+    const PICTURE: MediaTime = MediaTime::from_millis(40);
+
     #[test]
     fn what_others_refer_to_and_what_is_not_known_is_filtered() {
-        let pictures = UnfilteredPictures::default();
+        let mut pictures = UnfilteredPictures::default();
         assert!(pictures.takes(NON_REFERENCE));
         assert!(!pictures.takes(Some(Slice { is_idr: false, is_referred_to: true })));
         assert!(!pictures.takes(None));
     }
 
     #[test]
-    fn after_damage_every_picture_is_filtered_for_a_while() {
+    fn where_no_picture_is_referred_to_one_in_eight_is_filtered() {
+        let mut pictures = UnfilteredPictures::default();
+        assert_eq!((0..80).filter(|_| !pictures.takes(NON_REFERENCE)).count(), 10);
+    }
+
+    #[test]
+    fn after_damage_every_picture_is_filtered_for_two_seconds() {
         let seams =
             SeamFacts { measured: true, torn: 40, blocks: 8_160, blocks_shifted: 7_973, ..SeamFacts::default() };
         let torn = PictureFacts { seams, ..PictureFacts::default() };
@@ -75,10 +92,10 @@ mod tests {
         for facts in [torn, damaged] {
             let mut pictures = UnfilteredPictures::default();
             assert!(pictures.takes(NON_REFERENCE));
-            pictures.saw(&facts);
-            for _ in 0..WARY {
+            pictures.saw(&facts, PICTURE);
+            for _ in 0..50 {
                 assert!(!pictures.takes(NON_REFERENCE));
-                pictures.saw(&PictureFacts::default());
+                pictures.saw(&PictureFacts::default(), PICTURE);
             }
             assert!(pictures.takes(NON_REFERENCE));
         }
@@ -93,8 +110,8 @@ mod tests {
             let seams =
                 SeamFacts { measured: true, torn, torn_shifted, blocks: 8_160, blocks_shifted: 7_973, grey_share: 0.0 };
             let mut pictures = UnfilteredPictures::default();
-            pictures.saw(&PictureFacts { seams, ..PictureFacts::default() });
-            assert_eq!(pictures.wary, 0, "{torn} and {torn_shifted}");
+            pictures.saw(&PictureFacts { seams, ..PictureFacts::default() }, PICTURE);
+            assert!(pictures.takes(NON_REFERENCE), "{torn} and {torn_shifted}");
         }
     }
 }

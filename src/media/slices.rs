@@ -2,7 +2,7 @@
 //!
 //! Pure; one reader per track, on its session's thread.
 
-/// No more of a packet is read for its first slice.
+/// No more of a packet is searched for its first slice.
 const HEAD_MAX: usize = 64 << 10;
 /// The NAL unit that ends a sequence (ITU-T H.264, 7.3.2.5): its type is all there is of it.
 const END_OF_SEQUENCE: u8 = 10;
@@ -42,7 +42,10 @@ impl SliceReader {
 
     /// The first slice of a packet; none if there is none near its beginning.
     pub(crate) fn first(self, packet: &[u8]) -> Option<Slice> {
-        let mut rest = &packet[..packet.len().min(HEAD_MAX)];
+        let mut rest = match self.framing {
+            Framing::StartCodes => &packet[..packet.len().min(HEAD_MAX)],
+            Framing::Lengths(_) => packet,
+        };
         loop {
             let (header, behind) = match self.framing {
                 Framing::StartCodes => {
@@ -53,8 +56,9 @@ impl SliceReader {
                 Framing::Lengths(size) => {
                     let (length, unit) = rest.split_at_checked(size)?;
                     let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
-                    // The slice itself may reach beyond what is read of the packet.
-                    (*unit.first()?, unit.get(length..).unwrap_or_default())
+                    // One that reaches too far is none: such packets may have start codes all the same, as FFmpeg knows.
+                    let (unit, behind) = unit.split_at_checked(length)?;
+                    (*unit.first()?, behind)
                 }
             };
             // 7.4.1: `nal_unit_type` and `nal_ref_idc`.
@@ -68,12 +72,15 @@ impl SliceReader {
 
     /// A packet that ends the sequence: a decoder gives out then what it holds back, and goes on as it is.
     pub(crate) fn end_of_sequence(self) -> Vec<u8> {
-        let mut packet = match self.framing {
-            Framing::StartCodes => vec![0, 0, 1],
-            Framing::Lengths(size) => (1..=size).map(|byte| u8::from(byte == size)).collect(),
+        let before = match self.framing {
+            Framing::StartCodes => 3,
+            Framing::Lengths(size) => size,
         };
-        packet.push(END_OF_SEQUENCE);
-        packet
+        let mut unit = vec![0; before];
+        unit[before - 1] = 1;
+        unit.push(END_OF_SEQUENCE);
+        // FFmpeg looks for none in fewer bytes than four.
+        if unit.len() < 4 { unit.repeat(2) } else { unit }
     }
 }
 
@@ -84,7 +91,6 @@ mod tests {
     use super::*;
 
     const DELIMITER: [u8; 2] = [0x09, 0xF0];
-    /// Two kinds of extra data: those of `avcC` with lengths of four bytes, and parameter sets.
     const LENGTHS: SliceReader = SliceReader { framing: Framing::Lengths(4) };
     const START_CODES: SliceReader = SliceReader { framing: Framing::StartCodes };
 
@@ -110,9 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_longer_than_what_is_read_of_it_is_read() {
-        let short = SliceReader { framing: Framing::Lengths(2) };
-        assert_eq!(short.first(&[0, 9, 0x01, 1]), Some(Slice { is_idr: false, is_referred_to: false }));
+    fn start_codes_where_lengths_were_announced_say_nothing() {
+        // Read as lengths, a unit of one byte and a slice of gigabytes.
+        let packet = with_start_codes(&[&DELIMITER, &[0x67, 1, 2], &[0x65, 0x9A]]);
+        assert_eq!(LENGTHS.first(&packet), None);
+        assert_eq!(LENGTHS.first(&[0, 0, 0, 0, 0x01]), None);
     }
 
     #[test]
@@ -128,6 +136,10 @@ mod tests {
     fn the_end_of_a_sequence_is_framed_like_the_rest() {
         assert_eq!(START_CODES.end_of_sequence(), [0, 0, 1, 10]);
         assert_eq!(LENGTHS.end_of_sequence(), [0, 0, 0, 1, 10]);
+        for size in 1..=4 {
+            let end = SliceReader { framing: Framing::Lengths(size) }.end_of_sequence();
+            assert!(end.len() >= 4 && end.len().is_multiple_of(size + 1), "{end:?}");
+        }
     }
 
     proptest! {

@@ -70,7 +70,7 @@ pub(crate) struct TrackReader {
     stamper: Stamper,
     decoder: Option<Decoder>,
     attempts: u8,
-    /// Of H.264: reads what packets hold.
+    /// Of H.264, decoded by one thread: reads what packets hold.
     slices: Option<SliceReader>,
     /// Of pictures that need not all be filtered: which.
     unfiltered: Option<UnfilteredPictures>,
@@ -262,6 +262,13 @@ impl TrackReader {
         pictures.takes(slice)
     }
 
+    /// Something may be wrong with the pictures: all are filtered for a while.
+    fn suspect(&mut self) {
+        if let Some(pictures) = &mut self.unfiltered {
+            pictures.suspect();
+        }
+    }
+
     /// Whether a packet holds a second field, where that matters: while the decoder skips pictures.
     ///
     /// SAFETY of the callers: as for [`Self::packet`].
@@ -285,6 +292,9 @@ impl TrackReader {
         self.set_holding(depth, triage);
         if depth == before {
             return;
+        }
+        if triage && depth == Depth::All {
+            self.suspect();
         }
         let intra = self.chosen.track.kind == TrackKind::Audio;
         let continues = |depth| matches!(depth, Depth::All | Depth::References);
@@ -321,14 +331,18 @@ impl TrackReader {
     /// Receives a picture that was decoded by itself. To begin anew costs a decoder all its tables, and one that begins with an
     /// IDR picture as it is does the same: that the sequence has ended is told it instead.
     fn give_out(&mut self, slice: Option<Slice>, number: u64, pts: Option<i64>, work: &mut Work<'_>) {
-        let ends = self.slices.filter(|_| slice.is_some_and(|slice| slice.is_idr)).map(SliceReader::end_of_sequence);
         let shown = self.stamper.frames();
-        if let (Some(end), Some(decoder)) = (ends, &mut self.decoder)
-            && decoder.send(Some(&ffmpeg_next::Packet::copy(&end)), number) == Sent::Taken
-        {
-            self.receive(number, pts, work);
+        self.receive(number, pts, work);
+        let is_held = self.stamper.frames() == shown;
+        let ends = self.slices.filter(|_| is_held && slice.is_some_and(|slice| slice.is_idr));
+        if let (Some(slices), Some(decoder)) = (ends, &mut self.decoder) {
+            let end = ffmpeg_next::Packet::copy(&slices.end_of_sequence());
+            match decoder.send(Some(&end), number) {
+                Sent::Taken => self.receive(number, pts, work),
+                // A field waits for its second one: what the decoder says to that is nothing against the packet.
+                Sent::Full | Sent::Refused => drop(ffmpeg_log::take_evidence()),
+            }
         }
-        // A field that waits for its second one, or a decoder that does not care.
         if self.stamper.frames() == shown {
             self.drain(number, pts, work);
         }
@@ -402,7 +416,8 @@ impl TrackReader {
                 let depth = self.stamper.thinning.depth();
                 decoder.set_depth(depth);
                 self.stamper.decoder_opened(depth == Depth::Keys || decoder.intra_only());
-                let is_h264 = codec == ffi::AVCodecID::AV_CODEC_ID_H264;
+                // Several threads hold pictures back, and say what is wrong too late.
+                let is_h264 = codec == ffi::AVCodecID::AV_CODEC_ID_H264 && self.spec.decode_threads <= 1;
                 let may_differ = is_h264 && self.spec.deblocking == Deblocking::References;
                 self.slices = is_h264.then(|| SliceReader::new(decoder.extra_data()));
                 self.unfiltered = may_differ.then(UnfilteredPictures::default);
@@ -435,14 +450,18 @@ impl TrackReader {
                     let was_shown = replay::was_shown(self.shown_until, at, self.entry.base);
                     if was_shown {
                         // It is seen all the same: from the key picture on, damage counts.
-                        self.stamper.signs(frame);
+                        if self.stamper.signs(frame).damaged
+                            && let Some(pictures) = &mut self.unfiltered
+                        {
+                            pictures.suspect();
+                        }
                         continue;
                     }
                     self.shown_until = None;
                     let made = match &mut self.side {
-                        Side::Video(reader) => reader.frame(frame, &mut self.stamper, work).map(|facts| {
+                        Side::Video(reader) => reader.frame(frame, &mut self.stamper, work).map(|(facts, lasts)| {
                             if let Some(pictures) = &mut self.unfiltered {
-                                pictures.saw(&facts);
+                                pictures.saw(&facts, lasts);
                             }
                         }),
                         Side::Audio(reader) => reader.frame(frame, &mut self.stamper, work),
@@ -473,10 +492,8 @@ impl TrackReader {
             concealed: said.concealed > 0,
             reference_missing: said.missing_reference > 0 && !is_cut_off,
         };
-        if trouble.any()
-            && let Some(pictures) = &mut self.unfiltered
-        {
-            pictures.suspect();
+        if trouble.any() {
+            self.suspect();
         }
         self.stamper.trouble(number, pts, trouble);
     }

@@ -60,13 +60,13 @@ impl VideoReader {
         }
     }
 
-    /// Takes a decoded picture, leaving the frame empty; gives its facts.
+    /// Takes a decoded picture, leaving the frame empty; gives its facts and how long it lasts.
     pub(crate) fn frame(
         &mut self,
         frame: &mut ffi::AVFrame,
         stamper: &mut Stamper,
         work: &mut Work<'_>,
-    ) -> Result<PictureFacts, AdoptError> {
+    ) -> Result<(PictureFacts, MediaTime), AdoptError> {
         let signs = stamper.signs(frame);
         let lasts = self.lasts(frame);
         let shape = (frame.width, frame.height, frame.format, super::adopt::is_full_range(frame));
@@ -104,7 +104,7 @@ impl VideoReader {
         self.previous = self.plan.needs_previous().then_some(picture);
         stamp.ready = std::time::Instant::now();
         work.outlet.video(VideoFrame::new(stamp, facts, handed));
-        Ok(facts)
+        Ok((facts, lasts))
     }
 
     fn change(&mut self, frame: &ffi::AVFrame, shape: Shape) {

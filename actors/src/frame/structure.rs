@@ -14,7 +14,7 @@
 pub struct SeamFacts {
     /// Whether blocks were looked at in this picture; grey areas always are.
     pub measured: bool,
-    /// Torn blocks on the grid of 16 × 16 pixels; none in a picture that has none before it.
+    /// Torn blocks on the grid of 16 × 16 pixels, against the last picture that was looked at; none if there was none.
     pub torn: u32,
     /// Blocks of that grid.
     pub blocks: u32,
