@@ -10,6 +10,7 @@ mod api_stream;
 mod assignment;
 mod detector_row;
 mod error;
+mod key_order;
 mod layer;
 mod merge;
 mod origin;

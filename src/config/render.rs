@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use crate::config::Loaded;
 use crate::config::detector_row::{self, DetectorRow};
+use crate::config::key_order::rank;
 use crate::config::layer::{BY_NAME, LOGS, STREAMS};
 use crate::config::origin::{KeyPath, Origin, Origins, is_bare};
 use crate::config::schema::{COMMON_KEYS, Registry, merged, sentence};
@@ -20,84 +21,6 @@ use crate::profile::Profile;
 
 /// Longest comment line.
 const WIDTH: usize = 110;
-
-/// Keys and sections in the order in which people want to read them; others follow by the alphabet.
-const ORDER: [&str; 70] = [
-    "data_dir",
-    "node",
-    "server",
-    "sources",
-    "detectors",
-    "profiles",
-    "receivers",
-    "incidents",
-    "streams",
-    "logs",
-    "store",
-    "log",
-    "alarms",
-    "limits",
-    "runtime",
-    "listen",
-    "hosts",
-    "external_url",
-    "tls_certificate",
-    "tls_key",
-    "tokens",
-    "user_header",
-    "trusted_proxies",
-    "requests_per_second",
-    "name",
-    "title",
-    "path",
-    "pattern",
-    "time",
-    "stream",
-    "stream_field",
-    "stream_pattern",
-    "detector",
-    "when",
-    "of",
-    "measure",
-    "thresholds",
-    "url",
-    "mode",
-    "profile",
-    "tier",
-    "tier_min",
-    "priority",
-    "program",
-    "variant",
-    "interface",
-    "source",
-    "receive_buffer",
-    "http_headers",
-    "user_agent",
-    "tls_ca",
-    "rtsp_transport",
-    "decode_threads",
-    "deblocking",
-    "runbook_url",
-    "srt",
-    "expect",
-    "schedule",
-    "labels",
-    "tracks",
-    "level",
-    "format",
-    "directory",
-    "inherits",
-    "enabled",
-    "window",
-    "join_within",
-    "raise_after",
-    "clear_after",
-    "severities",
-];
-
-fn rank(key: &str) -> usize {
-    ORDER.iter().position(|known| *known == key).unwrap_or(ORDER.len())
-}
 
 /// The text of `config/default.toml`: every key with unit, range and default.
 pub fn default_toml() -> String {

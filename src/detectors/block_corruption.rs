@@ -3,7 +3,8 @@
 //! The evidence is in the pixels, so it also tells damage that was baked in before the stream was coded,
 //! and damage of HEVC, whose decoder reports nothing. A picture's *excess* is the number of torn blocks on the
 //! grid of coded blocks less that on the grid shifted by 8, which content tears as often, and less what is
-//! usual: the median of the last 250 pictures, or what the last 12 have in common, of those whose blocks were looked at. Damage comes in bursts between
+//! usual: the median of the last 250 pictures, or what the last 12 have in common, of those whose blocks
+//! were looked at. Damage comes in bursts between
 //! pictures that tear hardly anything new, while squares of a pattern that move along the grid tear as
 //! many in every picture. In units of the deviation that chance gives such counts, a picture with more than
 //! 2 is a *hit*, if it has `excess` per cent of the blocks, and weighs the square of what is beyond. Three

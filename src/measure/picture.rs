@@ -67,19 +67,26 @@ impl PictureMeasures {
 pub struct PictureMeasurer {
     plan: MeasurePlan,
     cpu: Cpu,
+    blocks: bool,
     state: Option<State>,
 }
 
 impl PictureMeasurer {
     /// A measurer that has seen nothing yet.
     pub fn new(plan: &MeasurePlan) -> Self {
-        Self { plan: *plan, cpu: Cpu::detect(), state: None }
+        Self { plan: *plan, cpu: Cpu::detect(), blocks: true, state: None }
     }
 
     /// The same on a CPU of choice.
     #[cfg(test)]
     pub(super) fn on(plan: &MeasurePlan, cpu: Cpu) -> Self {
-        Self { plan: *plan, cpu, state: None }
+        Self { plan: *plan, cpu, blocks: true, state: None }
+    }
+
+    /// Whether coded blocks of the pictures from here on are as viewers see them, as they are to begin with: else seams and
+    /// sharpness are not looked at.
+    pub fn look_at_blocks(&mut self, wanted: bool) {
+        self.blocks = wanted;
     }
 
     /// Measures a picture; `previous` is the one measured before it, `at` when it is shown.
@@ -93,26 +100,6 @@ impl PictureMeasurer {
         picture: &PictureView<'_>,
         previous: Option<&PictureView<'_>>,
         at: MediaTime,
-    ) -> PictureMeasures {
-        self.measure_parts(picture, previous, at, true)
-    }
-
-    /// The same of a picture whose coded blocks were not smoothed as they will be for viewers: seams and sharpness are not looked at.
-    pub fn measure_without_blocks(
-        &mut self,
-        picture: &PictureView<'_>,
-        previous: Option<&PictureView<'_>>,
-        at: MediaTime,
-    ) -> PictureMeasures {
-        self.measure_parts(picture, previous, at, false)
-    }
-
-    fn measure_parts(
-        &mut self,
-        picture: &PictureView<'_>,
-        previous: Option<&PictureView<'_>>,
-        at: MediaTime,
-        blocks: bool,
     ) -> PictureMeasures {
         let _timed = Timed::start();
         let Some(shape) = Shape::of(picture) else {
@@ -133,7 +120,7 @@ impl PictureMeasurer {
             }
         }
         if plan.any_picture() {
-            state.structure.begin(blocks);
+            state.structure.begin(self.blocks);
             let sums = state.scan(cpu, plan, picture, previous);
             if plan.luma {
                 measures.luma = state.luma_facts(&sums, at);

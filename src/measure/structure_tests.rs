@@ -109,11 +109,8 @@ fn a_picture_whose_blocks_are_not_looked_at_is_none_that_others_are_compared_wit
     let mut measure = |index: usize, blocks: bool| {
         let (picture, at) = (pictures[index].view(), MediaTime::from_millis(40 * index as i64));
         let before = index.checked_sub(1).map(|before| pictures[before].view());
-        let measured = match blocks {
-            true => measurer.measure(&picture, before.as_ref(), at),
-            false => measurer.measure_without_blocks(&picture, before.as_ref(), at),
-        };
-        measured.structure
+        measurer.look_at_blocks(blocks);
+        measurer.measure(&picture, before.as_ref(), at).structure
     };
     assert!(measure(0, true).seams.measured);
     let left_out = measure(1, false);

@@ -4,7 +4,8 @@
 //! it. To pictures that no other refers to, B-pictures as a rule, it makes no difference to what follows whether they
 //! are filtered, and of what is measured only seams of blocks and sharpness tell the difference. While a stream is
 //! well these are looked at in the other pictures alone, and those are decoded unfiltered, which saves up to a
-//! tenth of decoding; a pattern whose squares move along the grid of blocks looks like damage here and has all. As soon as something looks like damage, every picture is filtered and looked at for a while.
+//! tenth of decoding. As soon as something looks like damage, every picture is filtered and looked at for a while; a pattern
+//! whose squares move along the grid of blocks looks like that for as long as it lasts.
 //!
 //! Pure, one per track of pictures, on its session's thread.
 

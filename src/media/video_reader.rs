@@ -85,10 +85,8 @@ impl VideoReader {
         let picture = Arc::new(self.adopter.adopt(frame)?);
         let view = picture.view();
         let before = self.previous.as_ref().map(|previous| previous.view());
-        let measures = match unfiltered {
-            true => self.measurer.measure_without_blocks(&view, before.as_ref(), stamp.media_time),
-            false => self.measurer.measure(&view, before.as_ref(), stamp.media_time),
-        };
+        self.measurer.look_at_blocks(!unfiltered);
+        let measures = self.measurer.measure(&view, before.as_ref(), stamp.media_time);
         let facts = PictureFacts {
             width: shape.0.unsigned_abs(),
             height: shape.1.unsigned_abs(),
