@@ -1,9 +1,9 @@
-//! Fields: tells which packets hold the second field of a picture, of video that is coded field by field.
+//! Fields: tells which packets hold a field of a picture, of video that is coded field by field.
 //!
 //! H.264 alone sends the two fields of one picture as packets of their own that a decoder makes one frame
-//! of: of MPEG-2 and VC-1 both are in one packet, and of HEVC each is a frame. Needed only while a decoder
-//! skips pictures by itself, because what it skipped is told from what it was given. FFmpeg's own parser
-//! reads the headers; owned by a track of a session, used on its thread only.
+//! of: of MPEG-2 and VC-1 both are in one packet, and of HEVC each is a frame. A frame lasts as long as both;
+//! what a decoder skipped by itself is told from what it was given; and a key picture by itself is whole with
+//! both. FFmpeg's own parser reads the headers; owned by a track of a session, used on its thread only.
 
 use std::ptr::{self, NonNull};
 
@@ -15,11 +15,24 @@ use ffi::AVPictureStructure::{AV_PICTURE_STRUCTURE_BOTTOM_FIELD, AV_PICTURE_STRU
 /// The largest packet that is parsed, in bytes; no coded field is larger, and sizes fit the parser's type.
 const PACKET_MAX: usize = 64 << 20;
 
+/// What of a picture a packet holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All of it, as far as is known.
+    #[default]
+    Whole,
+    /// A field; the other one may follow.
+    First,
+    /// The other field of the picture that began with the packet before.
+    Second,
+}
+
 /// Reads the headers of one track's packets.
 pub(crate) struct FieldReader {
     parser: NonNull<ffi::AVCodecParserContext>,
     context: NonNull<ffi::AVCodecContext>,
     pairs: Pairs,
+    has_seen_any: bool,
 }
 
 impl FieldReader {
@@ -43,14 +56,14 @@ impl FieldReader {
             };
             // A packet is a whole field or picture already.
             parser.as_mut().flags |= ffi::PARSER_FLAG_COMPLETE_FRAMES;
-            let opened = Self { parser, context, pairs: Pairs::default() };
+            let opened = Self { parser, context, pairs: Pairs::default(), has_seen_any: false };
             // It has no decoder: the parser reads from it how the stream is packed.
             (ffi::avcodec_parameters_to_context(opened.context.as_ptr(), parameters) >= 0).then_some(opened)
         }
     }
 
-    /// True when the packet holds the second field of the picture that began with the packet before.
-    pub(crate) fn is_second(&mut self, packet: &ffmpeg_next::Packet) -> bool {
+    /// What the next packet holds.
+    pub(crate) fn part_of(&mut self, packet: &ffmpeg_next::Packet) -> Part {
         // SAFETY: parser and context live as long as this. The packet's data are valid for its size and
         // followed by the padding that every packet of libavformat has; the parser only reads them, and
         // with whole frames what it hands out points into them and is not used.
@@ -78,7 +91,13 @@ impl FieldReader {
                 _ => None,
             }
         };
+        self.has_seen_any |= parity.is_some();
         self.pairs.next(parity)
+    }
+
+    /// Whether any packet yet held a field.
+    pub(crate) fn has_seen_any(&self) -> bool {
+        self.has_seen_any
     }
 }
 
@@ -107,11 +126,15 @@ struct Pairs {
 }
 
 impl Pairs {
-    /// Takes the next packet: a field, or nothing for a whole picture. True for a second field.
-    fn next(&mut self, field: Option<Parity>) -> bool {
-        let is_second = field.is_some() && self.first.is_some() && self.first != field;
-        self.first = if is_second { None } else { field };
-        is_second
+    /// Takes the next packet: a field, or nothing for a whole picture.
+    fn next(&mut self, field: Option<Parity>) -> Part {
+        let part = match (self.first, field) {
+            (_, None) => Part::Whole,
+            (Some(first), Some(field)) if first != field => Part::Second,
+            (_, Some(_)) => Part::First,
+        };
+        self.first = field.filter(|_| part == Part::First);
+        part
     }
 }
 
@@ -124,8 +147,9 @@ mod tests {
         let (top, bottom) = (Some(Parity::Top), Some(Parity::Bottom));
         let mut pairs = Pairs::default();
         let packets = [top, bottom, top, bottom, None, bottom, top, top, top, bottom, bottom, None, top];
-        let second: Vec<bool> = packets.into_iter().map(|field| pairs.next(field)).collect();
-        let expected = [0, 1, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0].map(|second| second == 1);
-        assert_eq!(second, expected);
+        let parts: Vec<Part> = packets.into_iter().map(|field| pairs.next(field)).collect();
+        let expected =
+            [1, 2, 1, 2, 0, 1, 2, 1, 1, 2, 1, 0, 1].map(|part| [Part::Whole, Part::First, Part::Second][part]);
+        assert_eq!(parts, expected);
     }
 }

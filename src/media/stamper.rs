@@ -29,6 +29,9 @@ struct PacketNote {
     arrived: Instant,
     key: bool,
     unfiltered: bool,
+    dts: Option<i64>,
+    /// Of a first field: raw time to the other one, which came in the next packet.
+    fields_apart: Option<i64>,
 }
 
 /// Where the frames of a track are made, and with what.
@@ -103,16 +106,31 @@ impl Stamper {
         }
     }
 
-    /// Numbers a packet; whether it is decoded `unfiltered`.
-    pub(crate) fn packet(&mut self, arrived: Instant, key: bool, unfiltered: bool) -> u64 {
+    /// Numbers what the decoder is given next, and nothing is known of but that it is now.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.packet(Instant::now(), false, false, None)
+    }
+
+    /// Numbers a packet that is to be decoded at the raw time `dts`; whether it is decoded `unfiltered`.
+    pub(crate) fn packet(&mut self, arrived: Instant, key: bool, unfiltered: bool, dts: Option<i64>) -> u64 {
         let number = self.packets;
         self.packets += 1;
-        let note = PacketNote { number, arrived, key, unfiltered };
+        let note = PacketNote { number, arrived, key, unfiltered, dts, fields_apart: None };
         match self.notes.get_mut(number as usize % NOTES) {
             Some(slot) => *slot = note,
             None => self.notes.push(note),
         }
         number
+    }
+
+    /// The packet of that number holds the second field of the picture that the one before it began.
+    pub(crate) fn joins(&mut self, number: u64) {
+        self.thinning.joins();
+        let dts = self.note(number).and_then(|note| note.dts);
+        let first = number.checked_sub(1).and_then(|number| self.notes.get_mut(number as usize % NOTES));
+        if let (Some(first), Some(dts)) = (first, dts) {
+            first.fields_apart = first.dts.and_then(|first| dts.checked_sub(first));
+        }
     }
 
     /// Takes down what was wrong with a packet.
@@ -185,6 +203,11 @@ impl Stamper {
         self.note_of(frame).is_some_and(|note| note.unfiltered)
     }
 
+    /// Raw time between the two fields of a frame, where each came in a packet of its own.
+    pub(crate) fn fields_apart(&self, frame: &ffi::AVFrame) -> Option<i64> {
+        self.note_of(frame).and_then(|note| note.fields_apart)
+    }
+
     /// How many frames were stamped.
     pub(crate) fn frames(&self) -> u64 {
         self.frames
@@ -192,7 +215,10 @@ impl Stamper {
 
     /// The note of the packet that a frame came from; absent when the decoder lost its number.
     fn note_of(&self, frame: &ffi::AVFrame) -> Option<PacketNote> {
-        let number = u64::try_from(frame.reordered_opaque).ok()?;
+        u64::try_from(frame.reordered_opaque).ok().and_then(|number| self.note(number))
+    }
+
+    fn note(&self, number: u64) -> Option<PacketNote> {
         self.notes.get(number as usize % NOTES).filter(|note| note.number == number).copied()
     }
 }

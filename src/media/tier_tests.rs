@@ -107,6 +107,34 @@ fn in_light_the_coverage_of_video_coded_field_by_field_counts_every_picture_once
 }
 
 #[test]
+fn keyframes_shows_every_key_picture_of_video_coded_field_by_field() {
+    let raw = field_coded::file(250);
+    for extension in ["ts", "mp4", "mkv"] {
+        let path = clip(extension, &format!("-f h264 -r 50 -i {} -c copy", raw.display()));
+        let (full, thin) = (heard_in(Tier::Full, &path), heard_in(Tier::Keyframes, &path));
+        let times = |heard: &Heard, every: usize| -> Vec<i64> {
+            heard.video.iter().step_by(every).map(|frame| frame.stamp.media_time.as_nanos()).collect()
+        };
+        assert_eq!(times(&thin, 1), times(&full, 25), "{extension}");
+        assert_no_sign(&full, extension);
+        let counts = thin.counts(TrackId::video(0));
+        assert_eq!((counts.packets, counts.left_out, counts.second_fields), (500, 480, 240), "{extension}");
+        assert_no_sign(&thin, extension);
+    }
+}
+
+#[test]
+fn a_key_picture_that_lost_its_second_field_is_told_apart_from_the_next_one() {
+    let raw = field_coded::file(100);
+    let path = clip("ts", &format!("-f h264 -r 50 -i {} -c copy", raw.display()));
+    // FFmpeg gives packets 50 and 51 to the second key picture.
+    let broken = clip("ts", &format!("-i {} -c copy -bsf:v noise=drop='eq(n\\,51)'", path.display()));
+    let thin = heard_in(Tier::Keyframes, &broken);
+    let keys: Vec<i64> = thin.video.iter().map(|frame| frame.stamp.media_time.as_nanos() / 1_000_000).collect();
+    assert_eq!(keys, [0, 2_000, 3_000]);
+}
+
+#[test]
 fn audio_shows_sound_alone_and_transport_counts_alone() {
     for extension in ["ts", "mp4"] {
         let path = programme(extension, "");

@@ -15,7 +15,7 @@ use super::audio_reader::AudioReader;
 use super::deblocking::UnfilteredPictures;
 use super::decoder::{Decoder, Received, Sent};
 use super::ffmpeg_log;
-use super::fields::FieldReader;
+use super::fields::{FieldReader, Part};
 use super::group_hold::GroupHold;
 use super::inventory::StreamEntry;
 use super::select::Chosen;
@@ -35,8 +35,12 @@ const ERRORS_IN_A_ROW_MAX: u32 = 64;
 const PACKET_LASTS_UNKNOWN: MediaTime = MediaTime::from_millis(40);
 const PACKET_LASTS_MAX: MediaTime = MediaTime::from_millis(10_000);
 
+#[path = "track_alone.rs"]
+mod alone;
 #[path = "track_replay.rs"]
 mod replay;
+
+use alone::Alone;
 
 /// What a packet turned out to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,8 +78,10 @@ pub(crate) struct TrackReader {
     slices: Option<SliceReader>,
     /// Of pictures that need not all be filtered: which.
     unfiltered: Option<UnfilteredPictures>,
-    /// While the decoder skips pictures: reads which packets are fields, where some may be.
+    /// Where some packets may be fields and it matters: reads which.
     fields: Option<Option<FieldReader>>,
+    /// The first field of a key picture that is decoded by itself: the other may come next.
+    first_field: Option<Alone>,
     side: Side,
     /// Something of it arrived.
     seen: bool,
@@ -120,6 +126,7 @@ impl TrackReader {
             slices: None,
             unfiltered: None,
             fields: None,
+            first_field: None,
             side,
             seen: false,
             shown: false,
@@ -213,18 +220,23 @@ impl TrackReader {
         }
         let fate = self.stamper.admit(key, dts.or(pts), self.lasts(duration), work);
         // SAFETY: by the caller's promise.
-        let is_second = unsafe { self.is_second_field(stream, packet) };
-        if fate == Fate::LeftOut {
-            return PacketOutcome { left_out: 1, ..outcome };
+        let part = unsafe { self.part_of(stream, packet, fate) };
+        let first = self.first_field.take();
+        let joined = first.filter(|_| part == Part::Second);
+        if let (Some(first), None) = (first, joined) {
+            self.give_out(first, work);
         }
-        if is_second && fate == Fate::Decoded {
-            self.stamper.thinning.joins();
+        if fate == Fate::LeftOut && joined.is_none() {
+            return PacketOutcome { left_out: 1, second_fields: u32::from(part == Part::Second), ..outcome };
         }
         // SAFETY: by the caller's promise.
         unsafe { self.keep_decoder(stream, key, work) };
         let slice = self.slices.zip(packet.data()).and_then(|(reader, bytes)| reader.first(bytes));
         let unfiltered = self.is_decoded_unfiltered(slice, corrupt);
-        let number = self.stamper.packet(arrived, key, unfiltered);
+        let number = self.stamper.packet(arrived, key, unfiltered, dts);
+        if part == Part::Second {
+            self.stamper.joins(number);
+        }
         self.join.packet(key, pts);
         let Some(decoder) = &mut self.decoder else { return PacketOutcome { undecodable: true, ..outcome } };
         if corrupt {
@@ -240,11 +252,12 @@ impl TrackReader {
         }
         let refused = sent != Sent::Taken;
         self.heed_log(number, pts, refused);
-        if fate == Fate::Alone {
-            // Nothing follows from which it could be told apart: the decoder gives it out at once.
-            self.give_out(slice, number, pts, work);
-        } else {
+        if fate == Fate::Decoded {
             self.receive(number, pts, work);
+        } else {
+            // Nothing follows from which it could be told apart: the decoder gives it out at once.
+            let slice = joined.map_or(slice, |first| first.slice);
+            self.receive_alone(Alone { slice, number, pts }, part, work);
         }
         let skipped = self.stamper.thinning.skipped();
         let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
@@ -269,18 +282,6 @@ impl TrackReader {
         }
     }
 
-    /// Whether a packet holds a second field, where that matters: while the decoder skips pictures.
-    ///
-    /// SAFETY of the callers: as for [`Self::packet`].
-    unsafe fn is_second_field(&mut self, stream: *const ffi::AVStream, packet: &ffmpeg_next::Packet) -> bool {
-        let is_needed = self.stamper.thinning.depth() == Depth::References;
-        if is_needed != self.fields.is_some() {
-            // SAFETY: by the caller's promise.
-            self.fields = is_needed.then(|| unsafe { FieldReader::open(stream) });
-        }
-        self.fields.as_mut().and_then(Option::as_mut).is_some_and(|fields| fields.is_second(packet))
-    }
-
     /// Decodes as deep as the tier demands, from the next packet on; in triage from the last key packet on,
     /// when that is to be everything.
     pub(crate) fn set_tier(&mut self, tier: Tier, triage: bool, work: &mut Work<'_>) {
@@ -297,12 +298,16 @@ impl TrackReader {
             self.suspect();
         }
         let intra = self.chosen.track.kind == TrackKind::Audio;
+        if self.first_field.take().is_some() && self.is_catching_up() {
+            // It comes again with the others of its group.
+            self.forget();
+        }
         let continues = |depth| matches!(depth, Depth::All | Depth::References);
         // First: what comes out now may have lost those that were to be shown before it.
         self.stamper.thinning.go_to(depth, intra);
         if !(continues(before) && continues(depth)) {
             // What it still holds was let in before.
-            let number = self.stamper.packet(Instant::now(), false, false);
+            let number = self.stamper.number();
             self.drain(number, None, work);
         }
         if depth == Depth::Nothing {
@@ -328,41 +333,6 @@ impl TrackReader {
         self.stamper.thinning.depth() != Depth::Nothing
     }
 
-    /// Receives a picture that was decoded by itself. To begin anew costs a decoder all its tables, and one that begins with an
-    /// IDR picture as it is does the same: that the sequence has ended is told it instead.
-    fn give_out(&mut self, slice: Option<Slice>, number: u64, pts: Option<i64>, work: &mut Work<'_>) {
-        let shown = self.stamper.frames();
-        self.receive(number, pts, work);
-        let is_held = self.stamper.frames() == shown;
-        let ends = self.slices.filter(|_| is_held && slice.is_some_and(|slice| slice.is_idr));
-        if let (Some(slices), Some(decoder)) = (ends, &mut self.decoder) {
-            let end = ffmpeg_next::Packet::copy(&slices.end_of_sequence());
-            match decoder.send(Some(&end), number) {
-                Sent::Taken => self.receive(number, pts, work),
-                // A field waits for its second one: what the decoder says to that is nothing against the packet.
-                Sent::Full | Sent::Refused => drop(ffmpeg_log::take_evidence()),
-            }
-        }
-        if self.stamper.frames() == shown {
-            self.drain(number, pts, work);
-        }
-    }
-
-    /// Receives everything that the decoder has, and lets it begin anew.
-    fn drain(&mut self, number: u64, pts: Option<i64>, work: &mut Work<'_>) {
-        let Some(decoder) = &mut self.decoder else { return };
-        if decoder.send(None, number) == Sent::Full {
-            self.receive(number, pts, work);
-            if let Some(decoder) = &mut self.decoder {
-                decoder.send(None, number);
-            }
-        }
-        self.receive(number, pts, work);
-        if let Some(decoder) = &mut self.decoder {
-            decoder.forget();
-        }
-    }
-
     /// How long a packet lasts, as the container says, else by the rate of frames.
     pub(crate) fn lasts(&self, duration: i64) -> MediaTime {
         if duration > 0 {
@@ -377,10 +347,11 @@ impl TrackReader {
     /// Gets what the decoder still holds; it can be used again only after it was opened anew.
     pub(crate) fn flush(&mut self, work: &mut Work<'_>) {
         let Some(decoder) = &mut self.decoder else { return };
-        let number = self.stamper.packet(Instant::now(), false, false);
+        let number = self.stamper.number();
         decoder.send(None, number);
         self.receive(number, None, work);
         self.decoder = None;
+        self.first_field = None;
     }
 
     /// Ends the track: flushes, and sends what its measurer still holds.

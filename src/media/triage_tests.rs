@@ -91,6 +91,22 @@ fn a_suspicion_shows_every_picture_since_the_key_picture_before_it_and_then_it_i
 }
 
 #[test]
+fn a_suspicion_between_the_fields_of_a_key_picture_leaves_no_trace() {
+    let raw = super::field_coded::file(250);
+    let path = clip("ts", &format!("-f h264 -r 50 -i {} -c copy", raw.display()));
+    for millis in [5_300, 5_990, 6_000, 6_010, 6_020, 6_030, 6_040] {
+        let dial = Arc::new(TierDial::new(TierRange::triage()));
+        let heard = heard(&path, &dial, |at| {
+            if at >= MediaTime::from_millis(millis) && at < MediaTime::from_millis(millis + 500) {
+                dial.suspect();
+            }
+        });
+        assert_without_trace(&heard, &path);
+        assert!(within(&heard, 6.0, 8.0) >= 48, "{millis}: {}", within(&heard, 6.0, 8.0));
+    }
+}
+
+#[test]
 fn pictures_that_stand_still_between_two_key_pictures_are_seen_from_the_begin() {
     // Still from 8.4 s to 9.9 s: no key picture shows it.
     let still = "loop=loop=37:size=1:start=210,setpts=N/25/TB";

@@ -41,6 +41,7 @@ pub(crate) struct VideoReader {
     still: Option<MediaTime>,
     /// What is known of the pictures.
     pub format: Option<VideoFormat>,
+    has_shown_interlaced: bool,
 }
 
 impl VideoReader {
@@ -57,7 +58,14 @@ impl VideoReader {
             shape: None,
             still: None,
             format,
+            has_shown_interlaced: false,
         }
+    }
+
+    /// Whether pictures of two fields may be among those of the track, by what is known of it.
+    pub(crate) fn may_be_interlaced(&self) -> bool {
+        let is_unknown = self.shape.is_none();
+        is_unknown || self.has_shown_interlaced || self.format.as_ref().is_some_and(|format| format.interlaced)
     }
 
     /// Takes a decoded picture, leaving the frame empty; gives its facts and how long it lasts.
@@ -68,10 +76,11 @@ impl VideoReader {
         work: &mut Work<'_>,
     ) -> Result<(PictureFacts, MediaTime), AdoptError> {
         let signs = stamper.signs(frame);
-        let lasts = self.lasts(frame);
+        let lasts = self.lasts(frame, stamper.fields_apart(frame));
         let shape = (frame.width, frame.height, frame.format, super::adopt::is_full_range(frame));
         // Adopting empties the frame: what it says is read before.
         let (interlaced, top_first) = (frame.interlaced_frame != 0, frame.top_field_first != 0);
+        self.has_shown_interlaced |= interlaced;
         let unfiltered = stamper.is_unfiltered(frame);
         let changed = self.shape != Some(shape);
         if changed {
@@ -129,10 +138,13 @@ impl VideoReader {
         Some(Box::new(SharedPicture(picture.clone())))
     }
 
-    /// For how long a picture is shown: as the container says, else by the rate and repeated fields.
-    fn lasts(&self, frame: &ffi::AVFrame) -> MediaTime {
+    /// For how long a picture is shown: as the container says, else by the rate and repeated fields. Of two fields that
+    /// came that far apart the container may say it of each.
+    fn lasts(&self, frame: &ffi::AVFrame, fields_apart: Option<i64>) -> MediaTime {
         if frame.pkt_duration > 0 {
-            let said = MediaTime::from_ticks(frame.pkt_duration, self.base.0, self.base.1);
+            let both =
+                fields_apart.filter(|apart| (1..=frame.pkt_duration).contains(apart)).map_or(0, |apart| 2 * apart);
+            let said = MediaTime::from_ticks(frame.pkt_duration.max(both), self.base.0, self.base.1);
             return said.min(LASTS_MAX);
         }
         let one = self.frame_lasts.unwrap_or(LASTS_UNKNOWN);
