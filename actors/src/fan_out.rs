@@ -4,7 +4,7 @@
 //! runs, which is how detectors are retuned and rebuilt without a new session.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -13,20 +13,22 @@ use crate::detector::LaneKind;
 use crate::item::Item;
 use crate::lane::{LaneMeter, LaneSender, Offer};
 use crate::lifeline::Lifeline;
+use crate::media_time::MediaTime;
 use crate::track::TrackKind;
+
+/// Clocks and counts that come closer than this to the last one that rang wait for what comes next: nothing is judged by
+/// them to a quarter of a second, and a thread is woken in every lane for each.
+const CLOCKS_APART: MediaTime = MediaTime::from_millis(250);
 
 /// One lane with its bell.
 #[derive(Debug)]
 pub struct Outlet {
-    /// Which items it takes.
-    pub kind: LaneKind,
-    /// The lane.
-    pub lane: LaneSender,
-    /// The bell of the actor that drains it; absent where the caller drains by hand.
-    pub bell: Option<Arc<Bell>>,
-    /// Items that may wait before the bell rings for frames and clocks: 1 where every frame is waited for,
-    /// more where only the end is, since waking a thread costs more than judging a frame.
-    pub patience: usize,
+    kind: LaneKind,
+    lane: LaneSender,
+    bell: Option<Arc<Bell>>,
+    patience: usize,
+    /// When a clock last rang, in nanoseconds of media time.
+    rang_at: AtomicI64,
 }
 
 /// The outlets of one stream.
@@ -48,11 +50,17 @@ pub enum Delivery {
 }
 
 impl Outlet {
+    /// An outlet into a lane of that kind, with the bell of the actor that drains it; none where the caller drains by
+    /// hand. `patience` is how many items may wait before it rings for frames and clocks: 1 where every frame is waited
+    /// for, more where only the end is, since waking a thread costs more than judging a frame.
+    pub fn new(kind: LaneKind, lane: LaneSender, bell: Option<Arc<Bell>>, patience: usize) -> Self {
+        Self { kind, lane, bell, patience, rang_at: AtomicI64::new(i64::MIN) }
+    }
+
     fn offer(&self, item: &Item, line: &Lifeline) -> Delivery {
         match self.lane.offer(item.clone(), line) {
             Offer::Taken | Offer::TakenDisplacing { .. } | Offer::Refused => {
-                let may_wait = matches!(item, Item::Video(_) | Item::Audio(_) | Item::Clock(_) | Item::Packets(_));
-                if let Some(bell) = self.bell.as_ref().filter(|_| !may_wait || self.lane.len() >= self.patience) {
+                if let Some(bell) = self.bell.as_ref().filter(|_| self.rings_for(item)) {
                     bell.ring();
                 }
                 Delivery::Done
@@ -61,6 +69,29 @@ impl Outlet {
             Offer::Closed => Delivery::Done,
             Offer::Cut => Delivery::Cut,
         }
+    }
+
+    /// Whether the actor is woken now that an item is in the lane.
+    fn rings_for(&self, item: &Item) -> bool {
+        let is_awaited = || self.lane.len() >= self.patience;
+        match item {
+            Item::Video(_) | Item::Audio(_) => is_awaited(),
+            // What waits must not fill the lane: nobody would make room.
+            Item::Clock(at) => is_awaited() && (self.is_apart(*at) || self.lane.is_full()),
+            Item::Packets(facts) => is_awaited() && (self.is_apart(facts.at) || self.lane.is_full()),
+            Item::Started(_) | Item::Gap(_) | Item::Ended(_) => true,
+        }
+    }
+
+    /// Whether a clock is far enough from the last that rang, or stepped back; then it rings.
+    fn is_apart(&self, at: MediaTime) -> bool {
+        // Relaxed: one thread offers, and nothing is ordered by it.
+        let apart = at.as_nanos().abs_diff(self.rang_at.load(Ordering::Relaxed));
+        let is_apart = apart >= CLOCKS_APART.as_nanos().unsigned_abs();
+        if is_apart {
+            self.rang_at.store(at.as_nanos(), Ordering::Relaxed);
+        }
+        is_apart
     }
 }
 
@@ -128,5 +159,68 @@ pub fn interests(kind: LaneKind, item: &Item) -> bool {
             TrackKind::Input => true,
             TrackKind::Subtitle | TrackKind::Data => kind == LaneKind::Input,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::frame::PictureFacts;
+    use crate::lane::{WhenFull, lane};
+    use crate::scripted::Scribe;
+    use crate::track::SessionNumber;
+
+    fn outlet(capacity: usize, patience: usize) -> (Outlet, crate::lane::LaneReceiver) {
+        let (sender, receiver) = lane(NonZeroUsize::new(capacity).expect("above zero"), WhenFull::Wait);
+        (Outlet::new(LaneKind::Picture, sender, None, patience), receiver)
+    }
+
+    /// Whether each of the items would ring.
+    fn rings(outlet: &Outlet, items: &[Item]) -> Vec<bool> {
+        let ring = |item: &Item| {
+            assert_eq!(outlet.offer(item, &Lifeline::default()), Delivery::Done);
+            outlet.rings_for(item)
+        };
+        items.iter().map(ring).collect()
+    }
+
+    fn clock(millis: i64) -> Item {
+        Item::Clock(MediaTime::from_millis(millis))
+    }
+
+    fn picture(millis: i64) -> Item {
+        let at = MediaTime::from_millis(millis);
+        Scribe::new(SessionNumber(1)).picture(at, MediaTime::from_millis(40), PictureFacts::default())
+    }
+
+    #[test]
+    fn every_picture_rings_and_of_clocks_three_a_second() {
+        let (outlet, _receiver) = outlet(64, 1);
+        let items: Vec<Item> = (0..11).map(|number| clock(number * 100)).collect();
+        let rang = rings(&outlet, &items);
+        assert_eq!(
+            rang,
+            [0, 3, 6, 9].iter().fold([false; 11], |mut rang, at| {
+                rang[*at] = true;
+                rang
+            })
+        );
+        assert_eq!(rings(&outlet, &[picture(1_040), clock(1_100), picture(1_080)]), [true, false, true]);
+        assert_eq!(rings(&outlet, &[clock(0), clock(100)]), [true, false], "a session that begins anew");
+    }
+
+    #[test]
+    fn a_short_lane_full_of_clocks_rings_for_the_next() {
+        let (outlet, _receiver) = outlet(2, 1);
+        assert_eq!(rings(&outlet, &[clock(0), clock(10)]), [true, true]);
+    }
+
+    #[test]
+    fn where_only_the_end_is_waited_for_it_rings_for_many_together() {
+        let (outlet, _receiver) = outlet(64, 4);
+        assert_eq!(rings(&outlet, &[picture(0), clock(40), picture(40), picture(80)]), [false, false, false, true]);
+        assert_eq!(rings(&outlet, &[Item::Ended(crate::item::EndReason::Finished)]), [true]);
     }
 }

@@ -140,7 +140,7 @@ impl LaneSender {
         }
         let offer = if self.when_full == WhenFull::Wait {
             self.offer_waiting(item, line)
-        } else if item.is_frame() && self.sender.len() >= self.capacity {
+        } else if item.is_frame() && self.is_full() {
             self.offer_frame_to_full(item)
         } else {
             self.offer_to_reserve(item)
@@ -171,6 +171,11 @@ impl LaneSender {
     /// True when nothing waits in the lane.
     pub fn is_empty(&self) -> bool {
         self.sender.is_empty()
+    }
+
+    /// True when there is no room for another frame.
+    pub fn is_full(&self) -> bool {
+        self.sender.len() >= self.capacity
     }
 
     fn offer_to_reserve(&self, item: Item) -> Offer {

@@ -193,7 +193,7 @@ impl StreamGroups {
         let actor = DetectorActor::start_in_arbiter(&seat.arbiter, move |_| parts.build(receiver));
         let bell = Arc::new(Bell::new(actor.clone().recipient()));
         actor.do_send(HangBell(bell.clone()));
-        self.fan_out.exchange(Outlet { kind, lane: sender, bell: Some(bell), patience: 1 });
+        self.fan_out.exchange(Outlet::new(kind, sender, Some(bell), 1));
         // After the exchange: a session that starts in between is heard of twice, not never.
         if let Some(info) = meters.read().info {
             self.fan_out.offer_to(kind, &Item::Started(info), &Lifeline::default());

@@ -62,7 +62,7 @@ async fn run(arbiters: &Arbiters) -> [Vec<String>; 2] {
         });
         let bell = Arc::new(Bell::new(actor.clone().recipient()));
         actor.do_send(HangBell(bell.clone()));
-        fan_out.exchange(Outlet { kind, lane: sender, bell: Some(bell), patience: 1 });
+        fan_out.exchange(Outlet::new(kind, sender, Some(bell), 1));
     }
     drop(events);
     let parts = SessionParts {

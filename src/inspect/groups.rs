@@ -165,7 +165,7 @@ fn run(
     });
     let bell = Arc::new(Bell::new(actor.clone().recipient()));
     actor.do_send(HangBell(bell.clone()));
-    parts.fan_out.exchange(Outlet { kind, lane: sender, bell: Some(bell), patience: parts.patience });
+    parts.fan_out.exchange(Outlet::new(kind, sender, Some(bell), parts.patience));
     Running { kind, number, seat, actor, fence, is_done: false }
 }
 
