@@ -9,15 +9,28 @@ use super::spec::Deblocking;
 use super::test_media::{clip, hear, spec, without_packets};
 use crate::measure::MeasurePlan;
 
-/// Two of three pictures are referred to by no other.
-fn film(extension: &str) -> PathBuf {
+/// Shows the first picture throughout.
+const STILL: &str = "loop=loop=99:size=1:start=0,setpts=N/25/TB";
+
+/// Four seconds, changed by a filter; two of three pictures are referred to by no other.
+fn film(extension: &str, filter: &str) -> PathBuf {
     let coded = "-c:v libx264 -preset veryfast -b:v 400k -x264-params keyint=25:bframes=2:b-adapt=0:b-pyramid=none";
-    clip(extension, &format!("-f lavfi -i mandelbrot=s=640x360:r=25 -t 4 {coded}"))
+    clip(extension, &format!("-f lavfi -i mandelbrot=s=640x360:r=25 -vf {filter} -frames:v 100 {coded}"))
 }
 
 fn pictures(path: &Path, deblocking: Deblocking) -> Vec<Arc<VideoFrame>> {
     let mut spec = spec(path);
-    spec.measure = MeasurePlan { chroma: true, seams: true, sharpness: true, ..spec.measure };
+    spec.measure = MeasurePlan {
+        chroma: true,
+        motion: true,
+        seams: true,
+        sharpness: true,
+        flash: true,
+        pattern: true,
+        gamut: true,
+        fields: true,
+        ..spec.measure
+    };
     spec.deblocking = deblocking;
     hear(spec).video
 }
@@ -29,7 +42,7 @@ fn left_out(pictures: &[Arc<VideoFrame>]) -> usize {
 #[test]
 fn only_pictures_that_no_other_refers_to_differ_and_hardly() {
     for extension in ["ts", "mp4"] {
-        let path = film(extension);
+        let path = film(extension, "null");
         let (all, some) = (pictures(&path, Deblocking::All), pictures(&path, Deblocking::References));
         assert_eq!((all.len(), some.len(), left_out(&all)), (100, 100, 0));
         assert!((50..=66).contains(&left_out(&some)), "{} of {extension}", left_out(&some));
@@ -52,9 +65,36 @@ fn only_pictures_that_no_other_refers_to_differ_and_hardly() {
 }
 
 #[test]
+fn what_is_told_of_movement_flashes_and_fields_hardly_differs() {
+    for (extension, filter) in [("ts", "null"), ("mp4", STILL)] {
+        let path = film(extension, filter);
+        let mut still = 0;
+        let (all, some) = (pictures(&path, Deblocking::All), pictures(&path, Deblocking::References));
+        for (number, (whole, other)) in all.iter().zip(&some).enumerate() {
+            let (whole, other) = (&whole.facts, &other.facts);
+            let what = format!("{extension} {number}");
+            let near = |one: f32, other: f32, most: f32| assert!((one - other).abs() <= most, "{what}: {one} {other}");
+            let (motion, moved) = (&whole.motion, &other.motion);
+            assert_eq!((motion.compared, motion.identical), (moved.compared, moved.identical), "{what}");
+            near(motion.difference, moved.difference, 0.05);
+            // That of a single cell, where edges as sharp as can be move.
+            near(motion.largest, moved.largest, if filter == STILL { 0.5 } else { 10.0 });
+            near(motion.active_cells.into(), moved.active_cells.into(), f32::from(motion.cells) * 0.01);
+            near(whole.flash.up_share, other.flash.up_share, 0.005);
+            near(whole.flash.down_share, other.flash.down_share, 0.005);
+            near(whole.gamut.rgb_share, other.gamut.rgb_share, 0.005);
+            near(whole.fields.moving_share, other.fields.moving_share, 0.01);
+            near(whole.fields.combed_share, other.fields.combed_share, 0.05);
+            still += usize::from(motion.compared && motion.difference < 0.5);
+        }
+        assert_eq!(still > 50, filter == STILL, "{extension}: {still}");
+    }
+}
+
+#[test]
 fn from_damage_on_every_picture_is_filtered_and_looked_at() {
     // In a picture that others refer to.
-    let pictures = pictures(&without_packets(&film("ts"), 38, 1..4), Deblocking::References);
+    let pictures = pictures(&without_packets(&film("ts", "null"), 38, 1..4), Deblocking::References);
     let first = pictures.iter().position(|frame| frame.facts.signs.damaged).expect("damage is seen");
     assert!(left_out(&pictures[..first]) > first / 2, "{} of {first}", left_out(&pictures[..first]));
     // Those that the decoder had already when it came out are as they are.

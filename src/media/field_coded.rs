@@ -4,7 +4,9 @@
 //! their own: a key field with DC prediction and no residual, and fields in which every macroblock is skipped.
 //! For tests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use ffmpeg_next::{Packet, codec, encoder, format};
 
 use super::test_media::raw;
 
@@ -128,6 +130,40 @@ fn field(place: u32, bottom: bool, is_reference: bool, frame_number: u32) -> Vec
 /// A file of so many pictures, kept with the clips.
 pub(crate) fn file(count: u32) -> PathBuf {
     raw("h264", &stream(count))
+}
+
+/// The same as a clip with its fields in packets of their own, but with both in one packet: as some files have them, and
+/// as a transport stream that gives one time for both.
+pub(crate) fn in_pairs(clip: &Path, extension: &str) -> PathBuf {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().join(format!("pairs.{extension}"));
+    let mut input = format::input(clip).expect("opens");
+    let mut output = format::output(&path).expect("a container for this");
+    let (number, base, parameters) = {
+        let stream = input.streams().next().expect("pictures");
+        (stream.index(), stream.time_base(), stream.parameters())
+    };
+    let mut track = output.add_stream(encoder::find(codec::Id::None)).expect("a track");
+    track.set_parameters(parameters);
+    // SAFETY: the track is the output's own, and nobody else has it. The tag is of the container that was read.
+    unsafe { (*track.parameters().as_mut_ptr()).codec_tag = 0 };
+    output.write_header().expect("it can be written");
+    let target = output.stream(0).expect("a track").time_base();
+    let fields: Vec<Packet> =
+        input.packets().filter(|(from, _)| from.index() == number).map(|(_, packet)| packet).collect();
+    for [first, second] in fields.as_chunks::<2>().0 {
+        let mut both = Packet::copy(&[first.data().expect("bytes"), second.data().expect("bytes")].concat());
+        both.set_stream(0);
+        both.set_flags(first.flags());
+        both.set_pts(first.pts());
+        both.set_dts(first.dts());
+        both.set_duration(2 * first.duration());
+        both.rescale_ts(base, target);
+        both.write_interleaved(&mut output).expect("it can be written");
+    }
+    output.write_trailer().expect("it can be written");
+    drop(output);
+    raw(extension, &std::fs::read(&path).expect("it was written"))
 }
 
 /// So many pictures of two fields each; nothing refers to every second picture of a group.

@@ -29,7 +29,8 @@ struct PacketNote {
     arrived: Instant,
     key: bool,
     unfiltered: bool,
-    dts: Option<i64>,
+    /// Raw time at which it is to be decoded, as far as it says so.
+    at: Option<i64>,
     /// Of a first field: raw time to the other one, which came in the next packet.
     fields_apart: Option<i64>,
 }
@@ -106,16 +107,16 @@ impl Stamper {
         }
     }
 
-    /// Numbers what the decoder is given next, and nothing is known of but that it is now.
-    pub(crate) fn number(&mut self) -> u64 {
+    /// The next number, for what is no packet: the end of what came before.
+    pub(crate) fn next_number(&mut self) -> u64 {
         self.packet(Instant::now(), false, false, None)
     }
 
-    /// Numbers a packet that is to be decoded at the raw time `dts`; whether it is decoded `unfiltered`.
-    pub(crate) fn packet(&mut self, arrived: Instant, key: bool, unfiltered: bool, dts: Option<i64>) -> u64 {
+    /// Numbers a packet that is to be decoded at the raw time `at`; whether it is decoded `unfiltered`.
+    pub(crate) fn packet(&mut self, arrived: Instant, key: bool, unfiltered: bool, at: Option<i64>) -> u64 {
         let number = self.packets;
         self.packets += 1;
-        let note = PacketNote { number, arrived, key, unfiltered, dts, fields_apart: None };
+        let note = PacketNote { number, arrived, key, unfiltered, at, fields_apart: None };
         match self.notes.get_mut(number as usize % NOTES) {
             Some(slot) => *slot = note,
             None => self.notes.push(note),
@@ -123,14 +124,19 @@ impl Stamper {
         number
     }
 
-    /// The packet of that number holds the second field of the picture that the one before it began.
-    pub(crate) fn joins(&mut self, number: u64) {
+    /// The packet of that number, which lasts `duration` if that is above 0, holds the second field of the picture that the
+    /// one before it began; gives the number of that one.
+    pub(crate) fn joins(&mut self, number: u64, duration: i64) -> u64 {
         self.thinning.joins();
-        let dts = self.note(number).and_then(|note| note.dts);
-        let first = number.checked_sub(1).and_then(|number| self.notes.get_mut(number as usize % NOTES));
-        if let (Some(first), Some(dts)) = (first, dts) {
-            first.fields_apart = first.dts.and_then(|first| dts.checked_sub(first));
+        let first = number.saturating_sub(1);
+        let at = |number| self.note(number).and_then(|note| note.at);
+        let apart = at(first).zip(at(number)).and_then(|(first, second)| second.checked_sub(first));
+        // Where both came in one packet of the stream, only the first has a time.
+        let apart = apart.filter(|apart| *apart > 0).or((duration > 0).then_some(duration));
+        if let Some(note) = self.notes.get_mut(first as usize % NOTES) {
+            note.fields_apart = apart;
         }
+        first
     }
 
     /// Takes down what was wrong with a packet.
@@ -201,6 +207,11 @@ impl Stamper {
     /// Whether a frame was decoded unfiltered.
     pub(crate) fn is_unfiltered(&self, frame: &ffi::AVFrame) -> bool {
         self.note_of(frame).is_some_and(|note| note.unfiltered)
+    }
+
+    /// Whether the packet that was numbered last is decoded unfiltered.
+    pub(crate) fn last_is_unfiltered(&self) -> bool {
+        self.packets.checked_sub(1).and_then(|number| self.note(number)).is_some_and(|note| note.unfiltered)
     }
 
     /// Raw time between the two fields of a frame, where each came in a packet of its own.

@@ -57,9 +57,9 @@ impl Depth {
 pub(crate) enum Fate {
     /// It is decoded along with the others.
     Decoded,
-    /// It is decoded by itself: what the decoder has of it comes at once.
+    /// It is decoded by itself: what the decoder has of it comes at once, or with its second field.
     Alone,
-    /// It is left out.
+    /// It is left out, but for the second field of one that is decoded by itself.
     LeftOut,
 }
 
@@ -132,7 +132,7 @@ impl Thinning {
         fate
     }
 
-    /// The packet that was just given to the decoder holds the second field of the picture that the one before began.
+    /// The packet that is about to be decoded holds the second field of the picture that the one before began.
     pub(crate) fn joins(&mut self) {
         self.sent = self.sent.saturating_sub(1);
     }

@@ -11,7 +11,7 @@ use avwatch_actors::track::{SessionNumber, TrackId};
 
 use super::decoder::{Decoder, Received, Sent};
 use super::slices::SliceReader;
-use super::test_media::{Heard, clip, spec};
+use super::test_media::{Heard, assembled, clip, spec};
 use super::{MediaOpener, field_coded};
 
 /// Ten seconds of pictures that refer to each other, a key picture each second, with sound.
@@ -90,9 +90,8 @@ fn light_leaves_out_what_no_picture_refers_to() {
 #[test]
 fn in_light_the_coverage_of_video_coded_field_by_field_counts_every_picture_once() {
     // Nothing refers to 12 of 25 pictures.
-    let raw = field_coded::file(250);
     for extension in ["ts", "mp4", "mkv"] {
-        let path = clip(extension, &format!("-f h264 -r 50 -i {} -c copy", raw.display()));
+        let path = fields(extension, 250);
         let full = heard_in(Tier::Full, &path);
         let counts = full.counts(TrackId::video(0));
         assert_eq!((counts.packets, full.video.len(), counts.left_out), (500, 250, 0), "{extension}");
@@ -106,32 +105,76 @@ fn in_light_the_coverage_of_video_coded_field_by_field_counts_every_picture_once
     }
 }
 
+/// Pictures coded field by field, 25 from key picture to key picture, each field in a packet of its own.
+fn fields(extension: &str, pictures: u32) -> std::path::PathBuf {
+    clip(extension, &format!("-f h264 -r 50 -i {} -c copy", field_coded::file(pictures).display()))
+}
+
+fn millis(heard: &Heard) -> Vec<i64> {
+    heard.video.iter().map(|frame| frame.stamp.media_time.as_millis()).collect()
+}
+
+#[test]
+fn times_of_video_coded_field_by_field_do_not_jump_at_every_picture() {
+    let apart = ["ts", "mp4", "mkv"].map(|extension| fields(extension, 250));
+    let together = ["ts", "mp4"].map(|extension| field_coded::in_pairs(&fields("ts", 250), extension));
+    for path in apart.iter().chain(&together) {
+        let full = heard_in(Tier::Full, path);
+        assert_eq!(millis(&full), (0..250).map(|number| number * 40).collect::<Vec<_>>(), "{}", path.display());
+        assert_no_sign(&full, &path.display().to_string());
+    }
+}
+
 #[test]
 fn keyframes_shows_every_key_picture_of_video_coded_field_by_field() {
-    let raw = field_coded::file(250);
+    let seconds: Vec<i64> = (0..10).map(|number| number * 1_000).collect();
     for extension in ["ts", "mp4", "mkv"] {
-        let path = clip(extension, &format!("-f h264 -r 50 -i {} -c copy", raw.display()));
-        let (full, thin) = (heard_in(Tier::Full, &path), heard_in(Tier::Keyframes, &path));
-        let times = |heard: &Heard, every: usize| -> Vec<i64> {
-            heard.video.iter().step_by(every).map(|frame| frame.stamp.media_time.as_nanos()).collect()
-        };
-        assert_eq!(times(&thin, 1), times(&full, 25), "{extension}");
-        assert_no_sign(&full, extension);
+        let thin = heard_in(Tier::Keyframes, &fields(extension, 250));
+        assert_eq!(millis(&thin), seconds, "{extension}");
         let counts = thin.counts(TrackId::video(0));
         assert_eq!((counts.packets, counts.left_out, counts.second_fields), (500, 480, 240), "{extension}");
+        assert_no_sign(&thin, extension);
+    }
+    // A transport stream is taken apart into fields all the same, a file is not.
+    for (extension, packets) in [("ts", 500), ("mp4", 250)] {
+        let thin = heard_in(Tier::Keyframes, &field_coded::in_pairs(&fields("ts", 250), extension));
+        assert_eq!(millis(&thin), seconds, "{extension}");
+        assert_eq!(thin.counts(TrackId::video(0)).packets, packets, "{extension}");
         assert_no_sign(&thin, extension);
     }
 }
 
 #[test]
-fn a_key_picture_that_lost_its_second_field_is_told_apart_from_the_next_one() {
-    let raw = field_coded::file(100);
-    let path = clip("ts", &format!("-f h264 -r 50 -i {} -c copy", raw.display()));
-    // FFmpeg gives packets 50 and 51 to the second key picture.
-    let broken = clip("ts", &format!("-i {} -c copy -bsf:v noise=drop='eq(n\\,51)'", path.display()));
-    let thin = heard_in(Tier::Keyframes, &broken);
-    let keys: Vec<i64> = thin.video.iter().map(|frame| frame.stamp.media_time.as_nanos() / 1_000_000).collect();
-    assert_eq!(keys, [0, 2_000, 3_000]);
+fn a_lost_field_hides_no_key_picture_but_its_own() {
+    let whole = fields("ts", 150);
+    let shown = |lost: usize| {
+        let broken = format!("-i {} -c copy -bsf:v noise=drop='eq(n\\,{lost})'", whole.display());
+        millis(&heard_in(Tier::Keyframes, &clip("ts", &broken)))
+    };
+    // Of the second key picture, 50 is the first field and 51 the second.
+    for (lost, expected) in [
+        (10, &[0, 1_000, 2_000, 3_000, 4_000, 5_000][..]),
+        (11, &[0, 1_000, 2_000, 3_000, 4_000, 5_000]),
+        (50, &[0, 2_000, 3_000, 4_000, 5_000]),
+        (51, &[0, 2_000, 3_000, 4_000, 5_000]),
+        // Its own times begin with the first picture that is shown.
+        (0, &[0, 1_000, 2_000, 3_000, 4_000]),
+    ] {
+        assert_eq!(shown(lost), expected, "{lost}");
+    }
+}
+
+#[test]
+fn damage_of_a_second_field_is_told_with_its_own_key_picture() {
+    let mut bytes = std::fs::read(fields("ts", 100)).expect("it was made");
+    let pid = |packet: &[u8]| u16::from(packet[1] & 0x1F) << 8 | u16::from(packet[2]);
+    let begins = |packet: &&mut [u8]| pid(packet) == 0x100 && packet[1] & 0x40 != 0;
+    let second = bytes.chunks_mut(188).filter(begins).nth(51).expect("a second field");
+    // The end of its only slice.
+    second[186..].fill(0xFF);
+    let thin = heard_in(Tier::Keyframes, &assembled(&bytes));
+    let damaged: Vec<bool> = thin.video.iter().map(|frame| frame.facts.signs.damaged).collect();
+    assert_eq!((millis(&thin), damaged), (vec![0, 1_000, 2_000, 3_000], vec![false, true, false, false]));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! A track of which key pictures alone are decoded: each by itself, and whole where its two fields come apart.
+//! Pictures of a track that are decoded by themselves, and those whose two fields come apart.
 //!
-//! Part of the track's reader, on its session's thread.
+//! Part of the track's reader, on its session's thread. It decides of no packet whether it is decoded.
 
 use ffmpeg_next::ffi;
 
@@ -10,7 +10,7 @@ use crate::media::ffmpeg_log;
 use crate::media::fields::{FieldReader, Part};
 use crate::media::slices::Slice;
 use crate::media::stamper::Work;
-use crate::media::thinning::{Depth, Fate};
+use crate::media::thinning::Depth;
 
 /// A packet that was decoded by itself: what its first slice said, its number, and its raw time.
 #[derive(Clone, Copy)]
@@ -21,29 +21,33 @@ pub(super) struct Alone {
 }
 
 impl TrackReader {
-    /// What of a picture a packet of that fate holds, where that matters.
+    /// What of a picture a packet holds, where that matters.
     ///
     /// SAFETY of the callers: as for [`Self::packet`].
     pub(super) unsafe fn part_of(
         &mut self,
         stream: *const ffi::AVStream,
         packet: &ffmpeg_next::Packet,
-        fate: Fate,
+        key: bool,
     ) -> Part {
         let depth = self.stamper.thinning.depth();
         let is_needed = match (&self.side, depth) {
-            // Progressive pictures come whole.
+            // Where no picture is interlaced, all come whole.
             (Side::Video(reader), Depth::All) => reader.may_be_interlaced(),
             (Side::Video(_), Depth::References | Depth::Keys) => true,
             _ => false,
         };
-        if is_needed != self.fields.is_some() {
-            // SAFETY: by the caller's promise.
-            self.fields = is_needed.then(|| unsafe { FieldReader::open(stream) });
+        // SAFETY: by the caller's promise.
+        if self.fields.as_ref().is_some_and(|fields| !is_needed || !unsafe { fields.reads(stream) }) {
+            self.fields = None;
         }
-        let Some(Some(fields)) = &mut self.fields else { return Part::Whole };
-        // Where key pictures come whole, so do those between them.
-        let matters = depth != Depth::Keys || fate != Fate::LeftOut || fields.has_seen_any();
+        if !is_needed {
+            return Part::Whole;
+        }
+        // SAFETY: by the caller's promise.
+        let fields = self.fields.get_or_insert_with(|| unsafe { FieldReader::open(stream) });
+        // Where key pictures come whole, those between them are taken to do so, too.
+        let matters = depth != Depth::Keys || key || fields.has_seen_any();
         if matters { fields.part_of(packet) } else { Part::Whole }
     }
 
@@ -59,8 +63,8 @@ impl TrackReader {
         self.first_field = (self.stamper.frames() == shown).then_some(alone);
     }
 
-    /// Receives a picture that was decoded by itself. To begin anew costs a decoder all its tables, and one that begins with an
-    /// IDR picture as it is does the same: that the sequence has ended is told it instead.
+    /// Receives a picture that was decoded by itself. To begin anew costs a decoder all its tables, and one that begins
+    /// with an IDR picture as it is does the same: that the sequence has ended is told it instead.
     pub(super) fn give_out(&mut self, Alone { slice, number, pts }: Alone, work: &mut Work<'_>) {
         let shown = self.stamper.frames();
         self.receive(number, pts, work);

@@ -79,7 +79,7 @@ pub(crate) struct TrackReader {
     /// Of pictures that need not all be filtered: which.
     unfiltered: Option<UnfilteredPictures>,
     /// Where some packets may be fields and it matters: reads which.
-    fields: Option<Option<FieldReader>>,
+    fields: Option<FieldReader>,
     /// The first field of a key picture that is decoded by itself: the other may come next.
     first_field: Option<Alone>,
     side: Side,
@@ -218,9 +218,14 @@ impl TrackReader {
         if scrambled || !self.is_inspected() {
             return outcome;
         }
-        let fate = self.stamper.admit(key, dts.or(pts), self.lasts(duration), work);
         // SAFETY: by the caller's promise.
-        let part = unsafe { self.part_of(stream, packet, fate) };
+        let part = unsafe { self.part_of(stream, packet, key) };
+        // Decoding begins at no second field.
+        let key = key && part != Part::Second;
+        if self.holds {
+            self.held.hold(packet, key);
+        }
+        let fate = self.stamper.admit(key, dts.or(pts), self.lasts(duration), work);
         let first = self.first_field.take();
         let joined = first.filter(|_| part == Part::Second);
         if let (Some(first), None) = (first, joined) {
@@ -232,11 +237,10 @@ impl TrackReader {
         // SAFETY: by the caller's promise.
         unsafe { self.keep_decoder(stream, key, work) };
         let slice = self.slices.zip(packet.data()).and_then(|(reader, bytes)| reader.first(bytes));
-        let unfiltered = self.is_decoded_unfiltered(slice, corrupt);
-        let number = self.stamper.packet(arrived, key, unfiltered, dts);
-        if part == Part::Second {
-            self.stamper.joins(number);
-        }
+        let unfiltered = self.is_decoded_unfiltered(slice, part, corrupt);
+        let sent_as = self.stamper.packet(arrived, key, unfiltered, dts.or(pts));
+        // A frame carries the number of its first field.
+        let number = if part == Part::Second { self.stamper.joins(sent_as, duration) } else { sent_as };
         self.join.packet(key, pts);
         let Some(decoder) = &mut self.decoder else { return PacketOutcome { undecodable: true, ..outcome } };
         if corrupt {
@@ -245,17 +249,17 @@ impl TrackReader {
         decoder.set_filtering(!unfiltered);
         // What the parser or another track wrote to the log is no evidence against this packet.
         ffmpeg_log::take_evidence();
-        let mut sent = decoder.send(Some(packet), number);
+        let mut sent = decoder.send(Some(packet), sent_as);
         if sent == Sent::Full {
             self.receive(number, pts, work);
-            sent = self.decoder.as_mut().map_or(Sent::Refused, |decoder| decoder.send(Some(packet), number));
+            sent = self.decoder.as_mut().map_or(Sent::Refused, |decoder| decoder.send(Some(packet), sent_as));
         }
         let refused = sent != Sent::Taken;
         self.heed_log(number, pts, refused);
         if fate == Fate::Decoded {
             self.receive(number, pts, work);
         } else {
-            // Nothing follows from which it could be told apart: the decoder gives it out at once.
+            // Nothing follows from which it could be told apart: the decoder is told to give it out.
             let slice = joined.map_or(slice, |first| first.slice);
             self.receive_alone(Alone { slice, number, pts }, part, work);
         }
@@ -266,13 +270,14 @@ impl TrackReader {
     }
 
     /// Whether a packet is to be decoded without filtering its picture.
-    fn is_decoded_unfiltered(&mut self, slice: Option<Slice>, corrupt: bool) -> bool {
+    fn is_decoded_unfiltered(&mut self, slice: Option<Slice>, part: Part, corrupt: bool) -> bool {
         let is_whole = self.stamper.thinning.depth() == Depth::All;
         let Some(pictures) = self.unfiltered.as_mut().filter(|_| is_whole) else { return false };
         if corrupt {
             pictures.suspect();
         }
-        pictures.takes(slice)
+        // Both fields of a picture alike.
+        if part == Part::Second { self.stamper.last_is_unfiltered() } else { pictures.takes(slice) }
     }
 
     /// Something may be wrong with the pictures: all are filtered for a while.
@@ -307,7 +312,7 @@ impl TrackReader {
         self.stamper.thinning.go_to(depth, intra);
         if !(continues(before) && continues(depth)) {
             // What it still holds was let in before.
-            let number = self.stamper.number();
+            let number = self.stamper.next_number();
             self.drain(number, None, work);
         }
         if depth == Depth::Nothing {
@@ -347,7 +352,7 @@ impl TrackReader {
     /// Gets what the decoder still holds; it can be used again only after it was opened anew.
     pub(crate) fn flush(&mut self, work: &mut Work<'_>) {
         let Some(decoder) = &mut self.decoder else { return };
-        let number = self.stamper.number();
+        let number = self.stamper.next_number();
         decoder.send(None, number);
         self.receive(number, None, work);
         self.decoder = None;

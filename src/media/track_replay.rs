@@ -45,11 +45,6 @@ impl TrackReader {
             let flags = unsafe { (*packet.as_ptr()).flags };
             return PacketOutcome { corrupt: flags & ffi::AV_PKT_FLAG_CORRUPT != 0, ..PacketOutcome::default() };
         }
-        if self.holds {
-            // SAFETY: the packet is valid and only read.
-            let flags = unsafe { (*packet.as_ptr()).flags };
-            self.held.hold(packet, flags & ffi::AV_PKT_FLAG_KEY != 0);
-        }
         // SAFETY: by the caller's promise.
         unsafe { self.decode(stream, packet, arrived, work) }
     }

@@ -41,6 +41,7 @@ pub(crate) struct VideoReader {
     still: Option<MediaTime>,
     /// What is known of the pictures.
     pub format: Option<VideoFormat>,
+    /// Some picture yet was of two fields.
     has_shown_interlaced: bool,
 }
 
@@ -138,17 +139,46 @@ impl VideoReader {
         Some(Box::new(SharedPicture(picture.clone())))
     }
 
-    /// For how long a picture is shown: as the container says, else by the rate and repeated fields. Of two fields that
-    /// came that far apart the container may say it of each.
+    /// For how long a picture is shown: as the container says, else by the rate and repeated fields; for as long as both
+    /// its fields, if they came that far apart.
     fn lasts(&self, frame: &ffi::AVFrame, fields_apart: Option<i64>) -> MediaTime {
-        if frame.pkt_duration > 0 {
-            let both =
-                fields_apart.filter(|apart| (1..=frame.pkt_duration).contains(apart)).map_or(0, |apart| 2 * apart);
-            let said = MediaTime::from_ticks(frame.pkt_duration.max(both), self.base.0, self.base.1);
-            return said.min(LASTS_MAX);
+        let time = |ticks| MediaTime::from_ticks(ticks, self.base.0, self.base.1);
+        let said = if frame.pkt_duration > 0 {
+            time(frame.pkt_duration).min(LASTS_MAX)
+        } else {
+            let one = self.frame_lasts.unwrap_or(LASTS_UNKNOWN);
+            let fields = i64::from(frame.repeat_pict.clamp(0, 6));
+            one + MediaTime::from_nanos(one.as_nanos() / 2 * fields)
+        };
+        fields_apart.map_or(said, |apart| of_both_fields(said, time(apart)))
+    }
+}
+
+/// How long a picture lasts of which that is said, and whose fields are so far apart: with fields in packets of their own it
+/// may be said of each. Durations are rounded down and distances are not; one that is far longer is no field's.
+fn of_both_fields(said: MediaTime, apart: MediaTime) -> MediaTime {
+    let is_fields = apart + apart <= said + said + said;
+    if is_fields { said.max(apart + apart) } else { said }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_lasts_as_long_as_both_its_fields_whatever_the_container_rounds() {
+        // 60,000 fields in 1,001 seconds are 1,501.5 ticks apart.
+        let time = |ticks| MediaTime::from_ticks(ticks, 1, 90_000);
+        for (said, apart, lasts) in [
+            (1_501, 1_501, 3_002),
+            (1_501, 1_502, 3_004),
+            (1_502, 1_501, 3_002),
+            (3_003, 1_501, 3_003),
+            (3_600, 1_800, 3_600),
+            (1_800, 90_000, 1_800),
+        ] {
+            let (expected, found) = (time(lasts), of_both_fields(time(said), time(apart)));
+            assert!(found.distance(expected) <= MediaTime::from_nanos(2), "{found:?} of {said} and {apart}");
         }
-        let one = self.frame_lasts.unwrap_or(LASTS_UNKNOWN);
-        let fields = i64::from(frame.repeat_pict.clamp(0, 6));
-        one + MediaTime::from_nanos(one.as_nanos() / 2 * fields)
     }
 }
