@@ -43,19 +43,25 @@ pub(super) struct TopTracker {
 impl TopTracker {
     /// Takes the samples of a hop and tells of the half waves that ended in it.
     pub(super) fn add(&mut self, samples: &[f32]) -> TopFacts {
-        for &sample in samples {
-            let is_negative = sample < 0.0;
+        let mut rest = samples;
+        while let Some(first) = rest.first() {
+            let is_negative = *first < 0.0;
             if is_negative != self.is_negative || self.wave.len() >= WAVE_MAX {
                 self.end_wave();
                 self.is_negative = is_negative;
             }
-            self.wave.push(sample.abs());
+            let room = &rest[..rest.len().min(WAVE_MAX - self.wave.len())];
+            let same = room.iter().position(|sample| (*sample < 0.0) != is_negative).unwrap_or(room.len());
+            let (wave, next) = rest.split_at(same);
+            self.wave.extend(wave.iter().map(|sample| sample.abs()));
+            rest = next;
         }
         std::mem::take(&mut self.facts)
     }
 
     fn end_wave(&mut self) {
-        let peak = self.wave.iter().fold(0.0_f32, |peak, sample| peak.max(*sample));
+        // Magnitudes lie in the order of their bits, and of integers many are compared at a time.
+        let peak = f32::from_bits(self.wave.iter().map(|sample| sample.to_bits()).max().unwrap_or(0));
         if peak >= PEAK_MIN {
             let length = self.wave.len() as f32;
             self.facts.waves += 1.0;
@@ -74,13 +80,11 @@ impl TopTracker {
 /// Adds the level runs of one half wave.
 fn add_runs(wave: &[f32], peak: f32, facts: &mut TopFacts) {
     let range = RUN_RANGE * peak;
+    // Nearly all runs end at once: the next two samples decide.
+    let begins = |run: &[f32]| (run[1] - run[0]).abs() <= range && (run[2] - run[0]).abs() <= range;
     let mut from = 0;
-    while from + RUN_MIN <= wave.len() {
-        // Nearly all runs end at once: the next two samples decide.
-        if (wave[from + 1] - wave[from]).abs() > range || (wave[from + 2] - wave[from]).abs() > range {
-            from += 1;
-            continue;
-        }
+    while let Some(ahead) = wave[from..].windows(RUN_MIN).position(begins) {
+        from += ahead;
         let (mut low, mut high, mut to) = (wave[from], wave[from], from + 1);
         while to < wave.len() && high.max(wave[to]) - low.min(wave[to]) <= range {
             (low, high) = (low.min(wave[to]), high.max(wave[to]));
@@ -107,14 +111,15 @@ fn add_runs(wave: &[f32], peak: f32, facts: &mut TopFacts) {
 
 /// Adds what the width of one half wave at two heights tells.
 fn add_shape(wave: &[f32], peak: f32, facts: &mut TopFacts) {
-    let (mut wide, mut narrow, mut sum) = (0_usize, 0_usize, 0.0);
-    for &sample in wave {
-        wide += usize::from(sample >= 0.5 * peak);
-        let is_high = sample >= 0.85 * peak;
-        narrow += usize::from(is_high);
-        sum += if is_high { sample } else { 0.0 };
+    let count_from = |level: f32| wave.iter().filter(|sample| **sample >= level).count();
+    let wide = count_from(0.5 * peak);
+    if wide < WIDTH_MIN {
+        return;
     }
-    if wide >= WIDTH_MIN && narrow as f32 >= FLATNESS * wide as f32 {
+    let high = 0.85 * peak;
+    let narrow = count_from(high);
+    if narrow as f32 >= FLATNESS * wide as f32 {
+        let sum: f32 = wave.iter().filter(|sample| **sample >= high).sum();
         add_at_level(&mut facts.flat, &mut facts.flat_level, (narrow, sum / narrow as f32), FLAT_SPREAD);
     }
 }
