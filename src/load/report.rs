@@ -97,6 +97,9 @@ pub struct Baseline {
     pub ratio: Option<f64>,
     /// Its CPU per stream over that of watching, sending left out.
     pub cpu_ratio: Option<f64>,
+    /// Its CPU per stream on all cores over that on one with a quarter of the streams, where that was asked for: what
+    /// streams cost more because caches and memory are shared, whoever decodes.
+    pub growth: Option<f64>,
 }
 
 impl LoadReport {

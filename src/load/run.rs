@@ -16,7 +16,7 @@ use super::settings::{LoadSettings, Streams};
 use super::trial::{Progress, Stage};
 use crate::config::{ConfigErrors, Loaded, Sources, load};
 use crate::measure::cost;
-use crate::media::bare;
+use crate::media::bare::{self, Bare};
 
 /// How long bare decoding runs to see how many streams it sustains.
 const BASELINE_HINT: Duration = Duration::from_secs(2);
@@ -122,12 +122,20 @@ fn measure_baseline(encoded: &Encoded, settings: &LoadSettings, stop: &AtomicBoo
     let hint = bare::decode(&encoded.file, threads, 1, BASELINE_HINT, &line)?;
     let streams = (hint.rate / rate / threads as f64).ceil().clamp(1.0, BASELINE_STREAMS_MAX) as usize;
     let bare = bare::decode(&encoded.file, threads, streams, BASELINE_SECONDS, &line)?;
-    let stream_seconds = bare.pictures as f64 / rate;
+    let stream_ms = |bare: &Bare| bare.cpu.as_secs_f64() * 1_000.0 / (bare.pictures as f64 / rate).max(1e-3);
+    let growth = match settings.quarter {
+        true => {
+            let few = bare::decode(&encoded.file, 1, (streams * threads / 4).max(1), BASELINE_SECONDS, &line)?;
+            (few.pictures > 0).then(|| rounded(stream_ms(&bare) / stream_ms(&few)))
+        }
+        false => None,
+    };
     Ok(Baseline {
         streams: rounded(bare.rate / rate),
-        stream_ms: rounded(bare.cpu.as_secs_f64() * 1_000.0 / stream_seconds.max(1e-3)),
+        stream_ms: rounded(stream_ms(&bare)),
         ratio: None,
         cpu_ratio: None,
+        growth,
     })
 }
 

@@ -136,7 +136,9 @@ fn conclusions(report: &LoadReport) -> String {
         );
     }
     if let Some(linear) = report.linear {
-        let _ = writeln!(text, "CPU per stream over that at a quarter of the streams: {linear:.3}");
+        let growth = report.baseline.as_ref().and_then(|baseline| baseline.growth);
+        let bare = growth.map_or(String::new(), |growth| format!("; of bare decoding {growth:.3}"));
+        let _ = writeln!(text, "CPU per stream over that at a quarter of the streams: {linear:.3}{bare}");
     }
     for required in &report.required {
         let reached = required.reached.map_or("unknown".to_owned(), |value| value.to_string());
