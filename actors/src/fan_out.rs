@@ -16,9 +16,10 @@ use crate::lifeline::Lifeline;
 use crate::media_time::MediaTime;
 use crate::track::TrackKind;
 
-/// Clocks and counts that come closer than this to the last one that rang wait for what comes next: nothing is judged by
-/// them to a quarter of a second, and a thread is woken in every lane for each.
-const CLOCKS_APART: MediaTime = MediaTime::from_millis(250);
+/// Clocks and counts that come closer than this to the last clock that rang wait for what comes next, or for
+/// [`FanOut::ring_waiting`]: nothing is judged by them to a quarter of a second, and each would wake a thread in every
+/// lane.
+const CLOCKS_APART: MediaTime = MediaTime::from_millis(200);
 
 /// One lane with its bell.
 #[derive(Debug)]
@@ -77,21 +78,23 @@ impl Outlet {
         match item {
             Item::Video(_) | Item::Audio(_) => is_awaited(),
             // What waits must not fill the lane: nobody would make room.
-            Item::Clock(at) => is_awaited() && (self.is_apart(*at) || self.lane.is_full()),
             Item::Packets(facts) => is_awaited() && (self.is_apart(facts.at) || self.lane.is_full()),
+            Item::Clock(at) => {
+                let is_apart = is_awaited() && self.is_apart(*at);
+                if is_apart {
+                    // Relaxed: one thread offers, and nothing is ordered by it.
+                    self.rang_at.store(at.as_nanos(), Ordering::Relaxed);
+                }
+                is_apart || self.lane.is_full()
+            }
             Item::Started(_) | Item::Gap(_) | Item::Ended(_) => true,
         }
     }
 
-    /// Whether a clock is far enough from the last that rang, or stepped back; then it rings.
+    /// Whether a time is far enough from the last clock that rang.
     fn is_apart(&self, at: MediaTime) -> bool {
-        // Relaxed: one thread offers, and nothing is ordered by it.
         let apart = at.as_nanos().abs_diff(self.rang_at.load(Ordering::Relaxed));
-        let is_apart = apart >= CLOCKS_APART.as_nanos().unsigned_abs();
-        if is_apart {
-            self.rang_at.store(at.as_nanos(), Ordering::Relaxed);
-        }
-        is_apart
+        apart >= CLOCKS_APART.as_nanos().unsigned_abs()
     }
 }
 
@@ -102,7 +105,7 @@ impl FanOut {
         let mut outlets: Vec<Arc<Outlet>> = self.outlets.load().iter().cloned().collect();
         for old in outlets.iter().filter(|old| old.kind == outlet.kind) {
             // What still waits there is lost with its actor.
-            let lost = old.lane.meter().displaced() + old.lane.len() as u64;
+            let lost = old.lane.meter().displaced() + old.lane.frames_waiting();
             self.displaced_before.fetch_add(lost, Ordering::Relaxed);
             self.refused_before.fetch_add(old.lane.meter().refused(), Ordering::Relaxed);
         }
@@ -126,6 +129,16 @@ impl FanOut {
         for outlet in self.outlets.load().iter().filter(|outlet| outlet.kind == kind) {
             if outlet.offer(item, line) == Delivery::Cut {
                 tracing::debug!("a lane was full when it should have taken a start");
+            }
+        }
+    }
+
+    /// Rings for what waits without having rung. To be called now and then: where a source falls silent, nothing follows
+    /// that would.
+    pub fn ring_waiting(&self) {
+        for outlet in self.outlets.load().iter().filter(|outlet| !outlet.lane.is_empty()) {
+            if let Some(bell) = &outlet.bell {
+                bell.ring();
             }
         }
     }
@@ -196,19 +209,67 @@ mod tests {
     }
 
     #[test]
-    fn every_picture_rings_and_of_clocks_three_a_second() {
+    fn every_picture_rings_and_of_ten_clocks_five() {
         let (outlet, _receiver) = outlet(64, 1);
-        let items: Vec<Item> = (0..11).map(|number| clock(number * 100)).collect();
-        let rang = rings(&outlet, &items);
-        assert_eq!(
-            rang,
-            [0, 3, 6, 9].iter().fold([false; 11], |mut rang, at| {
-                rang[*at] = true;
-                rang
-            })
-        );
-        assert_eq!(rings(&outlet, &[picture(1_040), clock(1_100), picture(1_080)]), [true, false, true]);
+        let items: Vec<Item> = (0..10).map(|number| clock(number * 100)).collect();
+        assert_eq!(rings(&outlet, &items), [true, false].repeat(5));
+        assert_eq!(rings(&outlet, &[picture(940), clock(950), picture(980)]), [true, false, true]);
         assert_eq!(rings(&outlet, &[clock(0), clock(100)]), [true, false], "a session that begins anew");
+    }
+
+    /// Counts what it is nudged.
+    struct Listener(Arc<AtomicU64>);
+
+    impl actix::Actor for Listener {
+        type Context = actix::Context<Self>;
+    }
+
+    impl actix::Handler<crate::bell::Nudge> for Listener {
+        type Result = ();
+        fn handle(&mut self, _: crate::bell::Nudge, _: &mut Self::Context) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_did_not_ring_is_rung_for_when_the_source_falls_silent() {
+        actix::System::new().block_on(async {
+            let heard = Arc::new(AtomicU64::new(0));
+            let bell = Arc::new(Bell::new(actix::Actor::start(Listener(heard.clone())).recipient()));
+            let (sender, receiver) = lane(NonZeroUsize::MIN.saturating_add(63), WhenFull::DropOldest);
+            let fan_out = FanOut::default();
+            fan_out.exchange(Outlet::new(LaneKind::Input, sender, Some(bell.clone()), 1));
+            let count = async || {
+                // The actor has its turn.
+                for _ in 0..4 {
+                    tokio::task::yield_now().await;
+                }
+                bell.answer();
+                heard.load(Ordering::Relaxed)
+            };
+            for (millis, rung) in [(0, 1), (100, 1)] {
+                assert_eq!(fan_out.offer(&clock(millis), &Lifeline::default()), Delivery::Done);
+                assert_eq!(count().await, rung, "{millis}");
+            }
+            fan_out.ring_waiting();
+            assert_eq!(count().await, 2);
+            while receiver.take().is_some() {}
+            fan_out.ring_waiting();
+            assert_eq!(count().await, 2, "nothing waits");
+        });
+    }
+
+    #[test]
+    fn clocks_that_wait_in_a_lane_that_is_exchanged_are_no_lost_frames() {
+        let fan_out = FanOut::default();
+        let (first, receiver) = outlet(64, 1);
+        fan_out.exchange(first);
+        for item in [picture(0), clock(0), picture(40), clock(100), picture(80)] {
+            assert_eq!(fan_out.offer(&item, &Lifeline::default()), Delivery::Done);
+        }
+        assert!(receiver.take().is_some_and(|item| item.is_frame()));
+        fan_out.exchange(outlet(64, 1).0);
+        assert_eq!(fan_out.dropped(), (2, 0));
     }
 
     #[test]

@@ -88,6 +88,9 @@ struct Shared {
     /// Items other than frames that were met while displacing; older than all in the channel.
     carried: Mutex<VecDeque<Item>>,
     receiver_gone: AtomicBool,
+    /// Frames that came into the lane, and that the receiver took out.
+    frames: AtomicU64,
+    received: AtomicU64,
     meter: LaneMeter,
 }
 
@@ -119,6 +122,8 @@ pub fn lane(capacity: NonZeroUsize, when_full: WhenFull) -> (LaneSender, LaneRec
     let shared = Arc::new(Shared {
         carried: Mutex::new(VecDeque::new()),
         receiver_gone: AtomicBool::new(false),
+        frames: AtomicU64::new(0),
+        received: AtomicU64::new(0),
         meter: LaneMeter::default(),
     });
     let oldest = (when_full == WhenFull::DropOldest).then(|| receiver.clone());
@@ -138,6 +143,7 @@ impl LaneSender {
             self.shared.meter.refused.fetch_add(u64::from(item.is_frame()), Ordering::Relaxed);
             return Offer::Closed;
         }
+        let is_frame = item.is_frame();
         let offer = if self.when_full == WhenFull::Wait {
             self.offer_waiting(item, line)
         } else if item.is_frame() && self.is_full() {
@@ -146,6 +152,9 @@ impl LaneSender {
             self.offer_to_reserve(item)
         };
         let meter = &self.shared.meter;
+        if matches!(offer, Offer::Taken | Offer::TakenDisplacing { .. }) {
+            self.shared.frames.fetch_add(is_frame.into(), Ordering::Relaxed);
+        }
         match offer {
             Offer::Taken => drop(meter.taken.fetch_add(1, Ordering::Relaxed)),
             Offer::TakenDisplacing { dropped } => {
@@ -171,6 +180,12 @@ impl LaneSender {
     /// True when nothing waits in the lane.
     pub fn is_empty(&self) -> bool {
         self.sender.is_empty()
+    }
+
+    /// Frames waiting in the lane, about: both ends may be at work.
+    pub fn frames_waiting(&self) -> u64 {
+        let gone = self.shared.received.load(Ordering::Relaxed) + self.shared.meter.displaced();
+        self.shared.frames.load(Ordering::Relaxed).saturating_sub(gone)
     }
 
     /// True when there is no room for another frame.
@@ -276,6 +291,7 @@ impl LaneReceiver {
     pub fn take(&self) -> Option<Item> {
         let mut carried = self.shared.carried.lock().unwrap_or_else(PoisonError::into_inner);
         let item = carried.pop_front().or_else(|| self.receiver.try_recv().ok());
+        self.shared.received.fetch_add(item.as_ref().is_some_and(Item::is_frame).into(), Ordering::Relaxed);
         if let (Some(_), Some(room)) = (&item, &self.room) {
             // A token that lies there already says the same.
             let _ = room.try_send(());

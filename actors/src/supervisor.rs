@@ -261,6 +261,7 @@ impl Supervisor {
         self.send_events();
         self.mend_groups();
         self.ticks += 1;
+        self.fan_out.ring_waiting();
         if self.ticks.is_multiple_of(TICKS_PER_PUBLICATION) {
             self.publish();
         }

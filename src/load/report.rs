@@ -97,8 +97,8 @@ pub struct Baseline {
     pub ratio: Option<f64>,
     /// Its CPU per stream over that of watching, sending left out.
     pub cpu_ratio: Option<f64>,
-    /// Its CPU per stream on all cores over that on one with a quarter of the streams, where that was asked for: what
-    /// streams cost more because caches and memory are shared, whoever decodes.
+    /// Its CPU per stream over that with a quarter of the streams on as many cores, where that was asked for: what streams
+    /// cost more because more of them share caches, whoever decodes.
     pub growth: Option<f64>,
 }
 

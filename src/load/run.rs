@@ -125,8 +125,8 @@ fn measure_baseline(encoded: &Encoded, settings: &LoadSettings, stop: &AtomicBoo
     let stream_ms = |bare: &Bare| bare.cpu.as_secs_f64() * 1_000.0 / (bare.pictures as f64 / rate).max(1e-3);
     let growth = match settings.quarter {
         true => {
-            let few = bare::decode(&encoded.file, 1, (streams * threads / 4).max(1), BASELINE_SECONDS, &line)?;
-            (few.pictures > 0).then(|| rounded(stream_ms(&bare) / stream_ms(&few)))
+            let few = bare::decode(&encoded.file, threads, (streams / 4).max(1), BASELINE_SECONDS, &line)?;
+            (few.pictures > 0 && !line.is_cut()).then(|| rounded(stream_ms(&bare) / stream_ms(&few)))
         }
         false => None,
     };

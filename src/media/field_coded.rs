@@ -132,8 +132,8 @@ pub(crate) fn file(count: u32) -> PathBuf {
     raw("h264", &stream(count))
 }
 
-/// The same as a clip with its fields in packets of their own, but with both in one packet: as some files have them, and
-/// as a transport stream that gives one time for both.
+/// The same as a clip with its fields in packets of their own, but with both in one packet: as some files have them,
+/// and as a transport stream that gives one time for both.
 pub(crate) fn in_pairs(clip: &Path, extension: &str) -> PathBuf {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let path = folder.path().join(format!("pairs.{extension}"));

@@ -13,7 +13,7 @@ use ffmpeg_next::packet::Ref;
 use ffi::AVFieldOrder::AV_FIELD_UNKNOWN;
 use ffi::AVPictureStructure::{AV_PICTURE_STRUCTURE_BOTTOM_FIELD, AV_PICTURE_STRUCTURE_TOP_FIELD};
 
-use super::slices::SliceReader;
+use super::slices::{Slice, SliceReader};
 
 /// The largest packet that is parsed, in bytes; no coded field is larger, and sizes fit the parser's type.
 const PACKET_MAX: usize = 64 << 20;
@@ -56,7 +56,7 @@ impl FieldReader {
             };
             Self {
                 codec: parameters.codec_id,
-                parser: Parser::open(parameters),
+                parser: Parser::open(stream),
                 slices: SliceReader::new(extra_data),
                 pairs: Pairs::default(),
                 has_seen_any: false,
@@ -76,11 +76,13 @@ impl FieldReader {
     /// What the next packet holds.
     pub(crate) fn part_of(&mut self, packet: &ffmpeg_next::Packet) -> Part {
         let Some(parser) = &mut self.parser else { return Part::Whole };
-        let field = parser.field_of(packet);
-        self.has_seen_any |= field.is_some();
-        // An IDR picture begins with its first field, the other one is none (ITU-T H.264, 7.4.1.2.4).
-        let begins = || packet.data().and_then(|bytes| self.slices.first(bytes)).is_some_and(|slice| slice.is_idr);
-        self.pairs.next(field.map(|field| Field { may_join: field.may_join && !begins(), ..field }))
+        let parsed = parser.parse(packet);
+        self.has_seen_any |= parsed.is_some();
+        self.pairs.next(parsed.map(|(parity, shares_frame)| Field {
+            parity,
+            shares_frame,
+            slice: packet.data().and_then(|bytes| self.slices.first(bytes)),
+        }))
     }
 
     /// Whether any packet yet held a field.
@@ -96,13 +98,18 @@ struct Parser {
 }
 
 impl Parser {
-    /// A parser for a track with these parameters, if it is H.264.
-    fn open(parameters: &ffi::AVCodecParameters) -> Option<Self> {
-        if parameters.codec_id != ffi::AVCodecID::AV_CODEC_ID_H264 {
-            return None;
-        }
-        // SAFETY: the parameters are valid. Parser and context are ours alone, and freed by `Drop` on every way out.
+    /// A parser for a stream, if it is H.264.
+    ///
+    /// # Safety
+    /// As for [`FieldReader::open`].
+    unsafe fn open(stream: *const ffi::AVStream) -> Option<Self> {
+        // SAFETY: by the caller's promise the stream and its parameters are valid. Parser and context are ours alone,
+        // and freed by `Drop` on every way out.
         unsafe {
+            let parameters = &*(*stream).codecpar;
+            if parameters.codec_id != ffi::AVCodecID::AV_CODEC_ID_H264 {
+                return None;
+            }
             let mut context = NonNull::new(ffi::avcodec_alloc_context3(ptr::null()))?;
             let Some(mut parser) = NonNull::new(ffi::av_parser_init(parameters.codec_id as i32)) else {
                 ffi::avcodec_free_context(&mut ptr::from_mut(context.as_mut()));
@@ -116,10 +123,11 @@ impl Parser {
         }
     }
 
-    /// The field that a packet holds; nothing for a whole picture.
-    fn field_of(&mut self, packet: &ffmpeg_next::Packet) -> Option<Field> {
+    /// Which lines the field has that a packet holds, and whether its frame has the same number as that of the field
+    /// before it, which has the other lines; nothing for a whole picture.
+    fn parse(&mut self, packet: &ffmpeg_next::Packet) -> Option<(Parity, bool)> {
         // SAFETY: parser and context live as long as this. The packet's data are valid for its size and
-        // followed by the padding that every packet of libavformat has; the parser only reads them, and
+        // followed by the padding that every packet of libavformat has, as its references do; the parser only reads them, and
         // with whole frames what it hands out points into them and is not used.
         let parser = unsafe {
             let raw = &*packet.as_ptr();
@@ -146,8 +154,8 @@ impl Parser {
             AV_PICTURE_STRUCTURE_BOTTOM_FIELD => Parity::Bottom,
             _ => return None,
         };
-        // The parser names an order for the second of two fields with the same number of their frame, as decoders join them.
-        Some(Field { parity, may_join: parser.field_order != AV_FIELD_UNKNOWN })
+        // The parser names the order of two such fields.
+        Some((parity, parser.field_order != AV_FIELD_UNKNOWN))
     }
 }
 
@@ -165,8 +173,9 @@ impl Drop for Parser {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Field {
     parity: Parity,
-    /// It may be of the same picture as the field before it.
-    may_join: bool,
+    /// Its frame has the same number as that of the field before it, which has the other lines.
+    shares_frame: bool,
+    slice: Option<Slice>,
 }
 
 /// Which lines of a picture a field has.
@@ -177,22 +186,39 @@ enum Parity {
 }
 
 /// Finds what belongs together: a field and the other one right after it.
+///
+/// Pictures that no other refers to share their number with the one after them, so turns count, too. Once these are out of
+/// step by a lost field, what others refer to and where a sequence begins puts them right.
 #[derive(Debug, Default)]
 struct Pairs {
     /// A field that came and still lacks the other.
-    first: Option<Parity>,
+    first: Option<Field>,
 }
 
 impl Pairs {
     /// Takes the next packet: a field, or nothing for a whole picture.
     fn next(&mut self, field: Option<Field>) -> Part {
-        let part = match (self.first, field) {
-            (_, None) => Part::Whole,
-            (Some(first), Some(field)) if first != field.parity && field.may_join => Part::Second,
-            (_, Some(_)) => Part::First,
+        let Some(field) = field else {
+            self.first = None;
+            return Part::Whole;
         };
-        self.first = field.map(|field| field.parity).filter(|_| part == Part::First);
-        part
+        let joins = self.first.is_some_and(|first| field.joins(first));
+        self.first = (!joins).then_some(field);
+        if joins { Part::Second } else { Part::First }
+    }
+}
+
+impl Field {
+    /// Whether it is of the same frame as the field before it, as decoders tell it (ITU-T H.264, 7.4.1.2.4): others refer
+    /// to both or to none, and it begins no sequence that the first did not begin.
+    fn joins(self, first: Self) -> bool {
+        let is_alike = match (first.slice, self.slice) {
+            (Some(first), Some(second)) => {
+                first.is_referred_to == second.is_referred_to && (first.is_idr || !second.is_idr)
+            }
+            _ => true,
+        };
+        first.parity != self.parity && self.shares_frame && is_alike
     }
 }
 
@@ -203,15 +229,19 @@ mod tests {
     use Parity::{Bottom, Top};
     use Part::{First, Second, Whole};
 
-    /// Fields of pictures of these numbers.
-    fn parts(fields: &[Option<(Parity, u32)>]) -> Vec<Part> {
+    const REFERENCE: Slice = Slice { is_idr: false, is_referred_to: true };
+    const NON_REFERENCE: Slice = Slice { is_idr: false, is_referred_to: false };
+    const IDR: Slice = Slice { is_idr: true, is_referred_to: true };
+
+    /// Fields of frames with these numbers.
+    fn parts(fields: &[Option<(Parity, u32, Slice)>]) -> Vec<Part> {
         let (mut pairs, mut before) = (Pairs::default(), None::<(Parity, u32)>);
-        let mut part = |field: &Option<(Parity, u32)>| {
-            let next = field.map(|(parity, frame)| {
-                let may_join = before.is_some_and(|(first, number)| first != parity && number == frame);
-                Field { parity, may_join }
+        let mut part = |field: &Option<(Parity, u32, Slice)>| {
+            let next = field.map(|(parity, frame, slice)| {
+                let shares_frame = before.is_some_and(|(first, number)| first != parity && number == frame);
+                Field { parity, shares_frame, slice: Some(slice) }
             });
-            before = *field;
+            before = field.map(|(parity, frame, _)| (parity, frame));
             pairs.next(next)
         };
         fields.iter().map(&mut part).collect()
@@ -219,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_field_belongs_to_the_other_one_before_it_and_a_lost_one_to_none() {
-        let (top, bottom) = (Some((Top, 0)), Some((Bottom, 0)));
+        let (top, bottom) = (Some((Top, 0, REFERENCE)), Some((Bottom, 0, REFERENCE)));
         let fields = [top, bottom, top, bottom, None, bottom, top, top, top, bottom, bottom, None, top];
         let expected = [First, Second, First, Second, Whole, First, Second, First, First, Second, First, Whole, First];
         assert_eq!(parts(&fields), expected);
@@ -228,13 +258,30 @@ mod tests {
     #[test]
     fn after_a_lost_field_pairs_are_found_again_at_the_next_picture_that_others_refer_to() {
         // The first field of the second picture is lost; nothing refers to the third.
-        let fields: Vec<_> =
-            [(Top, 0), (Bottom, 0), (Bottom, 1), (Top, 2), (Bottom, 2), (Top, 2), (Bottom, 2), (Top, 3), (Bottom, 3)]
-                .map(Some)
-                .into();
-        assert_eq!(parts(&fields), [First, Second, First, First, Second, First, Second, First, Second]);
-        // Those that share a number are told apart by their turn.
-        let lost = [(Bottom, 1), (Top, 1), (Bottom, 1), (Top, 2), (Bottom, 2)].map(Some);
-        assert_eq!(parts(&lost), [First, Second, First, First, Second]);
+        let fields = [
+            (Top, 0, REFERENCE),
+            (Bottom, 0, REFERENCE),
+            (Bottom, 1, REFERENCE),
+            (Top, 2, NON_REFERENCE),
+            (Bottom, 2, NON_REFERENCE),
+            (Top, 2, REFERENCE),
+            (Bottom, 2, REFERENCE),
+        ];
+        assert_eq!(parts(&fields.map(Some)), [First, Second, First, First, Second, First, Second]);
+        // Of pictures to which nothing refers one lost its first field, and the key picture shares their number.
+        let fields = [
+            (Bottom, 1, NON_REFERENCE),
+            (Top, 1, NON_REFERENCE),
+            (Bottom, 1, NON_REFERENCE),
+            (Top, 1, REFERENCE),
+            (Bottom, 1, REFERENCE),
+        ];
+        assert_eq!(parts(&fields.map(Some)), [First, Second, First, First, Second]);
+    }
+
+    #[test]
+    fn an_idr_picture_is_no_second_field_of_what_came_before() {
+        let fields = [(Bottom, 0, REFERENCE), (Top, 0, IDR), (Bottom, 0, REFERENCE), (Top, 0, IDR), (Bottom, 0, IDR)];
+        assert_eq!(parts(&fields.map(Some)), [First, First, Second, First, Second]);
     }
 }

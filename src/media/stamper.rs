@@ -124,8 +124,8 @@ impl Stamper {
         number
     }
 
-    /// The packet of that number, which lasts `duration` if that is above 0, holds the second field of the picture that the
-    /// one before it began; gives the number of that one.
+    /// The packet of that number, which lasts `duration` if that is above 0, holds the second field of the picture that
+    /// the one before it began; gives the number of that one.
     pub(crate) fn joins(&mut self, number: u64, duration: i64) -> u64 {
         self.thinning.joins();
         let first = number.saturating_sub(1);

@@ -216,10 +216,16 @@ impl TrackReader {
         let corrupt = flags & ffi::AV_PKT_FLAG_CORRUPT != 0;
         let outcome = PacketOutcome { corrupt, scrambled, ..PacketOutcome::default() };
         if scrambled || !self.is_inspected() {
+            if key && self.holds {
+                // What follows belongs to a group that nobody can decode.
+                self.held.clear();
+            }
             return outcome;
         }
         // SAFETY: by the caller's promise.
         let part = unsafe { self.part_of(stream, packet, key) };
+        // What the parser wrote to the log is no evidence against the picture before.
+        ffmpeg_log::take_evidence();
         // Decoding begins at no second field.
         let key = key && part != Part::Second;
         if self.holds {

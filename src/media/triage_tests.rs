@@ -103,7 +103,7 @@ fn a_suspicion_between_the_fields_of_a_key_picture_leaves_no_trace() {
     let sound = "-f lavfi -i sine=frequency=440:duration=10";
     let path = clip("ts", &format!("-f h264 -r 50 -i {} {sound} -map 0 -map 1 -c:v copy -c:a aac", raw.display()));
     // Blocks of sound lie before, between and behind the fields.
-    for block in 250..300 {
+    for block in 270..290 {
         let (dial, mut blocks) = (Arc::new(TierDial::new(TierRange::triage())), 0);
         let heard = heard_by_items(&path, &dial, |item| {
             blocks += usize::from(matches!(item, Item::Audio(_)));

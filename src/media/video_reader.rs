@@ -139,8 +139,8 @@ impl VideoReader {
         Some(Box::new(SharedPicture(picture.clone())))
     }
 
-    /// For how long a picture is shown: as the container says, else by the rate and repeated fields; for as long as both
-    /// its fields, if they came that far apart.
+    /// For how long a picture is shown: as the container says, else by the rate and repeated fields; for as long as
+    /// both its fields, if they came that far apart.
     fn lasts(&self, frame: &ffi::AVFrame, fields_apart: Option<i64>) -> MediaTime {
         let time = |ticks| MediaTime::from_ticks(ticks, self.base.0, self.base.1);
         let said = if frame.pkt_duration > 0 {
@@ -154,8 +154,8 @@ impl VideoReader {
     }
 }
 
-/// How long a picture lasts of which that is said, and whose fields are so far apart: with fields in packets of their own it
-/// may be said of each. Durations are rounded down and distances are not; one that is far longer is no field's.
+/// How long a picture lasts of which that is said, and whose fields are so far apart: with fields in packets of their
+/// own it may be said of each. Durations are rounded down and distances are not; one that is far longer is no field's.
 fn of_both_fields(said: MediaTime, apart: MediaTime) -> MediaTime {
     let is_fields = apart + apart <= said + said + said;
     if is_fields { said.max(apart + apart) } else { said }
