@@ -243,7 +243,7 @@ impl LaneSender {
         let offer = loop {
             // Only this sender fills the lane, so the length can only shrink between look and send.
             // The reserve stays free for what must arrive even after a cut.
-            if self.sender.len() < self.capacity || !item.is_frame() {
+            if !self.is_full() || !item.is_frame() {
                 match self.sender.try_send(item) {
                     Ok(()) => break Offer::Taken,
                     Err(TrySendError::Disconnected(_)) => break Offer::Closed,

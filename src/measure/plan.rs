@@ -75,6 +75,11 @@ impl MeasurePlan {
         stills: false,
     };
 
+    /// Measures the structure of pictures alone.
+    #[cfg(test)]
+    pub(crate) const STRUCTURE: Self =
+        Self { seams: true, sharpness: true, flash: true, pattern: true, gamut: true, fields: true, ..Self::NOTHING };
+
     /// The same for a stream that is watched live: what its readings and stills show is measured,
     /// whatever detectors need.
     #[must_use]

@@ -8,15 +8,7 @@ use super::{MeasurePlan, PictureMeasurer, StructureMeasures};
 
 const WIDTH: usize = 640;
 const HEIGHT: usize = 360;
-const PLAN: MeasurePlan = MeasurePlan {
-    seams: true,
-    sharpness: true,
-    flash: true,
-    pattern: true,
-    gamut: true,
-    fields: true,
-    ..MeasurePlan::NOTHING
-};
+const PLAN: MeasurePlan = MeasurePlan::STRUCTURE;
 
 /// Levels of Y, Cb and Cr at a place of the luma plane.
 type Paint<'a> = &'a dyn Fn(usize, usize) -> [u8; 3];

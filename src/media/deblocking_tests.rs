@@ -20,17 +20,7 @@ fn film(extension: &str, filter: &str) -> PathBuf {
 
 fn pictures(path: &Path, deblocking: Deblocking) -> Vec<Arc<VideoFrame>> {
     let mut spec = spec(path);
-    spec.measure = MeasurePlan {
-        chroma: true,
-        motion: true,
-        seams: true,
-        sharpness: true,
-        flash: true,
-        pattern: true,
-        gamut: true,
-        fields: true,
-        ..spec.measure
-    };
+    spec.measure = MeasurePlan { luma: true, chroma: true, motion: true, ..MeasurePlan::STRUCTURE };
     spec.deblocking = deblocking;
     hear(spec).video
 }
