@@ -219,6 +219,38 @@ fn a_source_that_panics_is_opened_again() {
     });
 }
 
+/// Keeps the newest clock that it sees, in milliseconds.
+struct ClockKeeper(Arc<AtomicU64>);
+
+impl Detector for ClockKeeper {
+    fn inspect(&mut self, item: &Item, _: &mut Verdicts) {
+        if let Item::Clock(at) = item {
+            self.0.store(at.as_millis().unsigned_abs(), Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn the_last_clock_of_a_source_that_falls_silent_is_judged() {
+    on_real_time(async {
+        let rig = Rig::threads(1);
+        let newest = Arc::new(AtomicU64::new(0));
+        let kept = newest.clone();
+        let keeper =
+            spec(1, "clock", LaneKind::Picture, Precedence::Apart, move || Box::new(ClockKeeper(kept.clone())));
+        let mut script = pictures(0, 40);
+        script.push(ScriptStep::Clock(millis(40)));
+        // It is long judged when the next one comes, too soon to wake anybody.
+        script.extend([ScriptStep::Stall(Duration::from_millis(50)), ScriptStep::Clock(millis(100))]);
+        script.push(ScriptStep::Stall(Duration::from_secs(600)));
+        // Of a limit that ends the session, the end would wake them.
+        let limits = SourceLimits { stall: LIMIT * 10, ..SourceLimits::default() };
+        let opener = ScriptedOpener::new("lobby", [Ok(script)]).with_limits(limits);
+        rig.add(of("lobby", Arc::new(opener), vec![keeper], SessionMode::Thread)).await;
+        until("the last clock", LIMIT, || newest.load(Ordering::Relaxed) == 100).await;
+    });
+}
+
 #[test]
 fn two_hundred_stalled_sources_end_within_a_second() {
     on_real_time(async {
