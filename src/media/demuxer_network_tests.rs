@@ -12,7 +12,7 @@ use ffmpeg_next::Packet;
 use crate::media::demuxer::Demuxer;
 use crate::media::spec::{Address, InputSpec};
 use crate::media::test_server::{TestServer, respond};
-use crate::media::testing::{drain, mp4_index_first, mp4_index_last, open, spec, transport_stream};
+use crate::media::testing::{drain, free_port, mp4_index_first, mp4_index_last, open, spec, transport_stream};
 
 fn url(text: &str) -> Address {
     Address::Url(text.parse().unwrap())
@@ -105,10 +105,6 @@ fn send_for_ever(port: u16) {
             }
         }
     });
-}
-
-fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]

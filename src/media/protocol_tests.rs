@@ -1,7 +1,7 @@
 //! FFmpeg's own protocols against real senders on the loopback: SRT, RTMP and RTSP.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use ffmpeg_next::Packet;
 
 use crate::media::demuxer::Demuxer;
 use crate::media::spec::Address;
-use crate::media::testing::{drain, mp4_index_first, spec, transport_stream};
+use crate::media::testing::{drain, free_port, mp4_index_first, spec, transport_stream};
 
 /// An `ffmpeg` that sends the clip in real time, over and over; ended on drop.
 pub(super) struct Sender(Child);
@@ -42,10 +42,6 @@ impl Drop for Sender {
 
 fn url(text: &str) -> Address {
     Address::Url(text.parse().unwrap())
-}
-
-pub(super) fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Opens, again and again while the sender is not there yet.

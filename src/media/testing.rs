@@ -1,8 +1,10 @@
 //! Helpers of the media tests: small clips, made once by the installed `ffmpeg` and kept.
 
+use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use avwatch_actors::lifeline::Lifeline;
@@ -85,6 +87,20 @@ pub(in crate::media) fn drain(demuxer: &mut Demuxer) -> (u32, Result<(), SourceE
             Err(error) => return (count, Err(error)),
         }
     }
+}
+
+/// A port that nobody has, and that nobody is given who asks the system for any: it lies below the range Linux gives
+/// those from (32768 to 60999). A port that was once given out may be another test's server by the time it is used.
+pub(in crate::media) fn free_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Where each test is a process of its own, they start apart.
+    let apart = (std::process::id() % u32::from(COUNT)) as u16;
+    let ports = std::iter::repeat_with(|| FIRST + NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(apart) % COUNT);
+    let is_free =
+        |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("0.0.0.0", *port)).is_ok();
+    ports.take(100).find(is_free).expect("none of a hundred ports is free")
 }
 
 /// The words of a refusal to open.

@@ -9,14 +9,11 @@ use avwatch_actors::source::SourceError;
 use super::testing::patience;
 use super::{ByteSource, Patience, UdpSource};
 use crate::media::spec::Transport;
+use crate::media::testing::free_port;
 
 /// A source on a free port of an address, and that port.
 fn receiver(ip: &str, transport: &Transport, patience: &Arc<Patience>) -> (UdpSource, u16) {
-    let probe =
-        UdpSocket::bind(SocketAddr::new(if ip.contains(':') { "::1" } else { "127.0.0.1" }.parse().unwrap(), 0))
-            .unwrap();
-    let port = probe.local_addr().unwrap().port();
-    drop(probe);
+    let port = free_port();
     let address = SocketAddr::new(ip.parse().unwrap(), port);
     (UdpSource::open(address, transport, "udp://here", patience).unwrap(), port)
 }

@@ -13,10 +13,9 @@ use avwatch_actors::source::SourceError;
 
 use crate::media::bytes::{Guard, Lookup, OwnSockets, Reach};
 use crate::media::demuxer::Demuxer;
-use crate::media::protocol_tests::free_port;
 use crate::media::spec::Address;
 use crate::media::test_server::{TestServer, respond};
-use crate::media::testing::spec;
+use crate::media::testing::{free_port, spec};
 
 /// Listens on every address of this machine; whoever connects, or sends a datagram to the same port, is heard.
 struct Ear(TcpListener, UdpSocket);

@@ -12,9 +12,9 @@ use avwatch_actors::source::SourceError;
 use super::{Ear, REBINDING, guard, in_turn, offline, open, refused};
 use crate::media::bytes::Reach;
 use crate::media::demuxer::Demuxer;
-use crate::media::protocol_tests::{Sender, free_port, rtsp_server};
+use crate::media::protocol_tests::{Sender, rtsp_server};
 use crate::media::spec::{Address, RtspTransport};
-use crate::media::testing::{drain, spec};
+use crate::media::testing::{drain, free_port, spec};
 
 /// A server that moves an RTSP client on, at the given method; answers the ones before.
 fn rtsp_redirect(at: &'static str, to: &str) -> String {
@@ -100,10 +100,8 @@ fn a_name_is_resolved_once_and_what_was_checked_is_connected_to() {
 
 #[test]
 fn of_a_name_with_an_inner_and_an_open_address_only_the_open_one_is_tried() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let port = free_port();
     let inner = Ear::of(TcpListener::bind(("127.0.0.2", port)).unwrap()).unwrap();
-    drop(listener);
     let lookup = in_turn(&[&["127.0.0.2", "127.0.0.1"]], &Arc::default());
     let guard = guard(&["127.0.0.1"], lookup);
     for scheme in ["http", "tcp", "rtsp", "rtmp"] {
