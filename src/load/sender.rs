@@ -13,15 +13,14 @@ use std::time::{Duration, Instant};
 use avwatch_actors::lifeline::Lifeline;
 use avwatch_actors::worker;
 
-use super::clip::PACKETS_AT_ONCE;
+use super::clip::{PACKET, PACKETS_AT_ONCE};
 use super::requests::{Answer, answer_to};
 use super::rota::{Rota, spread};
 use crate::synthetic::SECONDS_PER_KEY;
 
-/// Longest sleep: how late a request may be noticed.
-const NAP_MAX: Duration = Duration::from_millis(2);
-/// Shortest one; sleeps are hardly exacter.
-const NAP_MIN: Duration = Duration::from_micros(200);
+/// How long it sleeps between two turns: what is due within this time leaves together, as network cards hand over several packets
+/// at a time; and how late a request may be noticed.
+const NAP: Duration = Duration::from_millis(4);
 /// Bytes that may wait for a receiver.
 const WAITING_MAX: usize = 8 << 20;
 /// Longest request, and how long it may take to arrive.
@@ -238,40 +237,34 @@ impl Sender {
         self.accept();
         self.read_requests();
         self.answers.retain_mut(|answer| answer.flush() && !answer.waiting.is_empty());
-        let mut next = Instant::now() + NAP_MAX;
         for number in 0..self.streams.len() {
-            next = next.min(self.send(number));
+            self.send(number);
         }
-        std::thread::sleep(next.saturating_duration_since(Instant::now()).max(NAP_MIN));
+        std::thread::sleep(NAP);
     }
 
-    /// Sends what is due of a stream; when the next part is.
-    fn send(&mut self, number: usize) -> Instant {
+    /// Sends what is due of a stream.
+    fn send(&mut self, number: usize) {
         let stream = &mut self.streams[number];
         if let Way::Hls = stream.way {
-            return Instant::now() + NAP_MAX;
+            return;
         }
+        self.buffer.clear();
         loop {
             let clip = self.rota.clip(stream.round);
             let end = ((stream.packet / PACKETS_AT_ONCE + 1) * PACKETS_AT_ONCE).min(clip.packets());
             let due = stream.zero + self.rota.begins(stream.round) + clip.leaves(end - 1);
             let now = Instant::now();
             if due > now {
-                if let Way::Listens(_, Some(connection)) | Way::Http(Some(connection)) = &mut stream.way
-                    && !connection.flush()
-                {
-                    stream.way.hang_up();
-                }
-                return due;
+                break;
             }
             let late = u64::try_from((now - due).as_micros()).unwrap_or(u64::MAX);
             self.book.late_micros.fetch_max(late, Ordering::Relaxed);
-            self.buffer.clear();
             self.rota.copy(stream.packet..end, stream.round, &mut self.buffer);
-            stream.way.give(&self.buffer, &self.book);
             (stream.packet, stream.round) =
                 if end == clip.packets() { (0, stream.round + 1) } else { (end, stream.round) };
         }
+        stream.way.give(&self.buffer, &self.book);
     }
 
     fn accept(&mut self) {
@@ -342,9 +335,11 @@ impl Way {
     fn give(&mut self, bytes: &[u8], book: &SenderBook) {
         let is_over = match self {
             Self::Datagrams(socket, to) => {
-                match socket.send_to(bytes, *to) {
-                    Ok(count) => drop(book.bytes.fetch_add(count as u64, Ordering::Relaxed)),
-                    Err(_) => drop(book.refused.fetch_add(1, Ordering::Relaxed)),
+                for datagram in bytes.chunks(PACKETS_AT_ONCE * PACKET) {
+                    match socket.send_to(datagram, *to) {
+                        Ok(count) => drop(book.bytes.fetch_add(count as u64, Ordering::Relaxed)),
+                        Err(_) => drop(book.refused.fetch_add(1, Ordering::Relaxed)),
+                    }
                 }
                 false
             }

@@ -171,6 +171,11 @@ impl Demuxer {
         self.parts.patience.counts()
     }
 
+    /// Whether bytes of a live input gather for longer: most packets are not decoded.
+    pub fn gather_longer(&self, longer: bool) {
+        self.parts.patience.gather_longer(longer);
+    }
+
     /// Packets that FFmpeg could not read and skipped.
     pub fn skipped(&self) -> u64 {
         self.skipped

@@ -3,6 +3,7 @@
 //! Part of the session, on the ingest thread.
 
 use avwatch_actors::media_time::MediaTime;
+use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackKind;
 use ffmpeg_next::ffi;
 use ffmpeg_next::packet::Ref;
@@ -21,6 +22,7 @@ impl Session {
         }
         let is_other = wanted != self.tier;
         (self.tier, self.holds) = (wanted, triage);
+        self.gather();
         let work = &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet };
         for track in &mut self.tracks {
             track.set_tier(wanted, triage, work);
@@ -29,6 +31,11 @@ impl Session {
             let at = self.clock.now().unwrap_or_default();
             self.outlet.changed(at);
         }
+    }
+
+    /// Lets bytes gather for as long as suits the tier.
+    pub(super) fn gather(&self) {
+        self.demuxer.gather_longer(self.tier != Tier::Full);
     }
 
     /// Decodes packets that were held, so many of each track: nothing arrives behind which they could come.

@@ -14,11 +14,12 @@ use avwatch_actors::source::{SourceError, SourceLimits};
 /// Longest time between two looks at the lifeline; well below the 250 ms that a cut may take.
 pub const SLICE: Duration = Duration::from_millis(100);
 
-/// How long bytes of a slow input gather: a quarter of a picture's time.
-const GATHERING: Duration = Duration::from_millis(10);
+/// How long bytes of a slow input gather: a picture's time. Each wait woken from costs as much as reading 100 kB.
+const GATHERING: Duration = Duration::from_millis(40);
 
-/// As many bytes between two waits are no slow input: 25 Mb/s.
-const GATHERED_BELOW: u64 = 32 << 10;
+/// As many bytes between two waits are no slow input: 16 Mb/s. A socket's buffer holds more, also where the system grants
+/// no larger one than its default.
+const GATHERED_BELOW: u64 = 80 << 10;
 
 /// No deadline.
 const NEVER: u64 = u64::MAX;
@@ -39,6 +40,8 @@ pub struct Patience {
     received: AtomicU64,
     /// Of them, those that had arrived when the last wait began.
     waited_at: AtomicU64,
+    /// How long bytes gather, in nanoseconds.
+    gathering: AtomicU64,
     dropped: AtomicU64,
     lost: AtomicU64,
 }
@@ -55,6 +58,7 @@ impl Patience {
             opening: AtomicBool::new(true),
             received: AtomicU64::new(0),
             waited_at: AtomicU64::new(0),
+            gathering: AtomicU64::new(nanos(GATHERING)),
             dropped: AtomicU64::new(0),
             lost: AtomicU64::new(0),
         };
@@ -110,7 +114,12 @@ impl Patience {
         let received = self.received.load(Ordering::Relaxed);
         let came = received - self.waited_at.swap(received, Ordering::Relaxed);
         let gathers = (1..GATHERED_BELOW).contains(&came) && !self.opening.load(Ordering::Relaxed);
-        gathers.then(|| GATHERING.min(self.slice()))
+        gathers.then(|| Duration::from_nanos(self.gathering.load(Ordering::Relaxed)).min(self.slice()))
+    }
+
+    /// Whether bytes gather for twice as long from here on: most of what they hold is not looked at.
+    pub fn gather_longer(&self, longer: bool) {
+        self.gathering.store(nanos(if longer { GATHERING * 2 } else { GATHERING }), Ordering::Relaxed);
     }
 
     /// The error that the verdict stands for; `what` names the input without its secrets.
@@ -204,6 +213,9 @@ mod tests {
         assert_eq!(patience.gathering(), None, "nothing came meanwhile: it waits as long as it takes");
         patience.arrived(GATHERED_BELOW as usize);
         assert_eq!(patience.gathering(), None, "what comes fast is read as it comes");
+        patience.gather_longer(true);
+        patience.arrived(1_316);
+        assert_eq!(patience.gathering(), Some(GATHERING * 2));
     }
 
     #[test]
