@@ -171,9 +171,9 @@ impl Demuxer {
         self.parts.patience.counts()
     }
 
-    /// Whether bytes of a live input gather for longer: most packets are not decoded.
-    pub fn gather_longer(&self, longer: bool) {
-        self.parts.patience.gather_longer(longer);
+    /// Decides how long bytes are waited for.
+    pub(in crate::media) fn patience(&self) -> &Patience {
+        &self.parts.patience
     }
 
     /// Packets that FFmpeg could not read and skipped.

@@ -35,7 +35,7 @@ impl Session {
 
     /// Lets bytes gather for as long as suits the tier.
     pub(super) fn gather(&self) {
-        self.demuxer.gather_longer(self.tier != Tier::Full);
+        self.demuxer.patience().gather_longer(self.tier != Tier::Full);
     }
 
     /// Decodes packets that were held, so many of each track: nothing arrives behind which they could come.
@@ -75,6 +75,41 @@ impl Session {
         if let Some(suspicion) = self.triage.packet(&signs) {
             let at = signs.at.map(MediaTime::as_secs_f64);
             tracing::debug!(stream = %self.spec.name, session = %self.number, ?suspicion, ?at, "looked at in full");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use avwatch_actors::lifeline::Lifeline;
+    use avwatch_actors::source::FrameSource;
+    use avwatch_actors::tier::{TierDial, TierRange};
+    use avwatch_actors::track::SessionNumber;
+
+    use super::*;
+    use crate::media::test_media::spec;
+    use crate::media::testing::transport_stream;
+
+    /// For how long bytes of the session gather, once some came.
+    fn gathers_for(session: &mut Session) -> Option<Duration> {
+        session.next().expect("reads");
+        let patience = session.demuxer.patience();
+        patience.gathering();
+        patience.arrived(1_316);
+        patience.gathering()
+    }
+
+    #[test]
+    fn bytes_gather_for_longer_while_pictures_are_left_out_from_the_first_packet_on() {
+        for (tier, millis) in [(Tier::Full, 40), (Tier::Keyframes, 80)] {
+            let dial = Arc::new(TierDial::new(TierRange::from(tier)));
+            let spec = Arc::new(spec(&transport_stream()));
+            let line = Arc::<Lifeline>::default();
+            let opened = Session::open(&spec, SessionNumber(1), &Arc::default(), &Arc::default(), None, &dial, &line);
+            assert_eq!(gathers_for(&mut opened.expect("opens")), Some(Duration::from_millis(millis)), "{tier:?}");
         }
     }
 }

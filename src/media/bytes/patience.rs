@@ -14,7 +14,7 @@ use avwatch_actors::source::{SourceError, SourceLimits};
 /// Longest time between two looks at the lifeline; well below the 250 ms that a cut may take.
 pub const SLICE: Duration = Duration::from_millis(100);
 
-/// How long bytes of a slow input gather: a picture's time. Each wait woken from costs as much as reading 100 kB.
+/// How long bytes of a slow input gather: a picture's time.
 const GATHERING: Duration = Duration::from_millis(40);
 
 /// As many bytes between two waits are no slow input: 16 Mb/s. A socket's buffer holds more, also where the system grants

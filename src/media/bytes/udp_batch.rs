@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 
 use socket2::Socket;
 
-/// Datagrams of one call: half of what comes of 6 Mb/s while bytes gather.
+/// Datagrams of one call: most of what comes of 6 Mb/s while bytes gather.
 const DATAGRAMS: usize = 16;
 
 /// Room for one; pages that are never written to take no memory.
