@@ -8,9 +8,10 @@ fn clip() -> Clip {
     clip_of(&small())
 }
 
-/// A clip with a second of black and of silence in it, which takes another number of packets.
+/// A clip of which three quarters are black and silent, so that it takes fewer packets of both tracks however the encoder spends its
+/// bits.
 fn faulty() -> Clip {
-    let defect = |kind| Defect { kind, from: S(1), lasts: S(1) };
+    let defect = |kind| Defect { kind, from: S(1), lasts: S(3) };
     clip_of(&Recipe { defects: vec![defect(DefectKind::Black), defect(DefectKind::Silence)], ..small() })
 }
 
@@ -53,7 +54,7 @@ fn rounds_follow_each_other_without_a_seam() {
 fn rounds_with_and_without_defects_follow_each_other_without_a_seam() {
     let rota = one_in_three();
     let sizes: Vec<usize> = (0..4).map(|round| rota.clip(round).packets()).collect();
-    assert!(sizes[0] != sizes[1] && sizes[1..] == [sizes[1], sizes[1], sizes[0]], "{sizes:?}");
+    assert!(sizes[0] < sizes[1] && sizes[1..] == [sizes[1], sizes[1], sizes[0]], "{sizes:?}");
     has_no_seam(&sent(&rota, 0..8));
     has_no_seam(&sent(&rota, 40..46));
 }
