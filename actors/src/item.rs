@@ -78,7 +78,7 @@ pub struct Gap {
 pub enum GapReason {
     /// The source did not send it.
     Source,
-    /// Our own lane was full.
+    /// It came and was not looked at: our own lane was full, or this machine dropped datagrams that it needs.
     Displaced,
     /// The previous session ended and this one began later.
     Reconnected,
@@ -166,7 +166,7 @@ pub struct PacketCounts {
     pub scrambled: u32,
     /// Of them, that the decoder refused with an error.
     pub undecodable: u32,
-    /// Of them, left undecoded on purpose: the tier in force does without.
+    /// Of them, left undecoded: the tier in force does without, or this machine dropped datagrams that they need.
     pub left_out: u32,
     /// Of those left out, second fields of a picture, as far as that is known: the two are one picture.
     pub second_fields: u32,

@@ -7,7 +7,7 @@
 //! are known. Low windows do not enter the median until the fall has lasted 5 minutes, which is when it
 //! would be the median of ten minutes: then the lower rate is the usual one, and the condition is
 //! over. The history survives a reconnect unless tracks or formats differ. A stretch of more than a
-//! second is a jump of the timeline and says nothing. Score: share of the median, unit `ratio`.
+//! second is a jump of the timeline and says nothing, nor does one in which this machine dropped datagrams. Score: share of the median, unit `ratio`.
 //!
 //! A coder at a variable bit rate may spend that little on a still picture, and then that is told:
 //! it is what a slate in place of the programme looks like. Streams of which it is usual have a low
@@ -135,7 +135,7 @@ impl Bitrate {
 impl PacketJudge for Bitrate {
     /// Takes what the demuxer saw; the verdict is repeated with every stretch, so that time is credited.
     fn look(&mut self, facts: &PacketFacts, out: &mut Verdicts) {
-        if facts.lasts > STRETCH_MAX {
+        if facts.lasts > STRETCH_MAX || facts.receive_dropped > 0 {
             self.interrupt();
             return;
         }
@@ -227,6 +227,16 @@ mod tests {
     fn a_jump_of_the_timeline_is_no_low_rate() {
         let mut packets = Packets::new().bytes(20.0, |_| 50_000);
         packets = packets.stretch(15.0, |facts| facts.bytes = 1);
+        let items = packets.bytes(20.0, |_| 50_000).items;
+        assert_eq!(stretches(&mut *detector(), &items), []);
+    }
+
+    #[test]
+    fn bytes_that_this_machine_dropped_are_no_low_rate() {
+        let mut packets = Packets::new().bytes(20.0, |_| 50_000);
+        for _ in 0..100 {
+            packets = packets.bytes(0.1, |_| 1).stretch(0.1, |facts| facts.receive_dropped = 20);
+        }
         let items = packets.bytes(20.0, |_| 50_000).items;
         assert_eq!(stretches(&mut *detector(), &items), []);
     }

@@ -43,6 +43,8 @@ pub struct Demuxer {
     ending: Option<SourceError>,
     /// Only scrambled bytes arrive: told to the session once.
     idle: bool,
+    /// Datagrams dropped here of which the session has heard.
+    told_dropped: u64,
 }
 
 /// What a demuxer and its opening share.
@@ -87,7 +89,7 @@ impl Demuxer {
     ) -> Result<Self, SourceError> {
         let (container, parts) = opening::open(spec, ends, line)?;
         let names = container.format_names();
-        Ok(Self { container, parts, names, skipped: 0, truncated: false, ending: None, idle: false })
+        Ok(Self { container, parts, names, skipped: 0, truncated: false, ending: None, idle: false, told_dropped: 0 })
     }
 
     /// Reads the next packet of any stream; false is a clean end, after which it may not be called.
@@ -169,6 +171,13 @@ impl Demuxer {
     /// What has arrived so far: bytes, and datagrams that were lost.
     pub fn counts(&self) -> ReceiveCounts {
         self.parts.patience.counts()
+    }
+
+    /// Once after this machine dropped datagrams: the byte of the input before which all of them were lost.
+    pub(in crate::media) fn take_hole(&mut self) -> Option<u64> {
+        let counts = self.counts();
+        let before = std::mem::replace(&mut self.told_dropped, counts.receive_dropped);
+        (before != counts.receive_dropped).then_some(counts.received_bytes)
     }
 
     /// Decides how long bytes are waited for.

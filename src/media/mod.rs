@@ -79,6 +79,8 @@ mod field_coded;
 #[cfg(test)]
 mod hls_tests;
 #[cfg(test)]
+mod losses_tests;
+#[cfg(test)]
 mod protocol_tests;
 #[cfg(test)]
 mod reach_tests;

@@ -241,6 +241,7 @@ impl Session {
             return Ok(());
         }
         let arrived = Instant::now();
+        self.heed_losses();
         self.follow_dial();
         self.idle_since = Some(arrived);
         self.packets_read = self.packets_read.saturating_add(1);

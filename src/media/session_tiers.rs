@@ -1,4 +1,4 @@
-//! A session and the tier of its stream: following the dial, and triage.
+//! A session and how much of its stream is looked at: following the dial, triage, and what this machine dropped.
 //!
 //! Part of the session, on the ingest thread.
 
@@ -13,6 +13,15 @@ use super::super::triage::PacketSigns;
 use super::Session;
 
 impl Session {
+    /// What this machine dropped since the last packet is taken for no fault of the source.
+    pub(super) fn heed_losses(&mut self) {
+        let Some(whole_from) = self.demuxer.take_hole() else { return };
+        let work = &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet };
+        for track in &mut self.tracks {
+            track.lose(whole_from, work);
+        }
+    }
+
     /// Takes over another tier, from this packet on.
     pub(super) fn follow_dial(&mut self) {
         let wanted = self.triage.tier(&self.dial);

@@ -13,7 +13,7 @@ use ffmpeg_next::ffi;
 
 use super::outlet::Outlet;
 use super::signs::{DamageTracker, PacketTrouble, ShownFrame};
-use super::thinning::{Depth, Fate, REORDER_MAX, Thinning};
+use super::thinning::{Depth, Fate, Thinning};
 use super::timeline::{Placed, Timeline};
 
 /// Packets remembered until their frame comes: more than any decoder holds back (a power of two).
@@ -21,6 +21,9 @@ const NOTES: usize = 128;
 
 /// Shown pictures lie at most this far ahead of what is to be decoded; below a jump of the clock.
 const SHOWN_AHEAD_MAX: MediaTime = MediaTime::from_millis(1_000);
+
+/// What is further from the last frame was sent at a time that means nothing.
+const DISPLACED_MAX: MediaTime = MediaTime::from_millis(20_000);
 
 /// What is remembered of a packet.
 #[derive(Clone, Copy)]
@@ -78,8 +81,29 @@ impl Stamper {
         let fate = self.thinning.admit(key, at, lasts);
         if self.thinning.depth() == Depth::Nothing {
             self.pass(dts, lasts, work);
+        } else if fate == Fate::LeftOut && self.thinning.has_lost() {
+            self.displace(dts, lasts, work);
         }
         fate
+    }
+
+    /// A part of a packet was dropped here: it is not decoded.
+    pub(crate) fn torn(&mut self, dts: Option<i64>, lasts: MediaTime, work: &mut Work<'_>) {
+        if self.thinning.depth() != Depth::Nothing {
+            self.thinning.leave_out(lasts);
+            self.displace(dts, lasts, work);
+        }
+    }
+
+    /// Says that something came and is not shown for what was lost here: so it is not missed.
+    fn displace(&self, dts: Option<i64>, lasts: MediaTime, work: &mut Work<'_>) {
+        let from = dts.and_then(|dts| work.timeline.peek(self.line, dts));
+        if let (Some(from), Some(end)) = (from, work.timeline.end(self.line))
+            && from.distance(end) < DISPLACED_MAX
+        {
+            let to = from + lasts;
+            work.outlet.gap(Gap { track: self.track, from, to, why: GapReason::Displaced });
+        }
     }
 
     /// Moves the timeline on by a packet that is not decoded.
@@ -91,7 +115,8 @@ impl Stamper {
                 return;
             }
         }
-        work.timeline.bridge(self.line, Some(dts), MediaTime::ZERO, REORDER_MAX);
+        work.timeline.bridge(self.line, Some(dts), MediaTime::ZERO, self.thinning.unknown());
+        self.thinning.passed();
         let placed = work.timeline.place(self.line, Some(dts), lasts);
         let source_time = Some(SourceTime { pts: None, dts: Some(dts), base: self.base });
         self.tell(&placed, source_time, work);

@@ -2,7 +2,8 @@
 //!
 //! Pure, one per track, on its session's thread. It decides packet by packet and keeps account of how
 //! much media time was left out, so that the hole before the next frame is known to be ours and no fault
-//! of the source.
+//! of the source. The same holds for what this machine dropped before it could be read, and for all that cannot be
+//! decoded without it.
 //!
 //! | tier | pictures | sound |
 //! |---|---|---|
@@ -17,11 +18,15 @@ use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackKind;
 
 /// How far decoding time may lie from showing time: 16 pictures, the most that H.264 and HEVC reorder.
-pub(crate) const REORDER_MAX: MediaTime = MediaTime::from_millis(640);
+const REORDER_MAX: MediaTime = MediaTime::from_millis(640);
 /// Key pictures closer than this are one: where every picture is a key picture, two a second will do.
 const KEYS_APART: MediaTime = MediaTime::from_millis(480);
 /// More than this is never held to be left out before one frame.
 const BALANCE_MAX: MediaTime = MediaTime::from_millis(30_000);
+/// How much may have been lost with datagrams that this machine dropped: nobody knows what they held.
+const LOST_MAX: MediaTime = MediaTime::from_millis(5_000);
+/// A key packet is awaited no longer than this: some sources send none, their pictures are refreshed bit by bit.
+const AWAITED_MAX: MediaTime = MediaTime::from_millis(15_000);
 /// Pictures that a decoder may hold back: so many are not yet known to be skipped.
 const HELD_BACK_MAX: u64 = 16;
 
@@ -69,6 +74,10 @@ pub(crate) struct Thinning {
     depth: Depth,
     /// Pictures that refer to others wait for a key picture.
     awaits_key: bool,
+    /// For how long they have waited.
+    awaited: MediaTime,
+    /// Something was lost here since the last frame.
+    has_lost: bool,
     /// When the last key picture was decoded by itself.
     last_key: Option<MediaTime>,
     /// Media time that came and was not shown since the last frame.
@@ -103,10 +112,35 @@ impl Thinning {
         let was_whole = matches!(self.depth, Depth::All | Depth::References);
         let is_whole = matches!(depth, Depth::All | Depth::References);
         self.awaits_key = is_whole && !intra && (self.awaits_key || !was_whole);
+        self.awaited = MediaTime::ZERO;
         self.bridges = true;
         self.last_key = None;
         (self.sent, self.packets, self.got, self.told) = (0, 0, 0, Skipped::default());
         self.depth = depth;
+    }
+
+    /// Packets were lost here, this machine dropped them. `intra` tracks need no key packet to go on at.
+    pub(crate) fn lose(&mut self, intra: bool) {
+        if matches!(self.depth, Depth::All | Depth::References) && !intra && !self.awaits_key {
+            self.awaits_key = true;
+            self.awaited = MediaTime::ZERO;
+        }
+        (self.bridges, self.has_lost) = (true, true);
+    }
+
+    /// Whether nothing was shown yet since packets were lost here.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.has_lost
+    }
+
+    /// Whether pictures wait for a key packet.
+    pub(crate) fn awaits_key(&self) -> bool {
+        self.awaits_key
+    }
+
+    /// A packet that lasts `lasts` is left out, whatever the tier: a part of it was lost here.
+    pub(crate) fn leave_out(&mut self, lasts: MediaTime) {
+        self.balance = (self.balance + lasts).min(BALANCE_MAX);
     }
 
     /// Decides on a packet that lasts `lasts` and is to be decoded at `at`.
@@ -115,7 +149,7 @@ impl Thinning {
             Depth::Nothing => Fate::LeftOut,
             Depth::Keys if key && self.is_apart(at) => Fate::Alone,
             Depth::Keys => Fate::LeftOut,
-            Depth::All | Depth::References if self.awaits_key && !key => Fate::LeftOut,
+            Depth::All | Depth::References if self.awaits_key && !key && self.awaited < AWAITED_MAX => Fate::LeftOut,
             Depth::All | Depth::References => Fate::Decoded,
         };
         if fate == Fate::Alone {
@@ -126,8 +160,11 @@ impl Thinning {
             self.sent += 1;
             self.packets += 1;
         }
+        if self.awaits_key {
+            self.awaited += lasts;
+        }
         if self.depth != Depth::All || self.awaits_key {
-            self.balance = (self.balance + lasts).min(BALANCE_MAX);
+            self.leave_out(lasts);
         }
         fate
     }
@@ -147,12 +184,27 @@ impl Thinning {
     /// How much may have been left out before the next frame: exactly, and at most. Nothing while
     /// every frame is decoded.
     pub(crate) fn left_out(&self) -> Option<(MediaTime, MediaTime)> {
-        self.bridges.then_some((self.balance, self.balance + REORDER_MAX))
+        self.bridges.then_some((self.balance, self.balance + self.unknown()))
+    }
+
+    /// By how much more media time may go on than is known to have been left out.
+    pub(crate) fn unknown(&self) -> MediaTime {
+        if self.has_lost { LOST_MAX } else { REORDER_MAX }
+    }
+
+    /// A packet that is not decoded took its place on the timeline.
+    pub(crate) fn passed(&mut self) {
+        self.has_lost = false;
     }
 
     /// A frame was shown that lasts `lasts`, behind `bridged` that was left out.
     pub(crate) fn shown(&mut self, bridged: MediaTime, lasts: MediaTime) {
         self.got += 1;
+        if self.awaits_key {
+            // It was held back: what was to be shown between it and the next may be lost as well.
+            return;
+        }
+        self.has_lost = false;
         if self.depth == Depth::All {
             // From here on one frame follows the other.
             self.balance = MediaTime::ZERO;
@@ -236,6 +288,36 @@ mod tests {
         assert_eq!(thinning.left_out().map(|(known, _)| known), Some(expected));
         thinning.shown(MediaTime::from_millis(49 * 40), FRAME);
         assert_eq!(thinning.left_out().map(|(known, _)| known), Some(MediaTime::ZERO));
+    }
+
+    #[test]
+    fn pictures_go_on_at_the_next_key_packet_when_something_was_lost_here() {
+        let mut thinning = Thinning::default();
+        decoded(&mut thinning, 0..10, 50);
+        thinning.shown(MediaTime::ZERO, FRAME);
+        thinning.lose(false);
+        thinning.leave_out(FRAME);
+        assert_eq!(decoded(&mut thinning, 12..60, 50).first(), Some(&50));
+        let known = MediaTime::from_millis(40 * 39);
+        assert_eq!(thinning.left_out(), Some((known, known + LOST_MAX)), "more may have been lost than is known");
+        thinning.shown(MediaTime::ZERO, FRAME);
+        assert_eq!((thinning.left_out(), thinning.has_lost()), (None, false));
+    }
+
+    #[test]
+    fn a_source_that_sends_no_key_packets_is_not_left_out_for_ever() {
+        let mut thinning = Thinning::default();
+        decoded(&mut thinning, 0..10, 1_000_000);
+        thinning.lose(false);
+        let first = decoded(&mut thinning, 10..1_000, 1_000_000).first().copied();
+        assert_eq!(first, Some(10 + AWAITED_MAX.as_nanos() / FRAME.as_nanos()));
+    }
+
+    #[test]
+    fn sound_goes_on_at_once_when_something_was_lost_here() {
+        let mut thinning = Thinning::default();
+        thinning.lose(true);
+        assert_eq!(thinning.admit(false, at(1), FRAME), Fate::Decoded);
     }
 
     #[test]

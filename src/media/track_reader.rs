@@ -37,10 +37,13 @@ const PACKET_LASTS_MAX: MediaTime = MediaTime::from_millis(10_000);
 
 #[path = "track_alone.rs"]
 mod alone;
+#[path = "track_losses.rs"]
+mod losses;
 #[path = "track_replay.rs"]
 mod replay;
 
 use alone::Alone;
+use losses::Torn;
 
 /// What a packet turned out to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,8 +98,10 @@ pub(crate) struct TrackReader {
     held: GroupHold,
     /// Raw time of the newest key picture that was shown by itself.
     shown_alone: Option<i64>,
-    /// Pictures up to this raw time were shown before, or belong before one that was.
+    /// Up to this raw time nothing is shown: it was shown before, belongs before what was, or joins nothing.
     shown_until: Option<i64>,
+    /// Datagrams were dropped here: until when packets lack them.
+    torn: Option<Torn>,
 }
 
 impl TrackReader {
@@ -136,6 +141,7 @@ impl TrackReader {
             held: GroupHold::default(),
             shown_alone: None,
             shown_until: None,
+            torn: None,
         }
     }
 
@@ -221,6 +227,9 @@ impl TrackReader {
                 self.held.clear();
             }
             return outcome;
+        }
+        if let Some(torn) = self.leaves_torn(packet, work) {
+            return torn;
         }
         // SAFETY: by the caller's promise.
         let part = unsafe { self.part_of(stream, packet, key) };

@@ -1,0 +1,71 @@
+//! A track and the datagrams that this machine dropped: what lacks them is not looked at.
+//!
+//! Part of the track's reader, on its session's thread. What comes of a torn packet would look as if the source had
+//! sent it so. Pictures go on at the next key packet that came whole. Sound goes on a packet later than it is whole, as
+//! FFmpeg's parser joins the rest of a torn block to the next one, and its first block, which joins nothing, is not shown.
+
+use avwatch_actors::track::TrackKind;
+use ffmpeg_next::packet::Ref;
+
+use super::{PacketOutcome, TrackReader};
+use crate::media::signs::Join;
+use crate::media::stamper::{Work, pts_of};
+use crate::media::thinning::Depth;
+
+/// From where on packets of a track are whole again.
+#[derive(Clone, Copy)]
+pub(super) struct Torn {
+    /// They begin at or behind that byte of the input.
+    whole_from: u64,
+    /// One that does has to pass before.
+    passes_one: bool,
+}
+
+impl TrackReader {
+    /// Datagrams of the input were dropped here, all before its byte `whole_from`.
+    pub(crate) fn lose(&mut self, whole_from: u64, work: &mut Work<'_>) {
+        if !self.is_inspected() {
+            return;
+        }
+        let is_sound = self.chosen.track.kind == TrackKind::Audio;
+        self.torn = Some(Torn { whole_from, passes_one: is_sound });
+        self.held.clear();
+        let depth = self.stamper.thinning.depth();
+        let refers = !is_sound && matches!(depth, Depth::All | Depth::References);
+        let awaited = self.stamper.thinning.awaits_key();
+        // First: what comes out now may have lost those that were to be shown before it.
+        self.stamper.thinning.lose(is_sound);
+        if refers && !awaited {
+            let number = self.stamper.next_number();
+            self.drain(number, None, work);
+            if let Some(decoder) = &self.decoder {
+                self.stamper.decoder_opened(decoder.intra_only());
+                self.join = Join::Awaited;
+            }
+        } else if self.first_field.take().is_some() {
+            self.forget();
+        }
+    }
+
+    /// Leaves out a packet of which parts may be among what was dropped. Of blocks that came together, all but the first
+    /// have no position: they are as that one is.
+    pub(super) fn leaves_torn(&mut self, packet: &ffmpeg_next::Packet, work: &mut Work<'_>) -> Option<PacketOutcome> {
+        let torn = self.torn?;
+        // SAFETY: the packet is valid and only read.
+        let raw = unsafe { &*packet.as_ptr() };
+        let (shown, sent) = (pts_of(raw.pts), pts_of(raw.dts));
+        let whole = u64::try_from(raw.pos).ok().filter(|position| *position >= torn.whole_from);
+        if let Some(position) = whole.filter(|_| torn.passes_one) {
+            self.torn = Some(Torn { whole_from: position + 1, passes_one: false });
+        }
+        if whole.is_none() || torn.passes_one {
+            self.stamper.torn(sent.or(shown), self.lasts(raw.duration), work);
+            return Some(PacketOutcome { left_out: 1, ..PacketOutcome::default() });
+        }
+        self.torn = None;
+        if self.chosen.track.kind == TrackKind::Audio {
+            self.shown_until = shown;
+        }
+        None
+    }
+}
