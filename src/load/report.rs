@@ -89,11 +89,13 @@ pub struct Capacity {
 /// Bare decoding of the same clip on all cores.
 #[derive(Clone, Debug, Serialize)]
 pub struct Baseline {
-    /// Streams that it could sustain.
+    /// Streams that it would decode if nothing had to be in time.
     pub streams: f64,
+    /// Streams that it sustains in real time, a thread each, with 99 % of the pictures decoded within the limit of latency; after a search.
+    pub sustained: Option<u32>,
     /// CPU milliseconds of a stream's second.
     pub stream_ms: f64,
-    /// Capacity over that, with as many streams more as the CPU time of the sender would have carried.
+    /// Capacity over `sustained`, with as many streams more as the CPU time of the sender would have carried.
     pub ratio: Option<f64>,
     /// Its CPU per stream over that of watching, sending left out.
     pub cpu_ratio: Option<f64>,

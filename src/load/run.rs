@@ -13,16 +13,20 @@ use super::report::{Baseline, Capacity, LoadReport};
 use super::rig::RigError;
 use super::search::Search;
 use super::settings::{LoadSettings, Streams};
-use super::trial::{Progress, Stage};
+use super::trial::{Progress, SETTLE, Stage};
 use crate::config::{ConfigErrors, Loaded, Sources, load};
 use crate::measure::cost;
 use crate::media::bare::{self, Bare};
+use crate::media::bare_live;
 
 /// How long bare decoding runs to see how many streams it sustains.
 const BASELINE_HINT: Duration = Duration::from_secs(2);
 
 /// Streams on each thread of bare decoding, at most: small ones must not take all memory.
 const BASELINE_STREAMS_MAX: f64 = 64.0;
+
+/// Bare decoding in real time is tried with one stream in so many more or less.
+const BASELINE_STEP_PART: u32 = 20;
 
 /// How long bare decoding runs.
 const BASELINE_SECONDS: Duration = Duration::from_secs(10);
@@ -122,6 +126,11 @@ fn measure_baseline(encoded: &Encoded, settings: &LoadSettings, stop: &AtomicBoo
     let hint = bare::decode(&encoded.file, threads, 1, BASELINE_HINT, &line)?;
     let streams = (hint.rate / rate / threads as f64).ceil().clamp(1.0, BASELINE_STREAMS_MAX) as usize;
     let bare = bare::decode(&encoded.file, threads, streams, BASELINE_SECONDS, &line)?;
+    let is_searched = matches!(settings.streams, Streams::Search { .. });
+    let sustained = match is_searched {
+        true => sustained_by_bare(encoded, settings, (bare.rate / rate) as u32, stop, &line)?,
+        false => None,
+    };
     let stream_ms = |bare: &Bare| bare.cpu.as_secs_f64() * 1_000.0 / (bare.pictures as f64 / rate).max(1e-3);
     let growth = match settings.quarter {
         true => {
@@ -132,11 +141,43 @@ fn measure_baseline(encoded: &Encoded, settings: &LoadSettings, stop: &AtomicBoo
     };
     Ok(Baseline {
         streams: rounded(bare.rate / rate),
+        sustained,
         stream_ms: rounded(stream_ms(&bare)),
         ratio: None,
         cpu_ratio: None,
         growth,
     })
+}
+
+/// The most streams that bare decoding sustains in real time, within the limit of latency that watching has. Tried from `first` on,
+/// upwards while it holds, or downwards until it does.
+fn sustained_by_bare(
+    encoded: &Encoded,
+    settings: &LoadSettings,
+    first: u32,
+    stop: &AtomicBool,
+    line: &Arc<Lifeline>,
+) -> std::io::Result<Option<u32>> {
+    let picture = Duration::from_secs(1) / settings.rate.max(1);
+    let pace = bare_live::Pace { picture, settle: SETTLE, wall: settings.seconds };
+    let mut streams = first.max(1);
+    let mut held = None;
+    while streams > 0 && !stop.load(Ordering::Relaxed) {
+        let p99 = bare_live::p99(&encoded.file, streams as usize, pace, line)?;
+        let step = (streams / BASELINE_STEP_PART).max(1);
+        if p99.is_some_and(|p99| p99 <= settings.limits.p99) {
+            held = Some(streams);
+            if streams < first {
+                break;
+            }
+            streams += step;
+        } else if held.is_some() {
+            break;
+        } else {
+            streams -= step;
+        }
+    }
+    Ok(held)
 }
 
 /// The trial that counts: after a search the most streams that held, else the number that was asked for.
@@ -167,12 +208,13 @@ fn report(
         (quarter.cpu.stream_ms > 0.0).then(|| rounded(best.cpu.stream_ms / quarter.cpu.stream_ms))
     });
     if let Some(baseline) = &mut baseline {
-        // What sending took of the same cores would have been there for more streams.
+        // What sending took of the same cores would have been there for more streams. Only a capacity compares with a capacity.
         let sender = best
             .filter(|trial| trial.cpu.stream_ms > 0.0)
             .map_or(0.0, |trial| trial.cpu.stages_ms.get("sender").copied().unwrap_or_default() / trial.cpu.stream_ms);
         let streams = f64::from(capacity.streams) * (1.0 + sender);
-        baseline.ratio = (baseline.streams > 0.0).then(|| rounded(streams / baseline.streams));
+        baseline.ratio =
+            baseline.sustained.filter(|_| capacity.searched).map(|bare| rounded(streams / f64::from(bare)));
         baseline.cpu_ratio = best
             .filter(|trial| trial.cpu.stream_ms > 0.0)
             .map(|trial| rounded(baseline.stream_ms / trial.cpu.stream_ms));

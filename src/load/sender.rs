@@ -20,7 +20,9 @@ use crate::synthetic::SECONDS_PER_KEY;
 
 /// How long it sleeps between two turns: what is due within this time leaves together, as network cards hand over several packets
 /// at a time; and how late a request may be noticed.
-const NAP: Duration = Duration::from_millis(4);
+const NAP: Duration = Duration::from_millis(8);
+/// Once in so many turns it looks who has connected to streams over TCP: one system call for each of them.
+const TURNS_PER_ACCEPT: u64 = 16;
 /// Bytes that may wait for a receiver.
 const WAITING_MAX: usize = 8 << 20;
 /// Longest request, and how long it may take to arrive.
@@ -167,6 +169,7 @@ pub struct Sender {
     requests: Vec<Request>,
     answers: Vec<Connection>,
     buffer: Vec<u8>,
+    turns: u64,
     book: Arc<SenderBook>,
 }
 
@@ -215,8 +218,16 @@ impl Sender {
         let zeros = streams.iter().map(|stream| stream.zero).collect();
         let book = Arc::<SenderBook>::default();
         let offers = Offers { urls, zeros, book: book.clone() };
-        let sender =
-            Self { rota, streams, listener, requests: Vec::new(), answers: Vec::new(), buffer: Vec::new(), book };
+        let sender = Self {
+            rota,
+            streams,
+            listener,
+            requests: Vec::new(),
+            answers: Vec::new(),
+            buffer: Vec::new(),
+            turns: 0,
+            book,
+        };
         Ok((sender, offers))
     }
 
@@ -235,6 +246,10 @@ impl Sender {
 
     fn turn(&mut self) {
         self.accept();
+        if self.turns.is_multiple_of(TURNS_PER_ACCEPT) {
+            self.accept_streams();
+        }
+        self.turns += 1;
         self.read_requests();
         self.answers.retain_mut(|answer| answer.flush() && !answer.waiting.is_empty());
         for number in 0..self.streams.len() {
@@ -275,6 +290,9 @@ impl Sender {
                 self.requests.push(Request { socket, text: Vec::new(), since: Instant::now() });
             }
         }
+    }
+
+    fn accept_streams(&mut self) {
         for stream in &mut self.streams {
             if let Way::Listens(listener, connection) = &mut stream.way
                 && let Ok((socket, _)) = listener.accept()

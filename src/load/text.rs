@@ -128,8 +128,9 @@ fn conclusions(report: &LoadReport) -> String {
         let share = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
         let _ = writeln!(
             text,
-            "Bare decoding: {:.1} streams, {:.2} ms of CPU a stream and second; capacity over that {}, CPU of decoding over that of watching {}",
+            "Bare decoding: {:.1} streams{}, {:.2} ms of CPU a stream and second; capacity over that {}, CPU of decoding over that of watching {}",
             baseline.streams,
+            baseline.sustained.map_or(String::new(), |streams| format!(", {streams} in real time")),
             baseline.stream_ms,
             share(baseline.ratio),
             share(baseline.cpu_ratio)

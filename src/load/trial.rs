@@ -24,7 +24,7 @@ use crate::node_snapshot::ProcessSnapshot;
 
 /// How long all streams may take to deliver, and how long they run before anything is measured.
 const UP_WITHIN: Duration = Duration::from_secs(30);
-const SETTLE: Duration = Duration::from_secs(2);
+pub(super) const SETTLE: Duration = Duration::from_secs(2);
 /// How long after the measured span a frame may still be judged.
 const LATE_WITHIN: Duration = Duration::from_millis(1_500);
 /// How often signals and progress are looked at.

@@ -7,7 +7,7 @@ use avwatch_actors::frame::{ChromaFacts, PictureView, Plane};
 
 use super::kernels::{Cpu, STRIP, Spread, fetch_ahead, sample_at, spread_of_row, words_per_strip};
 use super::levels::{Scale, ceiling, ratio, zero_limit};
-use super::walk::{BAND, COMPARED_IN_BAND, is_compared};
+use super::walk::{BAND, CHOSEN_IN_BAND, is_compared};
 
 const _: () = assert!(BAND == STRIP, "cells are as many strips wide as bands high");
 
@@ -104,7 +104,7 @@ impl ChromaMeasurer {
         }
         self.lowest = lowest_u;
         let scale = Scale::chroma(picture.depth, picture.full_range);
-        let count = (self.grid.side * STRIP * self.grid.side * COMPARED_IN_BAND) as u64;
+        let count = (self.grid.side * STRIP * self.grid.side * CHOSEN_IN_BAND) as u64;
         self.tints.extend(self.sums.iter().flatten().map(|&sum| scale.mean(sum, count)));
         ChromaFacts {
             mean_u: scale.mean(self.spreads[0].sum, self.spreads[0].count),

@@ -27,7 +27,7 @@ const SAMPLED_ROWS: usize = 90;
 const SAMPLED_ROW_STEP_MIN: usize = 4;
 /// Rows of the walk ahead that are fetched into the cache: the CPU's own foresight ends where rows are left out, and
 /// memory takes as long to answer as some rows take to be summed up.
-const ROWS_AHEAD: usize = 16;
+const ROWS_AHEAD: usize = 8;
 /// Pictures with at least this share of dark pixels teach no logo.
 const TEACHES_BELOW: f32 = 0.9;
 
@@ -228,7 +228,7 @@ impl State {
             means: Vec::new(),
             chroma: ChromaMeasurer::default(),
             structure: StructureMeasurer::new(cpu, plan, shape.width, shape.depth, shape.full_range),
-            sampled_row_step: (walk.rows() / SAMPLED_ROWS).max(SAMPLED_ROW_STEP_MIN).min(walk.rows()),
+            sampled_row_step: (walk.rows() / SAMPLED_ROWS).max(walk.rows_of(SAMPLED_ROW_STEP_MIN)).min(walk.rows()),
             compared_rows: walk.compared_rows(),
             bar_finder: BarFinder::default(),
             bars: Bars::default(),

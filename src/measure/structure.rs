@@ -18,7 +18,12 @@ use super::pattern::PatternFinder;
 use super::plan::MeasurePlan;
 use super::seams::SeamFinder;
 use super::sharpness::{FAR, ROW_STEP, SharpnessMeter};
+use super::walk::BAND;
 use super::{fields, gamut, grey};
+
+/// How far ahead of the walk rows that it leaves out are fetched into the cache: a multiple of the band and of [`ROW_STEP`].
+const ROWS_AHEAD: usize = 32;
+const _: () = assert!(ROWS_AHEAD.is_multiple_of(ROW_STEP) && ROWS_AHEAD.is_multiple_of(BAND));
 
 /// Everything measured of a picture's structure.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -97,17 +102,15 @@ impl StructureMeasurer {
         if let Some(seams) = &mut self.seams
             && SeamFinder::wants(y)
         {
+            fetch(plane, self.depth, [y + ROWS_AHEAD - 2, y + ROWS_AHEAD - 1]);
             let (sides, edge) = SeamFinder::rows(y);
             self.rows.prepare(plane, self.depth, &sides);
             self.rows.prepare(plane, self.depth, &edge);
             let row = |y| self.rows.row(plane, self.depth, y);
             seams.half_band(self.cpu, y, sides.map(row), edge.map(row));
         }
-        if self.sharpness.is_some() && y.is_multiple_of(ROW_STEP) {
-            let bytes = if self.depth > 8 { 2 } else { 1 };
-            for ahead in SharpnessMeter::left_out(y + ROW_STEP).into_iter().filter(|ahead| *ahead < plane.height) {
-                fetch_ahead(plane.row(ahead, bytes));
-            }
+        if self.sharpness.is_some() && y % ROW_STEP == 1 {
+            fetch(plane, self.depth, SharpnessMeter::left_out(y - 1 + ROWS_AHEAD));
         }
         if let Some(sharpness) = &mut self.sharpness
             && SharpnessMeter::wants(y)
@@ -163,5 +166,13 @@ impl StructureMeasurer {
             rows_before.prepare(previous, depth, &four);
             judge(four.map(|y| rows.row(luma, depth, y)), four.map(|y| rows_before.row(previous, depth, y)));
         })
+    }
+}
+
+/// Fetches rows into the cache that a walk leaves out.
+fn fetch(plane: &Plane<'_>, depth: u8, rows: [usize; 2]) {
+    let bytes = if depth > 8 { 2 } else { 1 };
+    for row in rows.into_iter().filter(|row| *row < plane.height) {
+        fetch_ahead(plane.row(row, bytes));
     }
 }

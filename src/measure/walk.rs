@@ -1,26 +1,24 @@
-//! Which rows of a plane are looked at: a walk over all of them, or over a half that stands for all.
+//! Which rows of a plane are looked at: a walk over all of them, or over a quarter that stands for all.
 //!
 //! With many streams pictures lie in memory, in no cache, when they are measured, and fetching them takes longer
-//! than computing. So of large pictures the two rows above and below every eighth edge are walked over: both fields
-//! alike, and all rows by which seams of coded blocks are judged. Nothing five rows high hides between them. They
-//! are always the same, so that fine detail does not look like movement.
+//! than computing, and drives out of the caches what decoders need. So of large pictures two rows of eight are walked
+//! over, one of each field. Nothing five rows high hides between them, and no box of 12 × 12 pixels between those of
+//! chroma. They are always the same, so that fine detail does not look like movement. Seams of coded blocks and sharpness,
+//! which are looked at in fewer pictures, have rows of their own.
 
 /// Rows in a band, the unit in which rows are chosen.
 pub(super) const BAND: usize = 8;
-/// Rows of a band that are walked over.
-const WALKED: [usize; 4] = [0, 1, 6, 7];
-/// Rows of a band that are compared with the previous picture, and looked at in chroma: one of each field. No box of
-/// 12 × 12 pixels hides between them.
-const COMPARED: [usize; 2] = [1, 6];
+/// Rows of a band that are compared with the previous picture, looked at in chroma and, of large pictures, walked over.
+const CHOSEN: [usize; 2] = [1, 6];
 /// How many those are.
-pub(super) const COMPARED_IN_BAND: usize = COMPARED.len();
-/// Pictures of at least so many rows are walked over by half: in smaller ones a row shows more, and they are
+pub(super) const CHOSEN_IN_BAND: usize = CHOSEN.len();
+/// Pictures of at least so many rows are walked over by a quarter: in smaller ones a row shows more, and they are
 /// cheap.
-const HALVED_FROM: usize = 720;
+const THINNED_FROM: usize = 720;
 
 /// Whether row `y` of a plane of that height is compared. Of less than a band every row is.
 pub(super) fn is_compared(y: usize, height: usize) -> bool {
-    COMPARED.contains(&(y % BAND)) || height < BAND
+    CHOSEN.contains(&(y % BAND)) || height < BAND
 }
 
 /// The walk over the rows of luma planes of one height.
@@ -35,16 +33,16 @@ impl Walk {
         Self { height }
     }
 
-    fn is_halved(self) -> bool {
-        self.height >= HALVED_FROM
+    fn is_thinned(self) -> bool {
+        self.height >= THINNED_FROM
     }
 
     /// How many rows a walk has that goes over so many rows of a plane, from a band's first on.
     pub(super) fn rows_of(self, rows: usize) -> usize {
-        if !self.is_halved() {
+        if !self.is_thinned() {
             return rows;
         }
-        rows / BAND * WALKED.len() + WALKED.iter().filter(|row| **row < rows % BAND).count()
+        rows / BAND * CHOSEN.len() + CHOSEN.iter().filter(|row| **row < rows % BAND).count()
     }
 
     /// How many rows it has.
@@ -54,10 +52,10 @@ impl Walk {
 
     /// Which row of the plane is the walk's row of that number.
     pub(super) fn row(self, number: usize) -> usize {
-        if !self.is_halved() {
+        if !self.is_thinned() {
             return number;
         }
-        number / WALKED.len() * BAND + WALKED[number % WALKED.len()]
+        number / CHOSEN.len() * BAND + CHOSEN[number % CHOSEN.len()]
     }
 
     /// How many rows are compared with the previous picture.
@@ -96,12 +94,12 @@ mod tests {
     }
 
     #[test]
-    fn of_large_ones_half_the_rows_stand_for_all_as_many_of_each_field() {
+    fn of_large_ones_a_quarter_of_the_rows_stands_for_all_as_many_of_each_field() {
         let walk = Walk::over(1_080);
         let rows: Vec<_> = (0..walk.rows()).map(|number| walk.row(number)).collect();
-        assert_eq!((rows.len(), walk.compared_rows()), (540, 270));
-        assert_eq!(rows.iter().filter(|y| **y % 2 == 0).count(), 270);
-        assert_eq!((walk.pixels(500), walk.edge(70), walk.edge(0), walk.edge(540)), (1_000, 140, 0, 1_080));
+        assert_eq!((rows.len(), walk.compared_rows()), (270, 270));
+        assert_eq!(rows.iter().filter(|y| **y % 2 == 0).count(), 135);
+        assert_eq!((walk.pixels(500), walk.edge(35), walk.edge(0), walk.edge(270)), (2_000, 140, 0, 1_080));
     }
 
     proptest! {

@@ -43,12 +43,30 @@ pub fn decode(
     wall: Duration,
     line: &Arc<Lifeline>,
 ) -> std::io::Result<Bare> {
+    let all = on_threads(threads, wall, line, |number| {
+        let path = path.to_owned();
+        let shares = (0..streams).map(move |at| (at * threads + number) as f64 / (streams * threads) as f64);
+        move |line: &Lifeline| by_turns(&path, shares, wall, line)
+    })?;
+    Ok(all.into_iter().fold(Bare::default(), |sum, one| Bare {
+        pictures: sum.pictures + one.pictures,
+        cpu: sum.cpu + one.cpu,
+        rate: sum.rate + one.rate,
+    }))
+}
+
+/// What each of so many threads came to, which take about `wall` and end at the cut.
+pub(super) fn on_threads<T: Send + 'static, W: FnOnce(&Lifeline) -> Result<T, Error> + Send + 'static>(
+    threads: usize,
+    wall: Duration,
+    line: &Arc<Lifeline>,
+    work_of: impl Fn(usize) -> W,
+) -> std::io::Result<Vec<T>> {
     let (say, said) = crossbeam_channel::bounded(threads);
     for number in 0..threads {
-        let (path, say) = (path.to_owned(), say.clone());
-        let shares = (0..streams).map(move |at| (at * threads + number) as f64 / (streams * threads) as f64);
-        let work = move |line: &Arc<Lifeline>| by_turns(&path, shares, wall, line);
-        let done = move |end: WorkEnd<Result<Bare, Error>>| {
+        let (work, say) = (work_of(number), say.clone());
+        let work = move |line: &Arc<Lifeline>| work(line);
+        let done = move |end: WorkEnd<Result<T, Error>>| {
             let end = match end {
                 WorkEnd::Returned(end) => end.map_err(|error| error.to_string()),
                 WorkEnd::Panicked(why) => Err(why),
@@ -58,18 +76,12 @@ pub fn decode(
         };
         drop(worker::spawn(&format!("load:bare{number}"), line.clone(), work, done)?);
     }
-    let mut all = Bare::default();
-    for _ in 0..threads {
+    let one = |_| {
         // The clock is looked at with every picture; a minute more is for opening, and for a machine that stands still.
-        let one = said
-            .recv_timeout(wall + Duration::from_secs(60))
-            .map_err(std::io::Error::other)?
-            .map_err(std::io::Error::other)?;
-        all.pictures += one.pictures;
-        all.cpu += one.cpu;
-        all.rate += one.rate;
-    }
-    Ok(all)
+        let one = said.recv_timeout(wall + Duration::from_secs(60)).map_err(std::io::Error::other)?;
+        one.map_err(std::io::Error::other)
+    };
+    (0..threads).map(one).collect()
 }
 
 fn by_turns(path: &Path, shares: impl Iterator<Item = f64>, wall: Duration, line: &Lifeline) -> Result<Bare, Error> {
@@ -97,7 +109,8 @@ fn by_turns(path: &Path, shares: impl Iterator<Item = f64>, wall: Duration, line
     Ok(Bare { pictures, cpu, rate: pictures as f64 / took.as_secs_f64().max(1e-3) })
 }
 
-struct Stream {
+/// One stream: the file, with a decoder for its pictures and one for its sound.
+pub(super) struct Stream {
     input: format::context::Input,
     tracks: Vec<Option<Track>>,
     /// The packet to begin with.
@@ -106,7 +119,7 @@ struct Stream {
 
 impl Stream {
     /// Opens the file and goes on to the first key picture after that share of it.
-    fn open(path: &Path, share: f64) -> Result<Self, Error> {
+    pub(super) fn open(path: &Path, share: f64) -> Result<Self, Error> {
         let input = format::input(path)?;
         let mut tracks: Vec<Option<Track>> = input.streams().map(|_| None).collect();
         for kind in [Type::Video, Type::Audio] {
@@ -149,9 +162,16 @@ impl Stream {
 
     /// Decodes up to the next packet of pictures; gives how many pictures came, nothing at the end of the file.
     fn turn(&mut self) -> Result<Option<u64>, Error> {
+        self.turn_when(|_| ())
+    }
+
+    /// The same; `wait` is told when a packet of pictures is due, before it is decoded.
+    pub(super) fn turn_when(&mut self, mut wait: impl FnMut(Duration)) -> Result<Option<u64>, Error> {
         while let Some(packet) = self.read()? {
             match self.tracks.get_mut(packet.stream()).and_then(Option::as_mut) {
                 Some(Track::Video(decoder)) => {
+                    let base = self.input.stream(packet.stream()).map_or(0.0, |stream| f64::from(stream.time_base()));
+                    wait(Duration::from_secs_f64(packet.dts().unwrap_or_default().max(0) as f64 * base));
                     decoder.send_packet(&packet)?;
                     let (mut picture, mut pictures) = (frame::Video::empty(), 0);
                     while decoder.receive_frame(&mut picture).is_ok() {

@@ -6,6 +6,7 @@ mod adopt;
 mod audio_reader;
 mod avio_source;
 pub mod bare;
+pub mod bare_live;
 pub mod bytes;
 mod captions;
 mod clock;

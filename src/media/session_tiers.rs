@@ -121,4 +121,19 @@ mod tests {
             assert_eq!(gathers_for(&mut opened.expect("opens")), Some(Duration::from_millis(millis)), "{tier:?}");
         }
     }
+
+    #[test]
+    fn bytes_gather_for_longer_as_soon_as_pictures_are_left_out_and_no_longer_when_they_are_decoded() {
+        let dial = Arc::<TierDial>::default();
+        let spec = Arc::new(spec(&transport_stream()));
+        let opened =
+            Session::open(&spec, SessionNumber(1), &Arc::default(), &Arc::default(), None, &dial, &Arc::default());
+        let mut session = opened.expect("opens");
+        for (tier, millis) in [(Tier::Full, 40), (Tier::Keyframes, 80), (Tier::Full, 40)] {
+            dial.shed_to(tier);
+            // What was made before waits to be taken.
+            (0..30).for_each(|_| drop(session.next().expect("reads")));
+            assert_eq!(gathers_for(&mut session), Some(Duration::from_millis(millis)), "{tier:?}");
+        }
+    }
 }

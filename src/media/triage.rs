@@ -17,8 +17,9 @@ use avwatch_actors::tier::{Tier, TierDial};
 
 use super::size_watch::SizeWatch;
 
-/// How long a stream is looked at after the last sign: longer than most conditions take to show that they are over.
-pub(crate) const HOLD: MediaTime = MediaTime::from_millis(5_000);
+/// How long a stream is looked at after the last sign: longer than most conditions take to show that they are over, and than it
+/// usually is to the next key picture.
+pub(crate) const HOLD: MediaTime = MediaTime::from_millis(3_000);
 /// What may be spent at once: the longest usual hold time of a critical event.
 const CREDIT_MAX: MediaTime = MediaTime::from_millis(60_000);
 /// Less than this is not begun with.
@@ -225,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn it_idles_again_five_seconds_after_the_last_sign() {
+    fn it_idles_again_three_seconds_after_the_last_sign() {
         let (mut triage, next) = idle_for(200);
         assert!(triage.suspect());
         let stays = (next..next + 500).take_while(|number| {
             triage.packet(&usual(*number));
             triage.is_raised()
         });
-        assert_eq!(stays.count(), 124);
+        assert_eq!(stays.count(), 74);
     }
 
     proptest! {

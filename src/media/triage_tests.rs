@@ -89,7 +89,7 @@ fn a_suspicion_shows_every_picture_since_the_key_picture_before_it_and_then_it_i
         });
         assert_without_trace(&heard, &path);
         assert_eq!(within(&heard, 0.0, 4.0), 2, "{extension} {coding}: it idles");
-        assert!(within(&heard, 4.0, 10.0) >= 148, "{extension} {coding}: {}", within(&heard, 4.0, 10.0));
+        assert!(within(&heard, 4.0, 8.0) >= 98, "{extension} {coding}: {}", within(&heard, 4.0, 8.0));
         let after = 5.3 + HOLD.as_secs_f64() + 1.0;
         assert!(within(&heard, after, 16.0) <= 3, "{extension} {coding}: it idles again");
         let tiers: Vec<Tier> = heard.started.iter().map(|info| info.tier).collect();
