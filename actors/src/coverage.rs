@@ -1,6 +1,6 @@
 //! Coverage: the share of each track that was really inspected of late.
 //!
-//! Owned by the session's meters, on its thread. What is left undecoded on purpose, is scrambled or
+//! Owned by the session's meters, on its thread. What is left undecoded, by the tier or for what this machine dropped, is scrambled or
 //! cannot be decoded was not inspected; what comes is counted as packets, so that a track of which
 //! nothing is decoded has a coverage too: none. Older packets count for half every ten seconds, and
 //! not at all once the tier has changed. Frames displaced from full lanes are counted elsewhere.

@@ -117,7 +117,7 @@ pub struct RequireArgs {
     /// Require at most this share of frames dropped
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub require_drops: Option<f64>,
-    /// Require this share of the streams that bare decoding sustains; with --baseline
+    /// Require this share of the streams that bare decoding sustains; with --baseline and a search
     #[arg(long, value_name = "SHARE", requires = "baseline")]
     pub require_baseline: Option<f64>,
     /// Require CPU per stream within this share of that at a quarter of the streams; with --quarter
@@ -143,6 +143,11 @@ impl LoadArgs {
         let is_encoded = self.source == SourceKind::Encoded;
         if self.baseline && !is_encoded {
             return Err("--baseline needs --source encoded: nothing is decoded otherwise".to_owned());
+        }
+        if self.require.require_baseline.is_some() && self.streams != Wanted::Max {
+            return Err(
+                "--require-baseline compares capacities: leave out --streams, so that it is searched for".to_owned()
+            );
         }
         if self.tier != LoadTier::Full && !is_encoded {
             return Err("--tier needs --source encoded: made frames have no key frames".to_owned());
@@ -313,6 +318,8 @@ mod tests {
         refused("avwatch load --require-linear 0.1", "quarter");
         refused("avwatch load --transport pigeon", "pigeon");
         assert!(args("avwatch load --baseline").settings().is_err());
+        let fixed = "avwatch load --source encoded --streams 4 --baseline --require-baseline 0.5";
+        assert!(args(fixed).settings().unwrap_err().contains("leave out --streams"));
     }
 
     #[test]

@@ -1,10 +1,7 @@
 //! A whole run: material, perhaps bare decoding, one trial or a search, and what came of it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-use avwatch_actors::lifeline::{CutReason, Lifeline};
 
 use super::figures::{Trial, rounded};
 use super::limits::Reached;
@@ -25,8 +22,10 @@ const BASELINE_HINT: Duration = Duration::from_secs(2);
 /// Streams on each thread of bare decoding, at most: small ones must not take all memory.
 const BASELINE_STREAMS_MAX: f64 = 64.0;
 
-/// Bare decoding in real time is tried with one stream in so many more or less.
+/// Bare decoding in real time is tried with one stream in so many more or less; so often at most, and with so many streams at most.
 const BASELINE_STEP_PART: u32 = 20;
+const BASELINE_TRIALS_MAX: u32 = 12;
+const BASELINE_LIVE_STREAMS_MAX: u32 = 512;
 
 /// How long bare decoding runs.
 const BASELINE_SECONDS: Duration = Duration::from_secs(10);
@@ -118,24 +117,19 @@ fn search(stage: &Stage<'_>, first: u32, most: u32) -> Result<(Vec<Trial>, Capac
 
 fn measure_baseline(encoded: &Encoded, settings: &LoadSettings, stop: &AtomicBool) -> std::io::Result<Baseline> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let line = Arc::<Lifeline>::default();
-    if stop.load(Ordering::Relaxed) {
-        line.cut(CutReason::Stopped);
-    }
     let rate = f64::from(settings.rate);
-    let hint = bare::decode(&encoded.file, threads, 1, BASELINE_HINT, &line)?;
+    let hint = bare::decode(&encoded.file, threads, 1, BASELINE_HINT, stop)?;
     let streams = (hint.rate / rate / threads as f64).ceil().clamp(1.0, BASELINE_STREAMS_MAX) as usize;
-    let bare = bare::decode(&encoded.file, threads, streams, BASELINE_SECONDS, &line)?;
-    let is_searched = matches!(settings.streams, Streams::Search { .. });
-    let sustained = match is_searched {
-        true => sustained_by_bare(encoded, settings, (bare.rate / rate) as u32, stop, &line)?,
+    let bare = bare::decode(&encoded.file, threads, streams, BASELINE_SECONDS, stop)?;
+    let sustained = match matches!(settings.streams, Streams::Search { .. }) {
+        true => sustained_by_bare(encoded, settings, (bare.rate / rate) as u32, stop)?,
         false => None,
     };
     let stream_ms = |bare: &Bare| bare.cpu.as_secs_f64() * 1_000.0 / (bare.pictures as f64 / rate).max(1e-3);
     let growth = match settings.quarter {
         true => {
-            let few = bare::decode(&encoded.file, threads, (streams / 4).max(1), BASELINE_SECONDS, &line)?;
-            (few.pictures > 0 && !line.is_cut()).then(|| rounded(stream_ms(&bare) / stream_ms(&few)))
+            let few = bare::decode(&encoded.file, threads, (streams / 4).max(1), BASELINE_SECONDS, stop)?;
+            (few.pictures > 0 && !stop.load(Ordering::Relaxed)).then(|| rounded(stream_ms(&bare) / stream_ms(&few)))
         }
         false => None,
     };
@@ -156,14 +150,17 @@ fn sustained_by_bare(
     settings: &LoadSettings,
     first: u32,
     stop: &AtomicBool,
-    line: &Arc<Lifeline>,
 ) -> std::io::Result<Option<u32>> {
     let picture = Duration::from_secs(1) / settings.rate.max(1);
     let pace = bare_live::Pace { picture, settle: SETTLE, wall: settings.seconds };
-    let mut streams = first.max(1);
+    let first = first.clamp(1, BASELINE_LIVE_STREAMS_MAX);
+    let mut streams = first;
     let mut held = None;
-    while streams > 0 && !stop.load(Ordering::Relaxed) {
-        let p99 = bare_live::p99(&encoded.file, streams as usize, pace, line)?;
+    for _ in 0..BASELINE_TRIALS_MAX {
+        if streams == 0 || streams > BASELINE_LIVE_STREAMS_MAX || stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let p99 = bare_live::p99(&encoded.file, streams as usize, pace, stop)?;
         let step = (streams / BASELINE_STEP_PART).max(1);
         if p99.is_some_and(|p99| p99 <= settings.limits.p99) {
             held = Some(streams);

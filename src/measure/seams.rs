@@ -5,7 +5,7 @@
 //! like on either side. A block is torn when two or more of its four sides are seams, and more than in the
 //! picture before; this is counted on the grid of 16 × 16 blocks and, for comparison, on the same grid
 //! shifted by 8 in both directions, where coding puts no blocks. Both kinds of sides are judged by the rows
-//! around every eighth, which any walk looks at. Sides at the edge of the picture are none, and what
+//! around every eighth, whatever a walk looks at. Sides at the edge of the picture are none, and what
 //! is left over at the right and bottom is in no block.
 
 use avwatch_actors::frame::SeamFacts;

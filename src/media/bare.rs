@@ -6,12 +6,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use avwatch_actors::lifeline::Lifeline;
+use avwatch_actors::lifeline::{CutReason, Lifeline};
 use avwatch_actors::worker::{self, WorkEnd};
 use ffmpeg_next::media::Type;
-use ffmpeg_next::{Error, Packet, codec, decoder, format, frame};
+use ffmpeg_next::{Error, Packet, codec, decoder, ffi, format, frame};
 
 use crate::measure::cost::thread_cpu;
 
@@ -31,19 +32,16 @@ enum Track {
     Audio(decoder::Audio),
 }
 
-/// Decodes the file as `streams` streams on each of so many threads for that long, or until the cut. The streams begin at different
+/// How often threads are looked after.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Decodes the file as `streams` streams on each of so many threads for that long, or until `stop` is set. The streams begin at different
 /// key pictures, so that all of the file counts.
 ///
 /// # Errors
 /// The file cannot be decoded, or the system refuses a thread.
-pub fn decode(
-    path: &Path,
-    threads: usize,
-    streams: usize,
-    wall: Duration,
-    line: &Arc<Lifeline>,
-) -> std::io::Result<Bare> {
-    let all = on_threads(threads, wall, line, |number| {
+pub fn decode(path: &Path, threads: usize, streams: usize, wall: Duration, stop: &AtomicBool) -> std::io::Result<Bare> {
+    let all = on_threads(threads, wall, stop, |number| {
         let path = path.to_owned();
         let shares = (0..streams).map(move |at| (at * threads + number) as f64 / (streams * threads) as f64);
         move |line: &Lifeline| by_turns(&path, shares, wall, line)
@@ -55,10 +53,24 @@ pub fn decode(
     }))
 }
 
-/// What each of so many threads came to, which take about `wall` and end at the cut.
+/// What each of so many threads came to, which take about `wall` and are cut when `stop` is set or one of them fails.
 pub(super) fn on_threads<T: Send + 'static, W: FnOnce(&Lifeline) -> Result<T, Error> + Send + 'static>(
     threads: usize,
     wall: Duration,
+    stop: &AtomicBool,
+    work_of: impl Fn(usize) -> W,
+) -> std::io::Result<Vec<T>> {
+    let line = Arc::<Lifeline>::default();
+    let all = run_threads(threads, wall, stop, &line, work_of);
+    // Whoever still works does so for nobody.
+    line.cut(CutReason::Stopped);
+    all
+}
+
+fn run_threads<T: Send + 'static, W: FnOnce(&Lifeline) -> Result<T, Error> + Send + 'static>(
+    threads: usize,
+    wall: Duration,
+    stop: &AtomicBool,
     line: &Arc<Lifeline>,
     work_of: impl Fn(usize) -> W,
 ) -> std::io::Result<Vec<T>> {
@@ -76,36 +88,39 @@ pub(super) fn on_threads<T: Send + 'static, W: FnOnce(&Lifeline) -> Result<T, Er
         };
         drop(worker::spawn(&format!("load:bare{number}"), line.clone(), work, done)?);
     }
-    let one = |_| {
-        // The clock is looked at with every picture; a minute more is for opening, and for a machine that stands still.
-        let one = said.recv_timeout(wall + Duration::from_secs(60)).map_err(std::io::Error::other)?;
-        one.map_err(std::io::Error::other)
-    };
-    (0..threads).map(one).collect()
+    // The clock is looked at with every picture; a minute more is for opening, and for a machine that stands still.
+    let until = Instant::now() + wall + Duration::from_secs(60);
+    let mut all = Vec::with_capacity(threads);
+    while all.len() < threads {
+        match said.recv_timeout(LOOK_EVERY) {
+            Ok(one) => all.push(one.map_err(std::io::Error::other)?),
+            Err(error) if error.is_disconnected() || Instant::now() >= until => {
+                return Err(std::io::Error::other(error));
+            }
+            Err(_) if stop.load(Ordering::Relaxed) => drop(line.cut(CutReason::Stopped)),
+            Err(_) => {}
+        }
+    }
+    Ok(all)
 }
 
 fn by_turns(path: &Path, shares: impl Iterator<Item = f64>, wall: Duration, line: &Lifeline) -> Result<Bare, Error> {
     let mut streams = shares.map(|share| Stream::open(path, share)).collect::<Result<Vec<_>, _>>()?;
     let (begin, cpu_before) = (Instant::now(), thread_cpu());
-    let (mut reopened, mut reopened_cpu) = (Duration::ZERO, Duration::ZERO);
     let mut pictures = 0;
     'all: loop {
         for stream in &mut streams {
-            if begin.elapsed() - reopened >= wall || line.is_cut() {
+            if begin.elapsed() >= wall || line.is_cut() {
                 break 'all;
             }
-            let Some(decoded) = stream.turn()? else {
-                let (now, cpu) = (Instant::now(), thread_cpu());
-                *stream = Stream::open(path, 0.0)?;
-                reopened += now.elapsed();
-                reopened_cpu += thread_cpu().saturating_sub(cpu);
-                continue;
-            };
-            pictures += decoded;
+            match stream.turn()? {
+                Some(decoded) => pictures += decoded,
+                None => stream.rewind()?,
+            }
         }
     }
-    let took = begin.elapsed().saturating_sub(reopened);
-    let cpu = thread_cpu().saturating_sub(cpu_before).saturating_sub(reopened_cpu);
+    let took = begin.elapsed();
+    let cpu = thread_cpu().saturating_sub(cpu_before);
     Ok(Bare { pictures, cpu, rate: pictures as f64 / took.as_secs_f64().max(1e-3) })
 }
 
@@ -146,6 +161,23 @@ impl Stream {
             }
         }
         Ok(stream)
+    }
+
+    /// Goes back to the begin of the file, without looking into it again as an opening would.
+    pub(super) fn rewind(&mut self) -> Result<(), Error> {
+        self.first = None;
+        // SAFETY: the input is open and ours alone.
+        let code = unsafe { ffi::av_seek_frame(self.input.as_mut_ptr(), -1, 0, ffi::AVSEEK_FLAG_BYTE) };
+        if code < 0 {
+            return Err(Error::from(code));
+        }
+        for track in self.tracks.iter_mut().flatten() {
+            match track {
+                Track::Video(decoder) => decoder.flush(),
+                Track::Audio(decoder) => decoder.flush(),
+            }
+        }
+        Ok(())
     }
 
     fn read(&mut self) -> Result<Option<Packet>, Error> {

@@ -175,9 +175,9 @@ impl Demuxer {
 
     /// Once after this machine dropped datagrams: the byte of the input before which all of them were lost.
     pub(in crate::media) fn take_hole(&mut self) -> Option<u64> {
-        let counts = self.counts();
-        let before = std::mem::replace(&mut self.told_dropped, counts.receive_dropped);
-        (before != counts.receive_dropped).then_some(counts.received_bytes)
+        let dropped = self.counts().receive_dropped;
+        let before = std::mem::replace(&mut self.told_dropped, dropped);
+        (before != dropped).then(|| self.parts.patience.hole())
     }
 
     /// Decides how long bytes are waited for.

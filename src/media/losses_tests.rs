@@ -65,33 +65,34 @@ fn send(bytes: Vec<u8>, port: u16, line: Arc<Lifeline>) -> Driver {
 }
 
 /// Twelve seconds at a constant rate of 2 Mb/s, so that a flood is a second and a half.
-fn programme() -> Vec<u8> {
-    let path = clip(
-        "ts",
+fn programme(coding: &str) -> Vec<u8> {
+    let arguments = format!(
         "-f lavfi -i testsrc2=size=320x180:rate=25:duration=14 -f lavfi -i sine=frequency=440:duration=14 \
          -c:v libx264 -preset veryfast -g 25 -sc_threshold 0 -bf 2 -b:v 1000k -maxrate 1000k -bufsize 500k \
-         -c:a aac -ac 2 -muxrate 2000k",
+         {coding} -c:a aac -ac 2 -muxrate 2000k"
     );
-    std::fs::read(path).unwrap()
+    std::fs::read(clip("ts", &arguments)).unwrap()
 }
 
-/// What is heard of a clip of which parts are dropped at 3 and 7 seconds.
-fn heard_with_floods(tier: Tier) -> Heard {
+/// What is heard of a clip of which parts are dropped at 3.1 and 7.1 seconds; in triage just when it was raised.
+fn heard_with_floods(range: TierRange, coding: &str) -> Heard {
     let (port, line) = (free_port(), Arc::new(Lifeline::default()));
-    let driver = send(programme(), port, line.clone());
+    let driver = send(programme(coding), port, line.clone());
     let url = Address::Url(format!("udp://127.0.0.1:{port}").parse().unwrap());
     let mut spec = InputSpec { address: url, ..spec(std::path::Path::new("")) };
     spec.transport.receive_buffer = Some(RECEIVE_BUFFER);
-    let dial = Arc::new(TierDial::new(TierRange::from(tier)));
-    let mut source = MediaOpener::new(spec).with_dial(dial).open(SessionNumber(1), &line).expect("opens");
+    let dial = Arc::new(TierDial::new(range));
+    let mut source = MediaOpener::new(spec).with_dial(dial.clone()).open(SessionNumber(1), &line).expect("opens");
     let mut heard = Heard::default();
-    let mut floods_at = [3_000, 7_000].map(MediaTime::from_millis).into_iter().peekable();
+    let mut floods_at = [3_100, 7_100].map(MediaTime::from_millis).into_iter().peekable();
     while heard.clock.last().is_none_or(|at| *at < MediaTime::from_millis(11_000)) {
         heard.take(source.next().expect("reads").expect("goes on"));
         if let (Some(at), Some(flood)) = (heard.clock.last(), floods_at.peek())
             && at >= flood
         {
             floods_at.next();
+            dial.suspect();
+            heard.take(source.next().expect("reads").expect("goes on"));
             driver.floods.send(()).unwrap();
             driver.flooded.recv().unwrap();
         }
@@ -113,14 +114,20 @@ fn shift(stamp: &Stamp) -> Option<MediaTime> {
 
 #[test]
 fn what_this_machine_dropped_is_called_no_fault_of_the_source() {
-    for tier in [Tier::Full, Tier::Keyframes, Tier::Audio, Tier::Transport] {
-        let heard = heard_with_floods(tier);
+    let tiers = [Tier::Full, Tier::Light, Tier::Keyframes, Tier::Audio, Tier::Transport].map(TierRange::from);
+    let cases = tiers.into_iter().chain([TierRange::triage()]).map(|range| (range, ""));
+    for (tier, coding) in cases.chain([(TierRange::from(Tier::Full), "-x264-params open-gop=1")]) {
+        let heard = heard_with_floods(tier, coding);
         let dropped: u64 = heard.packets.iter().map(|facts| facts.receive_dropped).sum();
         assert!(dropped > FLOOD as u64 / 2, "{tier:?}: {dropped} datagrams");
         assert_eq!(heard.signs(), Vec::<TimelineSign>::new(), "{tier:?}");
         assert!(heard.gaps.iter().all(|gap| gap.why == GapReason::Displaced), "{tier:?}: {:?}", heard.gaps);
         assert!(heard.video.iter().all(|frame| is_well(&frame.facts.signs)), "{tier:?}");
         assert!(heard.audio.iter().all(|frame| is_well(&frame.signs)), "{tier:?}");
+        for pair in heard.video.windows(2) {
+            let hole = pair[1].stamp.media_time - pair[0].stamp.end();
+            assert!(hole < MediaTime::from_millis(200) || pair[1].facts.signs.key, "{tier:?} {coding}: {hole:?}");
+        }
         let stamps = heard.video.iter().map(|frame| frame.stamp).chain(heard.audio.iter().map(|frame| frame.stamp));
         let mut shifts: Vec<MediaTime> = stamps.filter_map(|stamp| shift(&stamp)).collect();
         shifts.sort_unstable();
@@ -132,7 +139,7 @@ fn what_this_machine_dropped_is_called_no_fault_of_the_source() {
 
 #[test]
 fn pictures_go_on_with_the_first_key_picture_that_came_whole_and_sound_soon() {
-    let heard = heard_with_floods(Tier::Full);
+    let heard = heard_with_floods(TierRange::from(Tier::Full), "");
     let holes = heard
         .video
         .windows(2)
@@ -142,6 +149,8 @@ fn pictures_go_on_with_the_first_key_picture_that_came_whole_and_sound_soon() {
     for (from, next) in holes {
         assert!(next.facts.signs.key, "{from:?}");
         let lasts = next.stamp.media_time - from;
+        let told = heard.gaps.iter().filter(|gap| gap.track == TrackId::video(0));
+        assert!(told.clone().any(|gap| gap.from <= from && gap.to >= next.stamp.media_time), "{from:?}: {told:?}");
         assert!(lasts < MediaTime::from_millis(2_800), "lost, and what referred to it: {lasts:?}");
     }
     let sound = heard.audio_of(0);

@@ -9,6 +9,7 @@ use ffmpeg_next::ffi;
 use ffmpeg_next::packet::Ref;
 
 use super::super::stamper::{Work, pts_of};
+use super::super::track_reader::TrackReader;
 use super::super::triage::PacketSigns;
 use super::Session;
 
@@ -26,6 +27,10 @@ impl Session {
     pub(super) fn follow_dial(&mut self) {
         let wanted = self.triage.tier(&self.dial);
         let triage = self.dial.is_triage();
+        if triage && !self.dial.is_shed() && self.tracks.iter().any(TrackReader::is_catching_up) {
+            // What waits to be decoded came, and would be missed.
+            return;
+        }
         if (wanted, triage) == (self.tier, self.holds) {
             return;
         }

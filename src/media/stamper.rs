@@ -23,7 +23,9 @@ const NOTES: usize = 128;
 const SHOWN_AHEAD_MAX: MediaTime = MediaTime::from_millis(1_000);
 
 /// What is further from the last frame was sent at a time that means nothing.
-const DISPLACED_MAX: MediaTime = MediaTime::from_millis(20_000);
+const DISPLACED_MAX: MediaTime = MediaTime::from_millis(40_000);
+/// What was displaced is told in pieces as long as this: less than any detector of absence tolerates, and each wakes a thread.
+const DISPLACED_APART: MediaTime = MediaTime::from_millis(400);
 
 /// What is remembered of a packet.
 #[derive(Clone, Copy)]
@@ -60,13 +62,15 @@ pub(crate) struct Stamper {
     notes: Vec<PacketNote>,
     packets: u64,
     frames: u64,
+    /// Since when what was displaced has not been told.
+    displaced: Option<MediaTime>,
 }
 
 impl Stamper {
     pub(crate) fn new(track: TrackId, session: SessionNumber, line: usize, base: (i32, i32)) -> Self {
         let damage = DamageTracker::new(true);
         let (thinning, notes) = (Thinning::default(), Vec::with_capacity(NOTES));
-        Self { track, session, line, base, damage, thinning, notes, packets: 0, frames: 0 }
+        Self { track, session, line, base, damage, thinning, notes, packets: 0, frames: 0, displaced: None }
     }
 
     /// A decoder was opened: its damage starts anew.
@@ -96,12 +100,16 @@ impl Stamper {
     }
 
     /// Says that something came and is not shown for what was lost here: so it is not missed.
-    fn displace(&self, dts: Option<i64>, lasts: MediaTime, work: &mut Work<'_>) {
-        let from = dts.and_then(|dts| work.timeline.peek(self.line, dts));
-        if let (Some(from), Some(end)) = (from, work.timeline.end(self.line))
-            && from.distance(end) < DISPLACED_MAX
-        {
-            let to = from + lasts;
+    fn displace(&mut self, dts: Option<i64>, lasts: MediaTime, work: &mut Work<'_>) {
+        let at = dts.and_then(|dts| work.timeline.peek(self.line, dts));
+        let (Some(at), Some(end)) = (at, work.timeline.end(self.line)) else { return };
+        let (from, to) = (self.displaced.unwrap_or(at), at + lasts);
+        if at.distance(end) >= DISPLACED_MAX || from > to {
+            self.displaced = None;
+        } else if to - from < DISPLACED_APART {
+            self.displaced = Some(from);
+        } else {
+            self.displaced = None;
             work.outlet.gap(Gap { track: self.track, from, to, why: GapReason::Displaced });
         }
     }
@@ -115,15 +123,30 @@ impl Stamper {
                 return;
             }
         }
+        let before = work.timeline.end(self.line);
         work.timeline.bridge(self.line, Some(dts), MediaTime::ZERO, self.thinning.unknown());
-        self.thinning.passed();
         let placed = work.timeline.place(self.line, Some(dts), lasts);
         let source_time = Some(SourceTime { pts: None, dts: Some(dts), base: self.base });
-        self.tell(&placed, source_time, work);
+        self.tell(&placed, before, source_time, work);
+        self.thinning.passed();
     }
 
-    /// Marks and holes of a place go to the outlet.
-    fn tell(&self, placed: &Placed, source_time: Option<SourceTime>, work: &mut Work<'_>) {
+    /// Marks and holes of a place go to the outlet; `before` is where the track ended. After a loss of ours nobody knows what the
+    /// source did.
+    fn tell(
+        &mut self,
+        placed: &Placed,
+        before: Option<MediaTime>,
+        source_time: Option<SourceTime>,
+        work: &mut Work<'_>,
+    ) {
+        if self.thinning.has_lost() {
+            self.displaced = None;
+            if let Some(from) = before.filter(|before| *before < placed.at) {
+                work.outlet.gap(Gap { track: self.track, from, to: placed.at, why: GapReason::Displaced });
+            }
+            return;
+        }
         if let Some(sign) = placed.sign {
             work.outlet.mark(TimelineMark { track: self.track, at: placed.at, sign, source_time });
         }
@@ -199,11 +222,12 @@ impl Stamper {
         let source_time = SourceTime { pts, dts, base: self.base };
         // AVI and raw streams have decoding times only; FFmpeg's guess is made from these.
         let sent = pts.or(pts_of(frame.best_effort_timestamp));
+        let before = work.timeline.end(self.line);
         let left_out = self.thinning.left_out();
         let bridged = left_out.map(|(known, most)| work.timeline.bridge(self.line, sent, known, most));
         let placed = work.timeline.place(self.line, sent, lasts);
+        self.tell(&placed, before, Some(source_time), work);
         self.thinning.shown(bridged.unwrap_or_default(), lasts);
-        self.tell(&placed, Some(source_time), work);
         let arrived = self.note_of(frame).map(|note| note.arrived);
         let mut stamp = self.stamp(placed.at, lasts, arrived);
         stamp.source_time = Some(source_time);

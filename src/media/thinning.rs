@@ -27,6 +27,8 @@ const BALANCE_MAX: MediaTime = MediaTime::from_millis(30_000);
 const LOST_MAX: MediaTime = MediaTime::from_millis(5_000);
 /// A key packet is awaited no longer than this: some sources send none, their pictures are refreshed bit by bit.
 const AWAITED_MAX: MediaTime = MediaTime::from_millis(15_000);
+/// The same of a source that has sent two: before the next one pictures would be grey where what they refer to is missing.
+const AWAITED_BETWEEN_KEYS_MAX: MediaTime = MediaTime::from_millis(30_000);
 /// Pictures that a decoder may hold back: so many are not yet known to be skipped.
 const HELD_BACK_MAX: u64 = 16;
 
@@ -76,6 +78,8 @@ pub(crate) struct Thinning {
     awaits_key: bool,
     /// For how long they have waited.
     awaited: MediaTime,
+    /// Key packets so far, counted up to two.
+    keys: u8,
     /// Something was lost here since the last frame.
     has_lost: bool,
     /// When the last key picture was decoded by itself.
@@ -145,11 +149,13 @@ impl Thinning {
 
     /// Decides on a packet that lasts `lasts` and is to be decoded at `at`.
     pub(crate) fn admit(&mut self, key: bool, at: Option<MediaTime>, lasts: MediaTime) -> Fate {
+        self.keys = (self.keys + u8::from(key)).min(2);
+        let awaited_max = if self.keys < 2 { AWAITED_MAX } else { AWAITED_BETWEEN_KEYS_MAX };
         let fate = match self.depth {
             Depth::Nothing => Fate::LeftOut,
             Depth::Keys if key && self.is_apart(at) => Fate::Alone,
             Depth::Keys => Fate::LeftOut,
-            Depth::All | Depth::References if self.awaits_key && !key && self.awaited < AWAITED_MAX => Fate::LeftOut,
+            Depth::All | Depth::References if self.awaits_key && !key && self.awaited < awaited_max => Fate::LeftOut,
             Depth::All | Depth::References => Fate::Decoded,
         };
         if fate == Fate::Alone {
@@ -311,6 +317,14 @@ mod tests {
         thinning.lose(false);
         let first = decoded(&mut thinning, 10..1_000, 1_000_000).first().copied();
         assert_eq!(first, Some(10 + AWAITED_MAX.as_nanos() / FRAME.as_nanos()));
+    }
+
+    #[test]
+    fn the_end_of_a_long_group_is_waited_for() {
+        let mut thinning = Thinning::default();
+        decoded(&mut thinning, 0..510, 500);
+        thinning.lose(false);
+        assert_eq!(decoded(&mut thinning, 510..1_200, 500).first(), Some(&1_000));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! sent it so. Pictures go on at the next key packet that came whole. Sound goes on a packet later than it is whole, as
 //! FFmpeg's parser joins the rest of a torn block to the next one, and its first block, which joins nothing, is not shown.
 
+use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::TrackKind;
 use ffmpeg_next::packet::Ref;
 
@@ -12,6 +13,9 @@ use crate::media::signs::Join;
 use crate::media::stamper::{Work, pts_of};
 use crate::media::thinning::Depth;
 
+/// A track is taken for torn no longer than so much of its own time: some sources begin no packet for minutes.
+const TORN_MAX: MediaTime = MediaTime::from_millis(5_000);
+
 /// From where on packets of a track are whole again.
 #[derive(Clone, Copy)]
 pub(super) struct Torn {
@@ -19,6 +23,8 @@ pub(super) struct Torn {
     whole_from: u64,
     /// One that does has to pass before.
     passes_one: bool,
+    /// For how long they are taken for torn at most.
+    left: MediaTime,
 }
 
 impl TrackReader {
@@ -28,8 +34,12 @@ impl TrackReader {
             return;
         }
         let is_sound = self.chosen.track.kind == TrackKind::Audio;
-        self.torn = Some(Torn { whole_from, passes_one: is_sound });
-        self.held.clear();
+        self.torn = Some(Torn { whole_from, passes_one: is_sound, left: TORN_MAX });
+        if !self.held.is_played() {
+            self.held.clear();
+        }
+        // A field may lack the other.
+        self.fields = None;
         let depth = self.stamper.thinning.depth();
         let refers = !is_sound && matches!(depth, Depth::All | Depth::References);
         let awaited = self.stamper.thinning.awaits_key();
@@ -55,11 +65,14 @@ impl TrackReader {
         let raw = unsafe { &*packet.as_ptr() };
         let (shown, sent) = (pts_of(raw.pts), pts_of(raw.dts));
         let whole = u64::try_from(raw.pos).ok().filter(|position| *position >= torn.whole_from);
-        if let Some(position) = whole.filter(|_| torn.passes_one) {
-            self.torn = Some(Torn { whole_from: position + 1, passes_one: false });
-        }
-        if whole.is_none() || torn.passes_one {
-            self.stamper.torn(sent.or(shown), self.lasts(raw.duration), work);
+        let lasts = self.lasts(raw.duration);
+        let left = torn.left - lasts;
+        if left > MediaTime::ZERO && (whole.is_none() || torn.passes_one) {
+            self.torn = Some(match whole {
+                Some(position) => Torn { whole_from: position + 1, passes_one: false, left },
+                None => Torn { left, ..torn },
+            });
+            self.stamper.torn(sent.or(shown), lasts, work);
             return Some(PacketOutcome { left_out: 1, ..PacketOutcome::default() });
         }
         self.torn = None;

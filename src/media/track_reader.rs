@@ -240,7 +240,12 @@ impl TrackReader {
         if self.holds {
             self.held.hold(packet, key);
         }
+        let regains = key && self.stamper.thinning.has_lost() && self.stamper.thinning.awaits_key();
         let fate = self.stamper.admit(key, dts.or(pts), self.lasts(duration), work);
+        if regains {
+            // Pictures behind it that are shown before it refer to what was lost.
+            self.shown_until = pts.map(|pts| pts.saturating_sub(1));
+        }
         let first = self.first_field.take();
         let joined = first.filter(|_| part == Part::Second);
         if let (Some(first), None) = (first, joined) {

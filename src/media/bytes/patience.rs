@@ -43,6 +43,8 @@ pub struct Patience {
     /// How long bytes gather, in nanoseconds.
     gathering: AtomicU64,
     dropped: AtomicU64,
+    /// Bytes of payload that had arrived when something was dropped last.
+    hole: AtomicU64,
     lost: AtomicU64,
 }
 
@@ -60,6 +62,7 @@ impl Patience {
             waited_at: AtomicU64::new(0),
             gathering: AtomicU64::new(nanos(GATHERING)),
             dropped: AtomicU64::new(0),
+            hole: AtomicU64::new(0),
             lost: AtomicU64::new(0),
         };
         Arc::new(patience)
@@ -144,9 +147,17 @@ impl Patience {
         self.line.progress();
     }
 
-    /// Says that this machine dropped so many datagrams before they could be read.
+    /// Says that this machine dropped so many datagrams before what arrives next.
     pub fn dropped(&self, datagrams: u64) {
-        self.dropped.fetch_add(datagrams, Ordering::Relaxed);
+        if datagrams > 0 {
+            self.hole.store(self.received.load(Ordering::Relaxed), Ordering::Relaxed);
+            self.dropped.fetch_add(datagrams, Ordering::Relaxed);
+        }
+    }
+
+    /// The byte of the payload before which this machine dropped datagrams last.
+    pub fn hole(&self) -> u64 {
+        self.hole.load(Ordering::Relaxed)
     }
 
     /// Says that so many packets are missing from a numbered sequence.
