@@ -97,7 +97,7 @@ fn run_threads<T: Send + 'static, W: FnOnce(&Lifeline) -> Result<T, Error> + Sen
             Err(error) if error.is_disconnected() || Instant::now() >= until => {
                 return Err(std::io::Error::other(error));
             }
-            Err(_) if stop.load(Ordering::Relaxed) => drop(line.cut(CutReason::Stopped)),
+            Err(_) if stop.load(Ordering::Relaxed) => line.cut(CutReason::Stopped),
             Err(_) => {}
         }
     }
