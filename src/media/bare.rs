@@ -151,7 +151,7 @@ impl Stream {
         let pictures = pictures.map(|stream| (stream.index(), stream.time_base(), stream.start_time()));
         let mut stream = Self { input, tracks, first: None };
         if let Some((index, base, start)) = pictures.filter(|_| share > 0.0) {
-            let seconds = stream.input.duration() as f64 / f64::from(ffmpeg_next::ffi::AV_TIME_BASE) * share;
+            let seconds = stream.input.duration() as f64 / f64::from(ffi::AV_TIME_BASE) * share;
             let from = start + (seconds / f64::from(base)) as i64;
             while let Some(packet) = stream.read()? {
                 if packet.stream() == index && packet.is_key() && packet.pts() >= Some(from) {

@@ -1,8 +1,9 @@
 //! A track and the datagrams that this machine dropped: what lacks them is not looked at.
 //!
 //! Part of the track's reader, on its session's thread. What comes of a torn packet would look as if the source had
-//! sent it so. Pictures go on at the next key packet that came whole. Sound goes on a packet later than it is whole, as
-//! FFmpeg's parser joins the rest of a torn block to the next one, and its first block, which joins nothing, is not shown.
+//! sent it so. Pictures go on at the next key packet that came whole. Sound goes on a second later than it is whole: FFmpeg's
+//! parser joins the rest of a torn block to the next ones, and takes up to 8 kB for one block (the most that an ADTS
+//! header can say) before it has found its way back. The first block then, which joins nothing, is not shown.
 
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::track::TrackKind;
@@ -16,13 +17,16 @@ use crate::media::thinning::Depth;
 /// A track is taken for torn no longer than so much of its own time: some sources begin no packet for minutes.
 const TORN_MAX: MediaTime = MediaTime::from_millis(5_000);
 
+/// For so long sound is taken for torn from its first whole packet on.
+const RESYNC: MediaTime = MediaTime::from_millis(1_000);
+
 /// From where on packets of a track are whole again.
 #[derive(Clone, Copy)]
 pub(super) struct Torn {
     /// They begin at or behind that byte of the input.
     whole_from: u64,
-    /// One that does has to pass before.
-    passes_one: bool,
+    /// When the first that does is sent.
+    regained: Option<MediaTime>,
     /// For how long they are taken for torn at most.
     left: MediaTime,
 }
@@ -34,10 +38,9 @@ impl TrackReader {
             return;
         }
         let is_sound = self.chosen.track.kind == TrackKind::Audio;
-        self.torn = Some(Torn { whole_from, passes_one: is_sound, left: TORN_MAX });
-        if !self.held.is_played() {
-            self.held.clear();
-        }
+        self.torn = Some(Torn { whole_from, regained: None, left: TORN_MAX });
+        // What is held, also while it is played, came before the hole, and its group cannot go on behind it.
+        self.held.clear();
         // A field may lack the other.
         self.fields = None;
         let depth = self.stamper.thinning.depth();
@@ -64,19 +67,20 @@ impl TrackReader {
         // SAFETY: the packet is valid and only read.
         let raw = unsafe { &*packet.as_ptr() };
         let (shown, sent) = (pts_of(raw.pts), pts_of(raw.dts));
-        let whole = u64::try_from(raw.pos).ok().filter(|position| *position >= torn.whole_from);
+        let is_whole = u64::try_from(raw.pos).is_ok_and(|position| position >= torn.whole_from);
+        let is_sound = self.chosen.track.kind == TrackKind::Audio;
+        let at = sent.or(shown).map(|time| self.nanos(time)).filter(|_| is_whole);
+        let regained = torn.regained.or(at);
+        let is_in_step = !is_sound || at.zip(regained).is_some_and(|(at, since)| at - since >= RESYNC);
         let lasts = self.lasts(raw.duration);
         let left = torn.left - lasts;
-        if left > MediaTime::ZERO && (whole.is_none() || torn.passes_one) {
-            self.torn = Some(match whole {
-                Some(position) => Torn { whole_from: position + 1, passes_one: false, left },
-                None => Torn { left, ..torn },
-            });
+        if left > MediaTime::ZERO && !(is_whole && is_in_step) {
+            self.torn = Some(Torn { regained, left, ..torn });
             self.stamper.torn(sent.or(shown), lasts, work);
             return Some(PacketOutcome { left_out: 1, ..PacketOutcome::default() });
         }
         self.torn = None;
-        if self.chosen.track.kind == TrackKind::Audio {
+        if is_sound {
             self.shown_until = shown;
         }
         None
