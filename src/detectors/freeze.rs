@@ -15,8 +15,8 @@
 //! - **End**: at once at a cut, else when the window is no longer still, or at a slow change;
 //!   back-dated to the first picture of the new movement. After a cut each slide is its own still.
 //! - **Slow change** is no freeze: a level that drifts steadily in one direction, or a reference
-//!   picture that had to be replaced although no single picture was active. After one, stillness
-//!   must last for longer until it is believed.
+//!   picture that had to be replaced although no single picture was active, unless it is the movement
+//!   before the still that had led away from it. After one, stillness must last for longer until it is believed.
 //!
 //! Score: time since the onset, unit `s`. All in media time and fixed order: deterministic.
 //!
@@ -115,6 +115,9 @@ const DRIFT_STEP: f32 = 0.1;
 const DRIFT_SAME: f32 = 0.1;
 /// A reference replaced at a smaller mean difference to the previous picture fell to slow change.
 const CUT_DIFFERENCE: f32 = 2.0;
+/// A reference is outdated by what came after the onset if the share of drifted cells grew by more than this since then,
+/// half of the 2 % for which it is replaced.
+const DRIFTED_SINCE: f32 = 0.01;
 /// Longest stillness demanded after a slow change.
 const DOUBT_MAX: MediaTime = MediaTime::from_millis(20_000);
 /// Stillness demanded after a drift of the level.
@@ -147,6 +150,8 @@ struct Freeze {
     state: State,
     /// Onset of what may turn out to be a still.
     candidate: MediaTime,
+    /// Share of cells that the movement before it had carried away from the reference.
+    carried: f32,
     /// Time without movement that is demanded now.
     demand: MediaTime,
     /// Pictures since the last active one, and since the last that belonged to the movement.
@@ -173,6 +178,7 @@ impl Freeze {
             strong: 0,
             state: State::Unknown,
             candidate: MediaTime::ZERO,
+            carried: 0.0,
             demand: WINDOW,
             quiet: 0,
             apart: 0,
@@ -198,11 +204,14 @@ impl Freeze {
         if !known {
             self.begin(sample);
         } else {
-            let slow = motion.reference_replaced && !active && motion.difference < CUT_DIFFERENCE;
+            let is_small = motion.difference < CUT_DIFFERENCE && !sample.strong;
+            let is_since = motion.drifted_share - self.carried > DRIFTED_SINCE;
+            let replaced = motion.reference_replaced && (is_since || !is_small || (active && !self.stands()));
+            let slow = replaced && !active && is_small;
             self.drifted_at = if motion.drifted_share > 0.0 || slow { self.drifted_at.or(Some(at)) } else { None };
             self.push(sample);
-            self.follow(sample);
-            self.judge(sample, motion.reference_replaced, slow);
+            self.follow(sample, motion.drifted_share);
+            self.judge(sample, replaced, slow);
             if motion.reference_replaced {
                 self.restart(sample);
             }
@@ -244,6 +253,7 @@ impl Freeze {
         self.active = usize::from(sample.active);
         self.strong = usize::from(sample.strong);
         self.reference_at = sample.at;
+        self.carried = 0.0;
         self.drifted_at = None;
         self.drifting = false;
     }
@@ -261,14 +271,15 @@ impl Freeze {
     }
 
     /// Keeps the onset of a possible still: the last picture of the movement, pulses apart from it.
-    fn follow(&mut self, sample: Sample) {
+    fn follow(&mut self, sample: Sample, drifted_share: f32) {
         self.quiet += 1;
         self.apart += 1;
         if sample.active {
             self.chain = if self.quiet <= LINK_WEAK { self.chain + 1 } else { 1 };
             let linked = sample.strong || self.apart <= LINK_WEAK || self.chain > PULSE_MAX;
-            if linked && !matches!(self.state, State::Standing(_)) {
+            if linked && !self.stands() {
                 self.candidate = sample.at;
+                self.carried = drifted_share;
                 self.apart = 0;
             }
             self.quiet = 0;
@@ -312,6 +323,10 @@ impl Freeze {
             }
             (None, state) => state,
         };
+    }
+
+    fn stands(&self) -> bool {
+        matches!(self.state, State::Standing(_))
     }
 
     /// The window holds more strong or active pictures than coding or noise bring about.

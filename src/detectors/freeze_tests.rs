@@ -227,7 +227,7 @@ fn a_dissolve_that_keeps_the_level_is_believed_still_only_once() {
             cells: 3600,
             difference: 0.2,
             noise: 0.2,
-            drifted_share: if phase > 37 { 0.01 } else { 0.0 },
+            drifted_share: if phase == 74 { 0.021 } else { 0.01 * f32::from(u8::from(phase > 37)) },
             reference_replaced: phase == 74,
             ..MotionFacts::default()
         })
@@ -363,4 +363,50 @@ fn pairs_of_coding_pulses_after_the_onset_do_not_move_it() {
     let coded = |index: u64| if index > 10 && index % 12 < 2 { pulse() } else { still() };
     let items = Film::new(25.0).then(4.0, |_| calm_film()).then(4.0, coded).items;
     assert_eq!(frozen(&items), [(3.96, None)]);
+}
+
+/// Coded a little anew, which carries a few more cells away from the reference.
+fn faint_pulse(drifted_share: f32) -> PictureFacts {
+    with(MotionFacts {
+        compared: true,
+        cells: 3600,
+        difference: 0.2,
+        largest: 0.5,
+        drifted_share,
+        reference_replaced: drifted_share > 0.02,
+        ..MotionFacts::default()
+    })
+}
+
+/// Film that has led 1.9 % of the cells away from the reference when it comes to stand still.
+fn film_then_still() -> Film {
+    let moving = |_| {
+        let mut facts = calm_film();
+        facts.motion.drifted_share = 0.019;
+        facts
+    };
+    Film::new(10.0).then(1.0, |_| film()).then(3.0, moving)
+}
+
+#[test]
+fn a_still_is_frozen_though_a_key_picture_leads_a_little_further_from_the_movement_before_it() {
+    for key in [5, 25] {
+        let coded = |index: u64| match index.cmp(&key) {
+            std::cmp::Ordering::Less => faint_pulse(0.019),
+            std::cmp::Ordering::Equal => faint_pulse(0.0205),
+            std::cmp::Ordering::Greater => still(),
+        };
+        assert_eq!(frozen(&film_then_still().then(6.0, coded).items), [(3.9, None)], "{key}");
+    }
+}
+
+#[test]
+fn a_dissolve_after_movement_that_had_led_away_from_the_reference_is_no_still() {
+    // Cells leave the old reference and then, one after the other, those that are taken anew.
+    let dissolve = |index: u64| match index {
+        0 | 1 => faint_pulse(0.0195 + 0.001 * index as f32),
+        later => faint_pulse(0.00105 * ((later - 2) % 20 + 1) as f32),
+    };
+    let found = frozen(&film_then_still().then(60.0, dissolve).items);
+    assert!(found.len() <= 1 && found.iter().all(|(from, to)| to.is_some_and(|to| to - from < 3.0)), "{found:?}");
 }
