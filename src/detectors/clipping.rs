@@ -8,8 +8,9 @@
 //!   samples or more. A sine, however low, has no corners; a limiter leaves no plateaus.
 //! - *flat tops*, for what was clipped before lossy coding, which turns plateaus into ripples: half
 //!   waves that hold 85 % of their peak for more than 70 % of the width at which they hold 50 % (a sine:
-//!   53 %), all at one level within ±6 %, three times as many samples. Where they are a fifth of all, chords
-//!   whose half waves differ little are told, too, by slow ripples on the tops, which square waves lack.
+//!   53 %), all at one level within ±6 %, three times as many samples. Chords whose half waves differ less are told, too: where
+//!   they are a fifth of all, by slow ripples on the tops, which square waves lack; and near full scale, where decoding carries
+//!   samples beyond it.
 //! - *ties*, for what is cut off rarely: over two seconds a quarter as many samples are exactly as high as
 //!   the highest one, and nearly as many as are a little lower. Noise and music have one or two such
 //!   samples, a limiter has many more below its ceiling than at it.
@@ -110,6 +111,10 @@ const FLAT_VARIETY: f32 = 0.6;
 const BROAD: f32 = 0.2;
 const BROAD_VARIETY: f32 = 0.15;
 const BROAD_TURNS: f32 = 10.0;
+/// Where samples lie beyond full scale, tops from this level on may differ less, too, if there are so many more of them than is
+/// enough otherwise.
+const HIGH: f32 = 0.85;
+const HIGH_FACTOR: f32 = 2.0;
 /// From here on a plateau is at full scale: the highest sample of 16 bits is 0.99997.
 const FULL_SCALE: f32 = 0.999_9;
 /// Samples this close to the highest one are as high: two steps of 16 bits.
@@ -272,11 +277,15 @@ impl Clipping {
         if sum.flat < least * WINDOW as f32 || variety < BROAD_VARIETY {
             return plateaus;
         }
-        let flat = self.densest_flat(channel, FLAT_HEIGHT * peak);
+        let (level, flat) = self.densest_flat(channel, FLAT_HEIGHT * peak);
         let elsewhere = 1.5 * (sum.turns + sum.stairs) * self.ease();
         let is_varied = variety >= FLAT_VARIETY && flat.share >= least && flat.share * WINDOW as f32 >= elsewhere;
         let is_broad = flat.share >= BROAD * self.ease() && sum.turns >= BROAD_TURNS * sum.stairs;
-        Opinion { is_clipped: is_varied || is_broad, ..flat }
+        let is_high = peak > 1.0
+            && level >= HIGH
+            && variety >= VARIETY
+            && flat.share * WINDOW as f32 >= HIGH_FACTOR * elsewhere.max(least * WINDOW as f32);
+        Opinion { is_clipped: is_varied || is_broad || is_high, ..flat }
     }
 
     /// The samples that are exactly as high as the highest one of the long window.
@@ -311,13 +320,13 @@ impl Clipping {
     }
 
     /// The flat tops at the level at which there are most of them, if that is high enough.
-    fn densest_flat(&self, channel: usize, lowest: f32) -> Opinion {
-        let mut densest = Opinion::default();
+    fn densest_flat(&self, channel: usize, lowest: f32) -> (f32, Opinion) {
+        let mut densest = (0.0, Opinion::default());
         for kept in self.window(channel, WINDOW).filter(|kept| kept.tops.flat > 0.0 && kept.tops.flat_level >= lowest) {
             let opinion =
                 self.at_level(channel, kept.tops.flat_level, FLAT_SPREAD, |tops| (tops.flat, tops.flat_level));
-            if opinion.share > densest.share {
-                densest = opinion;
+            if opinion.share > densest.1.share {
+                densest = (kept.tops.flat_level, opinion);
             }
         }
         densest
@@ -366,123 +375,5 @@ impl SoundJudge for Clipping {
 }
 
 #[cfg(test)]
-mod tests {
-    use avwatch_actors::item::Item;
-
-    use super::super::testing::{STEREO, Track, audio_track, build, lasting, level};
-    use super::*;
-
-    /// Half waves of varying lengths.
-    fn lively() -> TopFacts {
-        TopFacts { waves: 10.0, length: 480.0, unrest: 20_000.0, ..TopFacts::default() }
-    }
-
-    fn channel(peak: f32, tops: TopFacts) -> ChannelHop {
-        ChannelHop { peak, tops, ..level(-12.0) }
-    }
-
-    fn clipped(peak: f32, tops: TopFacts) -> ChannelHop {
-        channel(peak, TopFacts { plateau: 0.05, plateau_level: peak, ..tops })
-    }
-
-    fn found(profile: Profile, items: &[Item], hold: f64) -> Vec<(f64, Option<f64>)> {
-        lasting(&mut *build(&KIND, profile, &audio_track(STEREO), &[]), items, hold)
-    }
-
-    #[test]
-    fn hidden_clipping_is_told_from_its_first_to_its_last_hop() {
-        let items = Track::new()
-            .then(3.0, |_| vec![channel(0.4, lively()); 2])
-            .then(4.0, |_| vec![channel(0.4, lively()), clipped(0.5, lively())])
-            .then(3.0, |_| vec![channel(0.4, lively()); 2]);
-        assert_eq!(found(Profile::File, &items.items, 2.0), [(3.0, Some(7.0))]);
-    }
-
-    #[test]
-    fn now_and_then_a_plateau_is_no_clipping() {
-        let rare = |index: u64| {
-            let one = TopFacts { plateau: 0.006, plateau_level: 0.9, ..lively() };
-            vec![channel(0.9, if index % 100 == 7 { one } else { lively() }); 2]
-        };
-        assert_eq!(found(Profile::File, &Track::new().then(8.0, rare).items, 2.0), []);
-    }
-
-    #[test]
-    fn plateaus_below_the_highest_peaks_are_no_clipping() {
-        let low = |index: u64| {
-            vec![if index.is_multiple_of(20) { channel(0.9, lively()) } else { clipped(0.5, lively()) }; 2]
-        };
-        assert_eq!(found(Profile::File, &Track::new().then(8.0, low).items, 2.0), []);
-    }
-
-    #[test]
-    fn a_square_wave_is_no_clipping_unless_it_fills_the_scale() {
-        let even = TopFacts { unrest: 2.0, ..lively() };
-        assert_eq!(found(Profile::File, &Track::new().then(8.0, |_| vec![clipped(0.5, even); 2]).items, 2.0), []);
-        let items = Track::new().then(8.0, |_| vec![clipped(1.0, even); 2]).items;
-        assert_eq!(found(Profile::File, &items, 2.0), [(0.0, None)]);
-    }
-
-    #[test]
-    fn stairs_are_no_clipping() {
-        let stairs = TopFacts { stairs: 0.1, ..lively() };
-        assert_eq!(found(Profile::File, &Track::new().then(8.0, |_| vec![clipped(0.5, stairs); 2]).items, 2.0), []);
-    }
-
-    #[test]
-    fn flat_tops_at_one_level_are_clipping_and_at_many_levels_are_not() {
-        let flat = |level: f32| channel(0.6, TopFacts { flat: 0.02, flat_level: level, ..lively() });
-        let coded = |index: u64| vec![flat(0.5 + 0.01 * (index % 3) as f32); 2];
-        assert_eq!(found(Profile::File, &Track::new().then(8.0, coded).items, 2.0), [(0.0, None)]);
-        let music = |index: u64| {
-            let level = 0.05 + 0.005 * (index % 100) as f32;
-            vec![channel(0.6, TopFacts { flat: 0.002, flat_level: level, ..lively() }); 2]
-        };
-        assert_eq!(found(Profile::File, &Track::new().then(8.0, music).items, 2.0), []);
-    }
-
-    /// Noise that peaks at 0.5, of whose samples these are how high.
-    fn ceiling(ceiling: CeilingFacts) -> ChannelHop {
-        ChannelHop { ceiling, ..channel(0.5, lively()) }
-    }
-
-    #[test]
-    fn noise_that_is_cut_off_now_and_then_is_told_by_its_ties() {
-        let noise = |ties: f32, near: f32| {
-            move |index: u64| {
-                // Loud once in a second.
-                let loud = CeilingFacts { ties, near, over: 0.0 };
-                vec![if index % 100 < 20 { ceiling(loud) } else { channel(0.3, lively()) }; 2]
-            }
-        };
-        let told = |ties, near| found(Profile::File, &Track::new().then(8.0, noise(ties, near)).items, 2.0);
-        assert_eq!(told(0.003, 0.002), [(0.0, None)]);
-        assert_eq!(told(0.000_4, 0.000_2), [], "too few");
-        assert_eq!(told(0.003, 0.02), [], "a limiter");
-    }
-
-    #[test]
-    fn samples_beyond_full_scale_on_all_channels_together_are_clipping() {
-        let over = |over: f32| vec![ceiling(CeilingFacts { over, ..CeilingFacts::default() }); 6];
-        let told = |share: f32| found(Profile::File, &Track::new().then(8.0, |_| over(share)).items, 2.0);
-        assert_eq!(told(0.001), [(0.0, None)]);
-        assert_eq!(told(0.000_3), [], "what a codec adds to a limiter's ceiling");
-    }
-
-    #[test]
-    fn chords_that_were_clipped_before_coding_are_told_and_square_waves_are_not() {
-        let even = TopFacts { unrest: 2.0 * 0.3 * 0.3 * 23_040.0, ..lively() };
-        let chord = |turns: f32| TopFacts { flat: 0.3, flat_level: 0.5, turns, stairs: 0.001, ..even };
-        let told =
-            |turns| found(Profile::File, &Track::new().then(8.0, |_| vec![channel(0.55, chord(turns)); 2]).items, 2.0);
-        assert_eq!(told(0.1), [(0.0, None)]);
-        assert_eq!(told(0.002), [], "square waves");
-    }
-
-    #[test]
-    fn live_it_takes_three_seconds() {
-        let items = Track::new().then(8.0, |_| vec![clipped(1.0, lively()); 2]).items;
-        assert_eq!(found(Profile::Ott, &items, 3.0), [(0.0, None)]);
-        assert_eq!(defaults(Profile::Ott).steps[0].0.as_secs(), 3);
-    }
-}
+#[path = "clipping_tests.rs"]
+mod tests;
