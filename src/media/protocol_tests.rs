@@ -204,8 +204,10 @@ fn a_cut_ends_an_rtsp_session_as_stopped_never_as_bad_data() {
         let line = line.clone();
         move || Demuxer::open(&spec(url(&address), 60_000), &line).err().map(|error| error.to_string())
     });
+    // Held until the end: were it closed, the opener might hear of that before the cut.
+    let (connection, _) = listener.accept().unwrap();
     let mut request = String::new();
-    BufReader::new(listener.accept().unwrap().0.try_clone().unwrap()).read_line(&mut request).unwrap();
+    BufReader::new(&connection).read_line(&mut request).unwrap();
     line.cut(CutReason::Stopped);
     let start = Instant::now();
     assert_eq!(opener.join().unwrap().as_deref(), Some("stopped"));
