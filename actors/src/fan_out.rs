@@ -20,6 +20,8 @@ use crate::track::TrackKind;
 /// [`FanOut::ring_waiting`]: nothing is judged by them to a quarter of a second, and each would wake a thread in every
 /// lane.
 const CLOCKS_APART: MediaTime = MediaTime::from_millis(200);
+/// The same of blocks of sound, which last some 20 ms each: a picture's time, for which bytes of live inputs gather as well.
+const SOUND_APART: MediaTime = MediaTime::from_millis(40);
 
 /// One lane with its bell.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub struct Outlet {
     lane: LaneSender,
     bell: Option<Arc<Bell>>,
     patience: usize,
-    /// When a clock last rang, in nanoseconds of media time.
+    /// When a clock or sound last rang, in nanoseconds of media time.
     rang_at: AtomicI64,
 }
 
@@ -75,26 +77,25 @@ impl Outlet {
     /// Whether the actor is woken now that an item is in the lane.
     fn rings_for(&self, item: &Item) -> bool {
         let is_awaited = || self.lane.len() >= self.patience;
-        match item {
-            Item::Video(_) | Item::Audio(_) => is_awaited(),
-            // What waits must not fill the lane: nobody would make room.
-            Item::Packets(facts) => is_awaited() && (self.is_apart(facts.at) || self.lane.is_full()),
-            Item::Clock(at) => {
-                let is_apart = is_awaited() && self.is_apart(*at);
-                if is_apart {
-                    // Relaxed: one thread offers, and nothing is ordered by it.
-                    self.rang_at.store(at.as_nanos(), Ordering::Relaxed);
-                }
-                is_apart || self.lane.is_full()
-            }
-            Item::Started(_) | Item::Gap(_) | Item::Ended(_) => true,
+        // What waits must not fill the lane: nobody would make room.
+        let is_due = |at, apart| is_awaited() && self.is_apart(at, apart) || self.lane.is_full();
+        let (at, is_due) = match item {
+            Item::Video(_) => return is_awaited(),
+            Item::Packets(facts) => return is_due(facts.at, CLOCKS_APART),
+            Item::Audio(block) => (block.stamp.media_time, is_due(block.stamp.media_time, SOUND_APART)),
+            Item::Clock(at) => (*at, is_due(*at, CLOCKS_APART)),
+            Item::Started(_) | Item::Gap(_) | Item::Ended(_) => return true,
+        };
+        if is_due {
+            // Relaxed: one thread offers, and nothing is ordered by it.
+            self.rang_at.store(at.as_nanos(), Ordering::Relaxed);
         }
+        is_due
     }
 
-    /// Whether a time is far enough from the last clock that rang.
-    fn is_apart(&self, at: MediaTime) -> bool {
-        let apart = at.as_nanos().abs_diff(self.rang_at.load(Ordering::Relaxed));
-        apart >= CLOCKS_APART.as_nanos().unsigned_abs()
+    /// Whether a time is so far from the last that rang.
+    fn is_apart(&self, at: MediaTime, apart: MediaTime) -> bool {
+        at.as_nanos().abs_diff(self.rang_at.load(Ordering::Relaxed)) >= apart.as_nanos().unsigned_abs()
     }
 }
 
@@ -180,7 +181,7 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
-    use crate::frame::PictureFacts;
+    use crate::frame::{PictureFacts, SoundHops};
     use crate::lane::{WhenFull, lane};
     use crate::scripted::Scribe;
     use crate::track::SessionNumber;
@@ -215,6 +216,21 @@ mod tests {
         assert_eq!(rings(&outlet, &items), [true, false].repeat(5));
         assert_eq!(rings(&outlet, &[picture(940), clock(950), picture(980)]), [true, false, true]);
         assert_eq!(rings(&outlet, &[clock(0), clock(100)]), [true, false], "a session that begins anew");
+    }
+
+    #[test]
+    fn sound_rings_every_40_milliseconds_and_a_single_long_block_at_once() {
+        let (outlet, _receiver) = outlet(64, 1);
+        let block = |millis: i64| {
+            let at = MediaTime::from_millis(millis);
+            Scribe::new(SessionNumber(1)).sound(at, MediaTime::from_millis(20), SoundHops::new(2), None)
+        };
+        let blocks: Vec<Item> = (0..8).map(|number| block(number * 20)).collect();
+        assert_eq!(rings(&outlet, &blocks), [true, false].repeat(4));
+        assert_eq!(
+            rings(&outlet, &[block(1_000), block(2_000), clock(2_050), block(2_060)]),
+            [true, true, false, true]
+        );
     }
 
     /// Counts what it is nudged.
