@@ -319,7 +319,7 @@ impl Clipping {
         opinion
     }
 
-    /// The flat tops at the level at which there are most of them, if that is high enough.
+    /// The level at which there are most flat tops, if one is high enough, and those at it.
     fn densest_flat(&self, channel: usize, lowest: f32) -> (f32, Opinion) {
         let mut densest = (0.0, Opinion::default());
         for kept in self.window(channel, WINDOW).filter(|kept| kept.tops.flat > 0.0 && kept.tops.flat_level >= lowest) {

@@ -115,8 +115,8 @@ const DRIFT_STEP: f32 = 0.1;
 const DRIFT_SAME: f32 = 0.1;
 /// A reference replaced at a smaller mean difference to the previous picture fell to slow change.
 const CUT_DIFFERENCE: f32 = 2.0;
-/// A reference is outdated by what came after the onset if the share of drifted cells grew by more than this since then,
-/// half of the 2 % for which it is replaced.
+/// A reference is outdated by the movement before a still, not by the still, unless the share of drifted cells grew by more than
+/// this since its onset: half of the 2 % for which it is replaced.
 const DRIFTED_SINCE: f32 = 0.01;
 /// Longest stillness demanded after a slow change.
 const DOUBT_MAX: MediaTime = MediaTime::from_millis(20_000);
@@ -204,10 +204,11 @@ impl Freeze {
         if !known {
             self.begin(sample);
         } else {
-            let is_small = motion.difference < CUT_DIFFERENCE && !sample.strong;
-            let is_since = motion.drifted_share - self.carried > DRIFTED_SINCE;
-            let replaced = motion.reference_replaced && (is_since || !is_small || (active && !self.stands()));
-            let slow = replaced && !active && is_small;
+            let is_cut = motion.difference >= CUT_DIFFERENCE;
+            let moves = is_cut || sample.strong || (active && !self.stands());
+            let is_of_before = !moves && motion.drifted_share - self.carried <= DRIFTED_SINCE;
+            let replaced = motion.reference_replaced && !is_of_before;
+            let slow = replaced && !active && !is_cut;
             self.drifted_at = if motion.drifted_share > 0.0 || slow { self.drifted_at.or(Some(at)) } else { None };
             self.push(sample);
             self.follow(sample, motion.drifted_share);
