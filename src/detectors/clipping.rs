@@ -243,8 +243,8 @@ impl Clipping {
 
     /// The last hops of a channel, the newest first.
     fn window(&self, channel: usize, hops: usize) -> impl Iterator<Item = &Kept> {
-        let ring = &self.kept[channel * LONG..(channel + 1) * LONG];
-        (1..=self.filled.min(hops)).map(move |back| &ring[(self.next + LONG - back) % LONG])
+        let (newer, older) = self.kept[channel * LONG..(channel + 1) * LONG].split_at(self.next);
+        newer.iter().rev().chain(older.iter().rev()).take(self.filled.min(hops))
     }
 
     fn opinion(&self, channel: usize) -> Opinion {
@@ -269,9 +269,11 @@ impl Clipping {
         if plateaus.share >= self.share && plateaus.share * WINDOW as f32 >= 2.0 * sum.stairs && is_varied {
             return Opinion { is_clipped: true, ..plateaus };
         }
-        let ties = self.ties(channel);
-        if ties.is_clipped && variety >= FLAT_VARIETY {
-            return ties;
+        if variety >= FLAT_VARIETY {
+            let ties = self.ties(channel);
+            if ties.is_clipped {
+                return ties;
+            }
         }
         let least = FLAT_FACTOR * self.share * self.ease();
         if sum.flat < least * WINDOW as f32 || variety < BROAD_VARIETY {
@@ -293,14 +295,17 @@ impl Clipping {
         let peak = self.window(channel, LONG).fold(0.0_f32, |peak, kept| peak.max(kept.peak));
         let is_tied = |kept: &Kept| kept.peak >= peak - TIE;
         let mut opinion = self.evidence(channel, LONG, |kept| if is_tied(kept) { kept.ceiling.ties } else { 0.0 });
-        let near = self.evidence(channel, LONG, |kept| match kept.peak {
-            _ if is_tied(kept) => kept.ceiling.near,
-            high if high >= NEAR * peak => kept.ceiling.near + kept.ceiling.ties,
-            _ => 0.0,
-        });
-        let stairs: f32 = self.window(channel, LONG).map(|kept| kept.tops.stairs).sum();
+        let (mut near, mut stairs) = (0.0, 0.0);
+        for kept in self.window(channel, LONG) {
+            stairs += kept.tops.stairs;
+            if is_tied(kept) {
+                near += kept.ceiling.near;
+            } else if kept.peak >= NEAR * peak {
+                near += kept.ceiling.near + kept.ceiling.ties;
+            }
+        }
         opinion.is_clipped = opinion.share >= TIES * self.share * self.ease()
-            && opinion.share >= TIES_NEAR * near.share * self.ease()
+            && opinion.share * LONG as f32 >= TIES_NEAR * near * self.ease()
             && opinion.share * LONG as f32 >= 2.0 * stairs;
         opinion
     }

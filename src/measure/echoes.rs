@@ -7,6 +7,8 @@
 //! the signal is no sum of up to four tones is measured along. Owned by the sound measurer, one per
 //! track; may never judge.
 
+use std::ops::Range;
+
 use avwatch_actors::frame::Echo;
 
 /// Samples that the rolling hash covers.
@@ -21,6 +23,13 @@ const MISSED_MAX: u8 = 4;
 const FACTOR: u64 = 6_364_136_223_846_793_005;
 /// Samples kept: more than the tones are measured over.
 const KEPT: usize = 1_024;
+/// Samples that are taken in at a time; those by which tones are told are kept meanwhile.
+const CHUNK: usize = 128;
+/// The longest spacing of the samples by which tones are told; ten times as many of them as there are tones are looked at.
+const SPACING_MAX: usize = KEPT / 48;
+const _: () = assert!(SPACING_MAX * 10 * TONES + CHUNK <= KEPT, "tones are told by samples that are still kept");
+/// Tones of which steady sound may be a sum.
+const TONES: usize = 4;
 /// Spacing and number of the samples by which tones are told, at 48 kHz: 0.25 ms, over 10 ms.
 const SPACING_HZ: u32 = 4_000;
 /// An echo that is shorter is not told.
@@ -62,7 +71,7 @@ impl EchoTracker {
     pub(super) fn new(sample_rate: u32) -> Self {
         Self {
             per_ms: sample_rate as f32 / 1_000.0,
-            spacing: (sample_rate / SPACING_HZ).clamp(1, (KEPT / 48) as u32) as usize,
+            spacing: (sample_rate / SPACING_HZ).clamp(1, SPACING_MAX as u32) as usize,
             lag_max: u64::from(sample_rate / 5),
             hash: 0,
             leaving: (0..WINDOW).fold(1, |power: u64, _| power.wrapping_mul(FACTOR)),
@@ -83,28 +92,42 @@ impl EchoTracker {
             self.finish(begin, &mut echo);
             self.sound_since = begin + count as u64;
         }
-        for index in 0..count {
-            let mut mixed = 0_u32;
-            for (channel, factor) in channels.iter().zip((1_u32..).step_by(2)) {
-                // Saturates where the sample is absurdly large.
-                mixed = mixed.wrapping_add(((channel[index] * FULL_SCALE) as i32 as u32).wrapping_mul(factor));
+        for from in (0..count).step_by(CHUNK) {
+            let length = CHUNK.min(count - from);
+            let first = self.position;
+            self.mix(channels, from..from + length);
+            let mut hash = self.hash;
+            for position in first..first + length as u64 {
+                let at = |position: u64| u64::from(self.kept[position as usize % KEPT]);
+                let (enters, leaves) = (at(position), at(position.wrapping_sub(WINDOW as u64)));
+                hash = hash.wrapping_mul(FACTOR).wrapping_add(enters.wrapping_sub(leaves.wrapping_mul(self.leaving)));
+                // The high bits of such a hash are the good ones, once it is mixed.
+                let name = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                if is_sound && name >> (64 - ANCHOR_BITS) == 0 {
+                    self.position = position + 1;
+                    self.anchor(name, begin, &mut echo);
+                }
             }
-            let slot = self.position as usize % KEPT;
-            let leaves = self.kept[(self.position as usize).wrapping_sub(WINDOW) % KEPT];
-            self.kept[slot] = mixed;
-            self.hash = self
-                .hash
-                .wrapping_mul(FACTOR)
-                .wrapping_add(u64::from(mixed))
-                .wrapping_sub(u64::from(leaves).wrapping_mul(self.leaving));
-            self.position += 1;
-            // The high bits of such a hash are the good ones, once it is mixed.
-            let name = self.hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            if is_sound && name >> (64 - ANCHOR_BITS) == 0 {
-                self.anchor(name, begin, &mut echo);
-            }
+            self.hash = hash;
+            self.position = first + length as u64;
         }
         echo
+    }
+
+    /// Keeps the next samples, those of all channels as one.
+    fn mix(&mut self, channels: &[&[f32]], range: Range<usize>) {
+        let mut mixed = [0_u32; CHUNK];
+        let mixed = &mut mixed[..range.len()];
+        for (channel, factor) in channels.iter().zip((1_u32..).step_by(2)) {
+            for (mixed, sample) in mixed.iter_mut().zip(&channel[range.clone()]) {
+                // Saturates where the sample is absurdly large.
+                *mixed = mixed.wrapping_add(((sample * FULL_SCALE) as i32 as u32).wrapping_mul(factor));
+            }
+        }
+        let (to, from) = self.kept.split_at_mut(self.position as usize % KEPT);
+        for (slot, mixed) in from.iter_mut().chain(to).zip(mixed) {
+            *slot = *mixed;
+        }
     }
 
     fn anchor(&mut self, name: u64, begin: u64, echo: &mut Echo) {
@@ -156,7 +179,6 @@ impl EchoTracker {
     /// With k tones, sampled at any spacing, `x[n+k] + x[n−k]` is a fixed linear combination of the
     /// sums of symmetric pairs further in. Its best fit leaves what is no tone.
     fn unsteady(&self) -> f32 {
-        const TONES: usize = 4;
         let spacing = self.spacing;
         let reach = TONES * spacing;
         let end = self.position as usize;

@@ -9,7 +9,6 @@
 use avwatch_actors::frame::FlashFacts;
 use avwatch_actors::media_time::MediaTime;
 
-use super::chroma::TintGrid;
 use super::grid::Grid;
 use super::structure::Cells;
 
@@ -50,6 +49,8 @@ struct Block {
 pub(super) struct FlashFinder {
     luminances: Box<[f32; STEPS + 1]>,
     blocks: Vec<Block>,
+    /// Which column of tints lies in the middle of each column of blocks.
+    tint_columns: Vec<usize>,
 }
 
 impl Default for FlashFinder {
@@ -58,7 +59,7 @@ impl Default for FlashFinder {
         for (step, luminance) in luminances.iter_mut().enumerate() {
             *luminance = (WHITE * (step as f64 / STEPS as f64).powf(GAMMA)) as f32;
         }
-        Self { luminances, blocks: Vec::new() }
+        Self { luminances, blocks: Vec::new(), tint_columns: Vec::new() }
     }
 }
 
@@ -69,17 +70,26 @@ impl FlashFinder {
         let (columns, rows) = (grid.columns.div_ceil(2), grid.rows.div_ceil(2));
         let first = self.blocks.len() != columns * rows;
         // Red needs both chroma planes; most pictures have no such colour anywhere.
-        let reds = &tints[tints.len() / 2..];
+        let (blues, reds) = tints.split_at(tints.len() / 2);
         let may_be_red = reds.iter().any(|cr| *cr >= RED_CR_MIN);
         let mut counts = [0_u32; 4];
         if first {
             self.blocks.clear();
         }
+        // The tint cell in the middle of each block.
+        let middle = |block: usize, blocks: usize, cells: usize| (2 * block + 1) * cells / (2 * blocks);
+        self.tint_columns.clear();
+        self.tint_columns.extend((0..columns).map(|column| middle(column, columns, tint_grid.columns)));
         for row in 0..rows {
+            let levels = BlockRow::of(grid, means, row);
+            let tint_row = middle(row, rows, tint_grid.rows) * tint_grid.columns;
             for column in 0..columns {
-                let level = block_level(grid, means, row, column);
+                let level = levels.level(column);
                 let luminance = self.luminance(level);
-                let red = may_be_red && self.is_red(level, tint_of(tints, tint_grid, (row, rows), (column, columns)));
+                let red = may_be_red && {
+                    let cell = tint_row + self.tint_columns[column];
+                    reds[cell] >= RED_CR_MIN && self.is_red(level, (blues[cell], reds[cell]))
+                };
                 if first {
                     self.blocks.push(Block {
                         high: luminance,
@@ -143,28 +153,28 @@ impl Block {
     }
 }
 
-/// Mean level of up to 2 × 2 cells.
-fn block_level(grid: &Grid, means: &[f32], row: usize, column: usize) -> f32 {
-    let (next_row, next_column) = ((2 * row + 1).min(grid.rows - 1), (2 * column + 1).min(grid.columns - 1));
-    let at = |row: usize, column: usize| means[row * grid.columns + column];
-    let upper = at(2 * row, 2 * column) + at(2 * row, next_column);
-    let lower = at(next_row, 2 * column) + at(next_row, next_column);
-    (upper + lower) / 4.0
+/// The two rows of cells that a row of blocks covers; at the lower edge they may be one and the same.
+struct BlockRow<'a> {
+    upper: &'a [f32],
+    lower: &'a [f32],
 }
 
-/// Cb and Cr of the tint cell in the middle of a block; neutral when there are none.
-fn tint_of(tints: &[f32], grid: TintGrid, row: (usize, usize), column: (usize, usize)) -> (f32, f32) {
-    if grid.rows == 0 {
-        return (128.0, 128.0);
+impl<'a> BlockRow<'a> {
+    fn of(grid: &Grid, means: &'a [f32], row: usize) -> Self {
+        let cells = |row: usize| &means[row.min(grid.rows - 1) * grid.columns..][..grid.columns];
+        Self { upper: cells(2 * row), lower: cells(2 * row + 1) }
     }
-    let y = (2 * row.0 + 1) * grid.rows / (2 * row.1);
-    let x = (2 * column.0 + 1) * grid.columns / (2 * column.1);
-    let cell = y * grid.columns + x;
-    (tints[cell], tints[tints.len() / 2 + cell])
+
+    /// Mean level of up to 2 × 2 cells.
+    fn level(&self, column: usize) -> f32 {
+        let (left, right) = (2 * column, (2 * column + 1).min(self.upper.len() - 1));
+        (self.upper[left] + self.upper[right] + (self.lower[left] + self.lower[right])) / 4.0
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::chroma::TintGrid;
     use super::*;
 
     const GRID: (usize, usize) = (640, 360);

@@ -1,10 +1,9 @@
-//! Loudness of one audio track by EBU R 128, on the `ebur128` crate.
+//! Loudness of one audio track by EBU R 128: windows and gates over the K-weighted energies of hops.
 //!
-//! The crate does the K-weighting. Windows and gates are summed here from its 10 ms energies:
-//! asking it for its 400 ms window on every hop, as EBU Tech 3341 cases 13 and 14 need, would add
-//! up 40 times as many samples; its own short-term mode keeps 3 s of filtered samples (2.3 MB for
-//! 48 kHz stereo instead of 0.3), and its histogram counts every block as the middle of its bin,
-//! which puts a steady tone up to 0.05 LU off. Tests hold all of it against the crate's exact modes.
+//! The `ebur128` crate would do: asked for its 400 ms window on every hop, as EBU Tech 3341 cases 13 and 14 need, it
+//! adds up 40 times as many samples, its short-term mode keeps 3 s of filtered samples (2.3 MB for 48 kHz stereo), its
+//! histogram counts every block as the middle of its bin, which puts a steady tone up to 0.05 LU off, and it filters one
+//! channel after the other. Tests hold all of it against the crate's exact modes.
 //!
 //! Left, right and centre count once, surrounds 1.41 times, LFE not at all. A mono track counts as
 //! one channel, as BS.1770 says, not as the two loudspeakers it may be played on. [`ChannelRole`] knows
@@ -12,9 +11,9 @@
 
 use avwatch_actors::frame::LoudnessReading;
 use avwatch_actors::track::ChannelRole;
-use ebur128::{Channel, EbuR128, Mode};
 
-use super::gate::{GatedBlocks, energy_of, lufs};
+use super::gate::{GatedBlocks, lufs};
+use super::kernels::KWeighting;
 
 /// Hops of 10 ms in the momentary window of 400 ms.
 const MOMENTARY_HOPS: usize = 40;
@@ -22,12 +21,12 @@ const MOMENTARY_HOPS: usize = 40;
 const SHORT_TERM_HOPS: usize = 300;
 /// Hops from one gating block to the next, 100 ms: 400 ms blocks overlap by three quarters.
 const BLOCK_HOPS: usize = 10;
-/// A hop, in milliseconds.
-const HOP_MILLIS: u32 = 10;
+/// What surrounds weigh (ITU-R BS.1770-5): 1.5 dB.
+const SURROUND: f64 = 1.41;
 
 /// Measures the loudness of a track.
 pub(super) struct LoudnessMeter {
-    meter: EbuR128,
+    weighting: KWeighting,
     /// Mean squares of the last 3 s of hops, as a ring.
     energies: [f64; SHORT_TERM_HOPS],
     next: usize,
@@ -42,13 +41,11 @@ pub(super) struct LoudnessMeter {
 }
 
 impl LoudnessMeter {
-    /// A meter for those channels, 1 to 16, and a rate that the crate takes (16 Hz to 2.8 MHz).
+    /// A meter for those channels.
     pub(super) fn new(sample_rate: u32, roles: &[ChannelRole]) -> Self {
-        let mut meter = EbuR128::new(roles.len() as u32, sample_rate, Mode::M).expect("rate and channels are in range");
-        let channels: Vec<Channel> = roles.iter().copied().map(channel_of).collect();
-        meter.set_channel_map(&channels).expect("one entry per channel, none of them dual mono");
+        let weights: Vec<f64> = roles.iter().copied().map(weight_of).collect();
         Self {
-            meter,
+            weighting: KWeighting::new(sample_rate, &weights),
             energies: [0.0; SHORT_TERM_HOPS],
             next: 0,
             filled: 0,
@@ -64,12 +61,11 @@ impl LoudnessMeter {
 
     /// Takes a hop of finite samples. One that is not `whole` is heard but moves no window.
     pub(super) fn add_hop(&mut self, channels: &[&[f32]], whole: bool) {
-        self.meter.add_frames_planar_f32(channels).expect("as many channels as announced, all of one length");
+        let energy = self.weighting.energy(channels);
         if !whole {
             return;
         }
-        let level = self.meter.loudness_window(HOP_MILLIS).expect("mode M, and 10 ms are less than its window");
-        self.energies[self.next] = energy_of(level);
+        self.energies[self.next] = energy;
         self.next = (self.next + 1) % SHORT_TERM_HOPS;
         self.filled = (self.filled + 1).min(SHORT_TERM_HOPS);
         self.hops_to_block -= 1;
@@ -118,13 +114,12 @@ impl LoudnessMeter {
     }
 }
 
-fn channel_of(role: ChannelRole) -> Channel {
+/// What a channel weighs in the sum.
+fn weight_of(role: ChannelRole) -> f64 {
     match role {
-        ChannelRole::Left => Channel::Left,
-        ChannelRole::Right => Channel::Right,
-        ChannelRole::Center | ChannelRole::Mono | ChannelRole::Other => Channel::Center,
-        ChannelRole::Lfe => Channel::Unused,
-        ChannelRole::Surround => Channel::LeftSurround,
+        ChannelRole::Left | ChannelRole::Right | ChannelRole::Center | ChannelRole::Mono | ChannelRole::Other => 1.0,
+        ChannelRole::Surround => SURROUND,
+        ChannelRole::Lfe => 0.0,
     }
 }
 

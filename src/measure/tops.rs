@@ -51,7 +51,7 @@ impl TopTracker {
                 self.is_negative = is_negative;
             }
             let room = &rest[..rest.len().min(WAVE_MAX - self.wave.len())];
-            let same = room.iter().position(|sample| (*sample < 0.0) != is_negative).unwrap_or(room.len());
+            let same = find(room, |[sample]| (sample < 0.0) != is_negative).unwrap_or(room.len());
             let (wave, next) = rest.split_at(same);
             self.wave.extend(wave.iter().map(|sample| sample.abs()));
             rest = next;
@@ -77,13 +77,31 @@ impl TopTracker {
     }
 }
 
+/// The first place whose next samples are what is looked for. Most places are not: so many are asked at a time, without
+/// a branch.
+fn find<const COUNT: usize>(samples: &[f32], is_it: impl Fn([f32; COUNT]) -> bool) -> Option<usize> {
+    const AT_ONCE: usize = 16;
+    let next = |at: usize| *samples[at..].first_chunk().expect("there are so many");
+    let places = (samples.len() + 1).saturating_sub(COUNT);
+    let mut from = 0;
+    while from + AT_ONCE <= places {
+        let ahead = &samples[from..from + AT_ONCE + COUNT - 1];
+        let is_any = (0..AT_ONCE).fold(false, |any, at| any | is_it(std::array::from_fn(|next| ahead[at + next])));
+        if is_any {
+            break;
+        }
+        from += AT_ONCE;
+    }
+    (from..places).find(|at| is_it(next(*at)))
+}
+
 /// Adds the level runs of one half wave.
 fn add_runs(wave: &[f32], peak: f32, facts: &mut TopFacts) {
     let range = RUN_RANGE * peak;
     // Nearly all runs end at once: the next two samples decide.
-    let begins = |run: &[f32]| (run[1] - run[0]).abs() <= range && (run[2] - run[0]).abs() <= range;
+    let begins = |run: [f32; RUN_MIN]| ((run[1] - run[0]).abs() <= range) & ((run[2] - run[0]).abs() <= range);
     let mut from = 0;
-    while let Some(ahead) = wave[from..].windows(RUN_MIN).position(begins) {
+    while let Some(ahead) = find(&wave[from..], begins) {
         from += ahead;
         let (mut low, mut high, mut to) = (wave[from], wave[from], from + 1);
         while to < wave.len() && high.max(wave[to]) - low.min(wave[to]) <= range {

@@ -4,6 +4,7 @@
 //! the process, and 64 MB once it was told to give back, which took 80 ms. It locks one arena after the
 //! other meanwhile, so this is called on a thread of its own, never on an arbiter or a session's thread.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 // Relaxed throughout: counts that nothing else is ordered by.
@@ -13,12 +14,12 @@ static TRIMS: AtomicU64 = AtomicU64::new(0);
 /// Whether this system's heap keeps freed memory and can be told to give it back.
 pub const GIVES_BACK: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
 
-/// Blocks of at least so many bytes come from the system and go back to it one by one: glibc's own threshold to
-/// begin with. Left to itself it raises it to the largest block that was freed, up to 32 MiB; then pictures lie
-/// in the heap, and what was allocated between them keeps their memory from going back. Of a hundred streams of
-/// 360p 23 MiB stayed behind with it, and 37 without, when threads shared arenas.
+/// Blocks of at least so many bytes come from the system and go back to it one by one. Left to itself glibc raises its
+/// threshold to the largest block that was freed, up to 32 MiB; then pictures lie in the heap, and what was allocated
+/// between them keeps their memory from going back. Pictures of 720 rows and more are larger than this; coded key
+/// pictures, which come and go, and for which the system would clear pages each time, are smaller.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const MAPPED_FROM: libc::c_int = 128 << 10;
+const MAPPED_FROM: libc::c_int = 1 << 20;
 
 /// More arenas than there are threads, so that each has its own. glibc would share eight a core: on two cores a
 /// hundred decoding threads, which step back, and those that answer requests wait for each other's locks, and a
@@ -27,12 +28,15 @@ const MAPPED_FROM: libc::c_int = 128 << 10;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const ARENAS_MAX: libc::c_int = 4_096;
 
-/// What is free at the end of an arena goes back to the system from so many bytes on, but for a page. glibc would keep
-/// 128 KiB of every arena, that is of every thread there ever was at a time.
+/// What is free at the end of an arena goes back to the system from so many bytes on, but for a page: more than a coded key
+/// picture, so that pages do not come and go with each of them. Of threads that ended all of it does, see [`MARKS`].
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const END_MAX: libc::c_int = 64 << 10;
+const END_MAX: libc::c_int = 512 << 10;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const END_KEPT: libc::c_int = 4 << 10;
+/// glibc looks at the end of an arena when a free stretch of so many bytes comes about.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const NOTICED: usize = 64 << 10;
 
 /// Blocks up to so many bytes are set aside, unmerged, when they are freed: none. The few of a thread that has ended
 /// would lie in the way between what else it freed and the end of its arena, until `malloc_trim` merges it all; and
@@ -55,6 +59,70 @@ pub fn arrange() {
         // SAFETY: glibc's mallopt(3) takes the lock of its first arena and sets a number.
         unsafe { libc::mallopt(what, value) };
     }
+}
+
+/// Blocks of threads that ended, one in the arena of each: what is freed there last has the end of the arena looked at. The
+/// thread cannot do so itself, since what it has cached lies before that end until it is gone.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+static MARKS: Mutex<Vec<Mark>> = Mutex::new(Vec::new());
+/// Marks that are kept; so that those of streams without decoders, after which nobody gives back, take no room.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const MARKS_MAX: usize = 1_024;
+
+/// Leaves a mark in the arena of the calling thread when that ends, so that the free end of the arena goes back as well when
+/// memory is given back. For threads that decode.
+pub(in crate::media) fn leave_mark_at_end() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        thread_local! {
+            static MARKER: Marker = const { Marker };
+        }
+        MARKER.with(|_| ());
+    }
+}
+
+/// Leaves a mark when it is dropped.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+struct Marker;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+impl Drop for Marker {
+    fn drop(&mut self) {
+        let mark = Mark::new();
+        let mut marks = marks();
+        if marks.len() < MARKS_MAX {
+            marks.push(mark);
+        }
+    }
+}
+
+/// A free stretch in the arena of the thread that made it, once it is dropped.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+struct Mark(*mut libc::c_void);
+
+// SAFETY: blocks of malloc(3) may be freed by any thread.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+unsafe impl Send for Mark {}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+impl Mark {
+    fn new() -> Self {
+        // SAFETY: malloc(3) may be called at any time. Nobody reads or writes the block, and it may be none.
+        Self(unsafe { libc::malloc(NOTICED) })
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+impl Drop for Mark {
+    fn drop(&mut self) {
+        // SAFETY: a block of malloc(3), or none, and nobody else's.
+        unsafe { libc::free(self.0) };
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn marks() -> std::sync::MutexGuard<'static, Vec<Mark>> {
+    MARKS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Counts a decoder that was closed.
@@ -80,6 +148,13 @@ pub fn give_back() -> bool {
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn trim() -> bool {
+    let marks = std::mem::take(&mut *marks());
+    // SAFETY: mallopt(3) as above. The threshold is one for all arenas: while it is low, other threads give back more than
+    // they would.
+    let give_ends_from = |bytes| unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, bytes) };
+    give_ends_from(END_KEPT);
+    drop(marks);
+    give_ends_from(END_MAX);
     // SAFETY: glibc's malloc_trim(3) may be called at any time from any thread; it takes the locks of its
     // arenas itself and touches no memory that is in use.
     unsafe { libc::malloc_trim(0) != 0 }
@@ -176,6 +251,7 @@ mod tests {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     fn threads_that_ended_leave_no_free_ends_of_arenas() {
         const THREADS: usize = 64;
+        let blocks = END_MAX as usize * 3 / 4 / BLOCK;
         arrange();
         let resident = || ProcessSnapshot::read().resident_bytes.unwrap();
         let before = resident();
@@ -183,8 +259,9 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..THREADS {
                 scope.spawn(|| {
+                    leave_mark_at_end();
                     begin.wait();
-                    let large: Vec<Box<[u8]>> = (0..256).map(|_| vec![1_u8; BLOCK].into()).collect();
+                    let large: Vec<Box<[u8]>> = (0..blocks).map(|_| vec![1_u8; BLOCK].into()).collect();
                     let small: Vec<Box<[u8]>> = (0..256).map(|_| vec![1_u8; 64].into()).collect();
                     drop((std::hint::black_box(large), std::hint::black_box(small)));
                     freed.wait();
@@ -193,8 +270,8 @@ mod tests {
         });
         give_back();
         let left = resident().saturating_sub(before);
-        // They had 2 MiB each.
-        assert!(left < (THREADS * END_MAX as usize) as u64 * 2, "{left} bytes are left");
+        // They had 384 KiB each, too little for the end of an arena to go back by itself.
+        assert!(left < THREADS as u64 * (128 << 10), "{left} bytes are left");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use avwatch_actors::source::{FrameSource, Opener, SourceError, SourceLimits};
 use avwatch_actors::tier::TierDial;
 use avwatch_actors::track::SessionNumber;
 
+use super::heap;
 use super::hls_ends::HlsEnds;
 use super::packet_ring::PacketRing;
 use super::select::Numbering;
@@ -49,7 +50,9 @@ impl MediaOpener {
 impl Opener for MediaOpener {
     fn open(&self, session: SessionNumber, line: &Arc<Lifeline>) -> Result<Box<dyn FrameSource>, SourceError> {
         let (ring, dial) = (self.ring.as_ref(), &self.dial);
-        Ok(Box::new(Session::open(&self.spec, session, &self.numbering, &self.ends, ring, dial, line)?))
+        let session = Session::open(&self.spec, session, &self.numbering, &self.ends, ring, dial, line)?;
+        heap::leave_mark_at_end();
+        Ok(Box::new(session))
     }
 
     fn limits(&self) -> SourceLimits {
