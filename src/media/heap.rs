@@ -257,16 +257,20 @@ mod tests {
         let before = resident();
         let (begin, freed) = (std::sync::Barrier::new(THREADS), std::sync::Barrier::new(THREADS));
         std::thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    leave_mark_at_end();
-                    begin.wait();
-                    let large: Vec<Box<[u8]>> = (0..blocks).map(|_| vec![1_u8; BLOCK].into()).collect();
-                    let small: Vec<Box<[u8]>> = (0..256).map(|_| vec![1_u8; 64].into()).collect();
-                    drop((std::hint::black_box(large), std::hint::black_box(small)));
-                    freed.wait();
-                });
-            }
+            let threads: Vec<_> = (0..THREADS)
+                .map(|_| {
+                    scope.spawn(|| {
+                        leave_mark_at_end();
+                        begin.wait();
+                        let large: Vec<Box<[u8]>> = (0..blocks).map(|_| vec![1_u8; BLOCK].into()).collect();
+                        let small: Vec<Box<[u8]>> = (0..256).map(|_| vec![1_u8; 64].into()).collect();
+                        drop((std::hint::black_box(large), std::hint::black_box(small)));
+                        freed.wait();
+                    })
+                })
+                .collect();
+            // Leaving the scope waits for what they do, not for their ends.
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
         });
         give_back();
         let left = resident().saturating_sub(before);
