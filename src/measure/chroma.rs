@@ -105,7 +105,9 @@ impl ChromaMeasurer {
         self.lowest = lowest_u;
         let scale = Scale::chroma(picture.depth, picture.full_range);
         let count = (self.grid.side * STRIP * self.grid.side * CHOSEN_IN_BAND) as u64;
-        self.tints.extend(self.sums.iter().flatten().map(|&sum| scale.mean(sum, count)));
+        for sums in &self.sums {
+            self.tints.extend(sums.iter().map(|&sum| scale.mean(sum, count)));
+        }
         ChromaFacts {
             mean_u: scale.mean(self.spreads[0].sum, self.spreads[0].count),
             mean_v: scale.mean(self.spreads[1].sum, self.spreads[1].count),

@@ -221,3 +221,35 @@ fn explained<const N: usize, const M: usize>(normal: [[f64; M]; N]) -> f64 {
     }
     explained
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn how_many_samples_come_at_a_time_makes_no_difference(cuts in prop::collection::vec(1_usize..700, 1..8), seed in any::<u32>()) {
+            let mut dice = seed;
+            let sound: Vec<f32> = (0..cuts.iter().sum())
+                .map(|_| {
+                    dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (dice >> 8) as f32 / (1 << 23) as f32 - 1.0
+                })
+                .collect();
+            let (mut single, mut cut) = (EchoTracker::new(48_000), EchoTracker::new(48_000));
+            for sample in sound.chunks(1) {
+                single.add(&[sample, sample], true);
+            }
+            let mut rest = &sound[..];
+            for length in cuts {
+                let (now, later) = rest.split_at(length);
+                cut.add(&[now, now], true);
+                rest = later;
+            }
+            prop_assert_eq!((single.hash, single.position, single.kept), (cut.hash, cut.position, cut.kept));
+            prop_assert_eq!(single.anchors, cut.anchors);
+        }
+    }
+}

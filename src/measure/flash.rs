@@ -28,8 +28,10 @@ const STEPS: usize = 1_024;
 const RED_SHARE_MIN: f32 = 0.8;
 /// Light of red, in cd/m², up to which a block is black.
 const RED_LIGHT_MIN: f32 = 10.0;
-/// Cr, in levels, below which nothing is saturated red.
+/// Cr, in levels, that some cell must have for red to be looked for in a picture.
 const RED_CR_MIN: f32 = 160.0;
+/// Cr, in levels, below which nothing is saturated red, whatever its luma and Cb.
+const RED_CR_LEAST: f32 = 143.0;
 
 /// What is remembered of a block.
 #[derive(Clone, Copy)]
@@ -88,7 +90,7 @@ impl FlashFinder {
                 let luminance = self.luminance(level);
                 let red = may_be_red && {
                     let cell = tint_row + self.tint_columns[column];
-                    reds[cell] >= RED_CR_MIN && self.is_red(level, (blues[cell], reds[cell]))
+                    reds[cell] >= RED_CR_LEAST && self.is_red(level, (blues[cell], reds[cell]))
                 };
                 if first {
                     self.blocks.push(Block {
@@ -243,5 +245,18 @@ mod tests {
         assert!(is_red(63.0, (102.0, 240.0)), "red of ITU-R BT.709 at full level");
         assert!(!is_red(140.0, (110.0, 155.0)), "skin");
         assert!(!is_red(16.0, (128.0, 128.0)), "black");
+    }
+
+    #[test]
+    fn nothing_with_little_cr_is_saturated_red() {
+        let finder = FlashFinder::default();
+        for level in (0..=255).map(|level| level as f32) {
+            for u in (16..=240).map(|u| u as f32) {
+                let found = (16..=2 * RED_CR_LEAST as i32)
+                    .map(|v| 0.5 * v as f32)
+                    .find(|v| *v < RED_CR_LEAST && finder.is_red(level, (u, *v)));
+                assert_eq!(found, None, "{level} {u}");
+            }
+        }
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn lufs(energy: f64) -> f64 {
 }
 
 /// The K-weighted mean square of a loudness.
-pub(super) fn energy_of(lufs: f64) -> f64 {
+fn energy_of(lufs: f64) -> f64 {
     10.0_f64.powf((lufs + OFFSET_DECIBELS) / 10.0)
 }
 

@@ -1,6 +1,6 @@
 //! Loudness of one audio track by EBU R 128: windows and gates over the K-weighted energies of hops.
 //!
-//! The `ebur128` crate would do: asked for its 400 ms window on every hop, as EBU Tech 3341 cases 13 and 14 need, it
+//! The `ebur128` crate is not used for it: asked for its 400 ms window on every hop, as EBU Tech 3341 cases 13 and 14 need, it
 //! adds up 40 times as many samples, its short-term mode keeps 3 s of filtered samples (2.3 MB for 48 kHz stereo), its
 //! histogram counts every block as the middle of its bin, which puts a steady tone up to 0.05 LU off, and it filters one
 //! channel after the other. Tests hold all of it against the crate's exact modes.

@@ -91,7 +91,7 @@ impl MotionMemory {
         facts.noise = noise_of(&mut self.changes);
         let active_above = ACTIVE_MIN.max(ACTIVE_NOISES * facts.noise);
         facts.active_cells = self.changes.iter().filter(|change| **change > active_above).count() as u16;
-        facts.largest = self.changes.iter().copied().fold(0.0, f32::max);
+        facts.largest = largest_of(&self.changes);
     }
 
     /// Colour that moves at the same luma is movement too; what moves in both counts once.
@@ -99,7 +99,7 @@ impl MotionMemory {
         if !tints.is_empty() && tints.len() == self.previous_tints.len() {
             self.changes.clear();
             self.changes.extend(tints.iter().zip(&self.previous_tints).map(|(now, then)| (now - then).abs()));
-            let largest = self.changes.iter().copied().fold(0.0, f32::max);
+            let largest = largest_of(&self.changes);
             if largest > ACTIVE_MIN {
                 let active_above = |noise: f32| ACTIVE_MIN.max(ACTIVE_NOISES * noise);
                 let count = |above: f32| self.changes.iter().filter(|change| **change > above).count();
@@ -128,6 +128,11 @@ impl MotionMemory {
         self.reference_level = scanned.level;
         self.reference_at = scanned.at;
     }
+}
+
+/// The largest of magnitudes; 0 of none. They lie in the order of their bits, and of integers many are compared at a time.
+fn largest_of(magnitudes: &[f32]) -> f32 {
+    f32::from_bits(magnitudes.iter().map(|magnitude| magnitude.to_bits()).max().unwrap_or(0))
 }
 
 /// Standard deviation of noise whose magnitudes these are, by their lower median; 0 of none.

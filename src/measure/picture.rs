@@ -297,7 +297,11 @@ impl State {
         self.means.clear();
         for (row, sums) in self.cells.sums.chunks_exact(grid.columns).enumerate() {
             let pixels = |column: usize| (grid.pixel_columns(column) * grid.pixel_rows(row)) as u64;
-            self.means.extend(sums.iter().enumerate().map(|(column, &sum)| scale.mean(sum, pixels(column))));
+            // But for the last one all are as wide.
+            let Some((last, others)) = sums.split_last() else { continue };
+            let wide = pixels(0);
+            self.means.extend(others.iter().map(|&sum| scale.mean(sum, wide)));
+            self.means.push(scale.mean(*last, pixels(others.len())));
         }
         totals
     }

@@ -11,6 +11,7 @@ use avwatch_actors::media_time::MediaTime;
 
 use super::chroma::TintGrid;
 use super::flash::FlashFinder;
+use super::gamut::GamutMeter;
 use super::grid::Grid;
 use super::kernels::{Cpu, fetch_ahead};
 use super::narrow::NarrowRows;
@@ -19,7 +20,7 @@ use super::plan::MeasurePlan;
 use super::seams::SeamFinder;
 use super::sharpness::{FAR, ROW_STEP, SharpnessMeter};
 use super::walk::BAND;
-use super::{fields, gamut, grey};
+use super::{fields, grey};
 
 /// How far ahead of the walk rows that it leaves out are fetched into the cache: a multiple of the band and of [`ROW_STEP`].
 const ROWS_AHEAD: usize = 32;
@@ -61,7 +62,7 @@ pub(super) struct StructureMeasurer {
     flash: Option<FlashFinder>,
     pattern: Option<PatternFinder>,
     fields: bool,
-    gamut: bool,
+    gamut: Option<GamutMeter>,
     /// Whether blocks of this picture are looked at.
     blocks: bool,
     rows: NarrowRows,
@@ -81,7 +82,7 @@ impl StructureMeasurer {
             flash: plan.flash.then(FlashFinder::default),
             pattern: plan.pattern.then(PatternFinder::default),
             fields: plan.fields,
-            gamut: plan.gamut,
+            gamut: plan.gamut.then(GamutMeter::default),
             blocks: true,
             rows: NarrowRows::default(),
             rows_before: NarrowRows::default(),
@@ -146,8 +147,8 @@ impl StructureMeasurer {
         if let Some(pattern) = &mut self.pattern {
             measures.pattern = pattern.measure(grid, means, tints, tint_grid);
         }
-        if self.gamut {
-            measures.gamut = gamut::measure(picture, number);
+        if let Some(gamut) = &mut self.gamut {
+            measures.gamut = gamut.measure(picture, number);
         }
         if let Some(previous) = previous.filter(|_| self.fields) {
             measures.fields = self.measure_fields(&picture.luma, previous, number);

@@ -152,3 +152,21 @@ fn add_at_level(count: &mut f32, level: &mut f32, (more, at): (usize, f32), spre
     *level = level.max(at);
     *count += more as f32;
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_looked_for_is_found_where_it_is_first(samples in prop::collection::vec(-1.0_f32..1.0, 0..60), from in 0.0_f32..1.0) {
+            let single = find(&samples, |[sample]| sample > from);
+            prop_assert_eq!(single, samples.iter().position(|sample| *sample > from));
+            let rises = |three: &[f32]| three[0] < three[1] && three[1] < three[2] && three[2] > from;
+            let triple = find(&samples, |three: [f32; 3]| rises(&three));
+            prop_assert_eq!(triple, samples.windows(3).position(rises));
+        }
+    }
+}

@@ -4,7 +4,6 @@
 //! the process, and 64 MB once it was told to give back, which took 80 ms. It locks one arena after the
 //! other meanwhile, so this is called on a thread of its own, never on an arbiter or a session's thread.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 // Relaxed throughout: counts that nothing else is ordered by.
@@ -16,10 +15,11 @@ pub const GIVES_BACK: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
 
 /// Blocks of at least so many bytes come from the system and go back to it one by one. Left to itself glibc raises its
 /// threshold to the largest block that was freed, up to 32 MiB; then pictures lie in the heap, and what was allocated
-/// between them keeps their memory from going back. Pictures of 720 rows and more are larger than this; coded key
-/// pictures, which come and go, and for which the system would clear pages each time, are smaller.
+/// between them keeps their memory from going back. Planes of luma from 720 rows on are larger than this; coded key
+/// pictures, which come and go, and for which the system would clear pages each time, are smaller, and so are planes of
+/// smaller pictures, which stay until their decoder is closed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const MAPPED_FROM: libc::c_int = 1 << 20;
+const MAPPED_FROM: libc::c_int = 896 << 10;
 
 /// More arenas than there are threads, so that each has its own. glibc would share eight a core: on two cores a
 /// hundred decoding threads, which step back, and those that answer requests wait for each other's locks, and a
@@ -29,7 +29,7 @@ const MAPPED_FROM: libc::c_int = 1 << 20;
 const ARENAS_MAX: libc::c_int = 4_096;
 
 /// What is free at the end of an arena goes back to the system from so many bytes on, but for a page: more than a coded key
-/// picture, so that pages do not come and go with each of them. Of threads that ended all of it does, see [`MARKS`].
+/// picture, so that pages do not come and go with each of them. Of threads that decoded and ended all of it does once memory is given back, see [`MARKS`].
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const END_MAX: libc::c_int = 512 << 10;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -64,8 +64,9 @@ pub fn arrange() {
 /// Blocks of threads that ended, one in the arena of each: what is freed there last has the end of the arena looked at. The
 /// thread cannot do so itself, since what it has cached lies before that end until it is gone.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-static MARKS: Mutex<Vec<Mark>> = Mutex::new(Vec::new());
-/// Marks that are kept; so that those of streams without decoders, after which nobody gives back, take no room.
+static MARKS: std::sync::Mutex<Vec<Mark>> = std::sync::Mutex::new(Vec::new());
+/// Marks that are kept, 64 MiB of addresses, of which one page each is in RAM as a rule; after streams without decoders nobody
+/// gives back. The ends of further arenas go back with what is freed there next.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MARKS_MAX: usize = 1_024;
 
