@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use crate::browser::{case, run};
 
-/// Longest that a task of the page's main thread may take of a processor, in milliseconds.
+/// Longest that a task of the page's main thread may take of a processor, in milliseconds, on a machine on which the
+/// reference work of `load.mjs` takes so long, or faster; on a slower one as much longer as that takes.
 const TASK_MS_MAX: f64 = 100.0;
+const REFERENCE_MS: f64 = 5.0;
 
 #[test]
 fn the_pure_parts_do_what_they_say() {
@@ -113,7 +115,9 @@ fn a_thousand_streams_never_hold_the_page_up() {
     println!("{said}");
     let found: Value = serde_json::from_str(&said).expect("is one line of JSON");
     // Of the processor, not by the clock: on a machine full of tests the clock tells of the others.
-    assert!(found["longest_cpu_ms"].as_f64().is_some_and(|longest| longest > 0.0 && longest < TASK_MS_MAX), "{said}");
+    let slower = found["reference_ms"].as_f64().map_or(1.0, |reference| (reference / REFERENCE_MS).max(1.0));
+    let limit = TASK_MS_MAX * slower;
+    assert!(found["longest_cpu_ms"].as_f64().is_some_and(|longest| longest > 0.0 && longest < limit), "{said}");
     assert!(found["cells"].as_u64().is_some_and(|cells| cells > 0 && cells < 200), "{said}");
     assert_eq!(found["faults"], Value::Array(Vec::new()));
 }
