@@ -25,11 +25,11 @@ const FACTOR: u64 = 6_364_136_223_846_793_005;
 const KEPT: usize = 1_024;
 /// Samples that are taken in at a time; those by which tones are told are kept meanwhile.
 const CHUNK: usize = 128;
+/// Tones of which steady sound may be a sum.
+const TONES: usize = 4;
 /// The longest spacing of the samples by which tones are told; ten times as many of them as there are tones are looked at.
 const SPACING_MAX: usize = KEPT / 48;
 const _: () = assert!(SPACING_MAX * 10 * TONES + CHUNK <= KEPT, "tones are told by samples that are still kept");
-/// Tones of which steady sound may be a sum.
-const TONES: usize = 4;
 /// Spacing and number of the samples by which tones are told, at 48 kHz: 0.25 ms, over 10 ms.
 const SPACING_HZ: u32 = 4_000;
 /// An echo that is shorter is not told.

@@ -51,7 +51,7 @@ impl TopTracker {
                 self.is_negative = is_negative;
             }
             let room = &rest[..rest.len().min(WAVE_MAX - self.wave.len())];
-            let same = find(room, |[sample]| (sample < 0.0) != is_negative).unwrap_or(room.len());
+            let same = find(room, |[sample]| (*sample < 0.0) != is_negative).unwrap_or(room.len());
             let (wave, next) = rest.split_at(same);
             self.wave.extend(wave.iter().map(|sample| sample.abs()));
             rest = next;
@@ -79,27 +79,23 @@ impl TopTracker {
 
 /// The first place whose next samples are what is looked for. Most places are not: so many are asked at a time, without
 /// a branch.
-fn find<const COUNT: usize>(samples: &[f32], is_it: impl Fn([f32; COUNT]) -> bool) -> Option<usize> {
+fn find<const COUNT: usize>(samples: &[f32], is_it: impl Fn(&[f32; COUNT]) -> bool) -> Option<usize> {
     const AT_ONCE: usize = 16;
-    let next = |at: usize| *samples[at..].first_chunk().expect("there are so many");
-    let places = (samples.len() + 1).saturating_sub(COUNT);
     let mut from = 0;
-    while from + AT_ONCE <= places {
-        let ahead = &samples[from..from + AT_ONCE + COUNT - 1];
-        let is_any = (0..AT_ONCE).fold(false, |any, at| any | is_it(std::array::from_fn(|next| ahead[at + next])));
-        if is_any {
+    while let Some(ahead) = samples.get(from..from + AT_ONCE + COUNT - 1) {
+        if ahead.array_windows().fold(false, |any, window| any | is_it(window)) {
             break;
         }
         from += AT_ONCE;
     }
-    (from..places).find(|at| is_it(next(*at)))
+    samples[from..].array_windows().position(is_it).map(|ahead| from + ahead)
 }
 
 /// Adds the level runs of one half wave.
 fn add_runs(wave: &[f32], peak: f32, facts: &mut TopFacts) {
     let range = RUN_RANGE * peak;
     // Nearly all runs end at once: the next two samples decide.
-    let begins = |run: [f32; RUN_MIN]| ((run[1] - run[0]).abs() <= range) & ((run[2] - run[0]).abs() <= range);
+    let begins = |run: &[f32; RUN_MIN]| ((run[1] - run[0]).abs() <= range) & ((run[2] - run[0]).abs() <= range);
     let mut from = 0;
     while let Some(ahead) = find(&wave[from..], begins) {
         from += ahead;
@@ -162,10 +158,10 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_looked_for_is_found_where_it_is_first(samples in prop::collection::vec(-1.0_f32..1.0, 0..60), from in 0.0_f32..1.0) {
-            let single = find(&samples, |[sample]| sample > from);
+            let single = find(&samples, |[sample]| *sample > from);
             prop_assert_eq!(single, samples.iter().position(|sample| *sample > from));
             let rises = |three: &[f32]| three[0] < three[1] && three[1] < three[2] && three[2] > from;
-            let triple = find(&samples, |three: [f32; 3]| rises(&three));
+            let triple = find(&samples, |three: &[f32; 3]| rises(three));
             prop_assert_eq!(triple, samples.windows(3).position(rises));
         }
     }

@@ -6,6 +6,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[path = "arena_marks.rs"]
+mod marks;
+
 // Relaxed throughout: counts that nothing else is ordered by.
 static CLOSED: AtomicU64 = AtomicU64::new(0);
 static TRIMS: AtomicU64 = AtomicU64::new(0);
@@ -29,14 +33,12 @@ const MAPPED_FROM: libc::c_int = 896 << 10;
 const ARENAS_MAX: libc::c_int = 4_096;
 
 /// What is free at the end of an arena goes back to the system from so many bytes on, but for a page: more than a coded key
-/// picture, so that pages do not come and go with each of them. Of threads that decoded and ended all of it does once memory is given back, see [`MARKS`].
+/// picture, so that pages do not come and go with each of them. Of threads that decoded and ended all of it does once
+/// memory is given back, see [`marks`].
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const END_MAX: libc::c_int = 512 << 10;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const END_KEPT: libc::c_int = 4 << 10;
-/// glibc looks at the end of an arena when a free stretch of so many bytes comes about.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const NOTICED: usize = 64 << 10;
 
 /// Blocks up to so many bytes are set aside, unmerged, when they are freed: none. The few of a thread that has ended
 /// would lie in the way between what else it freed and the end of its arena, until `malloc_trim` merges it all; and
@@ -61,69 +63,11 @@ pub fn arrange() {
     }
 }
 
-/// Blocks of threads that ended, one in the arena of each: what is freed there last has the end of the arena looked at. The
-/// thread cannot do so itself, since what it has cached lies before that end until it is gone.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-static MARKS: std::sync::Mutex<Vec<Mark>> = std::sync::Mutex::new(Vec::new());
-/// Marks that are kept, 64 MiB of addresses, of which one page each is in RAM as a rule; after streams without decoders nobody
-/// gives back. The ends of further arenas go back with what is freed there next.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const MARKS_MAX: usize = 1_024;
-
-/// Leaves a mark in the arena of the calling thread when that ends, so that the free end of the arena goes back as well when
-/// memory is given back. For threads that decode.
+/// Has the free end of the calling thread's arena go back as well when memory is given back after the thread has ended. For
+/// threads that decode.
 pub(in crate::media) fn leave_mark_at_end() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        thread_local! {
-            static MARKER: Marker = const { Marker };
-        }
-        MARKER.with(|_| ());
-    }
-}
-
-/// Leaves a mark when it is dropped.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-struct Marker;
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-impl Drop for Marker {
-    fn drop(&mut self) {
-        let mark = Mark::new();
-        let mut marks = marks();
-        if marks.len() < MARKS_MAX {
-            marks.push(mark);
-        }
-    }
-}
-
-/// A free stretch in the arena of the thread that made it, once it is dropped.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-struct Mark(*mut libc::c_void);
-
-// SAFETY: blocks of malloc(3) may be freed by any thread.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-unsafe impl Send for Mark {}
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-impl Mark {
-    fn new() -> Self {
-        // SAFETY: malloc(3) may be called at any time. Nobody reads or writes the block, and it may be none.
-        Self(unsafe { libc::malloc(NOTICED) })
-    }
-}
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-impl Drop for Mark {
-    fn drop(&mut self) {
-        // SAFETY: a block of malloc(3), or none, and nobody else's.
-        unsafe { libc::free(self.0) };
-    }
-}
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn marks() -> std::sync::MutexGuard<'static, Vec<Mark>> {
-    MARKS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    marks::leave_at_end();
 }
 
 /// Counts a decoder that was closed.
@@ -149,7 +93,7 @@ pub fn give_back() -> bool {
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn trim() -> bool {
-    let marks = std::mem::take(&mut *marks());
+    let marks = marks::take();
     // SAFETY: mallopt(3) as above. The threshold is one for all arenas: while it is low, other threads give back more than
     // they would.
     let give_ends_from = |bytes| unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, bytes) };
