@@ -119,8 +119,10 @@ impl InputWatch {
         now: Instant,
     ) -> Option<InputChange> {
         self.expect_bursts(burst);
-        if frames != self.frames {
-            self.frames = frames;
+        // What a session still gives away when it has failed came long ago: with SRT 5 s before.
+        let flows = frames != self.frames && error.is_none();
+        self.frames = frames;
+        if flows {
             self.flowed = now;
             self.has_flowed = true;
             self.flows_since.get_or_insert(now);
@@ -133,14 +135,22 @@ impl InputWatch {
         let sure_after = (spec.ladder)(&TrackInfo::bare(TrackId::INPUT)).clear_after.max(within);
         let control = |when: Instant| MediaTime::from(when.saturating_duration_since(self.begin));
         let silent_for = now.saturating_duration_since(self.flowed);
-        let verdict = match self.flows_since {
-            Some(since) => Verdict::Clear { since: control(since), score: 0.0 },
-            None if !self.has_flowed && error.is_none() && silent_for < FIRST_OPEN => Verdict::Undecided,
-            None => Verdict::Faulty { since: control(self.flowed), score: silent_for.as_secs_f32(), class: 0 },
+        let judged = match self.flows_since {
+            // Up to the last frame: silence is no proof that it flows, however short it is.
+            Some(since) => {
+                let verdict = Verdict::Clear { since: control(since), score: 0.0 };
+                lifecycle.judge(control(self.flowed), within.into(), &verdict)
+            }
+            None if !self.has_flowed && error.is_none() && silent_for < FIRST_OPEN => None,
+            None => {
+                let score = silent_for.as_secs_f32();
+                let verdict = Verdict::Faulty { since: control(self.flowed), score, class: 0 };
+                lifecycle.judge(control(now), LOOK_LASTS, &verdict)
+            }
         };
-        let judged = lifecycle.judge(control(now), LOOK_LASTS, &verdict);
         let flows_since = self.flows_since.filter(|_| !self.has_spoken && !lifecycle.is_open());
-        let change = judged.or_else(|| first_word(control(flows_since?), control(now), sure_after))?;
+        let reached = control(self.flowed);
+        let change = judged.or_else(|| first_word(control(flows_since?), reached, sure_after))?;
         if matches!(change.what, What::Fading | What::Holding) {
             // Told of pictures and sound only: nothing is judged together with the input.
             return None;
@@ -164,8 +174,8 @@ impl InputWatch {
 }
 
 /// That frames flow, for an event that was open before the watch began; nothing while that may be a stray burst.
-fn first_word(since: MediaTime, now: MediaTime, sure_after: Duration) -> Option<Change> {
-    let is_sure = (now - since).to_duration() >= sure_after;
+fn first_word(since: MediaTime, reached: MediaTime, sure_after: Duration) -> Option<Change> {
+    let is_sure = (reached - since).to_duration() >= sure_after;
     is_sure.then_some(Change {
         what: What::Ended(EventEnd::Cleared),
         start: since,
@@ -258,10 +268,14 @@ mod tests {
     }
 
     fn watch(now: Instant) -> InputWatch {
+        watch_clearing_after(Duration::from_secs(10), now)
+    }
+
+    fn watch_clearing_after(clear_after: Duration, now: Instant) -> InputWatch {
         let ladder = Ladder {
             steps: STEADY_HOLDS.into_iter().zip([Severity::Warning, Severity::Critical]).collect(),
             raise_after: Duration::ZERO,
-            clear_after: Duration::from_secs(10),
+            clear_after,
             settle_after_change: Duration::ZERO,
         };
         InputWatch::new(Some(&Arc::new(spec(ladder))), now)
@@ -307,14 +321,14 @@ mod tests {
     fn a_playlist_of_long_segments_is_not_down_between_two_of_them() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 120), 10, &mut 0, |second| second % 10 < 5);
-        assert_eq!(told, [(15, UP)]);
+        assert_eq!(told, [(20, UP)]);
     }
 
     #[test]
     fn a_playlist_that_stops_is_down_after_one_and_a_half_and_critical_after_three_targets() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 60), 6, &mut 0, |second| second < 10);
-        assert_eq!(told, [(10, UP), (19, What::Raised), (27, What::Escalated)]);
+        assert_eq!(told, [(19, What::Raised), (27, What::Escalated)]);
     }
 
     #[test]
@@ -329,6 +343,32 @@ mod tests {
     fn a_steady_input_is_down_after_three_and_critical_after_ten_seconds() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 30), 0, &mut 0, |second| second < 10);
-        assert_eq!(told, [(10, UP), (12, What::Raised), (19, What::Escalated)]);
+        assert_eq!(told, [(12, What::Raised), (19, What::Escalated)]);
+    }
+
+    #[test]
+    fn a_stray_frame_of_a_dead_input_ends_nothing_however_short_the_time_to_clear() {
+        let now = Instant::now();
+        let mut watch = watch_clearing_after(FLOWING_WITHIN, now);
+        let mut frames = 0;
+        let told = look(&mut watch, (now, 5), 0, &mut frames, |second| second < 1);
+        assert_eq!(told, [(3, What::Raised)]);
+        frames += 1;
+        let told = look(&mut watch, (now + Duration::from_secs(5), 10), 0, &mut frames, |_| false);
+        assert_eq!(told, [(6, What::Escalated)], "it was silent for ten seconds but for that moment");
+    }
+
+    #[test]
+    fn what_a_failed_session_still_gives_away_does_not_delay_the_alarm() {
+        let now = Instant::now();
+        let mut watch = watch(now);
+        let at = |quarters: u32| now + quarters * Duration::from_millis(250);
+        let told: Vec<_> = (0..60)
+            .filter_map(|quarter| {
+                let (frames, error) = if quarter < 10 { (1, None) } else { (2, Some("the connection broke")) };
+                watch.look(frames, None, error, at(quarter)).map(|change| (quarter / 4, change.change.what))
+            })
+            .collect();
+        assert_eq!(told, [(3, What::Raised), (10, What::Escalated)]);
     }
 }
