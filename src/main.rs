@@ -42,7 +42,7 @@ fn obey(cli: Cli) -> ExitCode {
             Err(error) => fail(&error),
         },
         Command::Config(ConfigCommand::Check(args)) => {
-            let sources = sources(args.config, false);
+            let sources = sources(args.whole_config(), false);
             show(match args.clones.as_slice() {
                 [] => commands::config::check(&sources),
                 clones => commands::config::check_clones(&sources, clones),

@@ -36,10 +36,22 @@ pub struct ConfigCheckArgs {
     /// Where the configuration comes from.
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// More of the same as --config
+    #[arg(value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    pub files: Vec<PathBuf>,
     /// Judge these files or folders as clones, each on top of what --config says, and whether together they run every
     /// detector on every stream
     #[arg(long, value_name = "FILE|DIR", num_args = 1.., value_hint = ValueHint::AnyPath)]
     pub clones: Vec<PathBuf>,
+}
+
+impl ConfigCheckArgs {
+    /// Where the configuration comes from, files without a name of their own last.
+    pub fn whole_config(&self) -> ConfigArgs {
+        let mut config = self.config.clone();
+        config.config.extend_from_slice(&self.files);
+        config
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +72,13 @@ mod tests {
         assert_eq!(args.share(), ShareArguments { detectors, shard: Some("2/5".to_owned()) });
         let Command::Run(bare) = parse("avwatch run") else { panic!("run") };
         assert_eq!(bare.share(), ShareArguments::default());
+    }
+
+    #[test]
+    fn config_check_takes_a_file_as_it_stands() {
+        let line = "avwatch config check --config common.toml a.toml b";
+        let Command::Config(ConfigCommand::Check(args)) = parse(line) else { panic!("{line}") };
+        assert_eq!(args.whole_config().config, ["common.toml", "a.toml", "b"].map(PathBuf::from));
     }
 
     #[test]
