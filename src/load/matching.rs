@@ -31,6 +31,8 @@ pub struct Told {
     pub from: MediaTime,
     /// When it ended; nothing while it lasts.
     pub to: Option<MediaTime>,
+    /// What it says.
+    pub message: String,
 }
 
 /// What came of one stream, or of all.
@@ -126,10 +128,11 @@ pub fn compare(
         if !is_taken {
             matches.false_alarms += 1;
             matches.example(format!(
-                "false: {stream} {} {} from {:.1} s",
+                "false: {stream} {} {} from {:.1} s: {}",
                 event.track,
                 event.detector,
-                event.from.as_secs_f64()
+                event.from.as_secs_f64(),
+                event.message
             ));
         }
     }
@@ -165,7 +168,8 @@ mod tests {
     }
 
     fn told(detector: &str, from: i64, to: Option<i64>) -> Told {
-        Told { detector: detector.to_owned(), track: TrackId::video(0), from: MS(from), to: to.map(MS) }
+        let message = String::new();
+        Told { detector: detector.to_owned(), track: TrackId::video(0), from: MS(from), to: to.map(MS), message }
     }
 
     #[track_caller]
@@ -229,7 +233,7 @@ mod tests {
                 at += gap + lasts;
             }
             let events: Vec<Told> =
-                plan.iter().map(|d| Told { detector: "black".into(), track: d.track, from: d.from, to: Some(d.to) }).collect();
+                plan.iter().map(|d| Told { from: d.from, to: Some(d.to), ..told("black", 0, None) }).collect();
             let all = compare("s", &plan, &events, MediaTime::ZERO, |_| Some((MS(0), MS(at + 5_000))));
             prop_assert_eq!((all.planted, all.found, all.false_alarms), (plan.len() as u64, plan.len() as u64, 0));
             let none = compare("s", &plan, &[], MediaTime::ZERO, |_| Some((MS(0), MS(at + 5_000))));

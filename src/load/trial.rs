@@ -269,6 +269,7 @@ fn accuracy(
             track: event.track,
             from: MediaTime::from_secs_f64(event.start_s),
             to: event.end_s.map(MediaTime::from_secs_f64),
+            message: event.message.clone(),
         });
     }
     let mut sum = Matches::default();
