@@ -82,11 +82,11 @@ fn spread_and_histogram(group: &mut BenchmarkGroup<'_, WallTime>, depth: u32) {
     group.bench_function(format!("spread_{depth}bit/naive"), |bench| {
         bench.iter(|| values.iter().for_each(|row| _ = black_box(naive::spread(row))))
     });
-    let mut histogram = Histogram::new(depth as u8);
+    let mut histogram = Histogram::new(depth as u8, Every::Second);
     group.bench_function(format!("histogram_{depth}bit/every_4th_row"), |bench| {
         bench.iter(|| {
             histogram.clear();
-            current.chunks_exact(WIDTH * bytes).step_by(4).for_each(|row| histogram.add_row(row, false));
+            current.chunks_exact(WIDTH * bytes).step_by(4).for_each(|row| histogram.add_row(row, 0));
             black_box(histogram.levels([10, 500, 990, 999]))
         })
     });

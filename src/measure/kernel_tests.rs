@@ -94,12 +94,13 @@ proptest! {
         let shift = depth.saturating_sub(10);
         let values: Vec<u64> =
             naive::samples(&row, bytes, ceiling).iter().map(|value| value >> shift << shift).collect();
-        for odd in [false, true] {
-            let sampled: Vec<u64> = values.iter().copied().skip(usize::from(odd)).step_by(2).collect();
-            let mut histogram = Histogram::new(depth);
-            histogram.add_row(&[7; 64], !odd);
+        let ways = [(Every::Second, 0), (Every::Second, 1), (Every::Fourth, 0), (Every::Fourth, 3)];
+        for (every, skipped) in ways {
+            let sampled: Vec<u64> = values.iter().copied().skip(skipped).step_by(every.step()).collect();
+            let mut histogram = Histogram::new(depth, every);
+            histogram.add_row(&[7; 64], 1 - skipped.min(1));
             histogram.clear();
-            histogram.add_row(&row, odd);
+            histogram.add_row(&row, skipped);
             let asked = [0, 10, 500, 990, 999, 1000];
             let expected = asked.map(|per_mille| naive::level(&sampled, per_mille) as u32);
             prop_assert_eq!(histogram.levels(asked), expected);

@@ -11,7 +11,7 @@ use super::bars::{BarFinder, Bars, TOO_DARK};
 use super::chroma::ChromaMeasurer;
 use super::cost::Timed;
 use super::grid::{CellSums, Grid};
-use super::kernels::{Cpu, Histogram, RowInput, RowSums, STRIP, fetch_ahead, luma_row, words_per_strip};
+use super::kernels::{Cpu, Every, Histogram, RowInput, RowSums, STRIP, fetch_ahead, luma_row, words_per_strip};
 use super::levels::{CONTENT_ABOVE_BLACK, Scale, ceiling, ratio};
 use super::logo::LogoMemory;
 use super::motion::{MotionMemory, Scanned};
@@ -213,6 +213,7 @@ impl State {
         let scale = Scale::luma(shape.depth, shape.full_range);
         let black = f64::from(plan.black_level.max(0.0));
         let walk = Walk::over(shape.height);
+        let every = if walk.is_thinned() { Every::Fourth } else { Every::Second };
         let words = shape.width.div_ceil(STRIP) * words_per_strip(if shape.depth > 8 { 2 } else { 1 });
         Self {
             shape,
@@ -222,7 +223,7 @@ impl State {
             walk,
             grid: Grid::new(shape.width, shape.height),
             count: 0,
-            histogram: Histogram::new(shape.depth),
+            histogram: Histogram::new(shape.depth, every),
             strips: vec![0; words],
             cells: CellSums::default(),
             means: Vec::new(),
@@ -281,7 +282,7 @@ impl State {
                 // Other rows each time: both fields are seen, and in the end all rows of the walk.
                 let step = self.sampled_row_step;
                 if number % step == self.count % step {
-                    self.histogram.add_row(row, self.count / step % 2 == 1 && width > 1);
+                    self.histogram.add_row(row, (self.count / step % self.histogram.step()).min(width - 1));
                 }
             }
             if let Some(cell_row) = self.grid.row_ending(number) {

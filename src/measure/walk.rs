@@ -33,7 +33,8 @@ impl Walk {
         Self { height }
     }
 
-    fn is_thinned(self) -> bool {
+    /// Whether it leaves out rows.
+    pub(super) fn is_thinned(self) -> bool {
         self.height >= THINNED_FROM
     }
 

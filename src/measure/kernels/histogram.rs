@@ -1,6 +1,6 @@
 //! A histogram of luma, for percentiles, extremes and deviation.
 //!
-//! Looks at every second sample of a row and counts into several tables at once, because neighbouring
+//! Looks at every second or fourth sample of a row and counts into several tables at once, because neighbouring
 //! pixels tend to be equal and a counter that has just been written cannot be read again at once. More
 //! than 10 bits are shifted down.
 
@@ -11,6 +11,25 @@ const BITS_MAX: u32 = 10;
 /// Tables that are counted into in turn.
 const TABLES: usize = 4;
 
+/// Which samples of a row are counted: so few move no percentile by more than noise, and each costs a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Every {
+    /// Every second one.
+    Second,
+    /// Every fourth one, where there are many.
+    Fourth,
+}
+
+impl Every {
+    /// How far they are apart.
+    pub fn step(self) -> usize {
+        match self {
+            Self::Second => 2,
+            Self::Fourth => 4,
+        }
+    }
+}
+
 /// Counts of code values, in `2^bits` bins.
 pub struct Histogram {
     tables: Box<[[u32; 1 << BITS_MAX]; TABLES]>,
@@ -18,12 +37,13 @@ pub struct Histogram {
     shift: u32,
     ceiling: u16,
     bytes: usize,
+    every: Every,
     total: u64,
 }
 
 impl Histogram {
     /// An empty histogram for samples of that depth, 8 to 16 bits.
-    pub fn new(depth: u8) -> Self {
+    pub fn new(depth: u8, every: Every) -> Self {
         let depth = u32::from(depth.clamp(8, 16));
         Self {
             tables: Box::new([[0; 1 << BITS_MAX]; TABLES]),
@@ -31,8 +51,14 @@ impl Histogram {
             shift: depth.saturating_sub(BITS_MAX),
             ceiling: ((1_u32 << depth) - 1) as u16,
             bytes: if depth > 8 { 2 } else { 1 },
+            every,
             total: 0,
         }
+    }
+
+    /// How far counted samples are apart.
+    pub fn step(&self) -> usize {
+        self.every.step()
     }
 
     /// Forgets all counts.
@@ -43,41 +69,37 @@ impl Histogram {
         self.total = 0;
     }
 
-    /// Counts every second sample of a row, from the first or, if `odd`, from the second on.
-    ///
-    /// Half the samples move no percentile by more than noise, and cost half the time.
-    pub fn add_row(&mut self, row: &[u8], odd: bool) {
-        let row = &row[row.len().min(usize::from(odd) * self.bytes)..];
+    /// Counts some samples of a row, the first of them behind `skipped`, which are fewer than the step.
+    pub fn add_row(&mut self, row: &[u8], skipped: usize) {
+        let row = &row[row.len().min(skipped * self.bytes)..];
         let samples = row.len() / self.bytes;
-        self.total += samples.div_ceil(2) as u64;
-        let (ceiling, shift) = (self.ceiling, self.shift);
-        // The mask changes nothing: it only tells the compiler that the index is in bounds.
-        let bin = |word: u64| usize::from((word as u16).min(ceiling) >> shift) & ((1 << BITS_MAX) - 1);
-        let [first, second, third, fourth] = self.tables.as_mut();
-        let (words, rest) = row.as_chunks::<8>();
-        if self.bytes == 1 {
-            for word in words {
-                let word = u64::from_le_bytes(*word);
-                first[(word & 0xff) as usize] += 1;
-                second[(word >> 16 & 0xff) as usize] += 1;
-                third[(word >> 32 & 0xff) as usize] += 1;
-                fourth[(word >> 48 & 0xff) as usize] += 1;
-            }
-            rest.iter().step_by(2).for_each(|&value| first[usize::from(value)] += 1);
-        } else {
-            for pair in words.chunks(2) {
-                let word = u64::from_le_bytes(pair[0]);
-                first[bin(word)] += 1;
-                second[bin(word >> 32)] += 1;
-                if let Some(&next) = pair.get(1) {
-                    let word = u64::from_le_bytes(next);
-                    third[bin(word)] += 1;
-                    fourth[bin(word >> 32)] += 1;
-                }
-            }
-            let samples = rest.as_chunks::<2>().0;
-            samples.iter().step_by(2).for_each(|&sample| first[bin(u16::from_le_bytes(sample).into())] += 1);
+        self.total += samples.div_ceil(self.every.step()) as u64;
+        match (self.bytes, self.every) {
+            (1, Every::Second) => self.count::<1, 2>(row),
+            (1, Every::Fourth) => self.count::<1, 4>(row),
+            (_, Every::Second) => self.count::<2, 2>(row),
+            (_, Every::Fourth) => self.count::<2, 4>(row),
         }
+    }
+
+    /// Counts each `STEP`th sample of `BYTES` bytes.
+    fn count<const BYTES: usize, const STEP: usize>(&mut self, row: &[u8]) {
+        let (ceiling, shift) = (self.ceiling, self.shift);
+        let bin = |sample: &[u8]| match BYTES {
+            1 => usize::from(sample[0]),
+            // The mask changes nothing: it only tells the compiler that the index is in bounds.
+            _ => usize::from(u16::from_le_bytes([sample[0], sample[1]]).min(ceiling) >> shift) & ((1 << BITS_MAX) - 1),
+        };
+        let [first, second, third, fourth] = self.tables.as_mut();
+        let mut groups = row.chunks_exact(TABLES * STEP * BYTES);
+        for group in &mut groups {
+            first[bin(group)] += 1;
+            second[bin(&group[STEP * BYTES..])] += 1;
+            third[bin(&group[2 * STEP * BYTES..])] += 1;
+            fourth[bin(&group[3 * STEP * BYTES..])] += 1;
+        }
+        let rest = groups.remainder().chunks(STEP * BYTES).filter(|rest| rest.len() >= BYTES);
+        rest.for_each(|sample| first[bin(sample)] += 1);
     }
 
     /// What the counted samples tell without their order; of more than 10 bits, to the bin.

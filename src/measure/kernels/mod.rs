@@ -18,7 +18,7 @@ mod true_peak;
 
 pub use block::{BLOCK, block_difference};
 pub use ceiling::{CeilingCounts, ceiling_counts};
-pub use histogram::Histogram;
+pub use histogram::{Every, Histogram};
 pub use hop::{HopSums, Run, hop_sums};
 pub use k_weighting::KWeighting;
 pub use quarters::{GroupMeans, Quarters, group_means, product_sum, quarter_bounds, quarters};
