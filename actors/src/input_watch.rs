@@ -190,6 +190,8 @@ fn first_word(since: MediaTime, reached: MediaTime, sure_after: Duration) -> Opt
 
 fn lifecycle(spec: &Arc<DetectorSpec>, burst: Duration) -> EventLifecycle {
     let mut ladder = (spec.ladder)(&TrackInfo::bare(TrackId::INPUT));
+    // One frame counts as flowing for so long.
+    ladder.clear_after = ladder.clear_after.max(FLOWING_WITHIN);
     let is_steady = ladder.steps.iter().map(|(hold, _)| hold).eq(&STEADY_HOLDS);
     if is_steady && !burst.is_zero() {
         ladder.steps[0].0 = burst.mul_f64(BURSTS_RAISED).max(BURST_HOLDS_MIN[0]);
@@ -349,7 +351,7 @@ mod tests {
     #[test]
     fn a_stray_frame_of_a_dead_input_ends_nothing_however_short_the_time_to_clear() {
         let now = Instant::now();
-        let mut watch = watch_clearing_after(FLOWING_WITHIN, now);
+        let mut watch = watch_clearing_after(Duration::ZERO, now);
         let mut frames = 0;
         let told = look(&mut watch, (now, 5), 0, &mut frames, |second| second < 1);
         assert_eq!(told, [(3, What::Raised)]);

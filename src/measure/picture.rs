@@ -282,7 +282,8 @@ impl State {
                 // Other rows each time: both fields are seen, and in the end all rows of the walk.
                 let step = self.sampled_row_step;
                 if number % step == self.count % step {
-                    self.histogram.add_row(row, (self.count / step % self.histogram.step()).min(width - 1));
+                    self.histogram
+                        .add_row(row, (self.count / step % self.histogram.step()).min(width.saturating_sub(1)));
                 }
             }
             if let Some(cell_row) = self.grid.row_ending(number) {

@@ -173,11 +173,12 @@ impl Demuxer {
         self.parts.patience.counts()
     }
 
-    /// Once after this machine dropped datagrams: the byte of the input before which all of them were lost.
-    pub(in crate::media) fn take_hole(&mut self) -> Option<u64> {
+    /// Once after this machine dropped something: the byte of the input before which all of it was lost, and how long it
+    /// lasts if that is known.
+    pub(in crate::media) fn take_hole(&mut self) -> Option<(u64, Duration)> {
         let dropped = self.counts().receive_dropped;
         let before = std::mem::replace(&mut self.told_dropped, dropped);
-        (before != dropped).then(|| self.parts.patience.hole())
+        (before != dropped).then(|| self.parts.patience.take_hole())
     }
 
     /// Decides how long bytes are waited for.

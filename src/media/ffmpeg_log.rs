@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use ffmpeg_next::ffi;
 
+use crate::media::hls_lag;
 use crate::media::log_limit::{Passed, Throttle};
 use crate::media::log_text::clean;
 use crate::media::rtsp_answer;
@@ -120,6 +121,13 @@ unsafe extern "C" fn on_line(context: *mut c_void, level: c_int, format: *const 
     let handle = || {
         // SAFETY: FFmpeg passes a valid C string.
         let text = unsafe { CStr::from_ptr(format) }.to_bytes();
+        if contains(text, hls_lag::LINE) {
+            // SAFETY: format and arguments come from FFmpeg for this call; no context is looked at.
+            let line = unsafe { formatted(null_mut(), level, format, arguments) };
+            hls_lag::note(&line);
+            // The arguments are used up.
+            return pass_on(level, &line);
+        }
         if level > ffi::AV_LOG_ERROR && !contains(text, CONCEALING) && !wanted(level) {
             return;
         }

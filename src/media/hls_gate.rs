@@ -20,6 +20,7 @@ use crate::media::bytes::{
     ByteRange, ByteSource, DecryptingSource, HttpClient, MemorySource, Patience, PrefixedSource, SegmentKey,
 };
 use crate::media::hls_ends::HlsEnds;
+use crate::media::hls_lag::SegmentLag;
 use crate::media::hls_playlist::{MediaPlaylist, PLAYLIST_BYTES_MAX, is_master};
 use crate::media::io_context::{FaultSlot, IoContext};
 use crate::media::packet_ring::PacketRing;
@@ -88,6 +89,7 @@ struct State {
     /// Why the newest segment was not had whole; nothing once another one begins.
     missing: Option<String>,
     segments: Segments,
+    lag: SegmentLag,
 }
 
 impl HlsGate {
@@ -111,6 +113,7 @@ impl HlsGate {
             trouble: None,
             missing: None,
             segments: Segments::default(),
+            lag: SegmentLag::default(),
         };
         Self(NonNull::from(Box::leak(Box::new(state))))
     }
@@ -299,6 +302,9 @@ impl State {
                 self.discontinuity = true;
             }
             self.missing = None;
+            // Of several playlists nobody knows which bytes a packet came of: all that comes counts as whole.
+            let position = if self.playlists.len() == 1 { self.segments.position() } else { 0 };
+            self.lag.heed(&self.parts.patience, &self.parts.what, position, self.target);
             self.segments.pass(source)
         };
         let io = IoContext::forward_only(&self.parts.what, source, self.broken.clone()).ok_or(-libc::ENOMEM)?;

@@ -26,6 +26,7 @@ mod held_bytes;
 pub(crate) mod held_packet;
 mod hls_ends;
 mod hls_gate;
+mod hls_lag;
 mod hls_playlist;
 mod interrupt;
 mod inventory;
@@ -77,6 +78,8 @@ mod demuxer_file_tests;
 mod demuxer_network_tests;
 #[cfg(test)]
 mod field_coded;
+#[cfg(test)]
+mod hls_lag_tests;
 #[cfg(test)]
 mod hls_tests;
 #[cfg(test)]

@@ -42,6 +42,11 @@ impl Segments {
         self.is_transport == Some(false)
     }
 
+    /// How many bytes of segments have passed.
+    pub(in crate::media) fn position(&self) -> u64 {
+        lock(&self.held).position()
+    }
+
     /// Looks at a segment before FFmpeg reads it; a key is none.
     pub(in crate::media) fn pass(&mut self, source: PrefixedSource) -> Box<dyn ByteSource> {
         let head = source.head();

@@ -16,10 +16,10 @@ use super::Session;
 impl Session {
     /// What this machine dropped since the last packet is taken for no fault of the source.
     pub(super) fn heed_losses(&mut self) {
-        let Some(whole_from) = self.demuxer.take_hole() else { return };
+        let Some((whole_from, lasts)) = self.demuxer.take_hole() else { return };
         let work = &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet };
         for track in &mut self.tracks {
-            track.lose(whole_from, work);
+            track.lose(whole_from, lasts.into(), work);
         }
     }
 

@@ -23,7 +23,7 @@ const REORDER_MAX: MediaTime = MediaTime::from_millis(640);
 const KEYS_APART: MediaTime = MediaTime::from_millis(480);
 /// More than this is never held to be left out before one frame.
 const BALANCE_MAX: MediaTime = MediaTime::from_millis(30_000);
-/// How much may have been lost with datagrams that this machine dropped: nobody knows what they held.
+/// How much may have been lost with datagrams that this machine dropped: nobody knows what they held. Segments say more.
 const LOST_MAX: MediaTime = MediaTime::from_millis(5_000);
 /// A key packet is awaited no longer than this: some sources send none, their pictures are refreshed bit by bit.
 const AWAITED_MAX: MediaTime = MediaTime::from_millis(15_000);
@@ -82,6 +82,8 @@ pub(crate) struct Thinning {
     keys: u8,
     /// Something was lost here since the last frame.
     has_lost: bool,
+    /// How much at most.
+    lost: MediaTime,
     /// When the last key picture was decoded by itself.
     last_key: Option<MediaTime>,
     /// Media time that came and was not shown since the last frame.
@@ -123,12 +125,14 @@ impl Thinning {
         self.depth = depth;
     }
 
-    /// Packets were lost here, this machine dropped them. `intra` tracks need no key packet to go on at.
-    pub(crate) fn lose(&mut self, intra: bool) {
+    /// Packets were lost here, this machine dropped them; they last `lasts`, or nobody knows. `intra` tracks need no key
+    /// packet to go on at.
+    pub(crate) fn lose(&mut self, intra: bool, lasts: MediaTime) {
         if matches!(self.depth, Depth::All | Depth::References) && !intra && !self.awaits_key {
             self.awaits_key = true;
             self.awaited = MediaTime::ZERO;
         }
+        self.lost = (if self.has_lost { self.lost } else { MediaTime::ZERO } + lasts).max(LOST_MAX).min(BALANCE_MAX);
         (self.bridges, self.has_lost) = (true, true);
     }
 
@@ -195,7 +199,7 @@ impl Thinning {
 
     /// By how much more media time may go on than is known to have been left out.
     pub(crate) fn unknown(&self) -> MediaTime {
-        if self.has_lost { LOST_MAX } else { REORDER_MAX }
+        if self.has_lost { self.lost } else { REORDER_MAX }
     }
 
     /// A packet that is not decoded took its place on the timeline.
@@ -301,7 +305,7 @@ mod tests {
         let mut thinning = Thinning::default();
         decoded(&mut thinning, 0..10, 50);
         thinning.shown(MediaTime::ZERO, FRAME);
-        thinning.lose(false);
+        thinning.lose(false, MediaTime::ZERO);
         thinning.leave_out(FRAME);
         assert_eq!(decoded(&mut thinning, 12..60, 50).first(), Some(&50));
         let known = MediaTime::from_millis(40 * 39);
@@ -311,10 +315,25 @@ mod tests {
     }
 
     #[test]
+    fn as_much_may_have_been_lost_as_is_said_within_bounds() {
+        let seconds = |count: i64| MediaTime::from_millis(count * 1_000);
+        let mut thinning = Thinning::default();
+        thinning.lose(true, seconds(8));
+        assert_eq!(thinning.unknown(), seconds(8));
+        thinning.lose(true, seconds(4));
+        assert_eq!(thinning.unknown(), seconds(12));
+        thinning.lose(true, seconds(60));
+        assert_eq!(thinning.unknown(), BALANCE_MAX);
+        thinning.passed();
+        thinning.lose(true, seconds(1));
+        assert_eq!(thinning.unknown(), LOST_MAX);
+    }
+
+    #[test]
     fn a_source_that_sends_no_key_packets_is_not_left_out_for_ever() {
         let mut thinning = Thinning::default();
         decoded(&mut thinning, 0..10, 1_000_000);
-        thinning.lose(false);
+        thinning.lose(false, MediaTime::ZERO);
         let first = decoded(&mut thinning, 10..1_000, 1_000_000).first().copied();
         assert_eq!(first, Some(10 + AWAITED_MAX.as_nanos() / FRAME.as_nanos()));
     }
@@ -323,14 +342,14 @@ mod tests {
     fn the_end_of_a_long_group_is_waited_for() {
         let mut thinning = Thinning::default();
         decoded(&mut thinning, 0..510, 500);
-        thinning.lose(false);
+        thinning.lose(false, MediaTime::ZERO);
         assert_eq!(decoded(&mut thinning, 510..1_200, 500).first(), Some(&1_000));
     }
 
     #[test]
     fn sound_goes_on_at_once_when_something_was_lost_here() {
         let mut thinning = Thinning::default();
-        thinning.lose(true);
+        thinning.lose(true, MediaTime::ZERO);
         assert_eq!(thinning.admit(false, at(1), FRAME), Fate::Decoded);
     }
 

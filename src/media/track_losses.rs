@@ -1,4 +1,5 @@
-//! A track and the datagrams that this machine dropped: what lacks them is not looked at.
+//! A track and the datagrams that this machine dropped, or segments that it came too late for: what lacks them is not
+//! looked at.
 //!
 //! Part of the track's reader, on its session's thread. What comes of a torn packet would look as if the source had
 //! sent it so. Pictures go on at the next key packet that came whole. Sound goes on a second later than it is whole: FFmpeg's
@@ -32,8 +33,8 @@ pub(super) struct Torn {
 }
 
 impl TrackReader {
-    /// Datagrams of the input were dropped here, all before its byte `whole_from`.
-    pub(crate) fn lose(&mut self, whole_from: u64, work: &mut Work<'_>) {
+    /// Something of the input was dropped here, all before its byte `whole_from`; it lasts `lasts`, or nobody knows.
+    pub(crate) fn lose(&mut self, whole_from: u64, lasts: MediaTime, work: &mut Work<'_>) {
         if !self.is_inspected() {
             return;
         }
@@ -47,7 +48,7 @@ impl TrackReader {
         let refers = !is_sound && matches!(depth, Depth::All | Depth::References);
         let awaited = self.stamper.thinning.awaits_key();
         // First: what comes out now may have lost those that were to be shown before it.
-        self.stamper.thinning.lose(is_sound);
+        self.stamper.thinning.lose(is_sound, lasts);
         if refers && !awaited {
             let number = self.stamper.next_number();
             self.drain(number, None, work);

@@ -37,6 +37,8 @@ pub struct Patience {
     /// In nanoseconds.
     stall: AtomicU64,
     opening: AtomicBool,
+    /// It comes in segments, each as fast as the network carries it.
+    in_segments: AtomicBool,
     received: AtomicU64,
     /// Of them, those that had arrived when the last wait began.
     waited_at: AtomicU64,
@@ -45,6 +47,8 @@ pub struct Patience {
     dropped: AtomicU64,
     /// Bytes of payload that had arrived when something was dropped last.
     hole: AtomicU64,
+    /// How long what was dropped there lasts, in nanoseconds, where that is known.
+    hole_lasts: AtomicU64,
     lost: AtomicU64,
 }
 
@@ -58,11 +62,13 @@ impl Patience {
             deadline: AtomicU64::new(nanos(limits.open)),
             stall: AtomicU64::new(nanos(limits.stall)),
             opening: AtomicBool::new(true),
+            in_segments: AtomicBool::new(false),
             received: AtomicU64::new(0),
             waited_at: AtomicU64::new(0),
             gathering: AtomicU64::new(nanos(GATHERING)),
             dropped: AtomicU64::new(0),
             hole: AtomicU64::new(0),
+            hole_lasts: AtomicU64::new(0),
             lost: AtomicU64::new(0),
         };
         Arc::new(patience)
@@ -83,9 +89,12 @@ impl Patience {
         self.deadline.store(deadline, Ordering::Relaxed);
     }
 
-    /// Raises the stall limit to at least that, for inputs whose normal gaps are longer.
+    /// Raises the stall limit to at least that, for inputs in segments, whose normal gaps are longer. Between two of them
+    /// nobody waits for bytes that come little by little, and within one they do not gather: until it is read, the window
+    /// of its connection stays as small as it began.
     pub fn tolerate(&self, gap: Duration) {
         self.stall.fetch_max(nanos(gap), Ordering::Relaxed);
+        self.in_segments.store(true, Ordering::Relaxed);
     }
 
     /// The stall limit in force.
@@ -112,11 +121,13 @@ impl Patience {
     }
 
     /// How long to let bytes gather before asking whether there are any: an input that sends little by little would wake
-    /// its thread a few hundred times a second. Not while it opens, where answers are awaited, nor for what comes fast.
+    /// its thread a few hundred times a second. Not while it opens, where answers are awaited, nor for what comes fast or in
+    /// segments.
     pub fn gathering(&self) -> Option<Duration> {
         let received = self.received.load(Ordering::Relaxed);
         let came = received - self.waited_at.swap(received, Ordering::Relaxed);
-        let gathers = (1..GATHERED_BELOW).contains(&came) && !self.opening.load(Ordering::Relaxed);
+        let is_steady = !self.opening.load(Ordering::Relaxed) && !self.in_segments.load(Ordering::Relaxed);
+        let gathers = is_steady && (1..GATHERED_BELOW).contains(&came);
         gathers.then(|| Duration::from_nanos(self.gathering.load(Ordering::Relaxed)).min(self.slice()))
     }
 
@@ -155,9 +166,18 @@ impl Patience {
         }
     }
 
-    /// The byte of the payload before which this machine dropped datagrams last.
-    pub fn hole(&self) -> u64 {
-        self.hole.load(Ordering::Relaxed)
+    /// Says that this machine came too late for a part of the payload that lasts so long, and belongs before that byte.
+    pub fn missed(&self, position: u64, lasts: Duration) {
+        self.hole.store(position, Ordering::Relaxed);
+        self.hole_lasts.fetch_add(nanos(lasts), Ordering::Relaxed);
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The byte of the payload before which this machine dropped something last, and how long all lasts that it dropped
+    /// since this was asked, as far as that is known.
+    pub fn take_hole(&self) -> (u64, Duration) {
+        let lasts = self.hole_lasts.swap(0, Ordering::Relaxed);
+        (self.hole.load(Ordering::Relaxed), Duration::from_nanos(lasts))
     }
 
     /// Says that so many packets are missing from a numbered sequence.
@@ -185,7 +205,7 @@ impl Patience {
 pub struct ReceiveCounts {
     /// Bytes of payload, container overhead included.
     pub received_bytes: u64,
-    /// Datagrams that this machine dropped before they could be read.
+    /// Datagrams that this machine dropped before they could be read, and holes where it came too late for segments.
     pub receive_dropped: u64,
     /// Packets missing from the RTP sequence: lost on the way, or dropped here.
     pub sequence_lost: u64,
@@ -227,6 +247,9 @@ mod tests {
         patience.gather_longer(true);
         patience.arrived(1_316);
         assert_eq!(patience.gathering(), Some(GATHERING * 2));
+        patience.tolerate(Duration::from_secs(7));
+        patience.arrived(1_316);
+        assert_eq!(patience.gathering(), None, "a segment is fetched as fast as it comes");
     }
 
     #[test]
