@@ -149,8 +149,7 @@ impl InputWatch {
             }
         };
         let flows_since = self.flows_since.filter(|_| !self.has_spoken && !lifecycle.is_open());
-        let reached = control(self.flowed);
-        let change = judged.or_else(|| first_word(control(flows_since?), reached, sure_after))?;
+        let change = judged.or_else(|| first_word(control(flows_since?), control(now), sure_after))?;
         if matches!(change.what, What::Fading | What::Holding) {
             // Told of pictures and sound only: nothing is judged together with the input.
             return None;
@@ -173,9 +172,10 @@ impl InputWatch {
     }
 }
 
-/// That frames flow, for an event that was open before the watch began; nothing while that may be a stray burst.
-fn first_word(since: MediaTime, reached: MediaTime, sure_after: Duration) -> Option<Change> {
-    let is_sure = (reached - since).to_duration() >= sure_after;
+/// That frames flow, for an event that was open before the watch began; nothing while that may be a stray burst, of which
+/// nothing is left after as long as `sure_after` lasts at least.
+fn first_word(since: MediaTime, now: MediaTime, sure_after: Duration) -> Option<Change> {
+    let is_sure = (now - since).to_duration() > sure_after;
     is_sure.then_some(Change {
         what: What::Ended(EventEnd::Cleared),
         start: since,
@@ -323,14 +323,14 @@ mod tests {
     fn a_playlist_of_long_segments_is_not_down_between_two_of_them() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 120), 10, &mut 0, |second| second % 10 < 5);
-        assert_eq!(told, [(20, UP)]);
+        assert_eq!(told, [(15, UP)]);
     }
 
     #[test]
     fn a_playlist_that_stops_is_down_after_one_and_a_half_and_critical_after_three_targets() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 60), 6, &mut 0, |second| second < 10);
-        assert_eq!(told, [(19, What::Raised), (27, What::Escalated)]);
+        assert_eq!(told, [(10, UP), (19, What::Raised), (27, What::Escalated)]);
     }
 
     #[test]
@@ -345,7 +345,15 @@ mod tests {
     fn a_steady_input_is_down_after_three_and_critical_after_ten_seconds() {
         let now = Instant::now();
         let told = look(&mut watch(now), (now, 30), 0, &mut 0, |second| second < 10);
-        assert_eq!(told, [(12, What::Raised), (19, What::Escalated)]);
+        assert_eq!(told, [(10, UP), (12, What::Raised), (19, What::Escalated)]);
+    }
+
+    #[test]
+    fn a_stray_frame_does_not_end_what_was_open_before_a_restart() {
+        let now = Instant::now();
+        let mut watch = watch_clearing_after(Duration::ZERO, now);
+        let told = look(&mut watch, (now, 20), 0, &mut 1, |_| false);
+        assert!(!told.iter().any(|(_, what)| *what == UP), "{told:?}");
     }
 
     #[test]
@@ -354,7 +362,7 @@ mod tests {
         let mut watch = watch_clearing_after(Duration::ZERO, now);
         let mut frames = 0;
         let told = look(&mut watch, (now, 5), 0, &mut frames, |second| second < 1);
-        assert_eq!(told, [(3, What::Raised)]);
+        assert_eq!(told, [(1, UP), (3, What::Raised)]);
         frames += 1;
         let told = look(&mut watch, (now + Duration::from_secs(5), 10), 0, &mut frames, |_| false);
         assert_eq!(told, [(6, What::Escalated)], "it was silent for ten seconds but for that moment");
