@@ -29,8 +29,8 @@ thread_local! {
 
 /// Takes note of what FFmpeg says of skipped segments.
 pub(in crate::media) fn note(line: &str) {
-    let count = line.split_ascii_whitespace().nth(1).and_then(|number| number.parse::<u32>().ok());
-    SKIPPED.set(SKIPPED.get().saturating_add(count.unwrap_or(1)));
+    let count = line.split_ascii_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok()).unwrap_or(1);
+    SKIPPED.set(SKIPPED.get().saturating_add(u32::try_from(count).unwrap_or(u32::MAX)));
 }
 
 /// How many segments were skipped on this thread since the last call.
@@ -128,5 +128,7 @@ mod tests {
         note("skipping 3 segments ahead, expired from playlists\n");
         note("skipping some");
         assert_eq!((take_skipped(), take_skipped()), (4, 0));
+        note("skipping 1796115420000 segments ahead, expired from playlists\n");
+        assert_eq!(take_skipped(), u32::MAX, "a playlist that is numbered by the clock");
     }
 }
