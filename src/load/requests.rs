@@ -8,6 +8,16 @@ use super::rota::Rota;
 /// Segments that a playlist lists.
 const LISTED: u64 = 6;
 
+/// A stream that is to be had as a playlist.
+#[derive(Clone, Copy)]
+pub struct Programme {
+    /// When its first round began.
+    pub zero: Instant,
+    /// When somebody asked for it first: the segment that was the newest then is the first that it lists, as if it had just
+    /// gone on air. Receivers begin three segments before the end of a playlist and catch up, which would be measured else.
+    pub asked: Instant,
+}
+
 /// An answer.
 pub enum Answer {
     /// The stream of that number from now on, without an end.
@@ -34,8 +44,13 @@ impl Answer {
     }
 }
 
-/// The answer to a request at that moment; `zero_of` says when a stream's first round began.
-pub fn answer_to(request: &[u8], rota: &Rota, zero_of: impl Fn(usize) -> Option<Instant>, now: Instant) -> Answer {
+/// The answer to a request at that moment; `programme_of` is asked for a stream of which the playlist is wanted.
+pub fn answer_to(
+    request: &[u8],
+    rota: &Rota,
+    programme_of: impl FnMut(usize) -> Option<Programme>,
+    now: Instant,
+) -> Answer {
     let text = String::from_utf8_lossy(request);
     let path = text.strip_prefix("GET ").and_then(|rest| rest.split_ascii_whitespace().next()).unwrap_or_default();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -44,8 +59,8 @@ pub fn answer_to(request: &[u8], rota: &Rota, zero_of: impl Fn(usize) -> Option<
         ["hls", number, "index.m3u8"] => number
             .parse()
             .ok()
-            .and_then(&zero_of)
-            .map(|zero| Answer::Whole("application/vnd.apple.mpegurl", playlist(rota, zero, now).into_bytes())),
+            .and_then(programme_of)
+            .map(|one| Answer::Whole("application/vnd.apple.mpegurl", playlist(rota, one, now).into_bytes())),
         ["hls", _, file] => {
             file.strip_suffix(".ts").and_then(|number| number.parse().ok()).map(|number| segment(rota, number))
         }
@@ -60,14 +75,20 @@ fn ends(rota: &Rota, number: u64) -> Duration {
     rota.begins(round) + segment.ends
 }
 
-fn playlist(rota: &Rota, zero: Instant, now: Instant) -> String {
-    let passed = now.saturating_duration_since(zero);
+/// How many segments have left once so much time has passed.
+fn left(rota: &Rota, passed: Duration) -> u64 {
     let rounds = (passed.as_secs_f64() / rota.length().as_secs_f64()) as u64;
     let mut end = rounds * rota.segments();
     while ends(rota, end) <= passed {
         end += 1;
     }
-    let first = end.saturating_sub(LISTED);
+    end
+}
+
+fn playlist(rota: &Rota, programme: Programme, now: Instant) -> String {
+    let left = |at: Instant| left(rota, at.saturating_duration_since(programme.zero));
+    let end = left(now);
+    let first = end.saturating_sub(LISTED).max(left(programme.asked).saturating_sub(1));
     let mut text = format!(
         "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{:.0}\n#EXT-X-MEDIA-SEQUENCE:{first}\n",
         rota.longest().as_secs_f64().ceil()
@@ -86,3 +107,7 @@ fn segment(rota: &Rota, number: u64) -> Answer {
     rota.copy(segment.from..segment.to, round, &mut body);
     Answer::Whole("video/mp2t", body)
 }
+
+#[cfg(test)]
+#[path = "requests_tests.rs"]
+mod tests;

@@ -14,7 +14,7 @@ use avwatch_actors::lifeline::Lifeline;
 use avwatch_actors::worker;
 
 use super::clip::{PACKET, PACKETS_AT_ONCE};
-use super::requests::{Answer, answer_to};
+use super::requests::{Answer, Programme, answer_to};
 use super::rota::{Rota, spread};
 use crate::synthetic::SECONDS_PER_KEY;
 
@@ -151,6 +151,8 @@ enum Way {
 struct Sent {
     way: Way,
     zero: Instant,
+    /// When its playlist was asked for first.
+    asked: Option<Instant>,
     round: u64,
     packet: usize,
 }
@@ -209,10 +211,10 @@ impl Sender {
             // Within the time from one key picture to the next, so that those of all streams do not come at once.
             let apart = Duration::from_secs(SECONDS_PER_KEY.into()).mul_f64(spread(number));
             let start = begin + apart;
-            // A playlist has segments from the first request on: that stream has run for a round already.
+            // A playlist has a segment from the first request on: that stream has run for a round already.
             let earlier = if ways[number % ways.len()] == Carriage::Hls { rota.length() } else { Duration::ZERO };
             let zero = start.checked_sub(rota.begins(round) + segment.begins + earlier).unwrap_or(start);
-            streams.push(Sent { way, zero, round, packet: segment.from });
+            streams.push(Sent { way, zero, asked: None, round, packet: segment.from });
             urls.push(url);
         }
         let zeros = streams.iter().map(|stream| stream.zero).collect();
@@ -330,8 +332,12 @@ impl Sender {
 
     fn answer(&mut self, request: Request) {
         let Ok(mut connection) = Connection::new(request.socket) else { return };
-        let zeros = |number: usize| self.streams.get(number).map(|stream| stream.zero);
-        let answer = answer_to(&request.text, &self.rota, zeros, Instant::now());
+        let now = Instant::now();
+        let programme = |number: usize| {
+            let stream = self.streams.get_mut(number)?;
+            Some(Programme { zero: stream.zero, asked: *stream.asked.get_or_insert(now) })
+        };
+        let answer = answer_to(&request.text, &self.rota, programme, now);
         connection.waiting = answer.head().into_bytes();
         match answer {
             Answer::Live(number) => {
