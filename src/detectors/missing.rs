@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use avwatch_actors::detector::{Detector, Situation, Verdicts};
 use avwatch_actors::frame::Stamp;
-use avwatch_actors::item::Item;
+use avwatch_actors::item::{Gap, GapReason, Item};
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::severity::Severity::{Critical, Major, Warning};
 use avwatch_actors::track::{SessionInfo, TrackId, TrackInfo};
@@ -45,6 +45,9 @@ pub(super) struct Missing {
     track: TrackId,
     /// End of the last frame, or start of the session.
     until: Option<MediaTime>,
+    /// How much of the time since then this machine dropped of the whole input, and where that ends.
+    excused: MediaTime,
+    excused_to: MediaTime,
     /// Frames in this session, counted up to two.
     frames: u8,
     /// Usual distance between two frames.
@@ -65,6 +68,8 @@ impl Missing {
         Self {
             track: track.track,
             until: None,
+            excused: MediaTime::ZERO,
+            excused_to: MediaTime::ZERO,
             frames: 0,
             interval: nominal(track),
             last_at: MediaTime::ZERO,
@@ -89,19 +94,19 @@ impl Missing {
 
     fn frame(&mut self, stamp: &Stamp, out: &mut Verdicts) {
         let at = stamp.media_time;
-        if let Some(until) = self.until.filter(|until| self.frames > 1 && at - *until >= self.hole_min()) {
+        if let Some(until) = self.until.filter(|until| self.frames > 1 && self.absent(*until, at) >= self.hole_min()) {
             // The decoder held the frames before the hole back until this one came: the hole shows
             // only now, in full. That they came late was no lag.
             self.lag = self.lag_before;
             self.missing = true;
             self.hole = true;
-            out.faulty(until, (at - until).as_secs_f64() as f32);
+            out.faulty(until, self.absent(until, at).as_secs_f64() as f32);
             self.last_at = at;
-            self.until = Some(stamp.end());
+            self.heard(stamp.end());
             return;
         }
         self.lag_before = self.lag;
-        let followed = self.until.is_none_or(|until| at - until <= TOLERANCE);
+        let followed = self.until.is_none_or(|until| self.absent(until, at) <= TOLERANCE);
         if followed && self.frames > 0 {
             // It came after all, only later than the clock: make allowance for that from now on.
             let lag = (self.clock - stamp.end()).clamp(MediaTime::ZERO, ALLOWANCE_MAX);
@@ -121,18 +126,39 @@ impl Missing {
         self.missing = false;
         self.frames = (self.frames + 1).min(2);
         self.last_at = at;
-        self.until = Some(self.until.map_or(stamp.end(), |until| until.max(stamp.end())));
+        self.heard(stamp.end());
         out.clear(self.present_since, 0.0);
     }
 
     fn tick(&mut self, now: MediaTime, out: &mut Verdicts) {
         self.clock = self.clock.max(now);
         let Some(until) = self.until else { return };
-        let absent = now - until;
+        let absent = self.absent(until, now);
         if self.frames != 1 && absent >= self.tolerance() {
             self.missing = true;
             out.faulty(until, absent.as_secs_f64() as f32);
         }
+    }
+
+    /// The track was there up to `end`.
+    fn heard(&mut self, end: MediaTime) {
+        let until = self.until.map_or(end, |until| until.max(end));
+        self.until = Some(until);
+        self.excused = self.excused.min((self.excused_to - until).max(MediaTime::ZERO));
+    }
+
+    /// We dropped all of the input for a while: whether the track was there nobody knows. What lies before and behind
+    /// counts on.
+    fn excuse(&mut self, gap: &Gap) {
+        let Some(until) = self.until else { return };
+        let from = gap.from.max(until).max(self.excused_to);
+        self.excused += (gap.to - from).max(MediaTime::ZERO);
+        self.excused_to = self.excused_to.max(gap.to);
+    }
+
+    /// How long the track, heard of up to `until`, was missing at `now`.
+    fn absent(&self, until: MediaTime, now: MediaTime) -> MediaTime {
+        now - until - self.excused
     }
 
     /// How long nothing may be heard of the track by the clock.
@@ -159,10 +185,11 @@ impl Detector for Missing {
             Item::Audio(frame) if frame.stamp.track == self.track => self.frame(&frame.stamp, out),
             Item::Clock(now) => self.tick(*now, out),
             Item::Started(info) => self.start(info),
-            Item::Gap(gap) if gap.track == self.track && gap.why == avwatch_actors::item::GapReason::Displaced => {
+            Item::Gap(gap) if gap.track == self.track && gap.why == GapReason::Displaced => {
                 // We dropped these frames ourselves: they were there.
-                self.until = Some(self.until.map_or(gap.to, |until| until.max(gap.to)));
+                self.heard(gap.to);
             }
+            Item::Gap(gap) if gap.track == TrackId::INPUT && gap.why == GapReason::Displaced => self.excuse(gap),
             Item::Video(_) | Item::Audio(_) | Item::Packets(_) | Item::Gap(_) | Item::Ended(_) => {}
         }
     }
@@ -170,11 +197,9 @@ impl Detector for Missing {
 
 #[cfg(test)]
 mod tests {
-    use avwatch_actors::frame::PictureFacts;
-    use avwatch_actors::item::{Gap, GapReason};
-
     use super::super::testing::{Film, at, lasting, picture, started, stretches, video_track};
     use super::*;
+    use avwatch_actors::frame::PictureFacts;
 
     fn clock(from: f64, to: f64) -> Vec<Item> {
         (0..=((to - from) * 10.0).round() as i64).map(|tick| Item::Clock(at(from + tick as f64 / 10.0))).collect()
@@ -269,6 +294,35 @@ mod tests {
             items.extend([Item::Gap(gap), Item::Clock(gap.to)]);
         }
         assert_eq!(missing(25.0, &items), []);
+    }
+
+    /// The clock ticking from `from` to `to`, told first that all of the input was dropped here in between.
+    fn dropped(from: f64, to: f64) -> Vec<Item> {
+        let gap = Gap { track: TrackId::INPUT, from: at(from), to: at(to), why: GapReason::Displaced };
+        [vec![Item::Gap(gap)], clock(from, to)].concat()
+    }
+
+    #[test]
+    fn what_we_dropped_of_the_whole_input_is_not_missing() {
+        let items = [film(0.0, 4.0), dropped(4.2, 12.0), dropped(4.4, 12.2), film(12.4, 2.0)].concat();
+        assert_eq!(missing(25.0, &items), []);
+    }
+
+    #[test]
+    fn a_track_that_is_gone_behind_what_we_dropped_is_missing() {
+        let items = [film(0.0, 4.0), dropped(4.0, 12.0), clock(12.0, 15.0)].concat();
+        let said = missing(25.0, &items);
+        assert_eq!(said, [(4.0, None)]);
+    }
+
+    #[test]
+    fn a_track_that_is_gone_is_missing_however_often_we_drop_the_rest() {
+        let often = (0..10).flat_map(|time| {
+            let from = 4.0 + f64::from(time) * 2.0;
+            [dropped(from, from + 1.5), clock(from + 1.5, from + 2.0)].concat()
+        });
+        let items = [film(0.0, 4.0), often.collect()].concat();
+        assert_eq!(missing(25.0, &items), [(4.0, None)]);
     }
 
     #[test]

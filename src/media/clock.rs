@@ -45,6 +45,11 @@ impl StreamClock {
         self.newest = self.newest.max(Some(at));
     }
 
+    /// The furthest that any of it reached.
+    pub(crate) fn reached(&self) -> Option<MediaTime> {
+        self.newest
+    }
+
     /// Where the stream is now; never goes back. `None` before the first frame.
     pub(crate) fn now(&mut self) -> Option<MediaTime> {
         let newest = self.newest?;

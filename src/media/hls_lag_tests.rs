@@ -10,7 +10,7 @@ use avwatch_actors::item::{GapReason, TimelineSign};
 use avwatch_actors::lifeline::Lifeline;
 use avwatch_actors::media_time::MediaTime;
 use avwatch_actors::source::Opener;
-use avwatch_actors::track::SessionNumber;
+use avwatch_actors::track::{SessionNumber, TrackId};
 
 use super::MediaOpener;
 use super::spec::{Address, InputSpec};
@@ -95,6 +95,13 @@ fn segments_that_a_session_without_time_missed_are_no_fault_of_the_source() {
     assert_eq!(holes(&heard), 1, "nothing was missed");
     assert_eq!(heard.signs(), Vec::<TimelineSign>::new());
     assert!(heard.gaps.iter().all(|gap| gap.why == GapReason::Displaced), "{:?}", heard.gaps);
+    let hole =
+        heard.video.windows(2).max_by_key(|pair| pair[1].stamp.media_time - pair[0].stamp.end()).expect("pictures");
+    let (from, to) = (hole[0].stamp.end(), hole[1].stamp.media_time);
+    let near = MediaTime::from_millis(200);
+    let of_input = heard.gaps.iter().find(|gap| gap.track == TrackId::INPUT).expect("all of the input was missed");
+    assert!(of_input.from - from < near && to - of_input.to < near, "{of_input:?} is not {from:?} to {to:?}");
+    assert!(heard.gap_behind < MediaTime::from_millis(900), "told before a track is missed: {:?}", heard.gap_behind);
     assert!(heard.video.iter().all(|frame| !frame.facts.signs.damaged && !frame.facts.signs.packet_corrupt));
     assert!(heard.audio.iter().all(|frame| !frame.signs.damaged && !frame.signs.packet_corrupt));
     assert_eq!(heard.packets.iter().map(|facts| facts.receive_dropped).sum::<u64>(), 1);

@@ -9,7 +9,7 @@ use ffmpeg_next::ffi;
 use ffmpeg_next::packet::Ref;
 
 use super::super::stamper::{Work, pts_of};
-use super::super::track_reader::TrackReader;
+use super::super::track_reader::{Hole, TrackReader};
 use super::super::triage::PacketSigns;
 use super::Session;
 
@@ -17,9 +17,10 @@ impl Session {
     /// What this machine dropped since the last packet is taken for no fault of the source.
     pub(super) fn heed_losses(&mut self) {
         let Some((whole_from, lasts)) = self.demuxer.take_hole() else { return };
+        let hole = Hole { whole_from, lasts: lasts.into(), since: self.clock.reached() };
         let work = &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet };
         for track in &mut self.tracks {
-            track.lose(whole_from, lasts.into(), work);
+            track.lose(hole, work);
         }
     }
 

@@ -114,6 +114,15 @@ impl Stamper {
         }
     }
 
+    /// The input had come to `since`, then something was dropped here up to a packet that is to be decoded at `dts`: no
+    /// track is missed in between. Told before any clock passes it, and not where it is too short to be missed.
+    pub(crate) fn tell_hole(&self, since: MediaTime, dts: Option<i64>, work: &mut Work<'_>) {
+        let Some(to) = dts.and_then(|dts| work.timeline.peek(self.line, dts)) else { return };
+        if to - since >= DISPLACED_APART && to - since < DISPLACED_MAX {
+            work.outlet.gap(Gap { track: TrackId::INPUT, from: since, to, why: GapReason::Displaced });
+        }
+    }
+
     /// Moves the timeline on by a packet that is not decoded.
     fn pass(&mut self, dts: Option<i64>, lasts: MediaTime, work: &mut Work<'_>) {
         let Some(dts) = dts else { return };

@@ -21,11 +21,24 @@ const TORN_MAX: MediaTime = MediaTime::from_millis(5_000);
 /// For so long sound is taken for torn from its first whole packet on.
 const RESYNC: MediaTime = MediaTime::from_millis(1_000);
 
+/// What this machine dropped of an input.
+#[derive(Clone, Copy)]
+pub(crate) struct Hole {
+    /// All of it came before that byte.
+    pub whole_from: u64,
+    /// How long it lasts; zero where nobody knows.
+    pub lasts: MediaTime,
+    /// How far the input had come before it.
+    pub since: Option<MediaTime>,
+}
+
 /// From where on packets of a track are whole again.
 #[derive(Clone, Copy)]
 pub(super) struct Torn {
     /// They begin at or behind that byte of the input.
     whole_from: u64,
+    /// How far the input had come before the hole.
+    since: Option<MediaTime>,
     /// When the first that does is sent.
     regained: Option<MediaTime>,
     /// For how long they are taken for torn at most.
@@ -33,13 +46,15 @@ pub(super) struct Torn {
 }
 
 impl TrackReader {
-    /// Something of the input was dropped here, all before its byte `whole_from`; it lasts `lasts`, or nobody knows.
-    pub(crate) fn lose(&mut self, whole_from: u64, lasts: MediaTime, work: &mut Work<'_>) {
+    /// Something of the input was dropped here.
+    pub(crate) fn lose(&mut self, hole: Hole, work: &mut Work<'_>) {
         if !self.is_inspected() {
             return;
         }
         let is_sound = self.chosen.track.kind == TrackKind::Audio;
-        self.torn = Some(Torn { whole_from, regained: None, left: TORN_MAX });
+        // Of a hole before this one the end may not have come yet.
+        let since = self.torn.filter(|torn| torn.regained.is_none()).map_or(hole.since, |torn| torn.since);
+        self.torn = Some(Torn { whole_from: hole.whole_from, since, regained: None, left: TORN_MAX });
         // What is held, also while it is played, came before the hole, and its group cannot go on behind it.
         self.held.clear();
         // A field may lack the other.
@@ -48,7 +63,7 @@ impl TrackReader {
         let refers = !is_sound && matches!(depth, Depth::All | Depth::References);
         let awaited = self.stamper.thinning.awaits_key();
         // First: what comes out now may have lost those that were to be shown before it.
-        self.stamper.thinning.lose(is_sound, lasts);
+        self.stamper.thinning.lose(is_sound, hole.lasts);
         if refers && !awaited {
             let number = self.stamper.next_number();
             self.drain(number, None, work);
@@ -72,6 +87,9 @@ impl TrackReader {
         let is_sound = self.chosen.track.kind == TrackKind::Audio;
         let at = sent.or(shown).map(|time| self.nanos(time)).filter(|_| is_whole);
         let regained = torn.regained.or(at);
+        if let (None, Some(_), Some(since)) = (torn.regained, regained, torn.since) {
+            self.stamper.tell_hole(since, sent.or(shown), work);
+        }
         let is_in_step = !is_sound || at.zip(regained).is_some_and(|(at, since)| at - since >= RESYNC);
         let lasts = self.lasts(raw.duration);
         let left = torn.left - lasts;

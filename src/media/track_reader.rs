@@ -43,6 +43,7 @@ mod losses;
 mod replay;
 
 use alone::Alone;
+pub(crate) use losses::Hole;
 use losses::Torn;
 
 /// What a packet turned out to be.
