@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
@@ -23,6 +24,12 @@ const CLOCKS_APART: MediaTime = MediaTime::from_millis(200);
 /// The same of blocks of sound, which last some 20 ms each: a picture's time, for which bytes of live inputs gather as well.
 const SOUND_APART: MediaTime = MediaTime::from_millis(40);
 
+/// A session's thread that says when it waits rings once for all that it made until then, and no later than this: waking
+/// an actor's thread costs as much as judging some ten frames, and takes the core away from decoding.
+const OWED_MAX: Duration = Duration::from_millis(20);
+/// No ring is owed.
+const NONE: i64 = i64::MIN;
+
 /// One lane with its bell.
 #[derive(Debug)]
 pub struct Outlet {
@@ -34,6 +41,9 @@ pub struct Outlet {
     /// lags behind in the multiplex, either would seem far from the other each time.
     clock_rang: AtomicI64,
     sound_rang: AtomicI64,
+    /// Since when a ring is owed, in nanoseconds after `base`.
+    owed_since: AtomicI64,
+    base: Instant,
 }
 
 /// The outlets of one stream.
@@ -60,20 +70,40 @@ impl Outlet {
     /// for, more where only the end is, since waking a thread costs more than judging a frame.
     pub fn new(kind: LaneKind, lane: LaneSender, bell: Option<Arc<Bell>>, patience: usize) -> Self {
         let never = || AtomicI64::new(i64::MIN);
-        Self { kind, lane, bell, patience, clock_rang: never(), sound_rang: never() }
+        let (owed_since, base) = (AtomicI64::new(NONE), Instant::now());
+        Self { kind, lane, bell, patience, clock_rang: never(), sound_rang: never(), owed_since, base }
     }
 
     fn offer(&self, item: &Item, line: &Lifeline) -> Delivery {
         match self.lane.offer(item.clone(), line) {
             Offer::Taken | Offer::TakenDisplacing { .. } | Offer::Refused => {
-                if let Some(bell) = self.bell.as_ref().filter(|_| self.rings_for(item)) {
-                    bell.ring();
+                if self.bell.is_some() && self.rings_for(item) && self.is_due(line, Instant::now()) {
+                    self.ring();
                 }
                 Delivery::Done
             }
             // An actor that ended; the lane counts, and its supervisor exchanges the outlets.
             Offer::Closed => Delivery::Done,
             Offer::Cut => Delivery::Cut,
+        }
+    }
+
+    /// Whether a ring is due now, or owed until the thread waits.
+    fn is_due(&self, line: &Lifeline, now: Instant) -> bool {
+        let now = i64::try_from(now.saturating_duration_since(self.base).as_nanos()).unwrap_or(i64::MAX);
+        // Relaxed: one thread offers, and nothing is ordered by it.
+        let since = self.owed_since.load(Ordering::Relaxed);
+        let may_wait = line.tells_idle() && !self.lane.is_full();
+        if may_wait && since == NONE {
+            self.owed_since.store(now, Ordering::Relaxed);
+        }
+        !may_wait || since != NONE && now - since >= OWED_MAX.as_nanos() as i64
+    }
+
+    fn ring(&self) {
+        self.owed_since.store(NONE, Ordering::Relaxed);
+        if let Some(bell) = &self.bell {
+            bell.ring();
         }
     }
 
@@ -135,6 +165,12 @@ impl FanOut {
                 tracing::debug!("a lane was full when it should have taken a start");
             }
         }
+    }
+
+    /// Rings where a ring is owed. To be called on the session's thread before it waits.
+    pub fn ring_owed(&self) {
+        let owes = |outlet: &&Arc<Outlet>| outlet.owed_since.load(Ordering::Relaxed) != NONE;
+        self.outlets.load().iter().filter(owes).for_each(|outlet| outlet.ring());
     }
 
     /// Rings for what waits without having rung. To be called now and then: where a source falls silent, nothing follows

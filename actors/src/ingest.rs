@@ -87,6 +87,8 @@ pub fn run(
     if parts.pace != Pace::Unbound {
         worker::step_back();
     }
+    let fan_out = parts.fan_out.clone();
+    line.before_waiting(move || fan_out.ring_owed());
     let mut run = SessionRun::new(session, parts.clone(), line.clone());
     let reason = match run.open() {
         Ok(()) => loop {

@@ -2,9 +2,13 @@
 //!
 //! Beats and progress travel up, the cut travels down; nothing else crosses. Written by one worker
 //! thread, read by its supervisor and the watchdog. No method waits or locks.
+//!
+//! On the thread itself it is also where those who wait for bytes or for the right moment say so beforehand, to whoever
+//! offers what was made until then.
 
-use std::sync::Mutex;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 /// What a worker thread is busy with; decides how much patience it gets after a cut.
@@ -64,6 +68,16 @@ pub struct Lifeline {
     cut: AtomicBool,
     standing: AtomicU8,
     reason: Mutex<Option<CutReason>>,
+    rest: OnceLock<Rest>,
+}
+
+/// What is done before the thread waits.
+struct Rest(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").finish_non_exhaustive()
+    }
 }
 
 impl Default for Lifeline {
@@ -77,6 +91,7 @@ impl Default for Lifeline {
             cut: AtomicBool::new(false),
             standing: AtomicU8::new(RUNNING),
             reason: Mutex::new(None),
+            rest: OnceLock::new(),
         }
     }
 }
@@ -104,6 +119,20 @@ impl Lifeline {
     pub fn held(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.idle_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// Has `call` called on the thread whenever it is about to wait. The first call stays.
+    pub fn before_waiting(&self, call: impl Fn() + Send + Sync + 'static) {
+        // The first stays: one session has one fan-out.
+        let _ = self.rest.set(Rest(Box::new(call)));
+    }
+
+    /// Says that the thread is about to wait, for bytes or for the right moment. Sources that tell for how long they waited
+    /// say so each time.
+    pub fn rests(&self) {
+        if let Some(Rest(call)) = self.rest.get() {
+            call();
+        }
     }
 
     /// For how long the thread had nothing to do so far, as far as that is told.

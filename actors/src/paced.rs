@@ -15,6 +15,10 @@ use crate::source::{FrameSource, SourceError};
 /// Longest single sleep.
 const SLICE: Duration = Duration::from_millis(50);
 
+/// What is due within this time leaves at once where no real time is played: pictures that are decoded one after the other
+/// find in the caches what they refer to, and each wait costs as much as some ten frames take to be judged.
+const TOGETHER: Duration = Duration::from_millis(100);
+
 /// A source that has fallen this far behind is not hurried to make up for it.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 
@@ -83,11 +87,17 @@ impl Paced {
         (due > now).then_some(due)
     }
 
+    /// Whether what is due in that time leaves at once.
+    fn leaves_early(&self, wait: Duration) -> bool {
+        self.rate.is_some_and(|rate| rate > 1.0) && wait < TOGETHER
+    }
+
     fn wait_for(&mut self, at: MediaTime, rate: f64) {
         let now = Instant::now();
-        let Some(due) = self.due(at, rate, now) else { return };
+        let Some(due) = self.due(at, rate, now).filter(|due| !self.leaves_early(*due - now)) else { return };
         let phase = self.line.phase();
         self.line.enter(Phase::Waiting);
+        self.line.rests();
         while !self.line.is_cut() {
             let left = due.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -176,6 +186,13 @@ mod tests {
         assert!((19.0..28.0).contains(&live), "40 s of a live input took {live} s");
         let played = time_of_segments(Pace::RealTime, 10).as_secs_f64();
         assert!((39.0..43.0).contains(&played), "40 s played in real time took {played} s");
+    }
+
+    #[test]
+    fn what_is_due_soon_leaves_at_once_but_where_real_time_is_played() {
+        let early = |pace| Paced::new(Box::new(Nothing), pace, Arc::default()).leaves_early(TOGETHER / 2);
+        assert_eq!([Pace::Unbound, Pace::Burst, Pace::RealTime].map(early), [false, true, false]);
+        assert!(!Paced::new(Box::new(Nothing), Pace::Burst, Arc::default()).leaves_early(TOGETHER));
     }
 
     #[test]

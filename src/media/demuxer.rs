@@ -181,11 +181,6 @@ impl Demuxer {
         (before != dropped).then(|| self.parts.patience.take_hole())
     }
 
-    /// Decides how long bytes are waited for.
-    pub(in crate::media) fn patience(&self) -> &Patience {
-        &self.parts.patience
-    }
-
     /// Packets that FFmpeg could not read and skipped.
     pub fn skipped(&self) -> u64 {
         self.skipped

@@ -150,7 +150,6 @@ impl Session {
             dial: dial.clone(),
             triage: Triage::default(),
         };
-        session.gather();
         session
             .look_at_tables()
             .map_err(|why| SourceError::NoTracks { what: spec.address.to_string(), why: why.to_string() })?;

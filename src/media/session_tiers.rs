@@ -3,7 +3,6 @@
 //! Part of the session, on the ingest thread.
 
 use avwatch_actors::media_time::MediaTime;
-use avwatch_actors::tier::Tier;
 use avwatch_actors::track::TrackKind;
 use ffmpeg_next::ffi;
 use ffmpeg_next::packet::Ref;
@@ -37,7 +36,6 @@ impl Session {
         }
         let is_other = wanted != self.tier;
         (self.tier, self.holds) = (wanted, triage);
-        self.gather();
         let work = &mut Work { timeline: &mut self.timeline, outlet: &mut self.outlet };
         for track in &mut self.tracks {
             track.set_tier(wanted, triage, work);
@@ -46,11 +44,6 @@ impl Session {
             let at = self.clock.now().unwrap_or_default();
             self.outlet.changed(at);
         }
-    }
-
-    /// Lets bytes gather for as long as suits the tier.
-    pub(super) fn gather(&self) {
-        self.demuxer.patience().gather_longer(self.tier != Tier::Full);
     }
 
     /// Decodes packets that were held, so many of each track: nothing arrives behind which they could come.
@@ -90,56 +83,6 @@ impl Session {
         if let Some(suspicion) = self.triage.packet(&signs) {
             let at = signs.at.map(MediaTime::as_secs_f64);
             tracing::debug!(stream = %self.spec.name, session = %self.number, ?suspicion, ?at, "looked at in full");
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use avwatch_actors::lifeline::Lifeline;
-    use avwatch_actors::source::FrameSource;
-    use avwatch_actors::tier::{TierDial, TierRange};
-    use avwatch_actors::track::SessionNumber;
-
-    use super::*;
-    use crate::media::test_media::spec;
-    use crate::media::testing::transport_stream;
-
-    /// For how long bytes of the session gather, once some came.
-    fn gathers_for(session: &mut Session) -> Option<Duration> {
-        session.next().expect("reads");
-        let patience = session.demuxer.patience();
-        patience.gathering();
-        patience.arrived(1_316);
-        patience.gathering()
-    }
-
-    #[test]
-    fn bytes_gather_for_longer_while_pictures_are_left_out_from_the_first_packet_on() {
-        for (tier, millis) in [(Tier::Full, 40), (Tier::Keyframes, 80)] {
-            let dial = Arc::new(TierDial::new(TierRange::from(tier)));
-            let spec = Arc::new(spec(&transport_stream()));
-            let line = Arc::<Lifeline>::default();
-            let opened = Session::open(&spec, SessionNumber(1), &Arc::default(), &Arc::default(), None, &dial, &line);
-            assert_eq!(gathers_for(&mut opened.expect("opens")), Some(Duration::from_millis(millis)), "{tier:?}");
-        }
-    }
-
-    #[test]
-    fn bytes_gather_for_longer_as_soon_as_pictures_are_left_out_and_no_longer_when_they_are_decoded() {
-        let dial = Arc::<TierDial>::default();
-        let spec = Arc::new(spec(&transport_stream()));
-        let opened =
-            Session::open(&spec, SessionNumber(1), &Arc::default(), &Arc::default(), None, &dial, &Arc::default());
-        let mut session = opened.expect("opens");
-        for (tier, millis) in [(Tier::Full, 40), (Tier::Keyframes, 80), (Tier::Full, 40)] {
-            dial.shed_to(tier);
-            // What was made before waits to be taken.
-            (0..30).for_each(|_| drop(session.next().expect("reads")));
-            assert_eq!(gathers_for(&mut session), Some(Duration::from_millis(millis)), "{tier:?}");
         }
     }
 }

@@ -14,12 +14,19 @@ use avwatch_actors::source::{SourceError, SourceLimits};
 /// Longest time between two looks at the lifeline; well below the 250 ms that a cut may take.
 pub const SLICE: Duration = Duration::from_millis(100);
 
-/// How long bytes of a slow input gather: a picture's time.
-const GATHERING: Duration = Duration::from_millis(40);
+/// How long bytes of a slow input gather at most: the time of two pictures, which are decoded one after the other while what
+/// they refer to is in the caches.
+const GATHERING: Duration = Duration::from_millis(80);
+/// The same until it is known how fast they come.
+const GATHERING_AT_FIRST: Duration = Duration::from_millis(40);
+/// Less is not worth a wait.
+const GATHERING_MIN: Duration = Duration::from_millis(5);
 
-/// As many bytes between two waits are no slow input: 16 Mb/s. A socket's buffer holds more, also where the system grants
-/// no larger one than its default.
-const GATHERED_BELOW: u64 = 80 << 10;
+/// So many bytes gather at most. A socket's buffer holds more, also where the system grants no larger one than its default.
+const GATHERED_MAX: u64 = 80 << 10;
+
+/// Over how long it is looked how fast they come.
+const RATE_OVER: Duration = Duration::from_millis(200);
 
 /// No deadline.
 const NEVER: u64 = u64::MAX;
@@ -44,6 +51,9 @@ pub struct Patience {
     waited_at: AtomicU64,
     /// How long bytes gather, in nanoseconds.
     gathering: AtomicU64,
+    /// When it was looked last how fast bytes come, in nanoseconds after `base`, and how many had arrived by then.
+    rated: AtomicU64,
+    rated_at: AtomicU64,
     dropped: AtomicU64,
     /// Bytes of payload that had arrived when something was dropped last.
     hole: AtomicU64,
@@ -65,13 +75,20 @@ impl Patience {
             in_segments: AtomicBool::new(false),
             received: AtomicU64::new(0),
             waited_at: AtomicU64::new(0),
-            gathering: AtomicU64::new(nanos(GATHERING)),
+            gathering: AtomicU64::new(nanos(GATHERING_AT_FIRST)),
+            rated: AtomicU64::new(0),
+            rated_at: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             hole: AtomicU64::new(0),
             hole_lasts: AtomicU64::new(0),
             lost: AtomicU64::new(0),
         };
         Arc::new(patience)
+    }
+
+    /// The thread is about to wait.
+    pub fn rests(&self) {
+        self.line.rests();
     }
 
     /// The thread waited for so long.
@@ -127,13 +144,21 @@ impl Patience {
         let received = self.received.load(Ordering::Relaxed);
         let came = received - self.waited_at.swap(received, Ordering::Relaxed);
         let is_steady = !self.opening.load(Ordering::Relaxed) && !self.in_segments.load(Ordering::Relaxed);
-        let gathers = is_steady && (1..GATHERED_BELOW).contains(&came);
-        gathers.then(|| Duration::from_nanos(self.gathering.load(Ordering::Relaxed)).min(self.slice()))
+        let time = self.time_to_gather(received);
+        let gathers = is_steady && (1..GATHERED_MAX).contains(&came) && time >= GATHERING_MIN;
+        gathers.then(|| time.min(self.slice()))
     }
 
-    /// Whether bytes gather for twice as long from here on: most of what they hold is not looked at.
-    pub fn gather_longer(&self, longer: bool) {
-        self.gathering.store(nanos(if longer { GATHERING * 2 } else { GATHERING }), Ordering::Relaxed);
+    /// How long bytes may gather, by how fast they came of late.
+    fn time_to_gather(&self, received: u64) -> Duration {
+        let now = nanos(self.base.elapsed());
+        let passed = Duration::from_nanos(now.saturating_sub(self.rated.load(Ordering::Relaxed)));
+        if passed >= RATE_OVER {
+            let came = received - self.rated_at.swap(received, Ordering::Relaxed);
+            self.rated.store(now, Ordering::Relaxed);
+            self.gathering.store(nanos(gathering_at(came, passed)), Ordering::Relaxed);
+        }
+        Duration::from_nanos(self.gathering.load(Ordering::Relaxed))
     }
 
     /// The error that the verdict stands for; `what` names the input without its secrets.
@@ -211,6 +236,12 @@ pub struct ReceiveCounts {
     pub sequence_lost: u64,
 }
 
+/// How long bytes may gather of which so many came in a time that is above 0.
+fn gathering_at(came: u64, passed: Duration) -> Duration {
+    let filled = GATHERED_MAX as f64 / came.max(1) as f64 * passed.as_secs_f64();
+    Duration::from_secs_f64(filled.min(GATHERING.as_secs_f64()))
+}
+
 /// Nanoseconds, at most about 584 years.
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(NEVER)
@@ -240,16 +271,23 @@ mod tests {
         patience.expect_packet();
         assert_eq!(patience.gathering(), None, "nothing came since");
         patience.arrived(1_316);
-        assert_eq!(patience.gathering(), Some(GATHERING));
+        assert_eq!(patience.gathering(), Some(GATHERING_AT_FIRST));
         assert_eq!(patience.gathering(), None, "nothing came meanwhile: it waits as long as it takes");
-        patience.arrived(GATHERED_BELOW as usize);
+        patience.arrived(GATHERED_MAX as usize);
         assert_eq!(patience.gathering(), None, "what comes fast is read as it comes");
-        patience.gather_longer(true);
-        patience.arrived(1_316);
-        assert_eq!(patience.gathering(), Some(GATHERING * 2));
         patience.tolerate(Duration::from_secs(7));
         patience.arrived(1_316);
         assert_eq!(patience.gathering(), None, "a segment is fetched as fast as it comes");
+    }
+
+    #[test]
+    fn bytes_gather_for_two_pictures_and_no_longer_than_a_small_buffer_holds_them() {
+        let second = Duration::from_secs(1);
+        let megabits = |count: u64| gathering_at(count * 125_000, second).as_millis();
+        assert_eq!([0, 1, 6, 8].map(megabits), [80, 80, 80, 80]);
+        assert_eq!([16, 40, 100].map(megabits), [40, 16, 6]);
+        assert!(gathering_at(1 << 40, second) < GATHERING_MIN, "it is read as it comes");
+        assert_eq!(gathering_at(1, Duration::from_secs(86_400)), GATHERING);
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl WaitEnd {
 /// Lets bytes of a slow input gather for some milliseconds; true when it did, so that it is worth a try whether there are any.
 pub(super) fn gathered(patience: &Patience) -> bool {
     let Some(time) = patience.gathering() else { return false };
+    patience.rests();
     std::thread::sleep(time);
     patience.idled(time);
     true
@@ -80,6 +81,7 @@ pub(super) fn wait_for(
         let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
         // At most 100, so it fits; rounded up so that a last fraction does not spin.
         let timeout = patience.slice().as_millis() as libc::c_int + 1;
+        patience.rests();
         let began = Instant::now();
         // SAFETY: `entry` is one valid pollfd for the whole call, and the count says one.
         let count = unsafe { libc::poll(&mut entry, 1, timeout) };
