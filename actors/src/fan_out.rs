@@ -271,6 +271,29 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_tells_when_it_waits_owes_its_rings_until_then_and_no_longer_than_20_milliseconds() {
+        let (outlet, _receiver) = outlet(64, 1);
+        let (line, begin) = (Lifeline::default(), outlet.base);
+        let due = |line: &Lifeline, millis| outlet.is_due(line, begin + Duration::from_millis(millis));
+        assert!(due(&line, 0) && due(&line, 1), "it never says when it waits");
+        line.idled(Duration::ZERO);
+        assert_eq!([10, 15, 29, 30].map(|millis| due(&line, millis)), [false, false, false, true]);
+        outlet.ring();
+        assert!(!due(&line, 31), "the next ring is another one");
+    }
+
+    #[test]
+    fn what_would_fill_a_lane_is_rung_for_at_once() {
+        let (outlet, _receiver) = outlet(2, 1);
+        let line = Lifeline::default();
+        line.idled(Duration::ZERO);
+        for (millis, due) in [(0, false), (40, true)] {
+            assert_eq!(outlet.offer(&picture(millis), &line), Delivery::Done);
+            assert_eq!(outlet.is_due(&line, outlet.base), due);
+        }
+    }
+
+    #[test]
     fn sound_far_behind_the_clock_wakes_no_oftener_for_that() {
         let (outlet, _receiver) = outlet(64, 1);
         let items: Vec<Item> = (0..20).flat_map(|number| [clock(700 + number * 20), block(number * 20)]).collect();
@@ -291,6 +314,34 @@ mod tests {
         fn handle(&mut self, _: crate::bell::Nudge, _: &mut Self::Context) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    #[test]
+    fn what_was_made_before_a_wait_is_rung_for_once() {
+        actix::System::new().block_on(async {
+            let heard = Arc::new(AtomicU64::new(0));
+            let bell = Arc::new(Bell::new(actix::Actor::start(Listener(heard.clone())).recipient()));
+            let (sender, receiver) = lane(NonZeroUsize::MIN.saturating_add(63), WhenFull::DropOldest);
+            let fan_out = Arc::new(FanOut::default());
+            fan_out.exchange(Outlet::new(LaneKind::Picture, sender, Some(bell.clone()), 1));
+            let line = Lifeline::default();
+            let rung = fan_out.clone();
+            line.before_waiting(move || rung.ring_owed());
+            line.idled(Duration::ZERO);
+            for turn in 1..=3 {
+                line.rests();
+                for millis in [0, 40] {
+                    assert_eq!(fan_out.offer(&picture(turn * 80 + millis), &line), Delivery::Done);
+                }
+                line.rests();
+                for _ in 0..4 {
+                    tokio::task::yield_now().await;
+                }
+                bell.answer();
+                while receiver.take().is_some() {}
+                assert_eq!(heard.load(Ordering::Relaxed), turn as u64);
+            }
+        });
     }
 
     #[test]
