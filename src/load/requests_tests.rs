@@ -18,7 +18,7 @@ fn a_playlist_begins_with_the_segment_that_was_the_newest_when_it_was_asked_for_
     let each = rota.length() / u32::try_from(rota.segments()).unwrap();
     let first = listed(&rota, Duration::ZERO);
     assert_eq!(first, [format!("{}.ts", rota.segments() * 5 - 1)]);
-    let soon = listed(&rota, each * 2);
+    let soon = listed(&rota, each * 5 / 2);
     assert_eq!((soon.len(), &soon[..1]), (3, &first[..]), "it lists what came since");
     let later = listed(&rota, each * 20);
     assert_eq!(later.len() as u64, LISTED);

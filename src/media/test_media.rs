@@ -97,8 +97,8 @@ pub(crate) struct Heard {
     pub packets: Vec<Arc<PacketFacts>>,
     pub clock: Vec<MediaTime>,
     pub gaps: Vec<Gap>,
-    /// By how much the clock had passed the begin of a gap of the whole input when it was told, at most.
-    pub gap_behind: MediaTime,
+    /// By how much the clock had passed the begin of the first gap of the whole input when that was told.
+    pub gap_behind: Option<MediaTime>,
     /// By how much the clock was ever ahead of a frame that came later.
     pub clock_ahead: MediaTime,
 }
@@ -156,7 +156,7 @@ impl Heard {
             Item::Clock(at) => self.clock.push(at),
             Item::Gap(gap) => {
                 if gap.track == TrackId::INPUT {
-                    self.gap_behind = self.gap_behind.max(ahead(gap.from, &self.clock));
+                    self.gap_behind.get_or_insert(ahead(gap.from, &self.clock));
                 }
                 self.gaps.push(gap);
             }
