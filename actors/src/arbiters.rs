@@ -93,18 +93,18 @@ impl Arbiters {
 
     /// The arbiter with the fewest groups; counts one more for it.
     pub fn choose(&self) -> Seat {
-        self.choose_beside(None)
+        self.choose_beside(&[])
     }
 
-    /// The arbiter of `other` while it is there, else the one with the fewest groups; counts one more for it. Groups of one
+    /// An arbiter that one of `others` has, else the one with the fewest groups; counts one more for it. Groups of one
     /// stream are woken together: on one arbiter that is one thread.
-    pub fn choose_beside(&self, other: Option<&Seat>) -> Seat {
+    pub fn choose_beside(&self, others: &[&Seat]) -> Seat {
         let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same =
-            |seat: &&Seat| other.is_some_and(|other| (seat.place, seat.generation) == (other.place, other.generation));
+        let is_beside =
+            |seat: &&Seat| others.iter().any(|other| (seat.place, seat.generation) == (other.place, other.generation));
         let seat = seats
             .iter()
-            .find(is_same)
+            .find(is_beside)
             .or_else(|| seats.iter().min_by_key(|seat| seat.groups.load(Ordering::Relaxed)))
             .expect("there is at least one arbiter")
             .clone();

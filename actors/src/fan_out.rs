@@ -24,7 +24,7 @@ const CLOCKS_APART: MediaTime = MediaTime::from_millis(200);
 /// The same of blocks of sound, which last some 20 ms each: a picture's time, for which bytes of live inputs gather as well.
 const SOUND_APART: MediaTime = MediaTime::from_millis(40);
 
-/// A session's thread that says when it waits rings once for all that it made until then, and no later than this: waking
+/// A session's thread that says when it waits rings once for all that it made until then, and with the first item after this time: waking
 /// an actor's thread costs as much as judging some ten frames, and takes the core away from decoding.
 const OWED_MAX: Duration = Duration::from_millis(20);
 /// No ring is owed.
@@ -77,7 +77,7 @@ impl Outlet {
     fn offer(&self, item: &Item, line: &Lifeline) -> Delivery {
         match self.lane.offer(item.clone(), line) {
             Offer::Taken | Offer::TakenDisplacing { .. } | Offer::Refused => {
-                if self.bell.is_some() && self.rings_for(item) && self.is_due(line, Instant::now()) {
+                if self.bell.is_some() && self.rings_for(item) && self.is_due(item, line, Instant::now()) {
                     self.ring();
                 }
                 Delivery::Done
@@ -89,9 +89,13 @@ impl Outlet {
     }
 
     /// Whether a ring is due now, or owed until the thread waits.
-    fn is_due(&self, line: &Lifeline, now: Instant) -> bool {
+    fn is_due(&self, item: &Item, line: &Lifeline, now: Instant) -> bool {
+        if matches!(item, Item::Started(_) | Item::Ended(_)) {
+            // Nothing follows an end that would ring.
+            return true;
+        }
         let now = i64::try_from(now.saturating_duration_since(self.base).as_nanos()).unwrap_or(i64::MAX);
-        // Relaxed: one thread offers, and nothing is ordered by it.
+        // Relaxed: nothing is ordered by it, and a ring too many does no harm.
         let since = self.owed_since.load(Ordering::Relaxed);
         let may_wait = line.tells_idle() && !self.lane.is_full();
         if may_wait && since == NONE {
@@ -274,7 +278,8 @@ mod tests {
     fn a_thread_that_tells_when_it_waits_owes_its_rings_until_then_and_no_longer_than_20_milliseconds() {
         let (outlet, _receiver) = outlet(64, 1);
         let (line, begin) = (Lifeline::default(), outlet.base);
-        let due = |line: &Lifeline, millis| outlet.is_due(line, begin + Duration::from_millis(millis));
+        let item = picture(0);
+        let due = |line: &Lifeline, millis| outlet.is_due(&item, line, begin + Duration::from_millis(millis));
         assert!(due(&line, 0) && due(&line, 1), "it never says when it waits");
         line.idled(Duration::ZERO);
         assert_eq!([10, 15, 29, 30].map(|millis| due(&line, millis)), [false, false, false, true]);
@@ -289,8 +294,17 @@ mod tests {
         line.idled(Duration::ZERO);
         for (millis, due) in [(0, false), (40, true)] {
             assert_eq!(outlet.offer(&picture(millis), &line), Delivery::Done);
-            assert_eq!(outlet.is_due(&line, outlet.base), due);
+            assert_eq!(outlet.is_due(&picture(millis), &line, outlet.base), due);
         }
+    }
+
+    #[test]
+    fn the_end_of_a_session_is_heard_of_at_once() {
+        let (outlet, _receiver) = outlet(64, 1);
+        let line = Lifeline::default();
+        line.idled(Duration::ZERO);
+        let ended = Item::Ended(crate::item::EndReason::Finished);
+        assert!(outlet.is_due(&ended, &line, outlet.base));
     }
 
     #[test]

@@ -87,14 +87,14 @@ impl Paced {
         (due > now).then_some(due)
     }
 
-    /// Whether what is due in that time leaves at once.
-    fn leaves_early(&self, wait: Duration) -> bool {
-        self.rate.is_some_and(|rate| rate > 1.0) && wait < TOGETHER
+    /// Whether what is due in that time leaves at once. What lies behind leaves fast enough.
+    fn leaves_early(&self, at: MediaTime, wait: Duration) -> bool {
+        self.rate.is_some_and(|rate| rate > 1.0) && self.furthest == Some(at) && wait < TOGETHER
     }
 
     fn wait_for(&mut self, at: MediaTime, rate: f64) {
         let now = Instant::now();
-        let Some(due) = self.due(at, rate, now).filter(|due| !self.leaves_early(*due - now)) else { return };
+        let Some(due) = self.due(at, rate, now).filter(|due| !self.leaves_early(at, *due - now)) else { return };
         let phase = self.line.phase();
         self.line.enter(Phase::Waiting);
         self.line.rests();
@@ -190,9 +190,18 @@ mod tests {
 
     #[test]
     fn what_is_due_soon_leaves_at_once_but_where_real_time_is_played() {
-        let early = |pace| Paced::new(Box::new(Nothing), pace, Arc::default()).leaves_early(TOGETHER / 2);
-        assert_eq!([Pace::Unbound, Pace::Burst, Pace::RealTime].map(early), [false, true, false]);
-        assert!(!Paced::new(Box::new(Nothing), Pace::Burst, Arc::default()).leaves_early(TOGETHER));
+        let second = MediaTime::from_millis(1_000);
+        let early = |pace, at, wait| {
+            let mut paced = Paced::new(Box::new(Nothing), pace, Arc::default());
+            paced.furthest = Some(second);
+            paced.leaves_early(at, wait)
+        };
+        assert_eq!(
+            [Pace::Unbound, Pace::Burst, Pace::RealTime].map(|pace| early(pace, second, TOGETHER / 2)),
+            [false, true, false]
+        );
+        assert!(!early(Pace::Burst, second, TOGETHER));
+        assert!(!early(Pace::Burst, MediaTime::ZERO, TOGETHER / 2), "it lies behind");
     }
 
     #[test]

@@ -174,7 +174,8 @@ impl StreamGroups {
         };
         let (sender, receiver) = lane(capacity, setup.lanes.when_full);
         let number = GROUPS.fetch_add(1, Ordering::Relaxed);
-        let seat = self.engine.arbiters.choose_beside(self.groups.first().map(|group| &group.seat));
+        let others: Vec<&Seat> = self.groups.iter().map(|group| &group.seat).collect();
+        let seat = self.engine.arbiters.choose_beside(&others);
         let fence = Arc::<AtomicBool>::default();
         let parts = GroupParts {
             number,

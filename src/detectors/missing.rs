@@ -107,14 +107,14 @@ impl Missing {
         }
         self.lag_before = self.lag;
         let followed = self.until.is_none_or(|until| self.absent(until, at) <= TOLERANCE);
-        if followed && self.frames > 0 {
+        if followed && self.frames > 0 && self.excused == MediaTime::ZERO {
             // It came after all, only later than the clock: make allowance for that from now on.
             let lag = (self.clock - stamp.end()).clamp(MediaTime::ZERO, ALLOWANCE_MAX);
             self.lag = self.lag.max(lag);
         }
         let before = self.last_at;
         if self.frames > 0 && !self.missing {
-            let seen = (at - self.last_at).clamp(MediaTime::ZERO, ALLOWANCE_MAX);
+            let seen = (at - self.last_at - self.excused).clamp(MediaTime::ZERO, ALLOWANCE_MAX);
             // Decays by an eighth per frame, so that one hiccup is soon forgotten.
             let decayed = MediaTime::from_nanos(self.interval.as_nanos() / 8 * 7);
             self.interval = seen.max(decayed).max(stamp.lasts.min(ALLOWANCE_MAX));
@@ -188,6 +188,7 @@ impl Detector for Missing {
             Item::Gap(gap) if gap.track == self.track && gap.why == GapReason::Displaced => {
                 // We dropped these frames ourselves: they were there.
                 self.heard(gap.to);
+                self.last_at = self.last_at.max(gap.to);
             }
             Item::Gap(gap) if gap.track == TrackId::INPUT && gap.why == GapReason::Displaced => self.excuse(gap),
             Item::Video(_) | Item::Audio(_) | Item::Packets(_) | Item::Gap(_) | Item::Ended(_) => {}

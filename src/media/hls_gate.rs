@@ -354,6 +354,7 @@ impl State {
             if self.parts.patience.verdict().is_some() {
                 return Err(ffi::AVERROR_EXIT);
             }
+            self.parts.patience.rests();
             std::thread::sleep(self.parts.patience.slice());
         }
     }

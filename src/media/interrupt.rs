@@ -1,30 +1,37 @@
 //! FFmpeg's interrupt callback: how a wait inside its own network code is ended.
 //!
 //! Called by FFmpeg on the session's thread, every 100 ms or more often, whenever it waits. It asks
-//! our [`Patience`] and closes a white list where it is told to, so it neither allocates nor panics. Why
-//! something ended is later read from the same patience, never from FFmpeg's error code.
+//! our [`Patience`], rings for what was made until then, and closes a white list where it is told to; a panic of it
+//! ends here. Why something ended is later read from the same patience, never from FFmpeg's error code.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ffmpeg_next::ffi;
 
 use crate::media::bytes::Patience;
 use crate::media::rtsp_answer;
 
+/// It is also called where FFmpeg does not wait: what was made is rung for no oftener than this.
+const RESTS_APART: Duration = Duration::from_millis(20);
+
 /// What the callback asks: one for each format context, which it must outlive.
 pub(in crate::media) struct Interrupt {
     patience: Arc<Patience>,
     /// The context whose white list of protocols is closed at the first wait; null for none.
     closing: Cell<*mut ffi::AVFormatContext>,
+    /// When it was said last that the thread may be about to wait.
+    rested: Cell<Instant>,
 }
 
 impl Interrupt {
     /// Ends waits by this patience.
     pub(in crate::media) fn new(patience: &Arc<Patience>) -> Box<Self> {
-        Box::new(Self { patience: patience.clone(), closing: Cell::new(null_mut()) })
+        Box::new(Self { patience: patience.clone(), closing: Cell::new(null_mut()), rested: Cell::new(Instant::now()) })
     }
 
     /// Has a context make one connection and no other.
@@ -43,6 +50,15 @@ impl Interrupt {
     /// The callback for a format context. The caller keeps `self` alive as long as the context.
     pub(in crate::media) fn callback(&self) -> ffi::AVIOInterruptCB {
         ffi::AVIOInterruptCB { callback: Some(interrupted), opaque: std::ptr::from_ref(self).cast_mut().cast() }
+    }
+
+    fn rest(&self) {
+        let now = Instant::now();
+        if now.saturating_duration_since(self.rested.get()) >= RESTS_APART {
+            self.rested.set(now);
+            // A bell that panics is a lost ring: the supervisor rings now and then. It must not unwind into C.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.patience.rests()));
+        }
     }
 
     fn close_list(&self) {
@@ -65,6 +81,7 @@ unsafe extern "C" fn interrupted(opaque: *mut c_void) -> c_int {
     // format context; FFmpeg copies it into nested contexts that it frees before that one.
     let Some(interrupt) = (unsafe { opaque.cast::<Interrupt>().as_ref() }) else { return 0 };
     interrupt.close_list();
+    interrupt.rest();
     c_int::from(interrupt.patience.verdict().is_some() || rtsp_answer::is_too_long())
 }
 

@@ -14,7 +14,7 @@ use ffmpeg_next::ffi;
 use super::outlet::Outlet;
 use super::signs::{DamageTracker, PacketTrouble, ShownFrame};
 use super::thinning::{Depth, Fate, Thinning};
-use super::timeline::{Placed, Timeline};
+use super::timeline::{JUMP, Placed, Timeline};
 
 /// Packets remembered until their frame comes: more than any decoder holds back (a power of two).
 const NOTES: usize = 128;
@@ -115,10 +115,12 @@ impl Stamper {
     }
 
     /// The input had come to `since`, then something was dropped here up to a packet that is to be decoded at `dts`: no
-    /// track is missed in between. Told before any clock passes it, and not where it is too short to be missed.
+    /// track is missed in between. Told before any clock passes it, by tracks that come with the first behind the hole, and not
+    /// where it is too short to be missed or so long that the timeline takes it for another clock.
     pub(crate) fn tell_hole(&self, since: MediaTime, dts: Option<i64>, work: &mut Work<'_>) {
         let Some(to) = dts.and_then(|dts| work.timeline.peek(self.line, dts)) else { return };
-        if to - since >= DISPLACED_APART && to - since < DISPLACED_MAX {
+        let is_over = work.timeline.others_end(self.line).is_some_and(|end| end - since >= DISPLACED_APART);
+        if !is_over && to - since >= DISPLACED_APART && to - since < JUMP + self.thinning.unknown() {
             work.outlet.gap(Gap { track: TrackId::INPUT, from: since, to, why: GapReason::Displaced });
         }
     }

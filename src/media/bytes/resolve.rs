@@ -78,6 +78,7 @@ fn ask(host: String, port: u16, lookup: Lookup, patience: &Patience) -> Result<V
         return Err(failed(&plain(&error)));
     }
     let asked = Instant::now();
+    patience.rests();
     loop {
         match answers.recv_timeout(patience.slice()) {
             Ok(Ok(found)) if found.is_empty() => return Err(failed("it has no address")),

@@ -27,7 +27,7 @@ use track_line::{Candidate, TrackLine};
 pub(crate) use track_line::{Clockwork, Sound};
 
 /// From this distance on, forward is a jump of the clock and no hole in the programme.
-const JUMP: MediaTime = MediaTime::from_millis(10_000);
+pub(crate) const JUMP: MediaTime = MediaTime::from_millis(10_000);
 /// From this distance on, backward is a jump of the clock and no overlap.
 const STEP_BACK: MediaTime = MediaTime::from_millis(1_000);
 /// No track that begins late begins so far behind the others: its clock is another one.
@@ -251,7 +251,7 @@ impl Timeline {
     }
 
     /// The furthest end among the other tracks.
-    fn others_end(&self, track: usize) -> Option<MediaTime> {
+    pub(crate) fn others_end(&self, track: usize) -> Option<MediaTime> {
         self.tracks.iter().enumerate().filter(|(other, _)| *other != track).filter_map(|(_, line)| line.end).max()
     }
 }
