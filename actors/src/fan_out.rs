@@ -21,11 +21,11 @@ use crate::track::TrackKind;
 /// [`FanOut::ring_waiting`]: nothing is judged by them to a quarter of a second, and each would wake a thread in every
 /// lane.
 const CLOCKS_APART: MediaTime = MediaTime::from_millis(200);
-/// The same of blocks of sound, which last some 20 ms each: a picture's time, for which bytes of live inputs gather as well.
+/// The same of blocks of sound, which last some 20 ms each, where the thread does not say when it waits: a picture's time.
 const SOUND_APART: MediaTime = MediaTime::from_millis(40);
 
-/// A session's thread that says when it waits rings once for all that it made until then, and with the first item after this time: waking
-/// an actor's thread costs as much as judging some ten frames, and takes the core away from decoding.
+/// A thread that says when it waits rings then, or with the first item after this time: waking an actor's thread costs as
+/// much as judging some ten frames, and takes the core away from decoding.
 const OWED_MAX: Duration = Duration::from_millis(20);
 /// No ring is owed.
 const NONE: i64 = i64::MIN;
@@ -77,8 +77,8 @@ impl Outlet {
     fn offer(&self, item: &Item, line: &Lifeline) -> Delivery {
         match self.lane.offer(item.clone(), line) {
             Offer::Taken | Offer::TakenDisplacing { .. } | Offer::Refused => {
-                if self.bell.is_some() && self.rings_for(item) && self.is_due(item, line, Instant::now()) {
-                    self.ring();
+                if self.bell.is_some() && self.rings_for(item, line) {
+                    self.ring_or_owe(item, line, Instant::now());
                 }
                 Delivery::Done
             }
@@ -88,20 +88,22 @@ impl Outlet {
         }
     }
 
-    /// Whether a ring is due now, or owed until the thread waits.
-    fn is_due(&self, item: &Item, line: &Lifeline, now: Instant) -> bool {
-        if matches!(item, Item::Started(_) | Item::Ended(_)) {
-            // Nothing follows an end that would ring.
-            return true;
-        }
+    fn ring_or_owe(&self, item: &Item, line: &Lifeline, now: Instant) {
         let now = i64::try_from(now.saturating_duration_since(self.base).as_nanos()).unwrap_or(i64::MAX);
         // Relaxed: nothing is ordered by it, and a ring too many does no harm.
         let since = self.owed_since.load(Ordering::Relaxed);
-        let may_wait = line.tells_idle() && !self.lane.is_full();
-        if may_wait && since == NONE {
+        // Nothing follows an end that would ring.
+        let is_awaited = matches!(item, Item::Started(_) | Item::Ended(_));
+        let is_over = since != NONE && now - since >= OWED_MAX.as_nanos() as i64;
+        if is_awaited || is_over || !line.tells_idle() || self.lane.is_full() {
+            self.ring();
+        } else if since == NONE {
             self.owed_since.store(now, Ordering::Relaxed);
         }
-        !may_wait || since != NONE && now - since >= OWED_MAX.as_nanos() as i64
+    }
+
+    fn owes(&self) -> bool {
+        self.owed_since.load(Ordering::Relaxed) != NONE
     }
 
     fn ring(&self) {
@@ -112,10 +114,12 @@ impl Outlet {
     }
 
     /// Whether the actor is woken now that an item is in the lane.
-    fn rings_for(&self, item: &Item) -> bool {
+    fn rings_for(&self, item: &Item, line: &Lifeline) -> bool {
         let is_awaited = self.lane.len() >= self.patience;
         let (rang, at, apart) = match item {
             Item::Video(_) => return is_awaited,
+            // It rings with what else was made before a wait.
+            Item::Audio(_) if line.tells_idle() => return is_awaited,
             Item::Started(_) | Item::Gap(_) | Item::Ended(_) => return true,
             Item::Clock(at) => (&self.clock_rang, *at, CLOCKS_APART),
             Item::Packets(facts) => (&self.clock_rang, facts.at, CLOCKS_APART),
@@ -173,8 +177,7 @@ impl FanOut {
 
     /// Rings where a ring is owed. To be called on the session's thread before it waits.
     pub fn ring_owed(&self) {
-        let owes = |outlet: &&Arc<Outlet>| outlet.owed_since.load(Ordering::Relaxed) != NONE;
-        self.outlets.load().iter().filter(owes).for_each(|outlet| outlet.ring());
+        self.outlets.load().iter().filter(|outlet| outlet.owes()).for_each(|outlet| outlet.ring());
     }
 
     /// Rings for what waits without having rung. To be called now and then: where a source falls silent, nothing follows
@@ -238,7 +241,7 @@ mod tests {
     fn rings(outlet: &Outlet, items: &[Item]) -> Vec<bool> {
         let ring = |item: &Item| {
             assert_eq!(outlet.offer(item, &Lifeline::default()), Delivery::Done);
-            outlet.rings_for(item)
+            outlet.rings_for(item, &Lifeline::default())
         };
         items.iter().map(ring).collect()
     }
@@ -275,16 +278,17 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_tells_when_it_waits_owes_its_rings_until_then_and_no_longer_than_20_milliseconds() {
+    fn a_thread_that_tells_when_it_waits_owes_its_rings_until_then_or_for_20_milliseconds() {
         let (outlet, _receiver) = outlet(64, 1);
-        let (line, begin) = (Lifeline::default(), outlet.base);
-        let item = picture(0);
-        let due = |line: &Lifeline, millis| outlet.is_due(&item, line, begin + Duration::from_millis(millis));
-        assert!(due(&line, 0) && due(&line, 1), "it never says when it waits");
+        let line = Lifeline::default();
+        let owes = |item: &Item, millis| {
+            outlet.ring_or_owe(item, &line, outlet.base + Duration::from_millis(millis));
+            outlet.owes()
+        };
+        assert!(!owes(&block(0), 0), "it never says when it waits");
         line.idled(Duration::ZERO);
-        assert_eq!([10, 15, 29, 30].map(|millis| due(&line, millis)), [false, false, false, true]);
-        outlet.ring();
-        assert!(!due(&line, 31), "the next ring is another one");
+        assert_eq!([10, 15, 29, 30, 31].map(|millis| owes(&block(0), millis)), [true, true, true, false, true]);
+        assert!(!owes(&Item::Ended(crate::item::EndReason::Finished), 32), "nothing follows an end");
     }
 
     #[test]
@@ -292,19 +296,11 @@ mod tests {
         let (outlet, _receiver) = outlet(2, 1);
         let line = Lifeline::default();
         line.idled(Duration::ZERO);
-        for (millis, due) in [(0, false), (40, true)] {
-            assert_eq!(outlet.offer(&picture(millis), &line), Delivery::Done);
-            assert_eq!(outlet.is_due(&picture(millis), &line, outlet.base), due);
+        for (millis, owes) in [(0, true), (40, false)] {
+            assert_eq!(outlet.offer(&block(millis), &line), Delivery::Done);
+            outlet.ring_or_owe(&block(millis), &line, outlet.base);
+            assert_eq!(outlet.owes(), owes);
         }
-    }
-
-    #[test]
-    fn the_end_of_a_session_is_heard_of_at_once() {
-        let (outlet, _receiver) = outlet(64, 1);
-        let line = Lifeline::default();
-        line.idled(Duration::ZERO);
-        let ended = Item::Ended(crate::item::EndReason::Finished);
-        assert!(outlet.is_due(&ended, &line, outlet.base));
     }
 
     #[test]
@@ -330,30 +326,58 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_was_made_before_a_wait_is_rung_for_once() {
-        actix::System::new().block_on(async {
+    /// A lane whose bell is counted.
+    struct Belfry {
+        bell: Arc<Bell>,
+        heard: Arc<AtomicU64>,
+        receiver: crate::lane::LaneReceiver,
+    }
+
+    impl Belfry {
+        /// Of that kind, in `fan_out`. On a running actix system.
+        fn raise(fan_out: &FanOut, kind: LaneKind) -> Self {
             let heard = Arc::new(AtomicU64::new(0));
             let bell = Arc::new(Bell::new(actix::Actor::start(Listener(heard.clone())).recipient()));
             let (sender, receiver) = lane(NonZeroUsize::MIN.saturating_add(63), WhenFull::DropOldest);
+            fan_out.exchange(Outlet::new(kind, sender, Some(bell.clone()), 1));
+            Self { bell, heard, receiver }
+        }
+
+        /// How often it was rung so far.
+        async fn count(&self) -> u64 {
+            // The actor has its turn.
+            for _ in 0..4 {
+                tokio::task::yield_now().await;
+            }
+            self.bell.answer();
+            self.heard.load(Ordering::Relaxed)
+        }
+
+        fn empty(&self) {
+            while self.receiver.take().is_some() {}
+        }
+    }
+
+    #[test]
+    fn what_was_made_before_a_wait_is_rung_for_once_then() {
+        actix::System::new().block_on(async {
             let fan_out = Arc::new(FanOut::default());
-            fan_out.exchange(Outlet::new(LaneKind::Picture, sender, Some(bell.clone()), 1));
+            let pictures = Belfry::raise(&fan_out, LaneKind::Picture);
+            let sound = Belfry::raise(&fan_out, LaneKind::Sound);
             let line = Lifeline::default();
             let rung = fan_out.clone();
             line.before_waiting(move || rung.ring_owed());
             line.idled(Duration::ZERO);
             for turn in 1..=3 {
                 line.rests();
-                for millis in [0, 40] {
-                    assert_eq!(fan_out.offer(&picture(turn * 80 + millis), &line), Delivery::Done);
+                // Blocks that come sooner after each other than they ring where nobody tells of waits.
+                for item in [picture(turn * 80), block(turn * 20), picture(turn * 80 + 40)] {
+                    assert_eq!(fan_out.offer(&item, &line), Delivery::Done);
                 }
                 line.rests();
-                for _ in 0..4 {
-                    tokio::task::yield_now().await;
-                }
-                bell.answer();
-                while receiver.take().is_some() {}
-                assert_eq!(heard.load(Ordering::Relaxed), turn as u64);
+                assert_eq!((pictures.count().await, sound.count().await), (turn as u64, turn as u64));
+                pictures.empty();
+                sound.empty();
             }
         });
     }
@@ -361,28 +385,17 @@ mod tests {
     #[test]
     fn a_clock_that_did_not_ring_is_rung_for_when_the_source_falls_silent() {
         actix::System::new().block_on(async {
-            let heard = Arc::new(AtomicU64::new(0));
-            let bell = Arc::new(Bell::new(actix::Actor::start(Listener(heard.clone())).recipient()));
-            let (sender, receiver) = lane(NonZeroUsize::MIN.saturating_add(63), WhenFull::DropOldest);
             let fan_out = FanOut::default();
-            fan_out.exchange(Outlet::new(LaneKind::Input, sender, Some(bell.clone()), 1));
-            let count = async || {
-                // The actor has its turn.
-                for _ in 0..4 {
-                    tokio::task::yield_now().await;
-                }
-                bell.answer();
-                heard.load(Ordering::Relaxed)
-            };
+            let input = Belfry::raise(&fan_out, LaneKind::Input);
             for (millis, rung) in [(0, 1), (100, 1)] {
                 assert_eq!(fan_out.offer(&clock(millis), &Lifeline::default()), Delivery::Done);
-                assert_eq!(count().await, rung, "{millis}");
+                assert_eq!(input.count().await, rung, "{millis}");
             }
             fan_out.ring_waiting();
-            assert_eq!(count().await, 2);
-            while receiver.take().is_some() {}
+            assert_eq!(input.count().await, 2);
+            input.empty();
             fan_out.ring_waiting();
-            assert_eq!(count().await, 2, "nothing waits");
+            assert_eq!(input.count().await, 2, "nothing waits");
         });
     }
 

@@ -115,12 +115,13 @@ impl Stamper {
     }
 
     /// The input had come to `since`, then something was dropped here up to a packet that is to be decoded at `dts`: no
-    /// track is missed in between. Told before any clock passes it, by tracks that come with the first behind the hole, and not
-    /// where it is too short to be missed or so long that the timeline takes it for another clock.
+    /// track is missed in between. Told before any clock passes it. Not by a track that comes back when another one is
+    /// well behind the hole: what it lacks since is no hole of the input; nor where the hole is too short to be missed or so
+    /// long that the timeline takes it for another clock.
     pub(crate) fn tell_hole(&self, since: MediaTime, dts: Option<i64>, work: &mut Work<'_>) {
         let Some(to) = dts.and_then(|dts| work.timeline.peek(self.line, dts)) else { return };
-        let is_over = work.timeline.others_end(self.line).is_some_and(|end| end - since >= DISPLACED_APART);
-        if !is_over && to - since >= DISPLACED_APART && to - since < JUMP + self.thinning.unknown() {
+        let was_passed = work.timeline.others_end(self.line).is_some_and(|end| end - since >= DISPLACED_APART);
+        if !was_passed && to - since >= DISPLACED_APART && to - since < JUMP + self.thinning.unknown() {
             work.outlet.gap(Gap { track: TrackId::INPUT, from: since, to, why: GapReason::Displaced });
         }
     }

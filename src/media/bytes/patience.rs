@@ -144,14 +144,13 @@ impl Patience {
         let received = self.received.load(Ordering::Relaxed);
         let came = received - self.waited_at.swap(received, Ordering::Relaxed);
         let is_steady = !self.opening.load(Ordering::Relaxed) && !self.in_segments.load(Ordering::Relaxed);
-        let time = self.time_to_gather(received);
+        let time = self.time_to_gather(nanos(self.base.elapsed()), received);
         let gathers = is_steady && (1..GATHERED_MAX).contains(&came) && time >= GATHERING_MIN;
         gathers.then(|| time.min(self.slice()))
     }
 
-    /// How long bytes may gather, by how fast they came of late.
-    fn time_to_gather(&self, received: u64) -> Duration {
-        let now = nanos(self.base.elapsed());
+    /// How long bytes may gather, by how fast they came of late; `now` is in nanoseconds after `base`.
+    fn time_to_gather(&self, now: u64, received: u64) -> Duration {
         let passed = Duration::from_nanos(now.saturating_sub(self.rated.load(Ordering::Relaxed)));
         if passed >= RATE_OVER {
             let came = received - self.rated_at.swap(received, Ordering::Relaxed);
@@ -288,6 +287,19 @@ mod tests {
         assert_eq!([16, 40, 100].map(megabits), [40, 16, 6]);
         assert!(gathering_at(1 << 40, second) < GATHERING_MIN, "it is read as it comes");
         assert_eq!(gathering_at(1, Duration::from_secs(86_400)), GATHERING);
+    }
+
+    #[test]
+    fn an_input_that_becomes_faster_gathers_for_less_time_and_for_longer_again_when_it_calms_down() {
+        let patience = Patience::opening(&Arc::new(Lifeline::default()), limits(10_000, false));
+        let mut received = 0;
+        // Every 100 ms, in megabits a second.
+        let rates = [[1; 4], [40; 4], [1; 4]].concat();
+        let times = rates.iter().enumerate().map(|(turn, rate)| {
+            received += rate * 12_500;
+            patience.time_to_gather(nanos(Duration::from_millis(100)) * (turn as u64 + 1), received).as_millis()
+        });
+        assert_eq!(times.collect::<Vec<_>>(), [40, 80, 80, 80, 80, 16, 16, 16, 16, 80, 80, 80]);
     }
 
     #[test]
